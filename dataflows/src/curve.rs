@@ -1,0 +1,134 @@
+//! A curve: one output a second, and the elementwise maximum that joins two of them.
+
+use std::cmp::Ordering;
+
+use differential_dataflow::difference::{IsZero, Semigroup};
+use serde::{Deserialize, Serialize};
+
+/// What an empty slot holds. Outputs are finite, so every output exceeds it.
+const EMPTY: f64 = f64::NEG_INFINITY;
+
+/// The outputs of a ride or a record, one slot a second, slots empty where none came.
+///
+/// As a differential difference, adding two curves takes the greater output of each second:
+/// consolidation *is* the maximum per (racer, class, second).
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Curve {
+    /// Slot `i` is second `i + 1`; seconds past the end are empty.
+    slots: Vec<f64>,
+}
+
+impl Curve {
+    /// An empty curve with room for `seconds` slots.
+    pub fn with_capacity(seconds: u16) -> Self {
+        Self { slots: Vec::with_capacity(seconds.into()) }
+    }
+
+    /// Takes `output` at `second` (from 1) where it exceeds what is there, and tells whether it did.
+    #[inline]
+    pub fn raise(&mut self, second: u16, output: f64) -> bool {
+        let index = usize::from(second.saturating_sub(1));
+        if index >= self.slots.len() {
+            self.slots.resize(index + 1, EMPTY);
+        }
+        match self.slots.get_mut(index) {
+            Some(slot) if output > *slot => {
+                *slot = output;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The output at `second`, if there is one.
+    pub fn get(&self, second: u16) -> Option<f64> {
+        let index = usize::from(second).checked_sub(1)?;
+        self.slots.get(index).copied().filter(|output| *output != EMPTY)
+    }
+
+    /// How many slots there are: the greatest second with an output.
+    pub fn seconds(&self) -> u16 {
+        u16::try_from(self.slots.len()).unwrap_or(u16::MAX)
+    }
+
+    /// The seconds that have an output, ascending, each with its output.
+    pub fn outputs(&self) -> impl Iterator<Item = (u16, f64)> + '_ {
+        (1u16..).zip(self.slots.iter().copied()).filter(|(_, output)| *output != EMPTY)
+    }
+}
+
+impl Ord for Curve {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let pairs = self.slots.iter().zip(&other.slots);
+        pairs
+            .map(|(a, b)| a.total_cmp(b))
+            .find(|order| order.is_ne())
+            .unwrap_or_else(|| self.slots.len().cmp(&other.slots.len()))
+    }
+}
+
+impl PartialOrd for Curve {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Curve {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Curve {}
+
+impl IsZero for Curve {
+    /// Never: a maximum has no inverse, so a record once set is not retracted.
+    fn is_zero(&self) -> bool {
+        false
+    }
+}
+
+impl Semigroup for Curve {
+    fn plus_equals(&mut self, other: &Self) {
+        if self.slots.len() < other.slots.len() {
+            self.slots.resize(other.slots.len(), EMPTY);
+        }
+        for (slot, output) in self.slots.iter_mut().zip(&other.slots) {
+            *slot = if *output > *slot { *output } else { *slot };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn curve(outputs: &[(u16, f64)]) -> Curve {
+        let mut curve = Curve::default();
+        for (second, output) in outputs {
+            curve.raise(*second, *output);
+        }
+        curve
+    }
+
+    #[test]
+    fn keeps_the_greater_output_of_a_second() {
+        let mut curve = curve(&[(2, 5.0)]);
+        assert!(!curve.raise(2, 4.0));
+        assert!(curve.raise(2, 6.0));
+        assert!(curve.raise(1, 0.0));
+        assert_eq!(curve.outputs().collect::<Vec<_>>(), [(1, 0.0), (2, 6.0)]);
+    }
+
+    #[test]
+    fn adds_by_the_elementwise_maximum_whatever_the_lengths() {
+        let (short, long) = (curve(&[(1, 7.0), (2, -3.0)]), curve(&[(2, -2.0), (4, 1.0)]));
+        let expected = [(1, 7.0), (2, -2.0), (4, 1.0)];
+        for (a, b) in [(&short, &long), (&long, &short)] {
+            let mut sum = a.clone();
+            sum.plus_equals(b);
+            assert_eq!(sum.outputs().collect::<Vec<_>>(), expected);
+            assert_eq!((sum.get(3), sum.seconds()), (None, 4));
+        }
+    }
+}

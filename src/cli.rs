@@ -1,0 +1,22 @@
+//! The command line: one subcommand a command.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Race telemetry and view events to live leaderboards, all-time records and counters.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {}
+
+impl Cli {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {}
+    }
+}

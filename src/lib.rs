@@ -1,0 +1,6 @@
+//! Velodrome: race telemetry and view events to records, results, leaderboards and view counts.
+
+pub mod commands;
+pub mod ingest;
+pub mod results;
+pub mod rules;

@@ -1,0 +1,91 @@
+//! The results of a run, and the directory that holds them.
+//!
+//! `history/class-N.gz`, `results.jsonl`, `leaderboard.json` and `views.json` are functions of the
+//! events alone, byte for byte; `rejected.jsonl` of the input's lines; `summary.json` tells how the
+//! run went.
+
+mod history;
+pub mod summary;
+mod tables;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+use velodrome_dataflows::{BestFinal, ClassId, Curve, RaceId, RacerId, RideResult, ViewCount};
+
+/// File of the race results: one JSON object a ride.
+pub const RIDES: &str = "results.jsonl";
+/// File of the best final output of each racer by class.
+pub const LEADERBOARD: &str = "leaderboard.json";
+/// File of the view counts by project.
+pub const VIEWS: &str = "views.json";
+/// Directory of the history objects.
+pub const HISTORY: &str = "history";
+
+/// A result that could not be written.
+#[derive(Debug, Error)]
+#[error("cannot write '{path}': {source}; give --out a directory that can be written")]
+pub struct WriteError {
+    /// What was being written.
+    pub path: PathBuf,
+    source: io::Error,
+}
+
+impl WriteError {
+    /// Names the file that `source` befell.
+    pub fn new(path: &Path, source: io::Error) -> Self {
+        Self { path: path.to_owned(), source }
+    }
+}
+
+/// All that a stream of events came to.
+#[derive(Debug, Default)]
+pub struct Results {
+    /// By class, the record curve of each racer, racers ascending.
+    pub records: BTreeMap<ClassId, Vec<(RacerId, Curve)>>,
+    /// The rides, ascending.
+    pub rides: Vec<((ClassId, RaceId, RacerId), RideResult)>,
+    /// The best final output by class and racer.
+    pub leaderboard: BTreeMap<ClassId, BTreeMap<RacerId, BestFinal>>,
+    /// The view counts by project.
+    pub views: BTreeMap<String, ViewCount>,
+}
+
+impl Results {
+    /// How many records there are: distinct (class, second, racer).
+    pub fn record_count(&self) -> u64 {
+        let curves = self.records.values().flatten();
+        curves.map(|(_, curve)| curve.outputs().count() as u64).sum()
+    }
+
+    /// Writes all result files into `out`, history objects on up to `threads` threads.
+    ///
+    /// # Errors
+    /// The first file that could not be written.
+    pub fn write(&self, out: &Path, threads: usize) -> Result<(), WriteError> {
+        history::write(&out.join(HISTORY), &self.records, threads)?;
+        tables::write_rides(&out.join(RIDES), &self.rides)?;
+        tables::write_leaderboard(&out.join(LEADERBOARD), &self.leaderboard)?;
+        tables::write_views(&out.join(VIEWS), &self.views)
+    }
+}
+
+/// Makes the result directory `out` and empties it of what an earlier run wrote there, so that no
+/// class of another run stays behind.
+///
+/// # Errors
+/// A directory that cannot be made or written.
+pub fn prepare(out: &Path) -> Result<(), WriteError> {
+    let history = out.join(HISTORY);
+    fs::create_dir_all(&history).map_err(|e| WriteError::new(&history, e))?;
+    for entry in fs::read_dir(&history).map_err(|e| WriteError::new(&history, e))? {
+        let path = entry.map_err(|e| WriteError::new(&history, e))?.path();
+        if path.extension().is_some_and(|extension| extension == "gz") {
+            fs::remove_file(&path).map_err(|e| WriteError::new(&path, e))?;
+        }
+    }
+    Ok(())
+}
