@@ -1,6 +1,8 @@
 //! A curve: one output a second, and the elementwise maximum that joins two of them.
 
 use std::cmp::Ordering;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use differential_dataflow::difference::{IsZero, Semigroup};
 use serde::{Deserialize, Serialize};
@@ -9,9 +11,6 @@ use serde::{Deserialize, Serialize};
 const EMPTY: f64 = f64::NEG_INFINITY;
 
 /// The outputs of a ride or a record, one slot a second, slots empty where none came.
-///
-/// As a differential difference, adding two curves takes the greater output of each second:
-/// consolidation *is* the maximum per (racer, class, second).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Curve {
     /// Slot `i` is second `i + 1`; seconds past the end are empty.
@@ -37,6 +36,16 @@ impl Curve {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Takes the greater output of each second.
+    pub fn raise_all(&mut self, other: &Self) {
+        if self.slots.len() < other.slots.len() {
+            self.slots.resize(other.slots.len(), EMPTY);
+        }
+        for (slot, output) in self.slots.iter_mut().zip(&other.slots) {
+            *slot = if *output > *slot { *output } else { *slot };
         }
     }
 
@@ -81,21 +90,45 @@ impl PartialEq for Curve {
 
 impl Eq for Curve {}
 
-impl IsZero for Curve {
+/// A racer's record curve, shared: merging batches of an arrangement moves pointers, not curves.
+///
+/// As a differential difference, adding two takes the greater output of each second:
+/// consolidation *is* the maximum per (racer, class, second).
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Record(Arc<Curve>);
+
+impl From<Curve> for Record {
+    fn from(curve: Curve) -> Self {
+        Self(Arc::new(curve))
+    }
+}
+
+impl Record {
+    /// Takes `output` at `second` (from 1) where it exceeds what is there, and tells whether it did.
+    pub(crate) fn raise(&mut self, second: u16, output: f64) -> bool {
+        let exceeds = self.get(second).is_none_or(|last| output > last);
+        exceeds && Arc::make_mut(&mut self.0).raise(second, output)
+    }
+}
+
+impl Deref for Record {
+    type Target = Curve;
+
+    fn deref(&self) -> &Curve {
+        &self.0
+    }
+}
+
+impl IsZero for Record {
     /// Never: a maximum has no inverse, so a record once set is not retracted.
     fn is_zero(&self) -> bool {
         false
     }
 }
 
-impl Semigroup for Curve {
+impl Semigroup for Record {
     fn plus_equals(&mut self, other: &Self) {
-        if self.slots.len() < other.slots.len() {
-            self.slots.resize(other.slots.len(), EMPTY);
-        }
-        for (slot, output) in self.slots.iter_mut().zip(&other.slots) {
-            *slot = if *output > *slot { *output } else { *slot };
-        }
+        Arc::make_mut(&mut self.0).raise_all(&other.0);
     }
 }
 
@@ -125,8 +158,8 @@ mod tests {
         let (short, long) = (curve(&[(1, 7.0), (2, -3.0)]), curve(&[(2, -2.0), (4, 1.0)]));
         let expected = [(1, 7.0), (2, -2.0), (4, 1.0)];
         for (a, b) in [(&short, &long), (&long, &short)] {
-            let mut sum = a.clone();
-            sum.plus_equals(b);
+            let mut sum = Record::from(a.clone());
+            sum.plus_equals(&Record::from(b.clone()));
             assert_eq!(sum.outputs().collect::<Vec<_>>(), expected);
             assert_eq!((sum.get(3), sum.seconds()), (None, 4));
         }

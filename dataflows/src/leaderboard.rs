@@ -1,10 +1,17 @@
 //! The leaderboard: each racer's best final output in each class.
 
 use differential_dataflow::difference::{IsZero, Semigroup};
+use differential_dataflow::operators::arrange::TraceAgent;
+use differential_dataflow::operators::arrange::arrangement::arrange_core;
+use differential_dataflow::trace::implementations::{KeyBatcher, KeySpine};
 use serde::{Deserialize, Serialize};
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Pipeline;
 
-use crate::event::RaceId;
+use crate::Arrangement;
+use crate::event::{ClassId, Clock, RaceId, RacerId};
 use crate::output::Output;
+use crate::rides::{Change, select};
 
 /// The best final output of a racer in a class, and where it was set.
 ///
@@ -31,4 +38,18 @@ impl Semigroup for BestFinal {
             *self = *other;
         }
     }
+}
+
+/// Best final outputs by (class, racer), as differences.
+pub type LeaderboardTrace = TraceAgent<KeySpine<(ClassId, RacerId), Clock, BestFinal>>;
+
+/// Arranges the best final outputs by (class, racer), on the worker where the racer's rides are.
+pub fn leaderboard<'scope>(
+    changes: Stream<'scope, Clock, Vec<Change>>,
+) -> Arrangement<'scope, LeaderboardTrace> {
+    let updates = select(changes, "FinalChanges", |change, time| match change {
+        Change::Final(key, best) => Some(((key, ()), time, best)),
+        _ => None,
+    });
+    arrange_core(updates, Pipeline, "Leaderboard", KeyBatcher::new)
 }

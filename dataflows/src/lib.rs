@@ -2,18 +2,36 @@
 //!
 //! Events go in, arrangements of records, results, leaderboard and views come out. The crate is
 //! pure: no socket, file, clock or thread; time is the event clock that comes with the events.
+//!
+//! In the order of an event's way: [`Sample`] and [`Tracking`] come in, [`output()`] scores samples,
+//! [`rides()`] gathers them, and [`records()`], [`results()`], [`leaderboard()`] and [`views()`] keep
+//! what follows. [`graph()`] puts them together.
 #![deny(missing_docs)]
 
 mod curve;
 mod event;
+mod graph;
 mod leaderboard;
 mod output;
+mod records;
 mod results;
+mod ride;
+mod rides;
+mod roster;
+mod traces;
 mod views;
 
-pub use curve::Curve;
+pub use curve::{Curve, Record};
 pub use event::{ClassId, Clock, RaceId, RacerId, Sample, Tracking};
-pub use leaderboard::BestFinal;
-pub use output::{Output, RACE_SECONDS_MAX, Rules};
-pub use results::RideResult;
-pub use views::ViewCount;
+pub use graph::{Traces, graph};
+pub use leaderboard::{BestFinal, LeaderboardTrace, leaderboard};
+pub use output::{Output, RACE_SECONDS_MAX, Rules, Scored, output};
+pub use records::{RecordTrace, records};
+pub use results::{ResultTrace, RideResult, results};
+pub use ride::REPAIR_MS;
+pub use rides::{Change, rides};
+pub use traces::read;
+pub use views::{DEDUP_DAYS, ViewCount, ViewTrace, views};
+
+/// An arrangement of the graph within its scope.
+type Arrangement<'scope, Tr> = differential_dataflow::operators::arrange::Arranged<'scope, Tr>;

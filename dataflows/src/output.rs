@@ -1,10 +1,15 @@
 //! The output of a sample, and the rules that it is computed under.
 
 use std::cmp::Ordering;
+use std::mem;
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::generic::Operator;
 
-use crate::event::Clock;
+use crate::event::{ClassId, Clock, RaceId, RacerId, Sample};
 
 /// The longest race that the rules may set, in seconds.
 pub const RACE_SECONDS_MAX: u16 = 3600;
@@ -86,3 +91,60 @@ impl PartialEq for Output {
 }
 
 impl Eq for Output {}
+
+/// A sample with its output computed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scored {
+    /// The event clock at this event.
+    pub clock: Clock,
+    /// The race within its class.
+    pub race: RaceId,
+    /// The device's clock in milliseconds.
+    pub device_ms: u64,
+    /// The output.
+    pub output: f64,
+    /// The racer's label for display, where the event brings one.
+    pub name: Option<CompactString>,
+    /// The racer.
+    pub racer: RacerId,
+    /// The class.
+    pub class: ClassId,
+    /// Second of the race, from 1.
+    pub second: u16,
+    /// Whether it is the racer's last event of the race.
+    pub is_final: bool,
+}
+
+/// Computes the output of each sample under `rules`, on the worker where the racer's rides are.
+pub fn output<'scope>(
+    samples: Stream<'scope, Clock, Vec<Sample>>,
+    rules: Rules,
+) -> Stream<'scope, Clock, Vec<Scored>> {
+    let score = move |sample: Sample| Scored {
+        clock: sample.clock,
+        race: sample.race,
+        device_ms: sample.device_ms,
+        output: rules.output(sample.cadence, sample.resistance),
+        name: sample.name,
+        racer: sample.racer,
+        class: sample.class,
+        second: sample.second,
+        is_final: sample.is_final,
+    };
+    samples.unary(Exchange::new(route), "Output", move |_, _| {
+        move |input, output| {
+            input.for_each(|capability, samples| {
+                // The vector's memory is used again: nothing is moved to another place.
+                let mut scored = mem::take(samples).into_iter().map(score).collect();
+                output.session(&capability).give_container(&mut scored);
+            });
+        }
+    })
+}
+
+/// Which worker the sample's racer has in its class: Fibonacci hashing (Knuth, TAOCP 6.4), of which
+/// the upper half is the well-mixed one.
+fn route(sample: &Sample) -> u64 {
+    let key = u64::from(sample.racer) << 16 | u64::from(sample.class);
+    key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
+}

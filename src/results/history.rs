@@ -1,24 +1,27 @@
 //! History objects: `class-<classId>.gz`, gzip of `{"<second>": {"<racerId>": output, ...}, ...}`.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::Mutex;
 use std::thread;
 
 use flate2::{Compression, GzBuilder};
-use velodrome_dataflows::{ClassId, Curve, RacerId};
+use velodrome_dataflows::{ClassId, RacerId, Record};
 
 use super::WriteError;
 
 /// Most of an output's digits are noise that no level compresses; the fastest wins.
 const LEVEL: Compression = Compression::new(1);
 
+/// How much JSON is formatted before it is compressed: it stays in a core's cache.
+const BLOCK_BYTES: usize = 64 << 10;
+
 /// Writes one object a class into `directory`, on up to `threads` threads.
 pub(super) fn write(
     directory: &Path,
-    records: &BTreeMap<ClassId, Vec<(RacerId, Curve)>>,
+    records: &BTreeMap<ClassId, Vec<(RacerId, Record)>>,
     threads: usize,
 ) -> Result<(), WriteError> {
     let classes = Mutex::new(records.iter());
@@ -26,8 +29,8 @@ pub(super) fn write(
     let work = || {
         while let Some((class, curves)) = next() {
             let path = directory.join(format!("class-{class}.gz"));
-            object(curves)
-                .and_then(|bytes| fs::write(&path, bytes))
+            File::create(&path)
+                .and_then(|file| object(curves, file))
                 .map_err(|e| WriteError::new(&path, e))?;
         }
         Ok(())
@@ -39,42 +42,39 @@ pub(super) fn write(
     })
 }
 
-/// One class's history object: seconds ascending, racers ascending, no key without a record.
-fn object(curves: &[(RacerId, Curve)]) -> io::Result<Vec<u8>> {
+/// Writes one class's history object: seconds ascending, racers ascending, no key without a record.
+fn object(curves: &[(RacerId, Record)], out: impl Write) -> io::Result<()> {
     // No name and no time in the header, so that equal records are equal bytes.
-    let mut gzip = GzBuilder::new().write(Vec::new(), LEVEL);
-    let mut json = Vec::with_capacity(1 << 16);
-    let (mut integers, mut floats) = (itoa::Buffer::new(), zmij::Buffer::new());
+    let mut gzip = GzBuilder::new().write(BufWriter::with_capacity(BLOCK_BYTES, out), LEVEL);
+    let racers: Vec<_> = curves.iter().map(|(racer, _)| format!("\"{racer}\":")).collect();
     let seconds = curves.iter().map(|(_, curve)| curve.seconds()).max().unwrap_or(0);
-    let mut open = b'{';
+    let (mut json, mut number) = (Vec::with_capacity(2 * BLOCK_BYTES), zmij::Buffer::new());
+    json.push(b'{');
+    let mut first_second = true;
     for second in 1..=seconds {
-        let mut separator = None;
-        for (racer, curve) in curves {
+        let mut first_racer = true;
+        for (racer, (_, curve)) in racers.iter().zip(curves) {
             let Some(output) = curve.get(second) else { continue };
-            if separator.is_none() {
-                json.extend([open, b'"']);
-                json.extend(integers.format(second).bytes());
-                json.extend(b"\":");
+            match (first_racer, first_second) {
+                (true, true) => write!(json, "\"{second}\":{{")?,
+                (true, false) => write!(json, ",\"{second}\":{{")?,
+                (false, _) => json.push(b','),
             }
-            json.push(separator.unwrap_or(b'{'));
-            json.push(b'"');
-            json.extend(integers.format(*racer).bytes());
-            json.extend(b"\":");
-            json.extend(floats.format_finite(output).bytes());
-            separator = Some(b',');
-            if json.len() > (1 << 16) - 64 {
+            (first_racer, first_second) = (false, false);
+            json.extend_from_slice(racer.as_bytes());
+            json.extend_from_slice(number.format_finite(output).as_bytes());
+            if json.len() > BLOCK_BYTES {
                 gzip.write_all(&json)?;
                 json.clear();
             }
         }
-        if separator.is_some() {
+        if !first_racer {
             json.push(b'}');
-            open = b',';
         }
     }
-    json.extend(if open == b'{' { &b"{}"[..] } else { b"}" });
+    json.push(b'}');
     gzip.write_all(&json)?;
-    gzip.finish()
+    gzip.finish()?.flush()
 }
 
 #[cfg(test)]
@@ -83,11 +83,15 @@ mod tests {
 
     use flate2::read::GzDecoder;
 
+    use velodrome_dataflows::Curve;
+
     use super::*;
 
-    fn text(curves: &[(RacerId, Curve)]) -> String {
+    fn text(curves: &[(RacerId, Record)]) -> String {
         let mut text = String::new();
-        GzDecoder::new(&object(curves).unwrap()[..]).read_to_string(&mut text).unwrap();
+        let mut bytes = Vec::new();
+        object(curves, &mut bytes).unwrap();
+        GzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
         text
     }
 
@@ -97,7 +101,7 @@ mod tests {
         first.raise(2, 161.59953333333334);
         first.raise(4, 0.0);
         second.raise(2, 100.0);
-        let json = text(&[(0, first), (4294967295, second)]);
+        let json = text(&[(0, first.into()), (4294967295, second.into())]);
         assert_eq!(json, r#"{"2":{"0":161.59953333333334,"4294967295":100.0},"4":{"0":0.0}}"#);
     }
 

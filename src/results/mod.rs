@@ -5,6 +5,7 @@
 //! run went.
 
 mod history;
+mod overview;
 pub mod summary;
 mod tables;
 
@@ -13,8 +14,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use overview::Overview;
 use thiserror::Error;
-use velodrome_dataflows::{BestFinal, ClassId, Curve, RaceId, RacerId, RideResult, ViewCount};
+use velodrome_dataflows::{BestFinal, ClassId, RaceId, RacerId, Record, RideResult, ViewCount};
 
 /// File of the race results: one JSON object a ride.
 pub const RIDES: &str = "results.jsonl";
@@ -27,17 +29,17 @@ pub const HISTORY: &str = "history";
 
 /// A result that could not be written.
 #[derive(Debug, Error)]
-#[error("cannot write '{path}': {source}; give --out a directory that can be written")]
+#[error("cannot write '{path}': {reason}; give --out a directory that can be written")]
 pub struct WriteError {
     /// What was being written.
     pub path: PathBuf,
-    source: io::Error,
+    reason: io::Error,
 }
 
 impl WriteError {
-    /// Names the file that `source` befell.
-    pub fn new(path: &Path, source: io::Error) -> Self {
-        Self { path: path.to_owned(), source }
+    /// Names the file that `reason` befell.
+    pub fn new(path: &Path, reason: io::Error) -> Self {
+        Self { path: path.to_owned(), reason }
     }
 }
 
@@ -45,7 +47,7 @@ impl WriteError {
 #[derive(Debug, Default)]
 pub struct Results {
     /// By class, the record curve of each racer, racers ascending.
-    pub records: BTreeMap<ClassId, Vec<(RacerId, Curve)>>,
+    pub records: BTreeMap<ClassId, Vec<(RacerId, Record)>>,
     /// The rides, ascending.
     pub rides: Vec<((ClassId, RaceId, RacerId), RideResult)>,
     /// The best final output by class and racer.

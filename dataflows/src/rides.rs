@@ -1,0 +1,112 @@
+//! Rides: samples gathered by (class, race, racer), told when they are over, repaired for an hour.
+
+use std::collections::BTreeMap;
+use std::mem;
+
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::Operator;
+
+use crate::curve::Record;
+use crate::event::{ClassId, Clock, RaceId, RacerId};
+use crate::leaderboard::BestFinal;
+use crate::output::{Rules, Scored};
+use crate::results::RideResult;
+use crate::roster::{DUE_STEP_MS, RideKey, Roster};
+
+/// What became of a ride, or was learnt from a sample that came too late for it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// Outputs that the racer reached in the class.
+    Record((ClassId, RacerId), Record),
+    /// A final event's output.
+    Final((ClassId, RacerId), BestFinal),
+    /// The ride's result stands (+1) or no longer stands (-1).
+    Result((ClassId, RaceId), (RacerId, RideResult), isize),
+    /// So many samples came more than an hour after their ride was over.
+    Late(u64),
+}
+
+/// Gathers samples to rides, and tells of each ride when it is over.
+///
+/// All samples of a racer in a class must come to one worker, where the racer's record is too. They
+/// are taken in the order of time, within a time in the order of their clocks; along that order the
+/// clock must never go back. A ride is over at the clock of its first sample plus what was left of
+/// the race plus the grace; a sample within an hour of that changes its result, a later one only the
+/// records and the leaderboard.
+pub fn rides<'scope>(
+    samples: Stream<'scope, Clock, Vec<Scored>>,
+    rules: Rules,
+) -> Stream<'scope, Clock, Vec<Change>> {
+    samples.unary_frontier(Pipeline, "Rides", move |_, _| {
+        let mut stash: BTreeMap<Clock, (Capability<Clock>, Vec<Vec<Scored>>)> = BTreeMap::new();
+        let mut due: BTreeMap<Clock, (Capability<Clock>, Vec<RideKey>)> = BTreeMap::new();
+        let mut roster = Roster::new(rules);
+        let mut changes = Vec::new();
+        move |(input, frontier), output| {
+            input.for_each(|capability, samples| {
+                let Some(time) = capability.least().copied() else { return };
+                if let Some((_, batches)) = stash.get_mut(&time) {
+                    batches.push(mem::take(samples));
+                } else if let Some(capability) = capability.retain_least(0) {
+                    stash.insert(time, (capability, vec![mem::take(samples)]));
+                }
+            });
+            let passed = |time: Option<&Clock>| time.copied().filter(|t| !frontier.less_equal(t));
+            loop {
+                let next_due = passed(due.keys().next());
+                let next_batch = passed(stash.keys().next());
+                // Rides that are over at a time are told of before samples of that time come.
+                let close = next_due.filter(|due| next_batch.is_none_or(|batch| *due <= batch));
+                let capability = if let Some((capability, keys)) =
+                    close.and_then(|time| due.remove(&time))
+                {
+                    roster.close(keys, &mut changes);
+                    capability
+                } else if let Some((time, (capability, batches))) =
+                    next_batch.and_then(|time| stash.remove_entry(&time))
+                {
+                    roster.take(&in_clock_order(batches), &mut changes);
+                    for (over, key) in roster.begun.drain(..) {
+                        let at = over.next_multiple_of(DUE_STEP_MS).max(time);
+                        let group = due.entry(at);
+                        group.or_insert_with(|| (capability.delayed(&at), Vec::new())).1.push(key);
+                    }
+                    capability
+                } else {
+                    break;
+                };
+                output.session(&capability).give_iterator(changes.drain(..));
+            }
+        }
+    })
+}
+
+/// The updates of one kind among `changes`, at the time of each.
+pub(crate) fn select<'scope, U: 'static>(
+    changes: Stream<'scope, Clock, Vec<Change>>,
+    name: &str,
+    update: impl Fn(Change, Clock) -> Option<U> + 'static,
+) -> Stream<'scope, Clock, Vec<U>> {
+    changes.unary(Pipeline, name, move |_, _| {
+        move |input, output| {
+            input.for_each(|capability, changes| {
+                let Some(time) = capability.least().copied() else { return };
+                let updates = changes.drain(..).filter_map(|change| update(change, time));
+                output.session(&capability).give_iterator(updates);
+            });
+        }
+    })
+}
+
+/// The samples of one time; one partition's come in order, several partitions' are merged.
+fn in_clock_order(mut batches: Vec<Vec<Scored>>) -> Vec<Vec<Scored>> {
+    let ordered = batches.iter().flatten().is_sorted_by_key(|sample| sample.clock);
+    if !ordered {
+        let mut all: Vec<_> = batches.drain(..).flatten().collect();
+        all.sort_by_key(|sample| sample.clock);
+        batches.push(all);
+    }
+    batches
+}

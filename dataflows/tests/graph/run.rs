@@ -1,0 +1,89 @@
+//! Runs a stream through the graph, its events dealt to several workers.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use timely::dataflow::InputHandle;
+use timely::dataflow::operators::Inspect;
+use timely::dataflow::operators::probe::Handle;
+use timely::worker::Worker;
+use velodrome_dataflows::{graph, read};
+
+use super::oracle::Expected;
+use super::stream::{RULES, Tick};
+
+/// What `workers` workers make of the ticks together.
+pub(crate) fn run(ticks: &[Tick], workers: usize) -> Expected {
+    let ticks = Arc::new(ticks.to_vec());
+    let guards =
+        timely::execute(timely::Config::process(workers), move |worker| one(worker, &ticks));
+    let mut all = Expected::default();
+    for part in guards.unwrap().join() {
+        let part = part.unwrap();
+        let sizes =
+            |e: &Expected| e.records.len() + e.results.len() + e.leaderboard.len() + e.views.len();
+        let expected = sizes(&all) + sizes(&part);
+        all.records.extend(part.records);
+        all.results.extend(part.results);
+        all.leaderboard.extend(part.leaderboard);
+        all.views.extend(part.views);
+        all.late += part.late;
+        assert_eq!(sizes(&all), expected, "a key lives on one worker");
+    }
+    all
+}
+
+fn one(worker: &mut Worker, ticks: &[Tick]) -> Expected {
+    let (index, peers) = (worker.index(), worker.peers());
+    let (mut samples, mut tracking) = (InputHandle::new(), InputHandle::new());
+    let (probe, late) = (Handle::new(), Rc::new(Cell::new(0)));
+    let mut traces = worker.dataflow(|scope| {
+        let (samples, tracking) = (samples.to_stream(scope), tracking.to_stream(scope));
+        let (traces, counts) = graph(samples, tracking, RULES, &probe);
+        let late = Rc::clone(&late);
+        counts.inspect(move |count| late.set(late.get() + count));
+        traces
+    });
+    for tick in ticks {
+        samples.advance_to(tick.time);
+        tracking.advance_to(tick.time);
+        let mine = |to: usize| to % peers == index;
+        tick.samples.iter().filter(|s| mine(s.0)).for_each(|s| samples.send(s.1.clone()));
+        tick.tracking.iter().filter(|t| mine(t.0)).for_each(|t| tracking.send(t.1.clone()));
+        // Some ticks are left to pile up, as they do where a worker is behind.
+        if tick.samples.len() % 3 != 0 {
+            worker.step();
+            if let Some(time) = probe.with_frontier(|frontier| frontier.first().copied()) {
+                traces.compact(time);
+            }
+        }
+    }
+    samples.close();
+    tracking.close();
+    worker.step_or_park_while(None, || !probe.done());
+
+    let mut all = Expected { late: late.get(), ..Expected::default() };
+    read(&mut traces.records, |(class, racer), (), record| {
+        let outputs = record.outputs();
+        all.records.extend(outputs.map(|(s, output)| ((*class, *racer, s), output.to_bits())));
+    });
+    read(&mut traces.results, |(class, race), (racer, result), count| {
+        assert_eq!(count, 1, "one result a ride");
+        let row = (
+            result.name.as_ref().map(ToString::to_string),
+            result.final_output.map(|output| output.0.to_bits()),
+            result.best.0.to_bits(),
+            result.total.0.to_bits(),
+            result.seconds,
+        );
+        assert_eq!(all.results.insert((*class, *race, *racer), row), None, "one result a ride");
+    });
+    read(&mut traces.leaderboard, |key, (), best| {
+        all.leaderboard.insert(*key, (best.output.0.to_bits(), best.race));
+    });
+    read(&mut traces.views, |project, (), count| {
+        all.views.insert(project.to_string(), (count.views, count.duration_ms));
+    });
+    all
+}

@@ -1,0 +1,112 @@
+//! Random streams: few racers, races and uuids, so that everything meets, repeats and comes late.
+
+use proptest::prelude::*;
+use velodrome_dataflows::{Rules, Sample, Tracking};
+
+/// Short races, so that most rides end within a stream.
+pub(crate) const RULES: Rules = Rules {
+    cadence_offset: 35.0,
+    resistance_offset: 65.0,
+    divisor: 100.0,
+    race_seconds: 10,
+    grace_seconds: 3,
+};
+
+/// The events of one logical time, clocks ascending, each with a number that picks its worker.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tick {
+    pub(crate) time: u64,
+    pub(crate) samples: Vec<(usize, Sample)>,
+    pub(crate) tracking: Vec<(usize, Tracking)>,
+}
+
+impl Tick {
+    /// The same with every event sent again right away.
+    pub(crate) fn twice(&self) -> Tick {
+        let again = |event: &(usize, Sample)| [event.clone(), event.clone()];
+        let viewed = |event: &(usize, Tracking)| [event.clone(), event.clone()];
+        Tick {
+            time: self.time,
+            samples: self.samples.iter().flat_map(again).collect(),
+            tracking: self.tracking.iter().flat_map(viewed).collect(),
+        }
+    }
+}
+
+/// An event without its place in time.
+#[derive(Clone, Debug)]
+enum Event {
+    Sample(Sample),
+    Tracking(Tracking),
+}
+
+/// Streams of up to 30 ticks; between events pass milliseconds, minutes or days.
+pub(crate) fn ticks() -> impl Strategy<Value = Vec<Tick>> {
+    let step = prop_oneof![
+        20 => 1..2_000u64,
+        3 => 60_000..1_200_000u64,
+        2 => 3_590_000..3_640_000u64,
+        1 => 80_000_000..700_000_000u64,
+    ];
+    let event = (step, any::<usize>(), prop_oneof![4 => sample(), 1 => tracking()]);
+    let tick = prop::collection::vec(event, 0..12);
+    prop::collection::vec(tick, 0..30).prop_map(|ticks| {
+        let mut clock = 1_000_000;
+        ticks.into_iter().map(|events| placed(events, &mut clock)).collect()
+    })
+}
+
+fn placed(events: Vec<(u64, usize, Event)>, clock: &mut u64) -> Tick {
+    let mut tick = Tick::default();
+    for (step, worker, event) in events {
+        *clock += step;
+        match event {
+            Event::Sample(sample) => {
+                tick.samples.push((worker, Sample { clock: *clock, ..sample }));
+            }
+            Event::Tracking(event) => {
+                tick.tracking.push((worker, Tracking { clock: *clock, ..event }));
+            }
+        }
+    }
+    // Greater than every earlier time, and not less than any clock so far.
+    *clock += 1;
+    tick.time = *clock;
+    tick
+}
+
+fn sample() -> impl Strategy<Value = Event> {
+    let name =
+        prop::option::of(prop::sample::select(vec!["Ada", "Bea", "a name beyond inline size"]));
+    let who = (1..3u16, 0..3u64, 0..4u32, 1..=RULES.race_seconds);
+    (who, 0..5u8, 0..4u8, 0..4u64, name, prop::bool::weighted(0.2)).prop_map(
+        |((class, race, racer, second), cadence, resistance, device_ms, name, is_final)| {
+            Event::Sample(Sample {
+                clock: 0,
+                race,
+                device_ms,
+                cadence: f64::from(cadence) / 3.0,
+                resistance: f64::from(resistance) / 7.0,
+                name: name.map(Into::into),
+                racer,
+                class,
+                second,
+                is_final,
+            })
+        },
+    )
+}
+
+fn tracking() -> impl Strategy<Value = Event> {
+    (0..12u128, 0..3u8, 0..100u32, any::<bool>()).prop_map(
+        |(uuid, project, duration_ms, is_view)| {
+            Event::Tracking(Tracking {
+                clock: 0,
+                uuid: uuid << 64 | uuid,
+                project: format!("project-{project}").into(),
+                duration_ms,
+                is_view,
+            })
+        },
+    )
+}
