@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use velodrome::commands::simulate;
 
 /// Race telemetry and view events to live leaderboards, all-time records and counters.
 #[derive(Debug, Parser)]
@@ -13,10 +14,14 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Simulate(simulate::Args),
+}
 
 impl Cli {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        match self.command {}
+        match self.command {
+            Command::Simulate(args) => simulate::run(args),
+        }
     }
 }

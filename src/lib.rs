@@ -4,3 +4,4 @@ pub mod commands;
 pub mod ingest;
 pub mod results;
 pub mod rules;
+pub mod simulate;

@@ -1,0 +1,178 @@
+//! One race: its riders, their efforts and the parts of their lines that stay the same.
+
+use hashbrown::HashMap;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::random::{Random, Uuid};
+use super::{RACE_INTERVAL_MS, RACE_SECONDS, Workload};
+
+/// The part of a race's chance that the line-up is drawn from; the seconds are parts 1 to 300.
+const LINE_UP: u32 = 0;
+/// Least and greatest cadence, in rpm.
+const CADENCE: (i32, i32) = (40, 110);
+/// Least and greatest resistance, in percent.
+const RESISTANCE: (i32, i32) = (20, 90);
+/// How far, in rpm or percent, a racer's strength lifts an effort.
+const STRENGTH: i32 = 40;
+/// How far chance lifts it in one race.
+const FORM: u32 = 31;
+/// How far an effort goes up or down during a race, at most.
+const CHANGE: i32 = 15;
+
+/// Labels for display. The rare ones take more than a byte a letter.
+const NAMES: [&str; 40] = [
+    "Adell", "Amanda", "Arden", "Axel", "Bruno", "Cara", "Chesley", "Clara", "Cordia", "Damaris",
+    "Damion", "Eleanore", "Emil", "Frieda", "Hayden", "Hubert", "Ida", "Jonathon", "Josefina",
+    "Kathryn", "Lacy", "Leon", "Mabelle", "Marta", "Nora", "Olen", "Orion", "Otis", "Paula",
+    "Quincy", "Rosie", "Ruben", "Schuyler", "Sincere", "Tilda", "Ulla", "Vicente", "Vito", "Wanda",
+    "Yves",
+];
+const RARE_NAMES: [&str; 6] = ["Zoë", "José", "Søren", "Łukasz", "Renée", "Jürgen"];
+
+/// One race of a workload.
+#[derive(Debug)]
+pub struct Race<'a> {
+    pub(super) workload: &'a Workload,
+    /// Which race of the workload it is, from 0.
+    pub(super) window: u64,
+    /// When it starts, in ms since the epoch.
+    pub(super) start_ms: u64,
+    /// Distinguishes the object that holds its lines.
+    pub(super) uuid: Uuid,
+    pub(super) riders: Vec<Rider>,
+}
+
+/// One racer in one race.
+#[derive(Debug)]
+pub(super) struct Rider {
+    /// From `,"raceId":` to the colon after `"cadence"`: the same in all lines of the ride.
+    pub(super) middle: Box<[u8]>,
+    pub(super) cadence: Effort,
+    pub(super) resistance: Effort,
+}
+
+/// A quantity that goes evenly from one integer to another over the race.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    pub(super) start: i32,
+    pub(super) end: i32,
+}
+
+impl Effort {
+    /// An effort within `range`, for a racer of `strength` (0 to 1).
+    fn new(range: (i32, i32), strength: f64, random: &mut Random) -> Self {
+        let lift = (strength * f64::from(STRENGTH)) as i32;
+        let start = range.0 + lift + random.below(FORM) as i32;
+        // Half of the riders hold what they set, as the published simulator's often do.
+        let change = random.below(4 * CHANGE as u32 + 2) as i32 - CHANGE;
+        let change = if change > CHANGE { 0 } else { change };
+        Self { start, end: (start + change).clamp(range.0, range.1) }
+    }
+
+    /// The value at `second`. Of the orders to compute it in, only this one gives all doubles of the
+    /// golden data (multiplying before dividing misses 675 of 129,600).
+    pub(super) fn at(self, second: u32) -> f64 {
+        let done = f64::from(second) / f64::from(RACE_SECONDS);
+        f64::from(self.start) + f64::from(self.end - self.start) * done
+    }
+}
+
+impl<'a> Race<'a> {
+    pub(super) fn new(workload: &'a Workload, window: u64) -> Self {
+        let parameters = workload.parameters;
+        let mut random = Random::new(parameters.seed, window, LINE_UP);
+        let start_ms = parameters.start_ms + window * RACE_INTERVAL_MS;
+        let uuid = random.uuid();
+        let racers = choose(parameters.racers, parameters.concurrent, &mut random);
+        let classes = (1..=parameters.classes).cycle();
+        let riders = racers.into_iter().zip(classes).map(|(racer, class)| {
+            let strength = Strength::of(racer);
+            let race = start_ms / RACE_INTERVAL_MS;
+            let name = name(racer);
+            let middle = format!(
+                r#","raceId":{race},"name":"{name}","racerId":{racer},"classId":{class},"cadence":"#
+            );
+            Rider {
+                middle: middle.into_bytes().into(),
+                cadence: Effort::new(CADENCE, strength.legs, &mut random),
+                resistance: Effort::new(RESISTANCE, strength.endurance, &mut random),
+            }
+        });
+        Self { workload, window, start_ms, uuid, riders: riders.collect() }
+    }
+}
+
+/// What a racer brings to every race, each from 0 to 1.
+struct Strength {
+    legs: f64,
+    endurance: f64,
+}
+
+impl Strength {
+    fn of(racer: u32) -> Self {
+        let bits = xxh3_64(&racer.to_le_bytes());
+        let unit = |bits: u64| f64::from(bits as u16) / f64::from(u16::MAX);
+        Self { legs: unit(bits), endurance: unit(bits >> 16) }
+    }
+}
+
+/// The racer's label, the same in every race: of one in a hundred, one with a letter beyond ASCII.
+fn name(racer: u32) -> &'static str {
+    let bits = (xxh3_64(&racer.to_le_bytes()) >> 32) as usize;
+    let names = if bits.is_multiple_of(100) { &RARE_NAMES[..] } else { &NAMES };
+    names.get(bits / 100 % names.len()).copied().unwrap_or_default()
+}
+
+/// Chooses `count` distinct numbers below `bound`: the first steps of a Fisher-Yates shuffle, which
+/// remembers only the places that were swapped.
+fn choose(bound: u32, count: u32, random: &mut Random) -> Vec<u32> {
+    let mut swapped = HashMap::new();
+    let step = |place: u32| {
+        let other = place + random.below(bound - place);
+        let own = swapped.remove(&place).unwrap_or(place);
+        if other == place { own } else { swapped.insert(other, own).unwrap_or(other) }
+    };
+    (0..count).map(step).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn efforts_are_the_doubles_of_the_published_simulator() {
+        // From the golden data; at seconds 37 and 102 the order of the computation tells.
+        for (start, end, second, value) in [
+            (78, 80, 1, 78.00666666666666),
+            (78, 80, 151, 79.00666666666666),
+            (53, 81, 1, 53.093333333333334),
+            (57, 64, 1, 57.02333333333333),
+            (65, 73, 1, 65.02666666666667),
+            (51, 59, 1, 51.026666666666664),
+            (57, 64, 37, 57.86333333333334),
+            (53, 81, 102, 62.52),
+            (78, 78, 1, 78.0),
+            (78, 80, 300, 80.0),
+        ] {
+            assert_eq!(Effort { start, end }.at(second), value, "{start} to {end} at {second}");
+        }
+    }
+
+    #[test]
+    fn chosen_numbers_are_distinct_and_all_are_chosen_in_the_end() {
+        let mut some = choose(1000, 100, &mut Random::new(1, 0, 0));
+        assert!(some.iter().any(|&n| n >= 900) && some.iter().any(|&n| n < 100), "{some:?}");
+        some.sort_unstable();
+        some.dedup();
+        assert_eq!(some.len(), 100);
+        let mut all = choose(1000, 1000, &mut Random::new(1, 0, 0));
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..1000));
+    }
+
+    #[test]
+    fn one_name_in_a_hundred_goes_beyond_ascii() {
+        let rare = (0..40_000).filter(|&racer| !name(racer).is_ascii()).count();
+        assert!((300..500).contains(&rare), "{rare}");
+    }
+}
