@@ -16,7 +16,7 @@ pub struct Input {
     pub path: PathBuf,
     /// How its bytes are to be read.
     pub kind: InputKind,
-    /// Its size in bytes, 0 for standard input.
+    /// Its size in bytes, 0 for a stream.
     pub bytes: u64,
 }
 
@@ -27,8 +27,8 @@ pub enum InputKind {
     Plain,
     /// One or more gzip members.
     Gzip,
-    /// Standard input, either of both.
-    Stdin,
+    /// Either of both, told by its first bytes: standard input or a pipe.
+    Stream,
 }
 
 /// An input that cannot be used.
@@ -50,7 +50,7 @@ pub fn list(paths: &[PathBuf]) -> Result<Vec<Input>, InputError> {
     let mut inputs = Vec::new();
     for path in paths {
         if path.as_os_str() == "-" {
-            inputs.push(Input { path: path.clone(), kind: InputKind::Stdin, bytes: 0 });
+            inputs.push(Input { path: path.clone(), kind: InputKind::Stream, bytes: 0 });
             continue;
         }
         let before = inputs.len();
@@ -66,7 +66,11 @@ fn walk(path: &Path, inputs: &mut Vec<Input>) -> Result<(), InputError> {
     let failed = |e| InputError::Read(path.to_owned(), e);
     let metadata = fs::metadata(path).map_err(failed)?;
     if !metadata.is_dir() {
-        let kind = kind(path).map_err(failed)?;
+        // What a pipe gives is gone once it is read, so nothing of it is looked at here.
+        let kind = match metadata.is_file() {
+            true => kind(path).map_err(failed)?,
+            false => InputKind::Stream,
+        };
         inputs.push(Input { path: path.to_owned(), kind, bytes: metadata.len() });
         return Ok(());
     }
@@ -75,6 +79,17 @@ fn walk(path: &Path, inputs: &mut Vec<Input>) -> Result<(), InputError> {
     names.retain(|name| !name.as_encoded_bytes().starts_with(b"."));
     names.sort();
     names.iter().try_for_each(|name| walk(&path.join(name), inputs))
+}
+
+/// The bytes of a stream at `path`; `-` is standard input.
+///
+/// # Errors
+/// A pipe that cannot be opened.
+pub(crate) fn stream(path: &Path) -> io::Result<Box<dyn Read>> {
+    Ok(match path.as_os_str() == "-" {
+        true => Box::new(io::stdin()),
+        false => Box::new(File::open(path)?),
+    })
 }
 
 /// By content, and by name where the content is damaged from the start.
@@ -113,7 +128,7 @@ mod tests {
                 (at("b/c/10.gz"), InputKind::Gzip, 2),
                 (at("b/c/2.jsonl"), InputKind::Plain, 0),
                 (at("z.jsonl"), InputKind::Plain, 2),
-                ("-".into(), InputKind::Stdin, 0),
+                ("-".into(), InputKind::Stream, 0),
             ]
         );
     }

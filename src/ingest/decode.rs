@@ -1,0 +1,172 @@
+//! Decoding a line: the fast path for the usual form, the JSON library for every other.
+
+use std::str;
+
+use super::event::{Event, Raw, Reject};
+use super::fast;
+use super::lines::LINE_BYTES_MAX;
+
+/// The deepest nesting that is read, as deep as most JSON readers go.
+pub const DEPTH_MAX: usize = 128;
+
+/// Decodes one line of UTF-8 JSON, of races of `race_seconds`.
+///
+/// # Errors
+/// The reason why the line is no event.
+pub fn decode(line: &[u8], race_seconds: u16) -> Result<Event, Reject> {
+    match fast::decode(line, race_seconds) {
+        Some(event) => Ok(event),
+        None => decode_any(line, race_seconds),
+    }
+}
+
+/// Decodes one line with the JSON library alone: what [`decode`] means.
+///
+/// # Errors
+/// The reason why the line is no event.
+pub fn decode_any(line: &[u8], race_seconds: u16) -> Result<Event, Reject> {
+    if line.len() > LINE_BYTES_MAX {
+        return Err(Reject::Oversized);
+    }
+    let text = str::from_utf8(line).map_err(|e| Reject::NotUtf8(e.valid_up_to()))?;
+    if deeper_than(text, DEPTH_MAX) {
+        return Err(Reject::TooDeep(DEPTH_MAX));
+    }
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err(Reject::Json("the line does not start with '{'".to_owned()));
+    }
+    let raw: Raw<'_> = serde_json::from_str(text).map_err(|e| Reject::Json(e.to_string()))?;
+    raw.event(race_seconds)
+}
+
+/// Whether arrays and objects nest deeper than `most`; where it ignores a field, the
+/// library does not stop at any depth.
+fn deeper_than(text: &str, most: usize) -> bool {
+    let opening = memchr::memchr2_iter(b'{', b'[', text.as_bytes());
+    if opening.take(most + 1).count() <= most {
+        return false;
+    }
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > most {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Fields of events, in and around what they may be and how they may be written.
+    fn field() -> impl Strategy<Value = String> {
+        let number = prop_oneof![
+            6 => (0..1100u32, "[0-9]{0,18}").prop_map(|(integer, decimals)| match decimals.len() {
+                0 => integer.to_string(),
+                _ => format!("{integer}.{decimals}"),
+            }),
+            1 => "-?[0-9]{1,20}(\\.[0-9]{0,20})?([eE][+-]?[0-9]{1,3})?",
+            1 => any::<u64>().prop_map(|integer| integer.to_string()),
+        ];
+        let text = prop_oneof![4 => "[a-zA-Z0-9 -]{0,40}", 1 => "[ -~]{0,12}", 1 => ".{0,70}"];
+        let name = prop::sample::select(vec![
+            "raceId",
+            "classId",
+            "racerId",
+            "second",
+            "cadence",
+            "resistance",
+            "deviceTimestamp",
+            "arrivalTimestamp",
+            "durationMs",
+            "output",
+            "uuid",
+            "name",
+            "projectId",
+            "viewerId",
+            "event",
+            "other",
+            "",
+        ]);
+        let value = prop_oneof![
+            number,
+            text.prop_map(|text| format!("\"{text}\"")),
+            prop::sample::select(vec!["null", "true", "[]", "{}", "\"update\""])
+                .prop_map(Into::into),
+        ];
+        (name, value).prop_map(|(name, value)| format!("\"{name}\":{value}"))
+    }
+
+    /// An event that may be taken, some fields replaced or added, some bytes changed.
+    fn line() -> impl Strategy<Value = Vec<u8>> {
+        let race = r#""event":"update","deviceTimestamp":1620240001114,"second":1,"raceId":54,"name":"Vito","racerId":103,"classId":1,"cadence":78.00666666666666,"resistance":57.266666666666666"#;
+        let view = r#""event":"watch","uuid":"4782a712-19f8","projectId":"p","viewerId":"v","durationMs":10,"deviceTimestamp":1620240001114"#;
+        let base = prop::sample::select(vec![race, view]);
+        let changes = prop::collection::vec((any::<prop::sample::Index>(), field()), 0..4);
+        let bytes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..2);
+        (base, changes, any::<bool>(), bytes).prop_map(|(base, changes, add, bytes)| {
+            let mut fields: Vec<String> = base.split(',').map(str::to_owned).collect();
+            for (at, field) in changes {
+                let at = at.index(fields.len());
+                let same_name = fields[at].split(':').next() == field.split(':').next();
+                if add && !same_name { fields.insert(at, field) } else { fields[at] = field }
+            }
+            let mut line = format!("{{{}}}", fields.join(",")).into_bytes();
+            for (at, byte) in bytes {
+                let at = at.index(line.len());
+                line[at] = byte;
+            }
+            line
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_fast_path_takes_nothing_that_the_library_takes_otherwise(line in line()) {
+            if let Some(event) = fast::decode(&line, 300) {
+                prop_assert_eq!(Ok(event), decode_any(&line, 300));
+            }
+        }
+    }
+
+    #[test]
+    fn the_fast_path_takes_the_forms_that_devices_and_logs_send() {
+        for line in [
+            r#"{"event":"update","deviceTimestamp":1620240001114,"second":1,"raceId":5400800,"name":"Vito","racerId":103,"classId":1,"cadence":78.00666666666666,"resistance":78}"#,
+            r#"{"event":"final","second":300,"raceId":0,"racerId":0,"classId":1,"cadence":0,"resistance":57.266666666666666,"uuid":"u","output":161.5,"deviceTimestamp":0,"arrivalTimestamp":7}"#,
+            r#"{"event":"view","uuid":"u","projectId":"p","viewerId":"v","deviceTimestamp":1}"#,
+            r#"{"event":"watch","uuid":"u","projectId":"p","durationMs":86400000,"deviceTimestamp":1}"#,
+        ] {
+            let event = fast::decode(line.as_bytes(), 300);
+            assert!(event.is_some(), "{line}");
+            assert_eq!(event, decode_any(line.as_bytes(), 300).ok());
+        }
+    }
+
+    #[test]
+    fn rejects_what_nests_too_deep_but_not_brackets_in_strings() {
+        let line = |x: &str| {
+            format!(r#"{{"event":"view","uuid":"u","projectId":"p","deviceTimestamp":1,"x":{x}}}"#)
+        };
+        let nested = |depth: usize| line(&("[".repeat(depth) + &"]".repeat(depth)));
+        assert!(decode(nested(DEPTH_MAX - 1).as_bytes(), 300).is_ok());
+        let rejected = decode(nested(300).as_bytes(), 300);
+        assert_eq!(rejected, Err(Reject::TooDeep(DEPTH_MAX)));
+        let text = line(&format!(r#""\\\"{}""#, "[".repeat(300)));
+        assert!(decode(text.as_bytes(), 300).is_ok(), "{text}");
+    }
+}

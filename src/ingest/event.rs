@@ -1,0 +1,255 @@
+//! The JSON shape of an event, and what each field may be (CONTRACTS, section 1).
+
+use std::borrow::Cow;
+
+use compact_str::CompactString;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use thiserror::Error;
+use velodrome_dataflows::{Sample, Tracking};
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::rules::MEASURE_MAX;
+
+/// The greatest integer that every JSON reader keeps exact.
+pub const INTEGER_MAX: u64 = (1 << 53) - 1;
+/// The longest uuid of a tracking event, in bytes.
+pub const UUID_BYTES_MAX: usize = 64;
+/// The longest project and viewer id, in bytes.
+pub const ID_BYTES_MAX: usize = 128;
+/// The longest time that a heartbeat may add: a day.
+pub const DURATION_MS_MAX: u64 = 86_400_000;
+
+/// An event that was taken, and the time that moves the event clock.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Taken<E> {
+    /// The event; its clock is not known yet and 0.
+    pub event: E,
+    /// The time that it brings.
+    pub reading: Reading,
+}
+
+/// Either kind of event.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A race event.
+    Race(Taken<Sample>),
+    /// A tracking event.
+    Tracking(Taken<Tracking>),
+}
+
+/// The time that an event brings to the event clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// When a log took it in: believed.
+    Arrival(u64),
+    /// What the device says: believed with care.
+    Device(u64),
+}
+
+/// Why a line is no event.
+#[derive(Debug, Error, PartialEq)]
+pub enum Reject {
+    /// Longer than any event.
+    #[error("the line is longer than 1 MiB")]
+    Oversized,
+    /// Not text.
+    #[error("the line is not UTF-8 from byte {0} on")]
+    NotUtf8(usize),
+    /// Nested deeper than any event.
+    #[error("the line is nested deeper than {0} levels")]
+    TooDeep(usize),
+    /// No JSON object, or one that names a field twice.
+    #[error("no JSON object of an event: {0}")]
+    Json(String),
+    /// An `event` that is none of the four.
+    #[error("event is {0}; it must be \"update\", \"final\", \"view\" or \"watch\"")]
+    UnknownEvent(String),
+    /// A required field is not there.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// A field is not what it may be.
+    #[error("{field} is {value}; it must be {expected}")]
+    Invalid {
+        /// Its name.
+        field: &'static str,
+        /// Its value, shortened.
+        value: String,
+        /// What it may be.
+        expected: Cow<'static, str>,
+    },
+}
+
+/// A line's object with the fields that some kind of event knows, as they stand in the line: what
+/// the kind at hand does not know is ignored, whatever it is. A null is an absence.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Raw<'a> {
+    #[serde(borrow)]
+    event: Option<&'a RawValue>,
+    #[serde(borrow)]
+    race_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    class_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    racer_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    second: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cadence: Option<&'a RawValue>,
+    #[serde(borrow)]
+    resistance: Option<&'a RawValue>,
+    #[serde(borrow)]
+    device_timestamp: Option<&'a RawValue>,
+    #[serde(borrow)]
+    arrival_timestamp: Option<&'a RawValue>,
+    #[serde(borrow)]
+    uuid: Option<&'a RawValue>,
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    project_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    viewer_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    duration_ms: Option<&'a RawValue>,
+}
+
+impl Raw<'_> {
+    /// The event that the object is, of races of `race_seconds`.
+    pub(super) fn event(&self, race_seconds: u16) -> Result<Event, Reject> {
+        let shown = self.event.ok_or(Reject::Missing("event"))?.get();
+        match text(self.event).as_deref() {
+            Some("update") => self.race(false, race_seconds),
+            Some("final") => self.race(true, race_seconds),
+            Some("view") => self.tracking(true),
+            Some("watch") => self.tracking(false),
+            _ => Err(Reject::UnknownEvent(shortened(shown))),
+        }
+    }
+
+    fn race(&self, is_final: bool, race_seconds: u16) -> Result<Event, Reject> {
+        const MEASURE: &str = "a number from 0 to 1000";
+        let device_ms = self.device_ms()?;
+        optional("uuid", self.uuid, "a string", |_| true)?;
+        let name = optional("name", self.name, "a string", |_| true)?;
+        let sample = Sample {
+            clock: 0,
+            race: required("raceId", self.race_id, INTEGER, integer_to(INTEGER_MAX))?,
+            device_ms,
+            cadence: required("cadence", self.cadence, MEASURE, measure)?,
+            resistance: required("resistance", self.resistance, MEASURE, measure)?,
+            name: name.map(CompactString::from),
+            racer: required("racerId", self.racer_id, "an integer from 0 to 2^32 - 1", |raw| {
+                u32::try_from(integer(raw)?).ok()
+            })?,
+            class: required("classId", self.class_id, "an integer from 1 to 65535", |raw| {
+                u16::try_from(integer(raw)?).ok().filter(|class| *class > 0)
+            })?,
+            second: required(
+                "second",
+                self.second,
+                format!("an integer from 1 to {race_seconds}"),
+                |raw| u16::try_from(integer(raw)?).ok().filter(|s| (1..=race_seconds).contains(s)),
+            )?,
+            is_final,
+        };
+        Ok(Event::Race(Taken { event: sample, reading: self.reading(device_ms)? }))
+    }
+
+    fn tracking(&self, is_view: bool) -> Result<Event, Reject> {
+        let device_ms = self.device_ms()?;
+        let uuid = optional("uuid", self.uuid, "a string of 1 to 64 bytes", |uuid| {
+            (1..=UUID_BYTES_MAX).contains(&uuid.len())
+        })?;
+        let project = optional("projectId", self.project_id, "a string of 1 to 128 bytes", |id| {
+            (1..=ID_BYTES_MAX).contains(&id.len())
+        })?;
+        optional("viewerId", self.viewer_id, "a string of at most 128 bytes", |id| {
+            id.len() <= ID_BYTES_MAX
+        })?;
+        let duration_ms = match self.duration_ms {
+            None => 0,
+            duration => required("durationMs", duration, "an integer from 0 to 86400000", |raw| {
+                u32::try_from(integer_to(DURATION_MS_MAX)(raw)?).ok()
+            })?,
+        };
+        let event = Tracking {
+            clock: 0,
+            uuid: xxh3_128(uuid.ok_or(Reject::Missing("uuid"))?.as_bytes()),
+            project: project.ok_or(Reject::Missing("projectId"))?.into(),
+            duration_ms,
+            is_view,
+        };
+        Ok(Event::Tracking(Taken { event, reading: self.reading(device_ms)? }))
+    }
+
+    fn device_ms(&self) -> Result<u64, Reject> {
+        required("deviceTimestamp", self.device_timestamp, INTEGER, integer_to(INTEGER_MAX))
+    }
+
+    fn reading(&self, device_ms: u64) -> Result<Reading, Reject> {
+        match self.arrival_timestamp {
+            None => Ok(Reading::Device(device_ms)),
+            arrival => required("arrivalTimestamp", arrival, INTEGER, integer_to(INTEGER_MAX))
+                .map(Reading::Arrival),
+        }
+    }
+}
+
+const INTEGER: &str = "an integer from 0 to 2^53 - 1";
+
+/// The value of a field that must be there and be what `take` takes.
+fn required<T>(
+    field: &'static str,
+    raw: Option<&RawValue>,
+    expected: impl Into<Cow<'static, str>>,
+    take: impl Fn(&str) -> Option<T>,
+) -> Result<T, Reject> {
+    let raw = raw.ok_or(Reject::Missing(field))?.get();
+    take(raw).ok_or_else(|| Reject::Invalid {
+        field,
+        value: shortened(raw),
+        expected: expected.into(),
+    })
+}
+
+/// The value of a string that may be absent.
+fn optional(
+    field: &'static str,
+    raw: Option<&RawValue>,
+    expected: &'static str,
+    fits: impl Fn(&str) -> bool,
+) -> Result<Option<String>, Reject> {
+    let Some(value) = raw else { return Ok(None) };
+    let invalid =
+        || Reject::Invalid { field, value: shortened(value.get()), expected: expected.into() };
+    text(raw).filter(|text| fits(text)).map(Some).ok_or_else(invalid)
+}
+
+fn text(raw: Option<&RawValue>) -> Option<String> {
+    serde_json::from_str(raw?.get()).ok()
+}
+
+fn integer(raw: &str) -> Option<u64> {
+    raw.parse().ok()
+}
+
+fn integer_to(most: u64) -> impl Fn(&str) -> Option<u64> {
+    move |raw| integer(raw).filter(|value| *value <= most)
+}
+
+fn measure(raw: &str) -> Option<f64> {
+    // Only a JSON number: the parser of Rust takes more forms.
+    let is_number = raw.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    let value: f64 = raw.parse().ok().filter(|_| is_number)?;
+    (0.0..=MEASURE_MAX).contains(&value).then_some(value)
+}
+
+/// A value as a message quotes it.
+fn shortened(raw: &str) -> String {
+    match raw.char_indices().nth(40) {
+        Some((end, _)) => format!("{}… ({} bytes)", raw.get(..end).unwrap_or_default(), raw.len()),
+        None => raw.to_owned(),
+    }
+}

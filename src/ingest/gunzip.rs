@@ -1,0 +1,142 @@
+//! Decompresses gzip, member after member, up to the very byte where it is damaged.
+//!
+//! flate2's own `MultiGzDecoder` throws away what the call that meets the damage had decompressed,
+//! so how many lines are left would depend on the size of the reader's buffer.
+
+use std::io::{self, BufRead, Read};
+
+use flate2::{Decompress, FlushDecompress, Status};
+
+/// The greatest window that deflate has, as the power of two that zlib wants (RFC 1950).
+const WINDOW_BITS: u8 = 15;
+
+/// The decompressed bytes of one or more gzip members.
+pub(crate) struct Gunzip<R> {
+    stream: R,
+    decoder: Decompress,
+    /// What ended the stream, until the bytes before it are handed out.
+    failed: Option<io::Error>,
+    /// Whether the member at hand was seen to its end, checksum included.
+    is_ended: bool,
+}
+
+impl<R: BufRead> Gunzip<R> {
+    pub(crate) fn new(stream: R) -> Self {
+        let decoder = Decompress::new_gzip(WINDOW_BITS);
+        Self { stream, decoder, failed: None, is_ended: false }
+    }
+}
+
+impl<R: BufRead> Read for Gunzip<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(error) = self.failed.take() {
+                return Err(error);
+            }
+            let input = self.stream.fill_buf()?;
+            let is_empty = input.is_empty();
+            if buffer.is_empty() || (is_empty && self.is_ended) {
+                return Ok(0);
+            }
+            if self.is_ended {
+                self.decoder.reset(true);
+                self.is_ended = false;
+            }
+            let (in_before, out_before) = (self.decoder.total_in(), self.decoder.total_out());
+            let status = self.decoder.decompress(input, buffer, FlushDecompress::None);
+            let consumed = self.decoder.total_in() - in_before;
+            let produced = self.decoder.total_out() - out_before;
+            self.stream.consume(usize::try_from(consumed).map_err(io::Error::other)?);
+            match status {
+                Ok(Status::StreamEnd) => self.is_ended = true,
+                Ok(Status::Ok | Status::BufError) if is_empty && produced == 0 => {
+                    let message = "the gzip stream is cut short";
+                    self.failed = Some(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+                }
+                Ok(Status::Ok | Status::BufError) => {}
+                Err(error) => {
+                    let reason = error.message().unwrap_or("corrupt");
+                    let message = format!("the gzip stream is broken: {reason}");
+                    self.failed = Some(io::Error::new(io::ErrorKind::InvalidData, message));
+                }
+            }
+            if produced > 0 {
+                return usize::try_from(produced).map_err(io::Error::other);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// What comes out in reads of `size` bytes, and the error that ended it.
+    fn read(bytes: &[u8], size: usize) -> (Vec<u8>, Option<String>) {
+        let mut reader = Gunzip::new(io::BufReader::with_capacity(size, bytes));
+        let (mut text, mut buffer) = (Vec::new(), vec![0; size]);
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => return (text, None),
+                Ok(n) => text.extend(&buffer[..n]),
+                Err(error) => return (text, Some(error.to_string())),
+            }
+        }
+    }
+
+    /// Text that compresses to some hundred bytes.
+    fn text() -> Vec<u8> {
+        (0..500u32)
+            .flat_map(|i| format!("{}\n", i.wrapping_mul(2_654_435_761)).into_bytes())
+            .collect()
+    }
+
+    #[test]
+    fn reads_member_after_member() {
+        let bytes = [gzip(b"one\n"), gzip(b""), gzip(b"two\n")].concat();
+        assert_eq!(read(&bytes, 7), (b"one\ntwo\n".to_vec(), None));
+    }
+
+    #[test]
+    fn hands_out_all_that_comes_before_damage_whatever_the_buffers() {
+        let (text, whole) = (text(), gzip(&text()));
+        let half = whole.len() / 2;
+        let broken = [&whole[..half], &[0xff; 64], &whole[half + 64..]].concat();
+        let expected = read(&broken, 1);
+        assert!(expected.1.as_ref().is_some_and(|e| e.contains("broken")), "{:?}", expected.1);
+        assert_eq!(expected.0[..1000], text[..1000]);
+        for size in [13, 1 << 16] {
+            assert_eq!(read(&broken, size), expected);
+        }
+    }
+
+    #[test]
+    fn tells_of_streams_cut_short_bad_checksums_and_trailing_garbage() {
+        let whole = gzip(&text());
+        let mut wrong_sum = whole.clone();
+        let crc = wrong_sum.len() - 8;
+        wrong_sum[crc] ^= 1;
+        let garbage = [&whole[..], b"garbage"].concat();
+        for (bytes, part) in
+            [(&whole[..whole.len() - 1], "cut short"), (&wrong_sum, "broken"), (&garbage, "broken")]
+        {
+            let (text_read, error) = read(bytes, 1 << 16);
+            assert_eq!(text_read, text());
+            assert!(error.as_ref().is_some_and(|e| e.contains(part)), "{error:?}");
+        }
+        for bytes in [&whole[..1], &whole[..5]] {
+            assert_eq!(read(bytes, 64).1.as_deref(), Some("the gzip stream is cut short"));
+        }
+    }
+}
