@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use velodrome::commands::simulate;
+use velodrome::commands::{batch, simulate, verify};
 
 /// Race telemetry and view events to live leaderboards, all-time records and counters.
 #[derive(Debug, Parser)]
@@ -15,12 +15,16 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Batch(batch::Args),
+    Verify(verify::Args),
     Simulate(simulate::Args),
 }
 
 impl Cli {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
+            Command::Batch(args) => batch::run(args),
+            Command::Verify(args) => verify::run(args),
             Command::Simulate(args) => simulate::run(args),
         }
     }

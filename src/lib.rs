@@ -1,7 +1,9 @@
 //! Velodrome: race telemetry and view events to records, results, leaderboards and view counts.
 
+pub mod batch;
 pub mod commands;
 pub mod ingest;
 pub mod results;
 pub mod rules;
 pub mod simulate;
+pub mod verify;

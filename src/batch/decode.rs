@@ -1,0 +1,190 @@
+//! Decodes one line to an event, or says why it is none (CONTRACTS, section 1).
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use super::event::{Event, Kind, Sample, View};
+use super::fields::{Field, INTEGER_MAX};
+
+/// How deep objects and arrays may nest, ignored fields included.
+const NESTING_MAX: usize = 128;
+/// The longest watch that one heartbeat may tell of: a day, in milliseconds.
+const DURATION_MS_MAX: u64 = 86_400_000;
+
+/// Why a line was not taken.
+#[derive(Debug, Error)]
+pub(super) enum Rejection {
+    #[error("the line is longer than 1 MiB; send one event a line")]
+    Oversized,
+    #[error("the line is no UTF-8: {0}")]
+    Utf8(#[from] std::str::Utf8Error),
+    #[error("the line nests deeper than {NESTING_MAX} levels")]
+    Nesting,
+    #[error("the line is no JSON object")]
+    NoObject,
+    #[error("the line is no event: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("{field} is missing; it must be {expected}")]
+    Missing { field: &'static str, expected: String },
+    #[error("{field} is {value}; it must be {expected}")]
+    Field { field: &'static str, value: String, expected: String },
+}
+
+/// The fields that some event has, each as its JSON text: what a field must be depends on the kind
+/// of the event, which may come last. Null is the same as absent.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
+struct Fields<'a> {
+    event: Option<&'a RawValue>,
+    device_timestamp: Option<&'a RawValue>,
+    arrival_timestamp: Option<&'a RawValue>,
+    uuid: Option<&'a RawValue>,
+    race_id: Option<&'a RawValue>,
+    class_id: Option<&'a RawValue>,
+    racer_id: Option<&'a RawValue>,
+    second: Option<&'a RawValue>,
+    cadence: Option<&'a RawValue>,
+    resistance: Option<&'a RawValue>,
+    name: Option<&'a RawValue>,
+    project_id: Option<&'a RawValue>,
+    viewer_id: Option<&'a RawValue>,
+    duration_ms: Option<&'a RawValue>,
+}
+
+/// Decodes a line of an input whose races are `race_seconds` long.
+///
+/// # Errors
+/// Why the line is no event.
+pub(super) fn decode(line: &[u8], race_seconds: u16) -> Result<Event, Rejection> {
+    let text = std::str::from_utf8(line)?;
+    if is_too_deep(line) {
+        return Err(Rejection::Nesting);
+    }
+    // Serde would also take an array of the fields in order.
+    if !text.trim_start_matches([' ', '\t', '\r']).starts_with('{') {
+        return Err(Rejection::NoObject);
+    }
+    let fields: Fields<'_> = serde_json::from_str(text)?;
+    let event = Field("event", fields.event);
+    let kind = match event.string(0..=usize::MAX)?.as_deref() {
+        Some("update") => race(&fields, race_seconds, false)?,
+        Some("final") => race(&fields, race_seconds, true)?,
+        Some("view") => tracking(&fields, true)?,
+        Some("watch") => tracking(&fields, false)?,
+        _ => return Err(event.wrong(r#""update", "final", "view" or "watch""#)),
+    };
+    let arrival = Field("arrivalTimestamp", fields.arrival_timestamp);
+    Ok(Event {
+        device_ms: Field("deviceTimestamp", fields.device_timestamp).integer(0..=INTEGER_MAX)?,
+        arrival_ms: arrival.integer_if_present(0..=INTEGER_MAX)?,
+        kind,
+    })
+}
+
+fn race(fields: &Fields<'_>, race_seconds: u16, is_final: bool) -> Result<Kind, Rejection> {
+    Field("uuid", fields.uuid).string(0..=usize::MAX)?;
+    Ok(Kind::Race(Sample {
+        class: Field("classId", fields.class_id).integer(1..=u16::MAX)?,
+        race: Field("raceId", fields.race_id).integer(0..=INTEGER_MAX)?,
+        racer: Field("racerId", fields.racer_id).integer(0..=u32::MAX)?,
+        second: Field("second", fields.second).integer(1..=race_seconds)?,
+        cadence: Field("cadence", fields.cadence).measure()?,
+        resistance: Field("resistance", fields.resistance).measure()?,
+        name: Field("name", fields.name).string(0..=usize::MAX)?,
+        is_final,
+    }))
+}
+
+fn tracking(fields: &Fields<'_>, is_view: bool) -> Result<Kind, Rejection> {
+    Field("viewerId", fields.viewer_id).string(0..=128)?;
+    let duration = Field("durationMs", fields.duration_ms);
+    Ok(Kind::Tracking(View {
+        uuid: Field("uuid", fields.uuid).required_string(1..=64)?,
+        project: Field("projectId", fields.project_id).required_string(1..=128)?,
+        duration_ms: duration.integer_if_present(0..=DURATION_MS_MAX)?.unwrap_or(0),
+        is_view,
+    }))
+}
+
+fn is_too_deep(line: &[u8]) -> bool {
+    let (mut depth, mut is_string, mut is_escaped) = (0_usize, false, false);
+    for byte in line {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_string => is_escaped = true,
+            b'"' => is_string = !is_string,
+            _ if is_string => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > NESTING_MAX {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(line: &str) -> Event {
+        decode(line.as_bytes(), 300).unwrap_or_else(|rejection| panic!("{line}: {rejection}"))
+    }
+
+    #[test]
+    fn takes_a_race_event_with_zeros_nulls_and_fields_of_other_kinds() {
+        let event = decoded(
+            r#" {"event":"final","raceId":9007199254740991,"classId":65535,"racerId":0,"second":300,
+            "cadence":-0.0,"resistance":1e3,"deviceTimestamp":0,"uuid":null,"name":"J\u00fcrg",
+            "arrivalTimestamp":null,"projectId":[7],"durationMs":1e999,"output":{"x":[]}}"#
+                .replace('\n', " ")
+                .as_str(),
+        );
+        let sample = Sample {
+            class: 65535,
+            race: 9007199254740991,
+            racer: 0,
+            second: 300,
+            cadence: 0.0,
+            resistance: 1000.0,
+            name: Some("Jürg".into()),
+            is_final: true,
+        };
+        assert_eq!(event, Event { device_ms: 0, arrival_ms: None, kind: Kind::Race(sample) });
+    }
+
+    #[test]
+    fn takes_a_tracking_event_whose_duration_is_optional() {
+        let event = decoded(
+            r#"{"uuid":"u","projectId":"p","deviceTimestamp":5,"arrivalTimestamp":6,"second":"x","event":"watch"}"#,
+        );
+        let view = View { uuid: "u".into(), project: "p".into(), duration_ms: 0, is_view: false };
+        let expected = Event { device_ms: 5, arrival_ms: Some(6), kind: Kind::Tracking(view) };
+        assert_eq!(event, expected);
+    }
+
+    #[test]
+    fn counts_nesting_outside_strings_only() {
+        let line = |depth: usize| {
+            let (open, close) = ("[".repeat(depth - 1), "]".repeat(depth - 1));
+            format!(
+                r#"{{"x":{open}{close},"s":"\"[[[","event":"view","uuid":"u","projectId":"p","deviceTimestamp":5}}"#
+            )
+        };
+        decoded(&line(128));
+        decoded(&line(2).replace("[[[", &"[{".repeat(200)));
+        assert!(matches!(decode(line(129).as_bytes(), 300), Err(Rejection::Nesting)));
+    }
+
+    #[test]
+    fn says_what_a_field_is_and_must_be() {
+        let line = r#"{"event":"update","deviceTimestamp":1,"raceId":1,"classId":1,"racerId":1,"second":61,"cadence":1,"resistance":1}"#;
+        let message = decode(line.as_bytes(), 60).unwrap_err().to_string();
+        assert_eq!(message, "second is 61; it must be an integer from 1 to 60");
+        let message = decode(br#"{"event":"update"}"#, 60).unwrap_err().to_string();
+        assert_eq!(message, "classId is missing; it must be an integer from 1 to 65535");
+    }
+}

@@ -1,0 +1,83 @@
+//! One field of an event: its JSON text, to what the event needs.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use compact_str::CompactString;
+use serde_json::value::RawValue;
+
+use super::decode::Rejection;
+use crate::rules::MEASURE_MAX;
+
+/// The greatest integer that every JSON reader keeps exactly: 2^53 - 1.
+pub(super) const INTEGER_MAX: u64 = (1 << 53) - 1;
+
+/// How much of a wrong value a reason quotes, in characters.
+const QUOTED_CHARS: usize = 64;
+
+/// A field's name, and its JSON text where it is present and not null.
+#[derive(Clone, Copy)]
+pub(super) struct Field<'a>(pub(super) &'static str, pub(super) Option<&'a RawValue>);
+
+impl Field<'_> {
+    /// An integer in `range`. Only digits are one: neither 1.0 nor 1e3 nor -0.
+    pub(super) fn integer<T>(self, range: RangeInclusive<T>) -> Result<T, Rejection>
+    where
+        T: TryFrom<u64> + PartialOrd + Display,
+    {
+        let value = self.1.and_then(|raw| raw.get().parse::<u64>().ok());
+        let value = value.and_then(|value| T::try_from(value).ok());
+        value.filter(|value| range.contains(value)).ok_or_else(|| {
+            self.wrong(&format!("an integer from {} to {}", range.start(), range.end()))
+        })
+    }
+
+    /// The same, where the field is optional.
+    pub(super) fn integer_if_present(
+        self,
+        range: RangeInclusive<u64>,
+    ) -> Result<Option<u64>, Rejection> {
+        self.1.map(|_| self.integer(range)).transpose()
+    }
+
+    /// A number from 0 to 1000, in double precision.
+    pub(super) fn measure(self) -> Result<f64, Rejection> {
+        let value = self.1.and_then(|raw| raw.get().parse::<f64>().ok());
+        let value = value.filter(|value| (0.0..=MEASURE_MAX).contains(value));
+        value.ok_or_else(|| self.wrong(&format!("a number from 0 to {MEASURE_MAX}")))
+    }
+
+    /// A string, where the field is present, whose length in bytes is in `lengths`.
+    pub(super) fn string(
+        self,
+        lengths: RangeInclusive<usize>,
+    ) -> Result<Option<CompactString>, Rejection> {
+        self.1.map(|_| self.required_string(lengths)).transpose()
+    }
+
+    /// A string whose length in bytes is in `lengths`.
+    pub(super) fn required_string(
+        self,
+        lengths: RangeInclusive<usize>,
+    ) -> Result<CompactString, Rejection> {
+        let value = self.1.and_then(|raw| serde_json::from_str::<CompactString>(raw.get()).ok());
+        value.filter(|value| lengths.contains(&value.len())).ok_or_else(|| {
+            let expected = match (*lengths.start(), *lengths.end()) {
+                (_, usize::MAX) => "a string".to_owned(),
+                (least, most) => format!("a string of {least} to {most} bytes"),
+            };
+            self.wrong(&expected)
+        })
+    }
+
+    /// Says that the field is not what it must be.
+    pub(super) fn wrong(self, expected: &str) -> Rejection {
+        let (field, expected) = (self.0, expected.to_owned());
+        let Some(raw) = self.1 else { return Rejection::Missing { field, expected } };
+        let mut value: String = raw.get().chars().take(QUOTED_CHARS).collect();
+        if value.len() < raw.get().len() {
+            value.push('…');
+        }
+        Rejection::Field { field, value, expected }
+    }
+}

@@ -1,0 +1,35 @@
+//! Opens an input as one stream of plain bytes.
+
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read};
+
+use crate::ingest::gunzip::Gunzip;
+use crate::ingest::inputs::{GZIP_MAGIC, Input, InputKind, stream};
+
+/// Compressed bytes read at once.
+const BUFFER_BYTES: usize = 1 << 16;
+
+/// The bytes of `input`, decompressed where it is gzip.
+///
+/// # Errors
+/// An input that cannot be opened, or a stream that cannot be read.
+pub(super) fn open(input: &Input) -> io::Result<Box<dyn Read>> {
+    match input.kind {
+        InputKind::Plain => Ok(Box::new(File::open(&input.path)?)),
+        InputKind::Gzip => Ok(gunzip(File::open(&input.path)?)),
+        InputKind::Stream => by_magic(stream(&input.path)?),
+    }
+}
+
+/// Tells gzip from plain by the first bytes, which a pipe cannot take back.
+fn by_magic(mut stream: impl Read + 'static) -> io::Result<Box<dyn Read>> {
+    let mut start = Vec::new();
+    stream.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut start)?;
+    let is_gzip = start == GZIP_MAGIC;
+    let whole = Cursor::new(start).chain(stream);
+    Ok(if is_gzip { gunzip(whole) } else { Box::new(whole) })
+}
+
+fn gunzip(stream: impl Read + 'static) -> Box<dyn Read> {
+    Box::new(Gunzip::new(BufReader::with_capacity(BUFFER_BYTES, stream)))
+}

@@ -1,0 +1,154 @@
+//! What the events come to: rides, records, leaderboard and views.
+
+use hashbrown::HashMap;
+use velodrome_dataflows::{BestFinal, ClassId, Clock, Curve, Output, RaceId, RacerId, Rules};
+
+use super::event::{Event, Kind, Sample};
+use super::ride::Ride;
+use super::views::Views;
+use crate::results::Results;
+
+/// All that the events so far came to.
+#[derive(Debug)]
+pub(super) struct Tally {
+    rules: Rules,
+    rides: HashMap<(ClassId, RaceId, RacerId), Ride>,
+    records: HashMap<(ClassId, RacerId), Curve>,
+    leaderboard: HashMap<(ClassId, RacerId), BestFinal>,
+    views: Views,
+    late: u64,
+}
+
+impl Tally {
+    pub(super) fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            rides: HashMap::new(),
+            records: HashMap::new(),
+            leaderboard: HashMap::new(),
+            views: Views::default(),
+            late: 0,
+        }
+    }
+
+    /// Takes an event at its clock; clocks never go back.
+    pub(super) fn take(&mut self, clock: Clock, event: Event) {
+        match event.kind {
+            Kind::Tracking(view) => self.views.take(clock, view),
+            Kind::Race(sample) => {
+                let output = self.rules.output(sample.cadence, sample.resistance);
+                self.record(&sample, output);
+                let key = (sample.class, sample.race, sample.racer);
+                let first = || Ride::new(&self.rules, clock, sample.second);
+                let ride = self.rides.entry(key).or_insert_with(first);
+                let is_taken = ride.take(clock, event.device_ms, sample, output);
+                self.late += u64::from(!is_taken);
+            }
+        }
+    }
+
+    /// How many events came more than an hour after their ride was over.
+    pub(super) fn late(&self) -> u64 {
+        self.late
+    }
+
+    fn record(&mut self, sample: &Sample, output: f64) {
+        let key = (sample.class, sample.racer);
+        let length = self.rules.race_seconds;
+        let record = self.records.entry(key).or_insert_with(|| Curve::with_capacity(length));
+        record.raise(sample.second, output);
+        if sample.is_final {
+            let new = BestFinal { output: Output(output), race: sample.race };
+            let best = self.leaderboard.entry(key).or_insert(new);
+            let is_earlier = new.output == best.output && new.race < best.race;
+            if new.output > best.output || is_earlier {
+                *best = new;
+            }
+        }
+    }
+
+    /// Everything, in the order that results are written.
+    pub(super) fn into_results(self) -> Results {
+        let mut results = Results::default();
+        for ((class, racer), curve) in self.records {
+            results.records.entry(class).or_default().push((racer, curve.into()));
+        }
+        for curves in results.records.values_mut() {
+            curves.sort_unstable_by_key(|(racer, _)| *racer);
+        }
+        for ((class, racer), best) in self.leaderboard {
+            results.leaderboard.entry(class).or_default().insert(racer, best);
+        }
+        results.rides =
+            self.rides.into_iter().map(|(key, ride)| (key, ride.into_result())).collect();
+        results.rides.sort_unstable_by_key(|(key, _)| *key);
+        let counts = self.views.into_counts();
+        results.views = counts.map(|(project, count)| (project.into_string(), count)).collect();
+        results
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR_MS: u64 = 3_600_000;
+
+    const SAMPLE: Sample = Sample {
+        class: 1,
+        race: 7,
+        racer: 5,
+        second: 1,
+        cadence: 65.0,
+        resistance: 0.0,
+        name: None,
+        is_final: false,
+    };
+
+    /// The outcome of samples, each with its clock, which is also its device time.
+    fn tally(samples: Vec<(Clock, Sample)>) -> (Results, u64) {
+        let mut tally = Tally::new(Rules::default());
+        for (clock, sample) in samples {
+            let kind = Kind::Race(sample);
+            tally.take(clock, Event { device_ms: clock, arrival_ms: None, kind });
+        }
+        let late = tally.late();
+        (tally.into_results(), late)
+    }
+
+    #[test]
+    fn counts_an_event_late_only_after_an_hour_past_the_rides_due_time() {
+        let due = 1_000 + (300 - 1 + 60) * 1000;
+        const LAST: Sample = Sample { second: 2, cadence: 165.0, is_final: true, ..SAMPLE };
+        for (clock, late, seconds) in [(due + HOUR_MS, 0, 2), (due + HOUR_MS + 1, 1, 1)] {
+            let named = Sample { name: Some("late".into()), ..LAST };
+            let (results, counted) = tally(vec![(1_000, SAMPLE), (clock, named)]);
+            let ride = &results.rides[0].1;
+            assert_eq!((counted, ride.seconds), (late, seconds));
+            assert_eq!(ride.final_output.is_none(), late == 1);
+            assert_eq!(ride.name.is_none(), late == 1);
+            assert_eq!(results.leaderboard[&1][&5].output.0, 130.0);
+            assert_eq!(results.records[&1][0].1.get(2), Some(130.0));
+        }
+    }
+
+    #[test]
+    fn gives_a_tied_best_final_to_the_smaller_race_id() {
+        let at = |race| (0, Sample { race, is_final: true, ..SAMPLE });
+        for races in [[7, 9], [9, 7]] {
+            let best = tally(races.map(at).into()).0.leaderboard[&1][&5];
+            assert_eq!(best.race, 7);
+        }
+    }
+    #[test]
+    fn orders_rides_and_racers() {
+        let at = |i: u32| (0, Sample { race: (i / 10).into(), racer: i * 7 % 10, ..SAMPLE });
+        let results = tally((0..50).map(at).collect()).0;
+        let rides: Vec<_> =
+            results.rides.iter().map(|((_, race, racer), _)| (*race, *racer)).collect();
+        let expected: Vec<_> = (0..5).flat_map(|race| (0..10).map(move |r| (race, r))).collect();
+        assert_eq!(rides, expected);
+        let racers: Vec<_> = results.records[&1].iter().map(|(racer, _)| *racer).collect();
+        assert_eq!(racers, (0..10).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,122 @@
+//! Reads the files of a result directory into ordered rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+use serde::de::DeserializeOwned;
+use velodrome_dataflows::{ClassId, RaceId, RacerId};
+
+use super::VerifyError;
+use super::rows::{Best, Count, RejectedRow, Ride, RideRow};
+use super::table::{Table, insert_once};
+
+/// The classes that have a history object in `directory`.
+pub(super) fn classes(directory: &Path) -> Result<BTreeSet<ClassId>, VerifyError> {
+    let failed = |e| VerifyError::Read(directory.to_owned(), e);
+    let mut classes = BTreeSet::new();
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_none_or(|extension| extension != "gz") {
+            continue;
+        }
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let digits = name.strip_prefix("class-").and_then(|rest| rest.strip_suffix(".gz"));
+        let class = digits.and_then(|digits| digits.parse().ok());
+        match class.filter(|class| name == class_file(*class)) {
+            Some(class) => classes.insert(class),
+            None => return Err(parse(&path, "its name is not class-<classId>.gz")),
+        };
+    }
+    Ok(classes)
+}
+
+/// The name of a class's history object.
+pub(super) fn class_file(class: ClassId) -> String {
+    format!("class-{class}.gz")
+}
+
+/// The records of one history object by second and racer.
+pub(super) fn history(path: &Path) -> Result<BTreeMap<(u16, RacerId), f64>, VerifyError> {
+    let mut text = Vec::new();
+    let file = open(path)?;
+    MultiGzDecoder::new(file).read_to_end(&mut text).map_err(|e| parse(path, e))?;
+    let seconds: Table<u16, Table<RacerId, f64>> = from_slice(path, &text)?;
+    drop(text);
+    let rows = seconds.0.into_iter().flat_map(|(second, Table(racers))| {
+        racers.into_iter().map(move |(racer, output)| ((second, racer), output))
+    });
+    Ok(rows.collect())
+}
+
+/// The rides of `results.jsonl` by class, race and racer.
+pub(super) fn rides(
+    path: &Path,
+) -> Result<BTreeMap<(ClassId, RaceId, RacerId), Ride>, VerifyError> {
+    let mut rides = BTreeMap::new();
+    each_line(path, |row: RideRow| {
+        insert_once(&mut rides, (row.class_id, row.race_id, row.racer_id), row.into_ride())
+    })?;
+    Ok(rides)
+}
+
+/// The best final outputs by class, such as "class-1", and racer.
+pub(super) fn leaderboard(path: &Path) -> Result<BTreeMap<(String, RacerId), Best>, VerifyError> {
+    let classes: Table<String, Table<RacerId, Best>> = object(path)?;
+    let rows = classes.0.into_iter().flat_map(|(class, Table(racers))| {
+        racers.into_iter().map(move |(racer, best)| ((class.clone(), racer), best))
+    });
+    Ok(rows.collect())
+}
+
+/// The counts by project.
+pub(super) fn views(path: &Path) -> Result<BTreeMap<String, Count>, VerifyError> {
+    Ok(object::<Table<String, Count>>(path)?.0)
+}
+
+/// The rejected lines by file and line, and which time it is that the run met this line: one file
+/// can be listed twice.
+pub(super) fn rejected(path: &Path) -> Result<BTreeMap<(String, u64, usize), String>, VerifyError> {
+    let mut lines = BTreeMap::new();
+    each_line(path, |row: RejectedRow| {
+        let kept = row.kept();
+        let mut key = (row.file, row.line, 0);
+        while lines.contains_key(&key) {
+            key.2 += 1;
+        }
+        lines.insert(key, kept);
+        Ok(())
+    })?;
+    Ok(lines)
+}
+
+fn object<T: DeserializeOwned>(path: &Path) -> Result<T, VerifyError> {
+    let text = fs::read(path).map_err(|e| VerifyError::Read(path.to_owned(), e))?;
+    from_slice(path, &text)
+}
+
+fn each_line<T: DeserializeOwned>(
+    path: &Path,
+    mut take: impl FnMut(T) -> Result<(), String>,
+) -> Result<(), VerifyError> {
+    for (number, line) in (1u64..).zip(BufReader::new(open(path)?).lines()) {
+        let line = line.map_err(|e| VerifyError::Read(path.to_owned(), e))?;
+        let row = serde_json::from_str(&line).map_err(|e| e.to_string());
+        row.and_then(&mut take).map_err(|e| parse(path, format!("line {number}: {e}")))?;
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> Result<File, VerifyError> {
+    File::open(path).map_err(|e: io::Error| VerifyError::Read(path.to_owned(), e))
+}
+
+fn from_slice<T: DeserializeOwned>(path: &Path, text: &[u8]) -> Result<T, VerifyError> {
+    serde_json::from_slice(text).map_err(|e| parse(path, e))
+}
+
+fn parse(path: &Path, reason: impl ToString) -> VerifyError {
+    VerifyError::Parse(path.to_owned(), reason.to_string())
+}

@@ -1,0 +1,118 @@
+//! The rows of the result files as they are compared and shown. Every number is a double.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use velodrome_dataflows::{ClassId, RaceId, RacerId};
+
+/// How much of a rejected line is shown, in characters.
+const SHOWN_CHARS: usize = 60;
+
+/// One line of `results.jsonl`. An unknown field is refused: it would go uncompared.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RideRow {
+    pub(super) class_id: ClassId,
+    pub(super) race_id: RaceId,
+    pub(super) racer_id: RacerId,
+    name: Option<String>,
+    r#final: Option<f64>,
+    best: f64,
+    total: f64,
+    seconds: f64,
+}
+
+impl RideRow {
+    pub(super) fn into_ride(self) -> Ride {
+        let Self { name, r#final, best, total, seconds, .. } = self;
+        Ride { name, r#final, best, total, seconds }
+    }
+}
+
+/// What a ride came to.
+#[derive(Debug, PartialEq)]
+pub(super) struct Ride {
+    name: Option<String>,
+    r#final: Option<f64>,
+    best: f64,
+    total: f64,
+    seconds: f64,
+}
+
+impl fmt::Display for Ride {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "name {name:?}")?,
+            None => f.write_str("no name")?,
+        }
+        match self.r#final {
+            Some(output) => write!(f, " final {output}")?,
+            None => f.write_str(" no final")?,
+        }
+        write!(f, " best {} total {} seconds {}", self.best, self.total, self.seconds)
+    }
+}
+
+/// A racer's best final output.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Best {
+    output: f64,
+    race_id: f64,
+}
+
+impl fmt::Display for Best {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "output {} race {}", self.output, self.race_id)
+    }
+}
+
+/// The counts of a project.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Count {
+    views: f64,
+    duration_ms: f64,
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "views {} durationMs {}", self.views, self.duration_ms)
+    }
+}
+
+/// One line of `rejected.jsonl`. The reasons may differ in wording.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RejectedRow {
+    pub(super) file: String,
+    pub(super) line: u64,
+    #[serde(rename = "reason")]
+    _reason: IgnoredAny,
+    text: Option<String>,
+    text_base64: Option<String>,
+}
+
+impl RejectedRow {
+    /// What is compared and shown of the line: up to a MiB each, so a digest stands for a long one.
+    pub(super) fn kept(&self) -> String {
+        match (&self.text, &self.text_base64) {
+            (Some(text), None) => kept("text", text),
+            (None, Some(base64)) => kept("textBase64", base64),
+            (None, None) => "no text".to_owned(),
+            (Some(text), Some(base64)) => {
+                format!("{} {}", kept("text", text), kept("textBase64", base64))
+            }
+        }
+    }
+}
+
+fn kept(field: &str, text: &str) -> String {
+    let start: String = text.chars().take(SHOWN_CHARS).collect();
+    if start.len() == text.len() {
+        return format!("{field} {text:?}");
+    }
+    let digest = xxhash_rust::xxh3::xxh3_128(text.as_bytes());
+    format!("{field} {start:?}… ({} bytes, xxh3 {digest:032x})", text.len())
+}
