@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use velodrome::commands::{batch, simulate, verify};
+use velodrome::commands::{batch, replay, simulate, verify};
 
 /// Race telemetry and view events to live leaderboards, all-time records and counters.
 #[derive(Debug, Parser)]
@@ -15,6 +15,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Replay(replay::Args),
     Batch(batch::Args),
     Verify(verify::Args),
     Simulate(simulate::Args),
@@ -23,6 +24,7 @@ enum Command {
 impl Cli {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
+            Command::Replay(args) => replay::run(args),
             Command::Batch(args) => batch::run(args),
             Command::Verify(args) => verify::run(args),
             Command::Simulate(args) => simulate::run(args),

@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod commands;
+pub mod engine;
 pub mod ingest;
 pub mod results;
 pub mod rules;

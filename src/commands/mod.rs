@@ -4,6 +4,7 @@
 //! a usage or input that could not be worked with, and ends the process with 2.
 
 pub mod batch;
+pub mod replay;
 pub mod simulate;
 pub mod verify;
 

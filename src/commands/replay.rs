@@ -1,0 +1,71 @@
+//! `velodrome replay`: events from files to verified results.
+
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread;
+use std::time::Instant;
+
+use anyhow::Context;
+use velodrome_dataflows::Rules;
+
+use crate::engine::{Cluster, Plan, Progress, replay};
+use crate::ingest::inputs;
+use crate::results::Overview;
+use crate::results::summary::SUMMARY;
+use crate::rules;
+
+/// Run events from files through the dataflow graph, and write what they come to
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Files or directories of JSON lines, plain or gzip, in this order; '-' is standard input
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Directory to write the results into; those of an earlier run are replaced
+    #[arg(long, env = "VELODROME_OUT", value_name = "DIR")]
+    out: PathBuf,
+    /// TOML file of rules other than Alleycat's
+    #[arg(long, env = "VELODROME_RULES", value_name = "FILE")]
+    rules: Option<PathBuf>,
+    /// Worker threads of this process; by default one a core
+    #[arg(short, long, env = "VELODROME_WORKERS", value_name = "N")]
+    workers: Option<NonZeroUsize>,
+    /// How many processes share the work; each is started with the same paths and rules
+    #[arg(short = 'n', long, env = "VELODROME_PROCESSES", default_value = "1", value_name = "N")]
+    processes: NonZeroUsize,
+    /// Which of the processes this is, from 0; process 0 writes the results
+    #[arg(short, long, env = "VELODROME_PROCESS", default_value_t = 0, value_name = "I")]
+    process: usize,
+    /// File with the address of each process, one host:port a line
+    #[arg(long, env = "VELODROME_HOSTS", value_name = "FILE")]
+    hosts: Option<PathBuf>,
+}
+
+/// Replays the inputs; the status is 1 where an input ended in damage.
+///
+/// # Errors
+/// Inputs, rules or hosts that cannot be used, results that cannot be written.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let started = Instant::now();
+    let rules = args.rules.as_deref().map_or(Ok(Rules::default()), rules::load)?;
+    let inputs = inputs::list(&args.paths)?;
+    let workers = args.workers.or_else(|| thread::available_parallelism().ok());
+    let workers = workers.map_or(1, NonZeroUsize::get);
+    let processes = args.processes.get();
+    let cluster = Cluster::new(workers, args.process, processes, args.hosts.as_deref())?;
+    let dead_letters = (cluster.process == 0).then(|| super::prepare(&args.out, &inputs));
+
+    let progress = Progress::start(&inputs);
+    let plan = Plan::new(inputs, rules, cluster.process, processes);
+    let outcome = replay(plan, &cluster, dead_letters.transpose()?, &progress)?;
+    progress.finish();
+    let Some(outcome) = outcome else { return Ok(ExitCode::SUCCESS) };
+    outcome.results.write(&args.out, workers)?;
+    let summary = outcome.summary.with_cost(started.elapsed().as_secs_f64());
+    summary.write(&args.out.join(SUMMARY))?;
+    let overview = Overview(&outcome.results);
+    writeln!(io::stdout(), "{summary}\n\n{overview}\nresults in '{}'", args.out.display())
+        .context("cannot print the summary")?;
+    Ok(ExitCode::from(u8::from(summary.damaged > 0)))
+}

@@ -1,0 +1,56 @@
+//! The plan of a run: what is read, in what order, by which process.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use velodrome_dataflows::Rules;
+
+use crate::ingest::inputs::{Input, InputKind};
+use crate::ingest::units::{Unit, units};
+
+/// What all workers of a run agree on.
+#[derive(Debug)]
+pub struct Plan {
+    /// The inputs, in order.
+    pub inputs: Vec<Input>,
+    /// How events become results.
+    pub rules: Rules,
+    /// The inputs cut into units, in order.
+    pub(super) units: Vec<Unit>,
+    /// The units of this process, by their number; the first `taken` are taken by its workers.
+    share: Vec<usize>,
+    taken: AtomicUsize,
+}
+
+impl Plan {
+    /// The plan of process `process` of `processes` over `inputs`.
+    ///
+    /// Units are dealt to the processes in turn; streams are process 0's.
+    pub fn new(inputs: Vec<Input>, rules: Rules, process: usize, processes: usize) -> Self {
+        let units = units(&inputs);
+        let reader = |(number, unit): (usize, &Unit)| match inputs.get(unit.input)?.kind {
+            InputKind::Stream => Some((number, 0)),
+            InputKind::Plain | InputKind::Gzip => Some((number, number % processes)),
+        };
+        let readers = units.iter().enumerate().filter_map(reader);
+        let share = readers.filter(|(_, by)| *by == process).map(|(number, _)| number).collect();
+        Self { inputs, rules, units, share, taken: AtomicUsize::new(0) }
+    }
+
+    /// The next unit that a worker of this process is to read: its number, itself and its input.
+    pub(super) fn take(&self) -> Option<(usize, Unit, &Input)> {
+        let number = *self.share.get(self.taken.fetch_add(1, Ordering::Relaxed))?;
+        let unit = *self.units.get(number)?;
+        Some((number, unit, self.inputs.get(unit.input)?))
+    }
+
+    /// A hash by which processes find out whether they have the same plan.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for input in &self.inputs {
+            (&input.path, input.bytes).hash(&mut hasher);
+        }
+        format!("{:?}", self.rules).hash(&mut hasher);
+        hasher.finish()
+    }
+}

@@ -1,0 +1,54 @@
+//! The progress of a run, for a person at a terminal.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
+
+use crate::ingest::inputs::{Input, InputKind};
+
+/// Bytes read and events taken by this process, drawn on standard error where that is a terminal.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// Counts the bytes of the inputs, as they are on the disk.
+    pub(super) bytes: ProgressBar,
+    events: Arc<AtomicU64>,
+}
+
+impl Progress {
+    /// Starts at nothing of `inputs`.
+    pub fn start(inputs: &[Input]) -> Self {
+        let events = Arc::new(AtomicU64::new(0));
+        let known = inputs.iter().all(|input| input.kind != InputKind::Stream);
+        let (bytes, template) = if known {
+            let total = inputs.iter().map(|input| input.bytes).sum();
+            (ProgressBar::new(total), "{wide_bar} {bytes}/{total_bytes} {rate} {eta} left")
+        } else {
+            (ProgressBar::new_spinner(), "{spinner} {bytes} {rate}")
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            let events = Arc::clone(&events);
+            let rate = move |state: &ProgressState, out: &mut dyn Write| {
+                let seconds = state.elapsed().as_secs_f64().max(0.001);
+                let rate = events.load(Ordering::Relaxed) as f64 / seconds;
+                // Drawing on a terminal that is gone is nobody's failure.
+                write!(out, "{} events/s", HumanCount(rate as u64)).unwrap_or_default();
+            };
+            bytes.set_style(style.with_key("rate", rate));
+        }
+        bytes.enable_steady_tick(Duration::from_millis(200));
+        Self { bytes, events }
+    }
+
+    /// Counts events that were taken.
+    pub(super) fn count(&self, events: usize) {
+        self.events.fetch_add(events as u64, Ordering::Relaxed);
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bytes.finish_and_clear();
+    }
+}

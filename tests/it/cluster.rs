@@ -1,0 +1,125 @@
+//! A simulated day's beginning through any number of workers and processes, whole or in objects.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::thread;
+
+use crate::run::{Workplace, contents};
+
+/// Half an hour with duplicates and disorder, and every kind of trouble in between.
+fn simulated() -> Workplace {
+    let place = Workplace::new();
+    let arguments = "--hours 0.5 --racers 300 --concurrent 60 --duplicates 0.02 --views 0.2";
+    let ended = place.run(&format!("simulate {arguments} --out clean.jsonl"));
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let text = std::fs::read_to_string(place.path("clean.jsonl")).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    let late = lines[10].replace("\"cadence\":", "\"cadence\":9");
+    let outlier = lines[20].replace("\"deviceTimestamp\":16", "\"deviceTimestamp\":99");
+    for (at, line) in
+        [(70_000, late.as_str()), (50_000, &outlier), (30_000, "{}"), (9, "x"), (7, "")]
+    {
+        lines.insert(at, line);
+    }
+    place.write("in/events.jsonl", lines.join("\n"));
+    let ended = place.run(&format!("simulate {arguments} --out gz/"));
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    place
+}
+
+/// A host file of two ports that are free; the cluster binds them right after.
+fn hosts() -> String {
+    let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    free.map(|host| host.local_addr().unwrap().to_string() + "\n").concat()
+}
+
+#[test]
+fn of_any_size_writes_the_same_bytes() {
+    let place = simulated();
+    let ended = place.run("batch in --out batch");
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let summary = place.json("batch/summary.json");
+    assert_eq!(summary["rejected"], 2);
+    for workers in [1, 2, 4] {
+        let ended = place.run(&format!("replay in --out w{workers} -w {workers}"));
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        assert_eq!(contents(&place.path("w1")), contents(&place.path(&format!("w{workers}"))));
+    }
+    let verified = place.run("verify batch w1");
+    assert_eq!(verified.code, 0, "{}", verified.stdout);
+
+    place.write("hosts", hosts());
+    thread::scope(|scope| {
+        for process in [0, 1] {
+            let place = &place;
+            scope.spawn(move || {
+                let cluster = format!("-n 2 -p {process} --hosts hosts -w 2");
+                let ended = place.run(&format!("replay in --out p{process} {cluster}"));
+                assert_eq!(ended.code, 0, "{}", ended.stderr);
+            });
+        }
+    });
+    assert_eq!(contents(&place.path("w1")), contents(&place.path("p0")));
+    assert!(!place.path("p1").exists(), "process 0 alone writes results");
+}
+
+#[test]
+fn reads_objects_and_their_concatenation_alike() {
+    let place = simulated();
+    for (input, out) in [("gz", "from-objects"), ("clean.jsonl", "from-one-file")] {
+        let ended = place.run(&format!("replay {input} --out {out} -w 2"));
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+    }
+    assert_eq!(contents(&place.path("from-objects")), contents(&place.path("from-one-file")));
+}
+
+#[test]
+fn ends_when_a_process_of_it_is_lost() {
+    let place = Workplace::new();
+    place.write("hosts", hosts());
+    let [mut survivor, mut lost] = [0, 1].map(|process| {
+        let cluster = format!("-n 2 -p {process} --hosts hosts -w 1");
+        place.spawn(&format!("replay - --out out {cluster}"))
+    });
+    // More than a pipe holds: when it is written, the cluster is formed and reads. The input stays
+    // open, so that the run goes on.
+    let mut input = survivor.stdin.take().unwrap();
+    input.write_all(&vec![b'\n'; 1 << 20]).unwrap();
+    lost.kill().unwrap();
+    lost.wait().unwrap();
+    let ended = survivor.wait_with_output().unwrap();
+    drop(input);
+    assert_eq!(ended.status.code(), Some(2));
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    assert!(stderr.contains("was lost"), "{stderr}");
+}
+
+#[test]
+fn that_cannot_be_formed_is_refused() {
+    let place = Workplace::new();
+    place.write("in.jsonl", "");
+    place.write("hosts", "127.0.0.1:1\n");
+    for (arguments, part) in [
+        ("-n 2", "--hosts"),
+        ("-n 2 --hosts hosts", "names 1 hosts for 2 processes"),
+        ("-n 2 -p 2 --hosts hosts", "-p 2"),
+        ("-n 2 --hosts none", "cannot read the hosts 'none'"),
+        ("-w 0", "--workers"),
+    ] {
+        let ended = place.run(&format!("replay in.jsonl --out out {arguments}"));
+        assert_eq!(ended.code, 2, "{arguments}");
+        assert!(ended.stderr.contains(part), "{arguments}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn inputs_within_out_are_refused_and_left_as_they_are() {
+    let place = Workplace::new();
+    place.write("out/rejected.jsonl", "precious");
+    for command in ["replay", "batch"] {
+        let ended = place.run(&format!("{command} out/rejected.jsonl --out out"));
+        assert_eq!(ended.code, 2);
+        assert!(ended.stderr.contains("give another --out"), "{}", ended.stderr);
+        assert_eq!(std::fs::read(place.path("out/rejected.jsonl")).unwrap(), b"precious");
+    }
+}

@@ -1,0 +1,58 @@
+//! Replay and batch against what the published Alleycat sample made of the same events (CONTRACTS, section 3).
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::run::{Workplace, history};
+
+fn alleycat() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/alleycat")
+}
+
+/// Half up to 4 decimals, as the sample's leaderboard does.
+fn rounded(output: f64) -> f64 {
+    (output * 10_000.0 + 0.5).floor() / 10_000.0
+}
+
+#[test]
+fn they_make_the_history_and_leaderboard_of_the_published_sample() {
+    let (place, golden) = (Workplace::new(), alleycat());
+    if !golden.exists() && std::env::var_os("CI").is_none() {
+        eprintln!("left out: the sample's data is not at '{}'", golden.display());
+        return;
+    }
+    let events = golden.join("events.jsonl.gz");
+    let ended = place.run_both(&format!("{} --out out", events.display()), &[], b"");
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let summary = place.json("out/summary.json");
+    assert_eq!((&summary["events"], &summary["rejected"]), (&64_800.into(), &0.into()));
+
+    for class in 1..=6 {
+        let file = format!("class-{class}.gz");
+        let expected = history(&golden.join(&file));
+        assert!(!expected.is_empty());
+        assert_eq!(history(&place.path(&format!("out/history/{file}"))), expected, "{file}");
+    }
+
+    let expected: Value =
+        serde_json::from_slice(&std::fs::read(golden.join("leaderboard.json")).unwrap()).unwrap();
+    let mut leaderboard = place.json("out/leaderboard.json");
+    let bests = leaderboard.as_object_mut().unwrap().values_mut();
+    for best in bests.flat_map(|class| class.as_object_mut().unwrap().values_mut()) {
+        best["output"] = rounded(best["output"].as_f64().unwrap()).into();
+    }
+    assert_eq!(as_doubles(&leaderboard), as_doubles(&expected));
+}
+
+/// Every number of a leaderboard with its place, whole ones as doubles too.
+fn as_doubles(leaderboard: &Value) -> Vec<(String, String, f64, u64)> {
+    let classes = leaderboard.as_object().unwrap().iter();
+    let rows = classes.flat_map(|(class, racers)| {
+        racers.as_object().unwrap().iter().map(move |(racer, best)| {
+            let output = best["output"].as_f64().unwrap();
+            (class.clone(), racer.clone(), output, best["raceId"].as_u64().unwrap())
+        })
+    });
+    rows.collect()
+}

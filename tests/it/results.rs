@@ -1,0 +1,170 @@
+//! From files to results, by the replay and the batch alike.
+
+use serde_json::json;
+
+use crate::run::{Workplace, gzip, sample, view};
+
+const MINUTE: u64 = 60_000;
+const DAY: u64 = 1440 * MINUTE;
+
+#[test]
+fn sums_up_rides_records_leaderboard_and_views() {
+    let place = Workplace::new();
+    let last = sample(1003, 5, 3, 1.0).replace("update", "final").replace('}', r#","name":"Ada"}"#);
+    let watch = view(1004, "b").replace("view", "watch").replace(r#""p""#, r#""q""#);
+    let summary = place.results(&[
+        sample(1000, 5, 1, 0.5),
+        sample(1001, 5, 1, 0.25),
+        last.clone(),
+        last,
+        view(1004, "a"),
+        view(1004, "a"),
+        watch,
+    ]);
+    let counts =
+        ["events", "rejected", "damaged", "late", "rides", "records", "workers", "processes"]
+            .map(|field| summary[field].as_u64().unwrap());
+    assert_eq!(counts, [7, 0, 0, 0, 1, 2, 3, 1]);
+    let ride = json!({"classId": 1, "raceId": 7, "racerId": 5, "name": "Ada", "final": 66.0,
+        "best": 66.0, "total": 131.5, "seconds": 2});
+    assert_eq!(place.json_lines("out/results.jsonl"), [ride]);
+    let leaderboard = json!({"class-1": {"5": {"output": 66.0, "raceId": 7}}});
+    assert_eq!(place.json("out/leaderboard.json"), leaderboard);
+    let views = json!({"p": {"views": 1, "durationMs": 10}, "q": {"views": 0, "durationMs": 10}});
+    assert_eq!(place.json("out/views.json"), views);
+}
+
+#[test]
+fn reads_inputs_in_order_from_directories_members_and_standard_input() {
+    let place = Workplace::new();
+    let members = [gzip(sample(9, 2, 1, 0.0).as_bytes()), gzip(b"\nbad\n")].concat();
+    place.write("in/b.gz", members);
+    place.write("in/a.jsonl", sample(9, 1, 1, 0.0) + "\nworse");
+    for input in [sample(9, 3, 1, 0.0).into_bytes(), gzip(sample(9, 3, 1, 0.0).as_bytes())] {
+        let env = [("VELODROME_OUT", "out")];
+        let ended = place.run_both("in -", &env, &input);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        assert!(ended.stdout.starts_with("events"), "{}", ended.stdout);
+        let letters = place.json_lines("out/rejected.jsonl");
+        let seen: Vec<_> = letters.iter().map(|l| (&l["file"], &l["line"], &l["text"])).collect();
+        let (first, second) = (json!(["in/a.jsonl", 2, "worse"]), json!(["in/b.gz", 2, "bad"]));
+        let expected = [&first, &second].map(|row| (&row[0], &row[1], &row[2]));
+        assert_eq!(seen, expected);
+        assert_eq!(place.json("out/summary.json")["events"], 3);
+    }
+}
+
+#[test]
+fn reads_a_pipe_as_it_reads_a_file_and_an_empty_file_as_nothing() {
+    let place = Workplace::new();
+    place.write("empty.jsonl", "");
+    let lines = sample(9, 3, 1, 0.0) + "\nbad\n" + &view(9, "u");
+    for (input, events) in [(lines.into_bytes(), 2), (Vec::new(), 0)] {
+        let ended = place.run_both("empty.jsonl /dev/stdin --out out", &[], &input);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        assert_eq!(place.json("out/summary.json")["events"], events);
+    }
+}
+
+#[test]
+fn takes_all_complete_lines_before_damage_and_goes_on_with_the_next_input() {
+    let lines: Vec<_> = (1..=300).map(|second| sample(9, 1, second, 0.0)).collect();
+    let text = lines.join("\n") + "\n" + &lines[0][..20];
+    let whole = gzip(text.as_bytes());
+    let mut wrong_sum = whole.clone();
+    let crc = whole.len() - 8;
+    wrong_sum[crc] ^= 1;
+    let cut = whole[..whole.len() - 3].to_vec();
+    let garbage = [&gzip((lines.join("\n") + "\n").as_bytes()), &b"garbage"[..]].concat();
+    for (bytes, partial) in [(cut, &lines[0][..20]), (wrong_sum, &lines[0][..20]), (garbage, "")] {
+        let place = Workplace::new();
+        place.write("a.gz", &bytes);
+        place.write("b.jsonl", sample(9, 2, 1, 0.0));
+        let ended = place.run_both("a.gz b.jsonl --out out", &[], b"");
+        assert_eq!(ended.code, 1, "{}", ended.stderr);
+        let summary = place.json("out/summary.json");
+        let counts =
+            ["events", "rejected", "damaged"].map(|field| summary[field].as_u64().unwrap());
+        assert_eq!(counts, [301, 0, 1]);
+        let letters = place.json_lines("out/rejected.jsonl");
+        assert_eq!(letters.len(), 1);
+        assert_eq!((&letters[0]["line"], &letters[0]["text"]), (&301.into(), &partial.into()));
+        assert!(letters[0]["reason"].as_str().unwrap().starts_with("input damaged: "));
+    }
+}
+
+#[test]
+fn counts_what_comes_an_hour_after_a_ride_for_records_but_not_for_its_result() {
+    let due = 1000 + (300 - 1 + 60) * 1000;
+    for (after, late, seconds) in [(3_600_000, 0, 2), (3_600_001, 1, 1)] {
+        let place = Workplace::new();
+        let arrival = format!(r#","arrivalTimestamp":{}}}"#, due + after);
+        let last = sample(1, 5, 2, 3.0).replace("update", "final").replace('}', &arrival);
+        let summary = place.results(&[sample(1000, 5, 1, 0.0), last]);
+        assert_eq!((&summary["late"], &summary["records"]), (&late.into(), &2.into()));
+        assert_eq!(place.json_lines("out/results.jsonl")[0]["seconds"], seconds);
+        assert_eq!(place.json("out/leaderboard.json")["class-1"]["5"]["output"], 68.0);
+    }
+}
+
+#[test]
+fn believes_a_gap_of_a_hundred_lines_but_no_outlier() {
+    // The first ride is late where the clock went on.
+    for (ahead, late) in [(1, 0), (99, 0), (100, 1)] {
+        let place = Workplace::new();
+        let night = (0..ahead).map(|i| sample(600 * MINUTE, 1000 + i, 1, 0.0));
+        let lines = [sample(0, 5, 1, 0.0)].into_iter().chain(night).chain([sample(0, 5, 2, 0.0)]);
+        let summary = place.results(&lines.collect::<Vec<_>>());
+        let expected = (&late.into(), &(ahead + 2).into());
+        assert_eq!((&summary["late"], &summary["events"]), expected, "{ahead} lines ahead");
+    }
+}
+
+#[test]
+fn takes_the_events_of_a_gap_too_short_to_be_believed_at_the_end() {
+    let place = Workplace::new();
+    let summary = place.results(&[sample(0, 5, 1, 0.0), sample(DAY, 6, 1, 0.0)]);
+    assert_eq!((&summary["events"], &summary["rides"]), (&2.into(), &2.into()));
+}
+
+#[test]
+fn counts_a_uuid_again_eight_days_of_the_clock_after_it_was_counted() {
+    for (day, views) in [(7, 1), (8, 2)] {
+        let place = Workplace::new();
+        let arrival = format!(r#","arrivalTimestamp":{}}}"#, day * DAY);
+        place.results(&[view(9, "a"), view(9, "a"), view(9, "a").replace('}', &arrival)]);
+        assert_eq!(place.json("out/views.json")["p"]["views"], views);
+    }
+}
+
+#[test]
+fn takes_the_rules_from_a_file() {
+    let place = Workplace::new();
+    place.write("rules.toml", "race_seconds = 60\ncadence_offset = 0");
+    place.write("in.jsonl", [sample(9, 1, 60, 35.0), sample(9, 1, 61, 0.0)].join("\n"));
+    let ended = place.run_both("in.jsonl --out out --rules rules.toml", &[], b"");
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert_eq!(place.json_lines("out/results.jsonl")[0]["best"], 65.0);
+    let reason = &place.json_lines("out/rejected.jsonl")[0]["reason"];
+    assert_eq!(reason, "second is 61; it must be an integer from 1 to 60");
+}
+
+#[test]
+fn refuses_what_it_cannot_work_with_before_it_begins() {
+    let place = Workplace::new();
+    place.write("in.jsonl", sample(9, 1, 1, 0.0));
+    place.write("rules.toml", "race_second = 60");
+    std::fs::create_dir(place.path("empty")).unwrap();
+    for (arguments, part) in [
+        ("missing --out out", "cannot read 'missing'"),
+        ("empty --out out", "the directory 'empty' holds no file"),
+        ("in.jsonl --out in.jsonl", "cannot write 'in.jsonl"),
+        ("in.jsonl --out out --rules rules.toml", "race_second"),
+        ("in.jsonl", "--out"),
+    ] {
+        let ended = place.run_both(arguments, &[], b"");
+        assert_eq!(ended.code, 2, "{arguments}");
+        assert!(ended.stderr.contains(part), "{arguments}: {}", ended.stderr);
+        assert!(!place.path("out").exists(), "{arguments}");
+    }
+}
