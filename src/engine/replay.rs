@@ -13,7 +13,7 @@ use timely::worker::Worker;
 use velodrome_dataflows::graph;
 
 use super::cluster::{Cluster, ClusterError, start};
-use super::gather::gather;
+use super::gather::{Gathered, gather};
 use super::piece::{Piece, Reader};
 use super::plan::Plan;
 use super::progress::Progress;
@@ -167,13 +167,15 @@ fn run(
     worker.step_or_park_while(None, || !probe.done());
 
     let gathered = gather(worker, traces, late.get(), plan.fingerprint());
-    if worker.index() > 0 {
-        return Ok(None);
-    }
+    let is_first = worker.index() == 0;
+    is_first.then(|| conclude(gathered, &mut sequencer.borrow_mut())).transpose()
+}
+
+/// The outcome, from what came together on worker 0.
+fn conclude(gathered: Gathered, sequencer: &mut Sequencer) -> Result<Outcome, ReplayError> {
     if !gathered.agreed() {
         return Err(ReplayError::Disagreement);
     }
-    let mut sequencer = sequencer.borrow_mut();
     let kept = sequencer.dead_letters.take().map_or(Ok(()), DeadLetters::finish);
     kept.map_err(ReplayError::DeadLetters)?;
     let Counts { events, rejected, damaged } = sequencer.counts;
@@ -186,5 +188,5 @@ fn run(
         records: gathered.results.record_count(),
         ..Summary::default()
     };
-    Ok(Some(Outcome { results: gathered.results, summary }))
+    Ok(Outcome { results: gathered.results, summary })
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::thread;
 
-use crate::run::{Workplace, contents};
+use crate::run::{Workplace, contents, sample};
 
 /// Half an hour with duplicates and disorder, and every kind of trouble in between.
 fn simulated() -> Workplace {
@@ -92,6 +92,20 @@ fn ends_when_a_process_of_it_is_lost() {
     assert_eq!(ended.status.code(), Some(2));
     let stderr = String::from_utf8_lossy(&ended.stderr);
     assert!(stderr.contains("was lost"), "{stderr}");
+}
+
+#[test]
+fn whose_processes_have_other_rules_comes_to_no_results() {
+    let place = Workplace::new();
+    place.write("hosts", hosts());
+    place.write("in.jsonl", sample(9, 1, 1, 0.0));
+    place.write("rules.toml", "race_seconds = 60");
+    let processes = ["-p 0", "-p 1 --rules rules.toml"]
+        .map(|own| place.spawn(&format!("replay in.jsonl --out out -n 2 --hosts hosts {own}")));
+    let [first, _] = processes.map(|process| process.wait_with_output().unwrap());
+    assert_eq!(first.status.code(), Some(2));
+    let stderr = String::from_utf8_lossy(&first.stderr);
+    assert!(stderr.contains("different inputs or rules"), "{stderr}");
 }
 
 #[test]
