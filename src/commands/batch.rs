@@ -1,6 +1,5 @@
 //! `velodrome batch`: one plain pass over the inputs, without a dataflow.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -42,6 +41,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     letters.finish().context("cannot keep the rejected lines")?;
     let summary = counts.with_cost(start.elapsed().as_secs_f64());
     summary.write(&args.out.join(SUMMARY))?;
-    writeln!(io::stdout(), "{summary}").context("cannot print the summary")?;
+    super::print(summary)?;
     Ok(ExitCode::from(u8::from(summary.damaged > 0)))
 }

@@ -8,6 +8,8 @@ pub mod replay;
 pub mod simulate;
 pub mod verify;
 
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, ensure};
@@ -35,4 +37,14 @@ fn prepare(out: &Path, inputs: &[Input]) -> anyhow::Result<DeadLetters> {
     results::prepare(out)?;
     let rejected = out.join(REJECTED);
     Ok(DeadLetters::create(&rejected).map_err(|e| WriteError::new(&rejected, e))?)
+}
+
+/// Prints what a run came to; that nobody reads it is no failure of the run.
+fn print(text: impl Display) -> anyhow::Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot print the summary")
+        }
+        _ => Ok(()),
+    }
 }

@@ -1,13 +1,11 @@
 //! `velodrome replay`: events from files to verified results.
 
-use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
 
-use anyhow::Context;
 use velodrome_dataflows::Rules;
 
 use crate::engine::{Cluster, Plan, Progress, replay};
@@ -65,7 +63,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let summary = outcome.summary.with_cost(started.elapsed().as_secs_f64());
     summary.write(&args.out.join(SUMMARY))?;
     let overview = Overview(&outcome.results);
-    writeln!(io::stdout(), "{summary}\n\n{overview}\nresults in '{}'", args.out.display())
-        .context("cannot print the summary")?;
+    super::print(format_args!("{summary}\n\n{overview}\nresults in '{}'", args.out.display()))?;
     Ok(ExitCode::from(u8::from(summary.damaged > 0)))
 }

@@ -67,6 +67,18 @@ fn reads_a_pipe_as_it_reads_a_file_and_an_empty_file_as_nothing() {
 }
 
 #[test]
+fn end_well_though_nobody_reads_what_is_printed() {
+    let place = Workplace::new();
+    place.write("in.jsonl", sample(9, 1, 1, 0.0));
+    for command in ["batch", "replay"] {
+        let mut child = place.spawn(&format!("{command} in.jsonl --out out"));
+        drop(child.stdout.take());
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+    }
+}
+
+#[test]
 fn takes_all_complete_lines_before_damage_and_goes_on_with_the_next_input() {
     let lines: Vec<_> = (1..=300).map(|second| sample(9, 1, second, 0.0)).collect();
     let text = lines.join("\n") + "\n" + &lines[0][..20];
