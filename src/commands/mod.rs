@@ -10,13 +10,37 @@ pub mod verify;
 
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
+use velodrome_dataflows::Rules;
 
 use crate::ingest::dead_letters::{DeadLetters, REJECTED};
-use crate::ingest::inputs::{Input, InputKind};
+use crate::ingest::inputs::{self, Input, InputKind};
 use crate::results::{self, WriteError};
+use crate::rules;
+
+/// What a run takes from and to, and under which rules.
+#[derive(Debug, clap::Args)]
+struct Job {
+    /// Files or directories of JSON lines, plain or gzip, in this order; '-' is standard input
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Directory to write the results into; those of an earlier run are replaced
+    #[arg(long, env = "VELODROME_OUT", value_name = "DIR")]
+    out: PathBuf,
+    /// TOML file of rules other than Alleycat's
+    #[arg(long, env = "VELODROME_RULES", value_name = "FILE")]
+    rules: Option<PathBuf>,
+}
+
+impl Job {
+    /// The inputs in order, and the rules.
+    fn load(&self) -> anyhow::Result<(Vec<Input>, Rules)> {
+        let rules = self.rules.as_deref().map(rules::load).transpose()?.unwrap_or_default();
+        Ok((inputs::list(&self.paths)?, rules))
+    }
+}
 
 /// Readies `out` for the results of `inputs`, before any work: what an earlier run left there goes,
 /// and the file of rejected lines is begun.

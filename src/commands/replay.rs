@@ -6,26 +6,16 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
 
-use velodrome_dataflows::Rules;
-
+use super::Job;
 use crate::engine::{Cluster, Plan, Progress, replay};
-use crate::ingest::inputs;
 use crate::results::Overview;
 use crate::results::summary::SUMMARY;
-use crate::rules;
 
 /// Run events from files through the dataflow graph, and write what they come to
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Files or directories of JSON lines, plain or gzip, in this order; '-' is standard input
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
-    /// Directory to write the results into; those of an earlier run are replaced
-    #[arg(long, env = "VELODROME_OUT", value_name = "DIR")]
-    out: PathBuf,
-    /// TOML file of rules other than Alleycat's
-    #[arg(long, env = "VELODROME_RULES", value_name = "FILE")]
-    rules: Option<PathBuf>,
+    #[command(flatten)]
+    job: Job,
     /// Worker threads of this process; by default one a core
     #[arg(short, long, env = "VELODROME_WORKERS", value_name = "N")]
     workers: Option<NonZeroUsize>,
@@ -46,23 +36,23 @@ pub struct Args {
 /// Inputs, rules or hosts that cannot be used, results that cannot be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
-    let rules = args.rules.as_deref().map_or(Ok(Rules::default()), rules::load)?;
-    let inputs = inputs::list(&args.paths)?;
+    let (inputs, rules) = args.job.load()?;
+    let out = args.job.out;
     let workers = args.workers.or_else(|| thread::available_parallelism().ok());
     let workers = workers.map_or(1, NonZeroUsize::get);
     let processes = args.processes.get();
     let cluster = Cluster::new(workers, args.process, processes, args.hosts.as_deref())?;
-    let dead_letters = (cluster.process == 0).then(|| super::prepare(&args.out, &inputs));
+    let dead_letters = (cluster.process == 0).then(|| super::prepare(&out, &inputs));
 
     let progress = Progress::start(&inputs);
     let plan = Plan::new(inputs, rules, cluster.process, processes);
     let outcome = replay(plan, &cluster, dead_letters.transpose()?, &progress)?;
     progress.finish();
     let Some(outcome) = outcome else { return Ok(ExitCode::SUCCESS) };
-    outcome.results.write(&args.out, workers)?;
+    outcome.results.write(&out, workers)?;
     let summary = outcome.summary.with_cost(started.elapsed().as_secs_f64());
-    summary.write(&args.out.join(SUMMARY))?;
+    summary.write(&out.join(SUMMARY))?;
     let overview = Overview(&outcome.results);
-    super::print(format_args!("{summary}\n\n{overview}\nresults in '{}'", args.out.display()))?;
+    super::print(format_args!("{summary}\n\n{overview}\nresults in '{}'", out.display()))?;
     Ok(ExitCode::from(u8::from(summary.damaged > 0)))
 }

@@ -3,17 +3,17 @@
 use crate::ingest::event::Reading;
 
 /// A device's time moves the clock only where it is at most so far ahead: devices' clocks err.
-pub const AHEAD_MS_MAX: u64 = 600_000;
+pub(super) const AHEAD_MS_MAX: u64 = 600_000;
 
 /// After so many events in a row that are further ahead, a gap in the source is believed (a quiet
 /// night, another day's file) rather than that all these devices err.
-pub const GAP_EVENTS: usize = 100;
+pub(super) const GAP_EVENTS: usize = 100;
 
 /// The running maximum of the times that a partition's events bring.
 ///
 /// Its answer for an event depends on the events alone, never on how they are cut or who reads them.
 #[derive(Debug, Default)]
-pub struct EventClock {
+pub(super) struct EventClock {
     now: Option<u64>,
     /// Times too far ahead, in a row, not yet known to be a gap or an error.
     ahead: Vec<u64>,
@@ -22,7 +22,7 @@ pub struct EventClock {
 impl EventClock {
     /// Takes the time of the next event, and appends to `clocks` the clock at each event that has
     /// become known, in order: none, this one's, or with it those that had to wait.
-    pub fn push(&mut self, reading: Reading, clocks: &mut Vec<u64>) {
+    pub(super) fn push(&mut self, reading: Reading, clocks: &mut Vec<u64>) {
         let now = self.now.unwrap_or(0);
         match reading {
             Reading::Device(ms) if self.now.is_some() && ms > now + AHEAD_MS_MAX => {
@@ -42,7 +42,7 @@ impl EventClock {
 
     /// Tells of the events that still wait that they do not move the clock: nothing, or a line that
     /// is no event, follows.
-    pub fn settle(&mut self, clocks: &mut Vec<u64>) {
+    pub(super) fn settle(&mut self, clocks: &mut Vec<u64>) {
         let now = self.now.unwrap_or(0);
         clocks.extend(self.ahead.drain(..).map(|_| now));
     }

@@ -9,7 +9,6 @@ mod progress;
 mod replay;
 mod sequencer;
 
-pub use clock::{AHEAD_MS_MAX, EventClock, GAP_EVENTS};
 pub use cluster::{Cluster, ClusterError};
 pub use plan::Plan;
 pub use progress::Progress;
