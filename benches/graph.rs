@@ -10,8 +10,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use timely::dataflow::InputHandle;
-use timely::dataflow::operators::probe::Handle;
-use velodrome_dataflows::{Rules, Sample, Tracking, graph};
+use timely::dataflow::operators::generic::operator::empty;
+use timely::dataflow::operators::probe::{Handle, Probe};
+use timely::progress::frontier::AntichainRef;
+use velodrome_dataflows::{Inputs, Mode, Rules, Sample, Tracking, graph};
 
 /// The binary's allocator, so that the figure is the binary's.
 #[global_allocator]
@@ -82,8 +84,15 @@ fn run(workers: usize, chunks: Vec<Chunk>) -> f64 {
         let (mut samples, mut tracking) = (InputHandle::new(), InputHandle::new());
         let probe = Handle::new();
         let mut traces = worker.dataflow(|scope| {
-            let (samples, tracking) = (samples.to_stream(scope), tracking.to_stream(scope));
-            graph(samples, tracking, Rules::default(), &probe).0
+            let inputs = Inputs {
+                samples: samples.to_stream(scope),
+                tracking: tracking.to_stream(scope),
+                changes: empty(scope),
+                viewed: empty(scope),
+            };
+            let graph = graph(inputs, Rules::default(), Mode::Replay);
+            graph.arranged.probe_with(&probe);
+            graph.traces
         });
         for (index, (chunk, time)) in chunks.iter().zip(times.iter()).enumerate() {
             samples.advance_to(*time);
@@ -99,7 +108,9 @@ fn run(workers: usize, chunks: Vec<Chunk>) -> f64 {
             // As the replay does, a worker runs ahead of the others by a few chunks only.
             let behind = times.get(index.saturating_sub(4)).copied().unwrap_or_default();
             worker.step_or_park_while(None, || probe.less_than(&behind));
-            traces.compact(behind);
+            let behind = [behind];
+            let behind = AntichainRef::new(&behind);
+            traces.compact(behind, behind);
         }
         samples.close();
         tracking.close();

@@ -9,9 +9,10 @@ use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
 
 use crate::Arrangement;
+use crate::change::Change;
 use crate::event::{ClassId, Clock, RaceId, RacerId};
 use crate::output::Output;
-use crate::rides::{Change, select};
+use crate::rides::select;
 
 /// The best final output of a racer in a class, and where it was set.
 ///

@@ -8,11 +8,15 @@
 //! what follows. [`graph()`] puts them together.
 #![deny(missing_docs)]
 
+mod change;
 mod curve;
 mod event;
 mod graph;
 mod leaderboard;
+mod names;
 mod output;
+mod queries;
+mod query;
 mod records;
 mod results;
 mod ride;
@@ -21,17 +25,25 @@ mod roster;
 mod traces;
 mod views;
 
+// How two differences of one key are joined.
+pub use differential_dataflow::difference::Semigroup;
+
+pub use change::{Change, Kept, OverRide, RetiredRide, RideKey, Stage, Standing};
 pub use curve::{Curve, Record};
 pub use event::{ClassId, Clock, RaceId, RacerId, Sample, Tracking};
-pub use graph::{Traces, graph};
+pub use graph::{Graph, Inputs, Traces, graph};
 pub use leaderboard::{BestFinal, LeaderboardTrace, leaderboard};
+pub use names::{Name, NameTrace, names};
 pub use output::{Output, RACE_SECONDS_MAX, Rules, Scored, output};
+pub use queries::{Ask, queries};
+pub use query::{Answer, ClassSize, Query};
 pub use records::{RecordTrace, records};
 pub use results::{ResultTrace, RideResult, results};
 pub use ride::REPAIR_MS;
-pub use rides::{Change, rides};
+pub use rides::{SPAN_MS, rides};
+pub use roster::{Mode, RETENTION_MS};
 pub use traces::read;
-pub use views::{DEDUP_DAYS, ViewCount, ViewTrace, views};
+pub use views::{DEDUP_DAYS, ViewCount, ViewTrace, Viewed, views};
 
 /// An arrangement of the graph within its scope.
 type Arrangement<'scope, Tr> = differential_dataflow::operators::arrange::Arranged<'scope, Tr>;

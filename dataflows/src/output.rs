@@ -131,7 +131,8 @@ pub fn output<'scope>(
         second: sample.second,
         is_final: sample.is_final,
     };
-    samples.unary(Exchange::new(route), "Output", move |_, _| {
+    let route = Exchange::new(|sample: &Sample| worker_hash(sample.class, sample.racer));
+    samples.unary(route, "Output", move |_, _| {
         move |input, output| {
             input.for_each(|capability, samples| {
                 // The vector's memory is used again: nothing is moved to another place.
@@ -142,9 +143,9 @@ pub fn output<'scope>(
     })
 }
 
-/// Which worker the sample's racer has in its class: Fibonacci hashing (Knuth, TAOCP 6.4), of which
-/// the upper half is the well-mixed one.
-fn route(sample: &Sample) -> u64 {
-    let key = u64::from(sample.racer) << 16 | u64::from(sample.class);
+/// The hash by which a racer's worker in a class is found: Fibonacci hashing (Knuth, TAOCP 6.4), of
+/// which the upper half is the well-mixed one.
+pub(crate) fn worker_hash(class: ClassId, racer: RacerId) -> u64 {
+    let key = u64::from(racer) << 16 | u64::from(class);
     key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
 }

@@ -7,9 +7,10 @@ use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
 
 use crate::Arrangement;
+use crate::change::Change;
 use crate::curve::Record;
 use crate::event::{ClassId, Clock, RacerId};
-use crate::rides::{Change, select};
+use crate::rides::select;
 
 /// Record curves by (class, racer), as differences.
 pub type RecordTrace = TraceAgent<KeySpine<(ClassId, RacerId), Clock, Record>>;

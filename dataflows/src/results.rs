@@ -1,5 +1,7 @@
 //! Race results: one row a ride.
 
+use std::sync::Arc;
+
 use compact_str::CompactString;
 use differential_dataflow::operators::arrange::TraceAgent;
 use differential_dataflow::operators::arrange::arrangement::arrange_core;
@@ -9,9 +11,10 @@ use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
 
 use crate::Arrangement;
+use crate::change::Change;
 use crate::event::{ClassId, Clock, RaceId, RacerId};
 use crate::output::Output;
-use crate::rides::{Change, select};
+use crate::rides::select;
 
 /// What a ride (one racer in one race) came to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -29,7 +32,8 @@ pub struct RideResult {
 }
 
 /// Results of a race's riders by (class, race), as ordinary rows.
-pub type ResultTrace = TraceAgent<ValSpine<(ClassId, RaceId), (RacerId, RideResult), Clock, isize>>;
+pub type ResultTrace =
+    TraceAgent<ValSpine<(ClassId, RaceId), (RacerId, Arc<RideResult>), Clock, isize>>;
 
 /// Arranges the results by (class, race), each on the worker where its rider's record is.
 pub fn results<'scope>(

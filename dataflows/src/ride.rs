@@ -1,11 +1,12 @@
 //! One ride: what a racer's samples in one race have come to so far.
 
 use std::mem;
+use std::sync::Arc;
 
-use compact_str::CompactString;
-
+use crate::change::{OverRide, RetiredRide, Standing};
 use crate::curve::{Curve, Record};
 use crate::event::Clock;
+use crate::names::Name;
 use crate::output::{Output, Scored};
 use crate::results::RideResult;
 
@@ -17,20 +18,21 @@ pub const REPAIR_MS: u64 = 3_600_000;
 pub(crate) struct Ride {
     /// The event clock at which the ride is over.
     pub(crate) due: Clock,
+    /// The event clock at its first sample.
+    pub(crate) began: Clock,
     /// The best output of each second, until the ride is over.
     curve: Curve,
     final_output: Option<Output>,
-    /// With the device time that it came at.
-    name: Option<(u64, CompactString)>,
+    name: Option<Name>,
     /// What was last told of it, once it is over: the curve is then the record's.
-    told: Option<(Record, RideResult)>,
+    told: Option<(Record, Arc<RideResult>)>,
 }
 
 impl Ride {
-    /// A ride without samples yet that is over at `due`, with room for `seconds` outputs.
-    pub(crate) fn new(due: Clock, seconds: u16) -> Self {
+    /// A ride that begins at `began` and is over at `due`, with room for `seconds` outputs.
+    pub(crate) fn new(began: Clock, due: Clock, seconds: u16) -> Self {
         let curve = Curve::with_capacity(seconds);
-        Self { due, curve, final_output: None, name: None, told: None }
+        Self { due, began, curve, final_output: None, name: None, told: None }
     }
 
     /// Takes one sample, and tells whether it changed anything: a sample that comes again does not.
@@ -44,16 +46,17 @@ impl Ride {
             self.final_output = output;
             changed = true;
         }
-        if let Some(name) = &sample.name {
+        if let Some(text) = &sample.name {
+            let device_ms = sample.device_ms;
             let later = self
                 .name
                 .as_ref()
-                .is_none_or(|(device_ms, last)| (*device_ms, last) < (sample.device_ms, name));
+                .is_none_or(|last| (last.device_ms, &last.text) < (device_ms, text));
             match &mut self.name {
                 // Nearly always the same name again, which needs no copy.
-                Some((device_ms, last)) if later && last == name => *device_ms = sample.device_ms,
+                Some(last) if later && last.text == text => last.device_ms = device_ms,
                 slot if later => {
-                    *slot = Some((sample.device_ms, name.clone()));
+                    *slot = Some(Name { device_ms, text: text.clone() });
                     changed = true;
                 }
                 _ => {}
@@ -67,14 +70,34 @@ impl Ride {
         self.told.is_some()
     }
 
+    /// The name with the greatest device time so far.
+    pub(crate) fn name(&self) -> Option<&Name> {
+        self.name.as_ref()
+    }
+
+    /// How it stands while it runs: at the latest second that was reported.
+    pub(crate) fn standing(&self) -> Standing {
+        let second = self.curve.seconds();
+        Standing {
+            second,
+            output: Output(self.curve.get(second).unwrap_or_default()),
+            name: self.name.as_ref().map(|name| name.text.clone()),
+            began: self.began,
+        }
+    }
+
     /// Tells what the ride comes to: its outputs, what was told before, and what stands now.
-    pub(crate) fn tell(&mut self) -> (Record, Option<RideResult>, RideResult) {
+    pub(crate) fn tell(&mut self) -> (Record, Option<Arc<RideResult>>, Arc<RideResult>) {
         let (record, before) = match self.told.take() {
             Some((record, result)) => (record, Some(result)),
             None => (mem::take(&mut self.curve).into(), None),
         };
         let result = self.result(&record);
-        self.told = Some((record.clone(), result.clone()));
+        let result = match &before {
+            Some(before) if **before == result => Arc::clone(before),
+            _ => Arc::new(result),
+        };
+        self.told = Some((record.clone(), Arc::clone(&result)));
         (record, before, result)
     }
 
@@ -86,11 +109,38 @@ impl Ride {
             seconds += 1;
         }
         RideResult {
-            name: self.name.as_ref().map(|(_, name)| name.clone()),
+            name: self.name.as_ref().map(|name| name.text.clone()),
             final_output: self.final_output,
             best: Output(best),
             total: Output(total),
             seconds,
         }
+    }
+
+    /// What a checkpoint keeps of it, once it is over.
+    pub(crate) fn over(&self) -> Option<OverRide> {
+        let (record, _) = self.told.as_ref()?;
+        Some(OverRide {
+            due: self.due,
+            began: self.began,
+            record: record.clone(),
+            final_output: self.final_output,
+            name: self.name.clone(),
+        })
+    }
+
+    /// The ride that a checkpoint kept, over and told of, and its result.
+    pub(crate) fn restored(kept: OverRide) -> (Self, Arc<RideResult>) {
+        let OverRide { due, began, record, final_output, name } = kept;
+        let mut ride = Self { due, began, curve: Curve::default(), final_output, name, told: None };
+        let result = Arc::new(ride.result(&record));
+        ride.told = Some((record, Arc::clone(&result)));
+        (ride, result)
+    }
+
+    /// What is left of it once it cannot be repaired any more.
+    pub(crate) fn retired(&self) -> Option<RetiredRide> {
+        let (_, result) = self.told.as_ref()?;
+        Some(RetiredRide { due: self.due, began: self.began, result: Arc::clone(result) })
     }
 }

@@ -4,29 +4,17 @@ use std::collections::BTreeMap;
 use std::mem;
 
 use timely::dataflow::Stream;
-use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 
-use crate::curve::Record;
-use crate::event::{ClassId, Clock, RaceId, RacerId};
-use crate::leaderboard::BestFinal;
-use crate::output::{Rules, Scored};
-use crate::results::RideResult;
-use crate::roster::{DUE_STEP_MS, RideKey, Roster};
+use crate::change::{Change, RideKey};
+use crate::event::Clock;
+use crate::output::{Rules, Scored, worker_hash};
+use crate::roster::{DUE_STEP_MS, Mode, Roster};
 
-/// What became of a ride, or was learnt from a sample that came too late for it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Change {
-    /// Outputs that the racer reached in the class.
-    Record((ClassId, RacerId), Record),
-    /// A final event's output.
-    Final((ClassId, RacerId), BestFinal),
-    /// The ride's result stands (+1) or no longer stands (-1).
-    Result((ClassId, RaceId), (RacerId, RideResult), isize),
-    /// So many samples came more than an hour after their ride was over.
-    Late(u64),
-}
+/// How far an event's clock may be behind its time in a service.
+pub const SPAN_MS: u64 = 60_000;
 
 /// Gathers samples to rides, and tells of each ride when it is over.
 ///
@@ -35,16 +23,29 @@ pub enum Change {
 /// clock must never go back. A ride is over at the clock of its first sample plus what was left of
 /// the race plus the grace; a sample within an hour of that changes its result, a later one only the
 /// records and the leaderboard.
+///
+/// What a checkpoint kept comes in by `restored`, on any worker, at times before all samples.
+///
+/// In a service a sample's clock is at most [`SPAN_MS`] behind its time.
 pub fn rides<'scope>(
     samples: Stream<'scope, Clock, Vec<Scored>>,
+    restored: Stream<'scope, Clock, Vec<Change>>,
     rules: Rules,
+    mode: Mode,
 ) -> Stream<'scope, Clock, Vec<Change>> {
-    samples.unary_frontier(Pipeline, "Rides", move |_, _| {
+    let by_ride = Exchange::new(home);
+    samples.binary_frontier(restored, Pipeline, by_ride, "Rides", move |capability, _| {
+        // A service tells what time alone brings about.
+        let mut idle = (mode == Mode::Service).then_some(capability);
         let mut stash: BTreeMap<Clock, (Capability<Clock>, Vec<Vec<Scored>>)> = BTreeMap::new();
         let mut due: BTreeMap<Clock, (Capability<Clock>, Vec<RideKey>)> = BTreeMap::new();
-        let mut roster = Roster::new(rules);
+        let mut roster = Roster::new(rules, mode);
         let mut changes = Vec::new();
-        move |(input, frontier), output| {
+        move |(input, frontier), (restored, restoring), output| {
+            restored.for_each(|capability, kept| {
+                kept.drain(..).for_each(|change| roster.restore(change, &mut changes));
+                output.session(&capability).give_iterator(changes.drain(..));
+            });
             input.for_each(|capability, samples| {
                 let Some(time) = capability.least().copied() else { return };
                 if let Some((_, batches)) = stash.get_mut(&time) {
@@ -53,7 +54,9 @@ pub fn rides<'scope>(
                     stash.insert(time, (capability, vec![mem::take(samples)]));
                 }
             });
-            let passed = |time: Option<&Clock>| time.copied().filter(|t| !frontier.less_equal(t));
+            let passed = |time: Option<&Clock>| {
+                time.copied().filter(|t| !frontier.less_equal(t) && !restoring.less_equal(t))
+            };
             loop {
                 let next_due = passed(due.keys().next());
                 let next_batch = passed(stash.keys().next());
@@ -79,8 +82,26 @@ pub fn rides<'scope>(
                 };
                 output.session(&capability).give_iterator(changes.drain(..));
             }
+            if let (Some(capability), Some(now)) = (&mut idle, frontier.frontier().first()) {
+                capability.downgrade(now);
+                roster.age(now.saturating_sub(SPAN_MS), &mut changes);
+                output.session(capability).give_iterator(changes.drain(..));
+            } else {
+                idle = None;
+            }
         }
     })
+}
+
+/// The worker of a change that a checkpoint kept: where the ride's samples come.
+fn home(change: &Change) -> u64 {
+    match change {
+        Change::Kept((class, _, racer), _) => worker_hash(*class, *racer),
+        Change::Record((class, racer), _) | Change::Final((class, racer), _) => {
+            worker_hash(*class, *racer)
+        }
+        _ => 0,
+    }
 }
 
 /// The updates of one kind among `changes`, at the time of each.

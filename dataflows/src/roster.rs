@@ -1,30 +1,46 @@
-//! The roster: all rides of one worker, from their first sample until they are only known as over.
+//! The roster: all rides of one worker, from their first sample until they are forgotten.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
+use crate::change::{Change, Kept, RetiredRide, RideKey, Stage};
 use crate::curve::Curve;
-use crate::event::{ClassId, Clock, RaceId, RacerId};
+use crate::event::Clock;
 use crate::leaderboard::BestFinal;
+use crate::names::Name;
 use crate::output::{Output, Rules, Scored};
 use crate::ride::{REPAIR_MS, Ride};
-use crate::rides::Change;
-
-pub(crate) type RideKey = (ClassId, RaceId, RacerId);
 
 /// Rides end in groups of one second, so that few capabilities are held.
 pub(crate) const DUE_STEP_MS: u64 = 1000;
 
+/// How long an endless service keeps a result after its ride was over: 7 days.
+pub const RETENTION_MS: u64 = 7 * 86_400_000;
+
+/// Whether results are kept for ever, or a service runs that must forget, and tells of each step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// A run over given events: all results stay.
+    Replay,
+    /// An endless one: results leave [`RETENTION_MS`] after their ride was over, an event of the ride
+    /// that comes later begins it anew; stages and what a checkpoint keeps are told.
+    Service,
+}
+
 /// All rides of one worker.
 pub(crate) struct Roster {
     rules: Rules,
+    mode: Mode,
     rides: HashMap<RideKey, State>,
     /// Rides that began in the samples last taken, with the clock at which they are over.
     pub(crate) begun: Vec<(Clock, RideKey)>,
     /// Rides that are over and can be repaired, by the clock at which they were over.
     over: BTreeMap<Clock, Vec<RideKey>>,
+    /// In a service, rides that are retired, by the clock at which they were over.
+    retired: BTreeMap<Clock, Vec<RideKey>>,
 }
 
 /// What is known of a ride.
@@ -32,37 +48,47 @@ enum State {
     /// Running, or over and still repaired.
     Open(Box<Ride>),
     /// Over for more than an hour: what comes now is late.
-    Retired,
+    Retired(Box<RetiredRide>),
 }
 
 impl Roster {
-    pub(crate) fn new(rules: Rules) -> Self {
-        Self { rules, rides: HashMap::new(), begun: Vec::new(), over: BTreeMap::new() }
+    pub(crate) fn new(rules: Rules, mode: Mode) -> Self {
+        let (over, retired) = (BTreeMap::new(), BTreeMap::new());
+        Self { rules, mode, rides: HashMap::new(), begun: Vec::new(), over, retired }
     }
 
     /// Takes the samples of one time, in the order of their clocks.
     pub(crate) fn take(&mut self, samples: &[Vec<Scored>], changes: &mut Vec<Change>) {
-        let (mut repaired, mut late, mut clock) = (Vec::new(), 0, 0);
+        let Some(first) = samples.iter().flatten().next() else { return };
+        self.age(first.clock, changes);
+        let (mut repaired, mut moved) = (Vec::new(), Vec::new());
+        let mut late = 0;
         for sample in samples.iter().flatten() {
             let key = (sample.class, sample.race, sample.racer);
             let by_racer = (sample.class, sample.racer);
-            clock = sample.clock;
+            let clock = sample.clock;
             if sample.is_final {
                 let best = BestFinal { output: Output(sample.output), race: sample.race };
                 changes.push(Change::Final(by_racer, best));
+                tell_name(sample, changes);
+            }
+            if self.mode == Mode::Service && self.is_forgotten_at(&key, clock) {
+                self.forget(key, changes);
             }
             let state = match self.rides.entry(key) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => {
                     let due = self.rules.due(clock, sample.second);
                     self.begun.push((due, key));
-                    entry.insert(State::Open(Box::new(Ride::new(due, self.rules.race_seconds))))
+                    let ride = Ride::new(clock, due, self.rules.race_seconds);
+                    entry.insert(State::Open(Box::new(ride)))
                 }
             };
             match state {
                 State::Open(ride) if clock <= ride.due + REPAIR_MS => {
-                    if ride.add(sample) && ride.is_told() && repaired.last() != Some(&key) {
-                        repaired.push(key);
+                    let to_tell = if ride.is_told() { &mut repaired } else { &mut moved };
+                    if ride.add(sample) && to_tell.last() != Some(&key) {
+                        to_tell.push(key);
                     }
                 }
                 _ => {
@@ -70,6 +96,7 @@ impl Roster {
                     let mut curve = Curve::default();
                     curve.raise(sample.second, sample.output);
                     changes.push(Change::Record(by_racer, curve.into()));
+                    tell_name(sample, changes);
                 }
             }
         }
@@ -78,10 +105,18 @@ impl Roster {
         for key in repaired {
             self.tell(key, changes);
         }
+        if self.mode == Mode::Service {
+            moved.sort_unstable();
+            moved.dedup();
+            let running = |key: &RideKey| match self.rides.get(key) {
+                Some(State::Open(ride)) => Some(Stage::Running(ride.standing())),
+                _ => None,
+            };
+            changes.extend(moved.iter().filter_map(|k| Some(Change::Stage(*k, running(k)?))));
+        }
         if late > 0 {
             changes.push(Change::Late(late));
         }
-        self.retire(clock);
     }
 
     /// Tells of rides that are over.
@@ -89,8 +124,11 @@ impl Roster {
         for key in keys {
             self.tell(key, changes);
             if let Some(State::Open(ride)) = self.rides.get(&key) {
-                let at = ride.due.next_multiple_of(DUE_STEP_MS);
-                self.over.entry(at).or_default().push(key);
+                let (due, began) = (ride.due, ride.began);
+                self.over.entry(due.next_multiple_of(DUE_STEP_MS)).or_default().push(key);
+                if self.mode == Mode::Service {
+                    changes.push(Change::Stage(key, Stage::Over { began }));
+                }
             }
         }
     }
@@ -101,22 +139,90 @@ impl Roster {
         let (class, race, racer) = key;
         let (record, before, result) = ride.tell();
         changes.push(Change::Record((class, racer), record));
+        changes.extend(ride.name().map(|name| Change::Name(racer, name.clone())));
         if before.as_ref() != Some(&result) {
             if let Some(before) = before {
                 changes.push(Change::Result((class, race), (racer, before), -1));
             }
             changes.push(Change::Result((class, race), (racer, result), 1));
         }
+        if self.mode == Mode::Service {
+            changes.extend(ride.over().map(|over| Change::Kept(key, Kept::Over(over))));
+        }
     }
 
-    /// Lets go of rides that no sample can repair any more, now that the clock is at `clock`.
-    fn retire(&mut self, clock: Clock) {
+    /// Lets go of what time has passed over, now that no sample's clock is before `clock` any more.
+    pub(crate) fn age(&mut self, clock: Clock, changes: &mut Vec<Change>) {
         while let Some(entry) = self.over.first_entry()
             && entry.key() + REPAIR_MS < clock
         {
-            for key in entry.remove() {
-                self.rides.insert(key, State::Retired);
+            let (at, keys) = entry.remove_entry();
+            for key in &keys {
+                let Some(State::Open(ride)) = self.rides.get(key) else { continue };
+                let Some(retired) = ride.retired() else { continue };
+                if self.mode == Mode::Service {
+                    changes.push(Change::Kept(*key, Kept::Retired(retired.clone())));
+                }
+                self.rides.insert(*key, State::Retired(Box::new(retired)));
+            }
+            if self.mode == Mode::Service {
+                self.retired.entry(at).or_default().extend(keys);
             }
         }
+        while let Some(entry) = self.retired.first_entry()
+            && entry.key() + RETENTION_MS < clock
+        {
+            for key in entry.remove() {
+                if self.is_forgotten_at(&key, clock) {
+                    self.forget(key, changes);
+                }
+            }
+        }
+    }
+
+    /// Whether nothing is to be known any more of the ride at `clock`.
+    fn is_forgotten_at(&self, key: &RideKey, clock: Clock) -> bool {
+        matches!(self.rides.get(key), Some(State::Retired(ride)) if ride.due + RETENTION_MS < clock)
+    }
+
+    /// Takes back the result of a retired ride.
+    fn forget(&mut self, key: RideKey, changes: &mut Vec<Change>) {
+        let Some(State::Retired(ride)) = self.rides.remove(&key) else { return };
+        let (class, race, racer) = key;
+        changes.push(Change::Result((class, race), (racer, ride.result), -1));
+        changes.push(Change::Stage(key, Stage::Forgotten));
+        changes.push(Change::Kept(key, Kept::Forgotten));
+    }
+
+    /// Takes back what a checkpoint kept: rides into the roster, with what they tell; all else is told
+    /// as it is.
+    pub(crate) fn restore(&mut self, kept: Change, changes: &mut Vec<Change>) {
+        let Change::Kept(key, ride) = kept else { return changes.push(kept) };
+        let (state, began, result) = match ride {
+            Kept::Over(over) => {
+                let (due, began) = (over.due, over.began);
+                self.over.entry(due.next_multiple_of(DUE_STEP_MS)).or_default().push(key);
+                let (ride, result) = Ride::restored(over);
+                (State::Open(Box::new(ride)), began, result)
+            }
+            Kept::Retired(ride) => {
+                let (began, result) = (ride.began, Arc::clone(&ride.result));
+                let at = ride.due.next_multiple_of(DUE_STEP_MS);
+                self.retired.entry(at).or_default().push(key);
+                (State::Retired(Box::new(ride)), began, result)
+            }
+            Kept::Forgotten => return,
+        };
+        self.rides.insert(key, state);
+        let (class, race, racer) = key;
+        changes.push(Change::Result((class, race), (racer, result), 1));
+        changes.push(Change::Stage(key, Stage::Over { began }));
+    }
+}
+
+fn tell_name(sample: &Scored, changes: &mut Vec<Change>) {
+    if let Some(text) = &sample.name {
+        let name = Name { device_ms: sample.device_ms, text: text.clone() };
+        changes.push(Change::Name(sample.racer, name));
     }
 }

@@ -11,12 +11,13 @@ use differential_dataflow::trace::implementations::{KeyBatcher, KeySpine};
 use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::Stream;
-use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 
 use crate::Arrangement;
 use crate::event::{Clock, Tracking};
+use crate::roster::Mode;
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -49,13 +50,41 @@ impl Semigroup for ViewCount {
 /// View counts by project, as differences.
 pub type ViewTrace = TraceAgent<KeySpine<CompactString, Clock, ViewCount>>;
 
-/// Arranges view counts and watched time by project.
+/// What view counts follow from, and what a checkpoint keeps of them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Viewed {
+    /// A project was viewed so much more.
+    Count(CompactString, ViewCount),
+    /// An event was counted on a day of the event clock (days since the epoch), by its uuid's hash;
+    /// told in a service only.
+    Seen(u64, u128),
+}
+
+/// Arranges view counts and watched time by project, and tells what changed.
+///
+/// What a checkpoint kept comes in by `restored`, on any worker, at times before all events.
 pub fn views<'scope>(
     events: Stream<'scope, Clock, Vec<Tracking>>,
-) -> Arrangement<'scope, ViewTrace> {
-    first_sightings(events)
-        .as_collection()
-        .arrange_named::<KeyBatcher<_, _, _>, _>("Views", KeyBatcher::new)
+    restored: Stream<'scope, Clock, Vec<Viewed>>,
+    mode: Mode,
+) -> (Arrangement<'scope, ViewTrace>, Stream<'scope, Clock, Vec<Viewed>>) {
+    let viewed = first_sightings(events, restored, mode);
+    let counts = viewed.clone().unary(Pipeline, "ViewChanges", move |_, _| {
+        move |input, output| {
+            input.for_each(|capability, viewed| {
+                let Some(time) = capability.least().copied() else { return };
+                let counts = viewed.drain(..).filter_map(|viewed| match viewed {
+                    Viewed::Count(project, count) => Some(((project, ()), time, count)),
+                    Viewed::Seen(..) => None,
+                });
+                output.session(&capability).give_iterator(counts);
+            });
+        }
+    });
+    let counts: Stream<'_, _, Vec<CountUpdate>> = counts;
+    let arranged =
+        counts.as_collection().arrange_named::<KeyBatcher<_, _, _>, _>("Views", KeyBatcher::new);
+    (arranged, viewed)
 }
 
 type CountUpdate = ((CompactString, ()), Clock, ViewCount);
@@ -63,12 +92,28 @@ type CountUpdate = ((CompactString, ()), Clock, ViewCount);
 /// Lets each event through once, by the hash of its uuid, and sums what one time brings a project.
 fn first_sightings<'scope>(
     events: Stream<'scope, Clock, Vec<Tracking>>,
-) -> Stream<'scope, Clock, Vec<CountUpdate>> {
-    let route = |event: &Tracking| event.uuid as u64;
-    events.unary_frontier(Exchange::new(route), "FirstSightings", |_, _| {
+    restored: Stream<'scope, Clock, Vec<Viewed>>,
+    mode: Mode,
+) -> Stream<'scope, Clock, Vec<Viewed>> {
+    let route = Exchange::new(|event: &Tracking| event.uuid as u64);
+    let home = Exchange::new(|viewed: &Viewed| match viewed {
+        Viewed::Count(..) => 0,
+        Viewed::Seen(_, uuid) => *uuid as u64,
+    });
+    events.binary_frontier(restored, route, home, "FirstSightings", move |_, _| {
         let mut stash: BTreeMap<Clock, (Capability<Clock>, Vec<Tracking>)> = BTreeMap::new();
         let mut seen = Seen::default();
-        move |(input, frontier), output| {
+        move |(input, frontier), (restored, restoring), output| {
+            restored.for_each(|capability, viewed| {
+                let counts = viewed.drain(..).filter(|viewed| match viewed {
+                    Viewed::Count(..) => true,
+                    Viewed::Seen(day, uuid) => {
+                        seen.days.entry(*day).or_default().insert(*uuid);
+                        false
+                    }
+                });
+                output.session(&capability).give_iterator(counts);
+            });
             input.for_each(|capability, events| {
                 let Some(time) = capability.least().copied() else { return };
                 if let Some((_, held)) = stash.get_mut(&time) {
@@ -79,19 +124,24 @@ fn first_sightings<'scope>(
             });
             while let Some(entry) = stash.first_entry()
                 && !frontier.less_equal(entry.key())
+                && !restoring.less_equal(entry.key())
             {
-                let (time, (capability, mut events)) = entry.remove_entry();
+                let (_, (capability, mut events)) = entry.remove_entry();
                 let mut counts: HashMap<CompactString, ViewCount> = HashMap::new();
+                let mut viewed = Vec::new();
                 events.sort_by_key(|event| event.clock);
                 for event in events {
                     if seen.is_first(event.uuid, event.clock) {
                         let count = counts.entry(event.project).or_default();
                         count.views += u64::from(event.is_view);
                         count.duration_ms += u64::from(event.duration_ms);
+                        if mode == Mode::Service {
+                            viewed.push(Viewed::Seen(event.clock / DAY_MS, event.uuid));
+                        }
                     }
                 }
-                let updates = counts.into_iter().map(|(project, n)| ((project, ()), time, n));
-                output.session(&capability).give_iterator(updates);
+                viewed.extend(counts.into_iter().map(|(project, n)| Viewed::Count(project, n)));
+                output.session(&capability).give_container(&mut viewed);
             }
         }
     })

@@ -1,6 +1,7 @@
 //! Gathering: at the end of a run, what all workers hold comes together on worker 0.
 
 use std::cell::RefCell;
+use std::ops::ControlFlow::Continue;
 use std::rc::Rc;
 
 use compact_str::CompactString;
@@ -102,14 +103,21 @@ pub(super) fn gather(worker: &mut Worker, traces: Traces, late: u64, plan: u64) 
 }
 
 fn send(mut traces: Traces, rows: &mut InputHandle<u64, CapacityContainerBuilder<Vec<Row>>>) {
-    read(&mut traces.records, |(class, racer), (), record| {
+    let end = u64::MAX;
+    read(&mut traces.records, end, None, |(class, racer), (), record| {
         rows.send(Row::Record(*class, *racer, record));
+        Continue(())
     });
-    read(&mut traces.results, |(class, race), (racer, result), _| {
-        rows.send(Row::Ride((*class, *race, *racer), result.clone()));
+    read(&mut traces.results, end, None, |(class, race), (racer, result), _| {
+        rows.send(Row::Ride((*class, *race, *racer), RideResult::clone(result)));
+        Continue(())
     });
-    read(&mut traces.leaderboard, |(class, racer), (), best| {
+    read(&mut traces.leaderboard, end, None, |(class, racer), (), best| {
         rows.send(Row::Best(*class, *racer, best));
+        Continue(())
     });
-    read(&mut traces.views, |project, (), count| rows.send(Row::Views(project.clone(), count)));
+    read(&mut traces.views, end, None, |project, (), count| {
+        rows.send(Row::Views(project.clone(), count));
+        Continue(())
+    });
 }

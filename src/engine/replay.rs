@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex};
 use thiserror::Error;
 use timely::dataflow::InputHandle;
 use timely::dataflow::operators::Inspect;
+use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::operators::probe::{Handle, Probe};
 use timely::worker::Worker;
-use velodrome_dataflows::graph;
+use velodrome_dataflows::{Change, Inputs, Mode, graph};
 
 use super::cluster::{Cluster, ClusterError, start};
 use super::gather::{Gathered, gather};
@@ -103,11 +104,24 @@ fn run(
     let (mut samples, mut tracking) = (InputHandle::new(), InputHandle::new());
     let (probe, late) = (Handle::new(), Rc::new(Cell::new(0)));
     let mut traces = worker.dataflow_named("Graph", |scope| {
-        let (samples, tracking) = (samples.to_stream(scope), tracking.to_stream(scope));
-        let (traces, late_counts) = graph(samples, tracking, plan.rules, &probe);
+        let inputs = Inputs {
+            samples: samples.to_stream(scope),
+            tracking: tracking.to_stream(scope),
+            changes: empty(scope),
+            viewed: empty(scope),
+        };
+        let graph = graph(inputs, plan.rules, Mode::Replay);
         let late = Rc::clone(&late);
-        late_counts.inspect(move |count| late.set(late.get() + count));
-        traces
+        graph
+            .changes
+            .inspect(move |change| {
+                if let Change::Late(count) = change {
+                    late.set(late.get() + count);
+                }
+            })
+            .probe_with(&probe);
+        graph.arranged.probe_with(&probe);
+        graph.traces
     });
 
     let mut reports = Some(reports);
@@ -128,9 +142,7 @@ fn run(
             of_pages.for_each(|event| tracking.send(event));
             spare.push((piece, clocks));
         }
-        if let Some(time) = probe.with_frontier(|frontier| frontier.first().copied()) {
-            traces.compact(time);
-        }
+        probe.with_frontier(|frontier| traces.compact(frontier, frontier));
         if told_all.done() {
             break;
         }

@@ -5,6 +5,8 @@ mod oracle;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod service;
+#[cfg(test)]
 mod stream;
 
 use std::slice;
@@ -14,7 +16,8 @@ use proptest::prelude::*;
 use timely::dataflow::InputHandle;
 use timely::dataflow::operators::Capture;
 use timely::dataflow::operators::capture::Extract;
-use velodrome_dataflows::{Change, Sample, Tracking, output, rides};
+use timely::dataflow::operators::generic::operator::empty;
+use velodrome_dataflows::{Change, Mode, Sample, Tracking, output, rides};
 
 use oracle::oracle;
 use run::run;
@@ -28,6 +31,7 @@ fn check(ticks: &[Tick]) {
         assert_eq!(actual.results, expected.results, "results, {workers} workers");
         assert_eq!(actual.leaderboard, expected.leaderboard, "leaderboard, {workers} workers");
         assert_eq!(actual.views, expected.views, "views, {workers} workers");
+        assert_eq!(actual.names, expected.names, "names, {workers} workers");
         assert_eq!(actual.late, expected.late, "late samples, {workers} workers");
     }
 }
@@ -57,7 +61,8 @@ fn a_ride_is_told_of_at_the_second_when_it_is_over() {
     timely::execute_directly(move |worker| {
         let mut input = InputHandle::new();
         worker.dataflow(|scope| {
-            rides(output(input.to_stream(scope), RULES), RULES).capture_into(changes);
+            let samples = output(input.to_stream(scope), RULES);
+            rides(samples, empty(scope), RULES, Mode::Replay).capture_into(changes);
         });
         input.advance_to(1_600);
         input.send(sample(1_500, 4));

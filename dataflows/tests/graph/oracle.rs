@@ -1,8 +1,8 @@
 //! What a stream comes to, by CONTRACTS section 2, one event after the other.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use velodrome_dataflows::{Sample, Tracking};
+use velodrome_dataflows::{RETENTION_MS, Sample, Tracking};
 
 use super::stream::{RULES, Tick};
 
@@ -19,37 +19,83 @@ pub(crate) struct Expected {
     pub(crate) leaderboard: BTreeMap<(u16, u32), (u64, u64)>,
     /// By project: views and duration.
     pub(crate) views: BTreeMap<String, (u64, u64)>,
+    /// Rides whose results a service has let go of, or is about to.
+    pub(crate) aged: BTreeSet<(u16, u64, u32)>,
+    /// By racer.
+    pub(crate) names: BTreeMap<u32, String>,
     pub(crate) late: u64,
 }
 
 #[derive(Default)]
 struct Ride {
     over_ms: u64,
+    /// The time of the tick that it began in.
+    tick: u64,
     outputs: BTreeMap<u16, f64>,
     finals: Vec<f64>,
     names: Vec<(u64, String)>,
 }
 
+impl Ride {
+    /// Whether it was told of by `at`: rides end by whole seconds.
+    fn is_over(&self, at: u64) -> bool {
+        self.over_ms.next_multiple_of(1000).max(self.tick) <= at
+    }
+
+    /// Whether a service has forgotten it when the clock is at `clock`.
+    fn is_forgotten(&self, clock: u64) -> bool {
+        self.over_ms + RETENTION_MS < clock
+    }
+}
+
+/// What a replay of all ticks comes to.
 pub(crate) fn oracle(ticks: &[Tick]) -> Expected {
+    until(ticks, u64::MAX, false)
+}
+
+/// What a service holds at time `at`.
+pub(crate) fn service(ticks: &[Tick], at: u64) -> Expected {
+    until(ticks, at, true)
+}
+
+fn until(ticks: &[Tick], at: u64, forgets: bool) -> Expected {
     let mut expected = Expected::default();
     let mut records: BTreeMap<(u16, u32, u16), f64> = BTreeMap::new();
     let mut bests: BTreeMap<(u16, u32), (f64, u64)> = BTreeMap::new();
     let mut rides: BTreeMap<(u16, u64, u32), Ride> = BTreeMap::new();
+    let mut forgotten = Vec::new();
     let mut counted: HashMap<u128, u64> = HashMap::new();
-    for tick in ticks {
+    let mut names: BTreeMap<u32, (u64, String)> = BTreeMap::new();
+    let mut named = |racer, name: Option<&(u64, String)>| {
+        let Some(name) = name else { return };
+        let last = names.entry(racer).or_insert_with(|| name.clone());
+        *last = last.clone().max(name.clone());
+    };
+    let mut reached = |class, racer, second, output: f64| {
+        let record = records.entry((class, racer, second)).or_insert(output);
+        *record = record.max(output);
+    };
+    for tick in ticks.iter().filter(|tick| tick.time <= at) {
         for (_, sample) in &tick.samples {
             let output = ((sample.cadence + 35.0) * (sample.resistance + 65.0)) / 100.0;
-            let record =
-                records.entry((sample.class, sample.racer, sample.second)).or_insert(output);
-            *record = record.max(output);
+            let name = sample.name.as_ref().map(|name| (sample.device_ms, name.to_string()));
             if sample.is_final {
                 let best =
                     bests.entry((sample.class, sample.racer)).or_insert((output, sample.race));
                 if output > best.0 || (output == best.0 && sample.race < best.1) {
                     *best = (output, sample.race);
                 }
+                named(sample.racer, name.as_ref());
             }
-            expected.late += u64::from(is_late(&mut rides, sample, output));
+            let key = (sample.class, sample.race, sample.racer);
+            if forgets && rides.get(&key).is_some_and(|ride| ride.is_forgotten(sample.clock)) {
+                forgotten.extend(rides.remove(&key).map(|ride| (key, ride)));
+            }
+            if is_late(&mut rides, sample, output, tick.time) {
+                expected.late += 1;
+                reached(sample.class, sample.racer, sample.second, output);
+                named(sample.racer, name.as_ref());
+            }
         }
         for (_, event) in &tick.tracking {
             if is_new(&mut counted, event) {
@@ -59,6 +105,18 @@ pub(crate) fn oracle(ticks: &[Tick]) -> Expected {
             }
         }
     }
+    rides.retain(|_, ride| ride.is_over(at));
+    for ((class, _, racer), ride) in
+        rides.iter().map(|(k, r)| (*k, r)).chain(forgotten.iter().map(|(k, r)| (*k, r)))
+    {
+        ride.outputs.iter().for_each(|(second, output)| reached(class, racer, *second, *output));
+        named(racer, ride.names.iter().max());
+    }
+    if forgets {
+        expected.aged =
+            rides.extract_if(.., |_, ride| ride.is_forgotten(at)).map(|r| r.0).collect();
+    }
+    expected.names = names.into_iter().map(|(racer, (_, name))| (racer, name)).collect();
     expected.records = records.into_iter().map(|(key, output)| (key, output.to_bits())).collect();
     expected.leaderboard =
         bests.into_iter().map(|(key, (output, race))| (key, (output.to_bits(), race))).collect();
@@ -67,11 +125,18 @@ pub(crate) fn oracle(ticks: &[Tick]) -> Expected {
 }
 
 /// Adds the sample to its ride, or tells that it came more than an hour after it.
-fn is_late(rides: &mut BTreeMap<(u16, u64, u32), Ride>, sample: &Sample, output: f64) -> bool {
+fn is_late(
+    rides: &mut BTreeMap<(u16, u64, u32), Ride>,
+    sample: &Sample,
+    output: f64,
+    tick: u64,
+) -> bool {
     let left = u64::from(RULES.race_seconds - sample.second + RULES.grace_seconds) * 1000;
-    let ride = rides
-        .entry((sample.class, sample.race, sample.racer))
-        .or_insert(Ride { over_ms: sample.clock + left, ..Ride::default() });
+    let ride = rides.entry((sample.class, sample.race, sample.racer)).or_insert(Ride {
+        over_ms: sample.clock + left,
+        tick,
+        ..Ride::default()
+    });
     if sample.clock > ride.over_ms + 3_600_000 {
         return true;
     }

@@ -1,14 +1,16 @@
 //! Runs a stream through the graph, its events dealt to several workers.
 
 use std::cell::Cell;
+use std::ops::ControlFlow::Continue;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use timely::dataflow::InputHandle;
 use timely::dataflow::operators::Inspect;
-use timely::dataflow::operators::probe::Handle;
+use timely::dataflow::operators::generic::operator::empty;
+use timely::dataflow::operators::probe::{Handle, Probe};
 use timely::worker::Worker;
-use velodrome_dataflows::{graph, read};
+use velodrome_dataflows::{Change, Inputs, Mode, graph, read};
 
 use super::oracle::Expected;
 use super::stream::{RULES, Tick};
@@ -28,6 +30,7 @@ pub(crate) fn run(ticks: &[Tick], workers: usize) -> Expected {
         all.results.extend(part.results);
         all.leaderboard.extend(part.leaderboard);
         all.views.extend(part.views);
+        all.names.extend(part.names);
         all.late += part.late;
         assert_eq!(sizes(&all), expected, "a key lives on one worker");
     }
@@ -39,11 +42,22 @@ fn one(worker: &mut Worker, ticks: &[Tick]) -> Expected {
     let (mut samples, mut tracking) = (InputHandle::new(), InputHandle::new());
     let (probe, late) = (Handle::new(), Rc::new(Cell::new(0)));
     let mut traces = worker.dataflow(|scope| {
-        let (samples, tracking) = (samples.to_stream(scope), tracking.to_stream(scope));
-        let (traces, counts) = graph(samples, tracking, RULES, &probe);
+        let inputs = Inputs {
+            samples: samples.to_stream(scope),
+            tracking: tracking.to_stream(scope),
+            changes: empty(scope),
+            viewed: empty(scope),
+        };
+        let graph = graph(inputs, RULES, Mode::Replay);
         let late = Rc::clone(&late);
-        counts.inspect(move |count| late.set(late.get() + count));
-        traces
+        let changes = graph.changes.inspect(move |change| match change {
+            Change::Late(count) => late.set(late.get() + count),
+            Change::Stage(..) | Change::Kept(..) => panic!("{change:?} in a replay"),
+            _ => {}
+        });
+        changes.probe_with(&probe);
+        graph.arranged.probe_with(&probe);
+        graph.traces
     });
     for tick in ticks {
         samples.advance_to(tick.time);
@@ -54,9 +68,7 @@ fn one(worker: &mut Worker, ticks: &[Tick]) -> Expected {
         // Some ticks are left to pile up, as they do where a worker is behind.
         if tick.samples.len() % 3 != 0 {
             worker.step();
-            if let Some(time) = probe.with_frontier(|frontier| frontier.first().copied()) {
-                traces.compact(time);
-            }
+            probe.with_frontier(|frontier| traces.compact(frontier, frontier));
         }
     }
     samples.close();
@@ -64,11 +76,12 @@ fn one(worker: &mut Worker, ticks: &[Tick]) -> Expected {
     worker.step_or_park_while(None, || !probe.done());
 
     let mut all = Expected { late: late.get(), ..Expected::default() };
-    read(&mut traces.records, |(class, racer), (), record| {
+    read(&mut traces.records, u64::MAX, None, |(class, racer), (), record| {
         let outputs = record.outputs();
         all.records.extend(outputs.map(|(s, output)| ((*class, *racer, s), output.to_bits())));
+        Continue(())
     });
-    read(&mut traces.results, |(class, race), (racer, result), count| {
+    read(&mut traces.results, u64::MAX, None, |(class, race), (racer, result), count| {
         assert_eq!(count, 1, "one result a ride");
         let row = (
             result.name.as_ref().map(ToString::to_string),
@@ -78,12 +91,19 @@ fn one(worker: &mut Worker, ticks: &[Tick]) -> Expected {
             result.seconds,
         );
         assert_eq!(all.results.insert((*class, *race, *racer), row), None, "one result a ride");
+        Continue(())
     });
-    read(&mut traces.leaderboard, |key, (), best| {
+    read(&mut traces.leaderboard, u64::MAX, None, |key, (), best| {
         all.leaderboard.insert(*key, (best.output.0.to_bits(), best.race));
+        Continue(())
     });
-    read(&mut traces.views, |project, (), count| {
+    read(&mut traces.names, u64::MAX, None, |racer, (), name| {
+        all.names.insert(*racer, name.text.to_string());
+        Continue(())
+    });
+    read(&mut traces.views, u64::MAX, None, |project, (), count| {
         all.views.insert(project.to_string(), (count.views, count.duration_ms));
+        Continue(())
     });
     all
 }

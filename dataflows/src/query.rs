@@ -1,0 +1,233 @@
+//! Questions about what the arrangements hold at one time, and their answers.
+//!
+//! Each worker answers for its share; the parts are merged to the whole.
+
+use std::cmp::Reverse;
+use std::ops::ControlFlow::{self, Break, Continue};
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use crate::curve::Record;
+use crate::event::{ClassId, Clock, RaceId, RacerId};
+use crate::graph::Traces;
+use crate::leaderboard::BestFinal;
+use crate::output::Output;
+use crate::results::RideResult;
+use crate::traces::read;
+use crate::views::ViewCount;
+
+/// A question.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Query {
+    /// The records of a class at a second (from 1).
+    Board(ClassId, u16),
+    /// The best final outputs of a class.
+    Leaderboard(ClassId),
+    /// All record curves of a class.
+    History(ClassId),
+    /// A racer's record curve in a class.
+    Curve(ClassId, RacerId),
+    /// The results of a race.
+    Results(ClassId, RaceId),
+    /// The names of racers.
+    Names(Vec<RacerId>),
+    /// How much there is of each class.
+    Classes,
+    /// A project's views.
+    Project(CompactString),
+    /// So many projects by views, then by id, behind the given one if one is given.
+    Projects(Option<(u64, CompactString)>, usize),
+}
+
+/// The answer to the [`Query`] of the same name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Answer {
+    /// Outputs descending, racers of equal ones ascending.
+    Board(Vec<(RacerId, Output)>),
+    /// Outputs descending, racers of equal ones ascending.
+    Leaderboard(Vec<(RacerId, BestFinal)>),
+    /// Racers ascending.
+    History(Vec<(RacerId, Record)>),
+    /// None where there is no record.
+    Curve(Option<Record>),
+    /// Racers ascending.
+    Results(Vec<(RacerId, Arc<RideResult>)>),
+    /// Racers ascending, without those that have no name.
+    Names(Vec<(RacerId, CompactString)>),
+    /// Classes ascending.
+    Classes(Vec<(ClassId, ClassSize)>),
+    /// None where it was never viewed.
+    Project(Option<ViewCount>),
+    /// Views descending, ids of equal ones ascending.
+    Projects(Vec<(CompactString, ViewCount)>),
+}
+
+/// How much there is of a class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ClassSize {
+    /// Distinct (second, racer) with a record.
+    pub records: u64,
+    /// Racers with a record.
+    pub racers: u64,
+}
+
+impl Query {
+    /// This worker's part of the answer, at time `at`.
+    pub(crate) fn answer(&self, traces: &mut Traces, at: Clock) -> Answer {
+        match self {
+            Self::Board(class, second) => {
+                let mut rows = Vec::new();
+                of_class(traces, *class, at, |racer, record| {
+                    rows.extend(record.get(*second).map(|output| (racer, Output(output))));
+                });
+                Answer::Board(rows)
+            }
+            Self::History(class) => {
+                let mut rows = Vec::new();
+                of_class(traces, *class, at, |racer, record| rows.push((racer, record)));
+                Answer::History(rows)
+            }
+            Self::Leaderboard(class) => {
+                let mut rows = Vec::new();
+                read(&mut traces.leaderboard, at, Some(&(*class, 0)), |(of, racer), (), best| {
+                    while_same(of == class, || rows.push((*racer, best)))
+                });
+                Answer::Leaderboard(rows)
+            }
+            Self::Curve(class, racer) => {
+                let (key, mut curve) = ((*class, *racer), None);
+                read(&mut traces.records, at, Some(&key), |of, (), record| {
+                    curve = (*of == key).then_some(record);
+                    Break(())
+                });
+                Answer::Curve(curve)
+            }
+            Self::Results(class, race) => {
+                let (key, mut rows) = ((*class, *race), Vec::new());
+                read(&mut traces.results, at, Some(&key), |of, row, _| {
+                    while_same(*of == key, || rows.push(row.clone()))
+                });
+                Answer::Results(rows)
+            }
+            Self::Names(racers) => {
+                let mut names = Vec::new();
+                for racer in racers {
+                    read(&mut traces.names, at, Some(racer), |of, (), name| {
+                        names.extend((of == racer).then_some((*racer, name.text)));
+                        Break(())
+                    });
+                }
+                Answer::Names(names)
+            }
+            Self::Classes => {
+                let mut classes: Vec<(ClassId, ClassSize)> = Vec::new();
+                read(&mut traces.records, at, None, |(class, _), (), record| {
+                    if classes.last().is_none_or(|(last, _)| last != class) {
+                        classes.push((*class, ClassSize::default()));
+                    }
+                    if let Some((_, size)) = classes.last_mut() {
+                        size.racers += 1;
+                        size.records += record.outputs().count() as u64;
+                    }
+                    Continue(())
+                });
+                Answer::Classes(classes)
+            }
+            Self::Project(project) => {
+                let mut count = None;
+                read(&mut traces.views, at, Some(project), |of, (), views| {
+                    count = (of == project).then_some(views);
+                    Break(())
+                });
+                Answer::Project(count)
+            }
+            Self::Projects(behind, limit) => {
+                let mut rows = Vec::new();
+                let behind = behind.as_ref().map(|(views, id)| (Reverse(*views), id));
+                read(&mut traces.views, at, None, |project, (), count| {
+                    if behind.is_none_or(|behind| (Reverse(count.views), project) > behind) {
+                        rows.push((project.clone(), count));
+                    }
+                    Continue(())
+                });
+                let mut answer = Answer::Projects(rows);
+                answer.finish(*limit);
+                answer
+            }
+        }
+    }
+
+    /// How many rows the answer has at most.
+    pub(crate) fn limit(&self) -> usize {
+        match self {
+            Self::Projects(_, limit) => *limit,
+            _ => usize::MAX,
+        }
+    }
+}
+
+impl Answer {
+    /// Adds another worker's part. The rows are in order only once it is finished.
+    pub(crate) fn add(&mut self, part: Self) {
+        match (self, part) {
+            (Self::Board(all), Self::Board(rows)) => all.extend(rows),
+            (Self::Leaderboard(all), Self::Leaderboard(rows)) => all.extend(rows),
+            (Self::History(all), Self::History(rows)) => all.extend(rows),
+            (Self::Curve(all), Self::Curve(part)) => *all = all.take().or(part),
+            (Self::Results(all), Self::Results(rows)) => all.extend(rows),
+            (Self::Names(all), Self::Names(rows)) => all.extend(rows),
+            (Self::Classes(all), Self::Classes(rows)) => {
+                for (class, size) in rows {
+                    match all.iter_mut().find(|(of, _)| *of == class) {
+                        Some((_, sum)) => {
+                            sum.records += size.records;
+                            sum.racers += size.racers;
+                        }
+                        None => all.push((class, size)),
+                    }
+                }
+            }
+            (Self::Project(all), Self::Project(part)) => *all = all.take().or(part),
+            (Self::Projects(all), Self::Projects(rows)) => all.extend(rows),
+            // The parts of one query are of one kind.
+            _ => {}
+        }
+    }
+
+    /// Puts the rows in order, and keeps the first `limit`.
+    pub(crate) fn finish(&mut self, limit: usize) {
+        match self {
+            Self::Board(rows) => rows.sort_unstable_by_key(|(racer, o)| (Reverse(*o), *racer)),
+            Self::Leaderboard(rows) => {
+                rows.sort_unstable_by_key(|(racer, best)| (Reverse(best.output), *racer));
+            }
+            Self::History(rows) => rows.sort_unstable_by_key(|(racer, _)| *racer),
+            Self::Results(rows) => rows.sort_unstable_by_key(|(racer, _)| *racer),
+            Self::Names(rows) => rows.sort_unstable_by_key(|(racer, _)| *racer),
+            Self::Classes(rows) => rows.sort_unstable_by_key(|(class, _)| *class),
+            Self::Projects(rows) => {
+                rows.sort_unstable_by(|(a, n), (b, m)| m.views.cmp(&n.views).then(a.cmp(b)));
+                rows.truncate(limit);
+            }
+            Self::Curve(_) | Self::Project(_) => {}
+        }
+    }
+}
+
+/// Visits the record curves of a class, racers ascending.
+fn of_class(traces: &mut Traces, class: ClassId, at: Clock, mut take: impl FnMut(RacerId, Record)) {
+    read(&mut traces.records, at, Some(&(class, 0)), |(of, racer), (), record| {
+        while_same(*of == class, || take(*racer, record))
+    });
+}
+
+/// Goes on as long as the key is the one that was asked for.
+fn while_same(is_same: bool, take: impl FnOnce()) -> ControlFlow<()> {
+    if !is_same {
+        return Break(());
+    }
+    take();
+    Continue(())
+}
