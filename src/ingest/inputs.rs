@@ -45,7 +45,7 @@ pub enum InputError {
 /// Lists the inputs of `paths` in order; directories are walked in name order, without hidden files.
 ///
 /// # Errors
-/// A path that is missing or cannot be read, a directory that holds no file.
+/// A path that is missing or cannot be read; directories that hold no file at all.
 pub fn list(paths: &[PathBuf]) -> Result<Vec<Input>, InputError> {
     let mut inputs = Vec::new();
     for path in paths {
@@ -53,13 +53,12 @@ pub fn list(paths: &[PathBuf]) -> Result<Vec<Input>, InputError> {
             inputs.push(Input { path: path.clone(), kind: InputKind::Stream, bytes: 0 });
             continue;
         }
-        let before = inputs.len();
         walk(path, &mut inputs)?;
-        if inputs.len() == before {
-            return Err(InputError::Empty(path.clone()));
-        }
     }
-    Ok(inputs)
+    match paths.first() {
+        Some(path) if inputs.is_empty() => Err(InputError::Empty(path.clone())),
+        _ => Ok(inputs),
+    }
 }
 
 fn walk(path: &Path, inputs: &mut Vec<Input>) -> Result<(), InputError> {

@@ -7,4 +7,6 @@ mod fast;
 pub(crate) mod gunzip;
 pub mod inputs;
 pub mod lines;
+pub(crate) mod objects;
+pub mod rotation;
 pub mod units;

@@ -43,7 +43,7 @@ pub(super) fn write(
 }
 
 /// Writes one class's history object: seconds ascending, racers ascending, no key without a record.
-fn object(curves: &[(RacerId, Record)], out: impl Write) -> io::Result<()> {
+pub(crate) fn object(curves: &[(RacerId, Record)], out: impl Write) -> io::Result<()> {
     // No name and no time in the header, so that equal records are equal bytes.
     let mut gzip = GzBuilder::new().write(BufWriter::with_capacity(BLOCK_BYTES, out), LEVEL);
     let racers: Vec<_> = curves.iter().map(|(racer, _)| format!("\"{racer}\":")).collect();

@@ -4,7 +4,7 @@
 //! events alone, byte for byte; `rejected.jsonl` of the input's lines; `summary.json` tells how the
 //! run went.
 
-mod history;
+pub(crate) mod history;
 mod overview;
 pub mod summary;
 mod tables;

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::WriteError;
+use crate::memory::peak_resident_bytes;
 
 /// File of the summary.
 pub const SUMMARY: &str = "summary.json";
@@ -44,7 +45,7 @@ impl Summary {
     /// Sets what the run cost: `wall_seconds`, the rate, and the peak memory up to now.
     pub fn with_cost(self, wall_seconds: f64) -> Self {
         let events_per_second = self.events as f64 / wall_seconds.max(f64::MIN_POSITIVE);
-        Self { wall_seconds, events_per_second, peak_rss_bytes: peak_rss_bytes(), ..self }
+        Self { wall_seconds, events_per_second, peak_rss_bytes: peak_resident_bytes(), ..self }
     }
 
     /// Writes it as JSON at `path`.
@@ -74,12 +75,4 @@ impl fmt::Display for Summary {
         let peak = self.peak_rss_bytes as f64 / 1e6;
         write!(f, "peak      {peak:>11.0} MB  (workers: {workers}, processes: {processes})")
     }
-}
-
-/// Peak resident memory of this process; 0 where the system does not tell it in `/proc`.
-fn peak_rss_bytes() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kibibytes = peak.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kibibytes.unwrap_or(0) * 1024
 }

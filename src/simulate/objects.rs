@@ -10,9 +10,9 @@ use std::thread;
 use flate2::{Compression, GzBuilder};
 use thiserror::Error;
 
-use super::random::Uuid;
 use super::stream::Written;
 use super::{RACE_SECONDS, Workload};
+use crate::ingest::objects;
 
 /// Half of a line is digits of chance that no level compresses; the fastest wins.
 const LEVEL: Compression = Compression::new(1);
@@ -75,7 +75,9 @@ fn write_object(
     progress: &impl Fn(u64),
 ) -> Result<Written, ObjectError> {
     let race = workload.race(window);
-    let hidden = directory.join(format!(".{}", String::from_utf8_lossy(&race.uuid.text())));
+    let uuid = race.uuid.text();
+    let uuid = String::from_utf8_lossy(&uuid);
+    let hidden = directory.join(format!(".{uuid}"));
     let failed = |reason| ObjectError { path: hidden.clone(), reason };
     let file = File::create(&hidden).map_err(failed)?;
     // No name and no time in the header, so that equal lines are equal bytes.
@@ -92,71 +94,10 @@ fn write_object(
     let file = gzip.finish().map_err(failed)?;
     written.stored_bytes = file.metadata().map_err(failed)?.len();
 
-    let path = directory.join(name(oldest_ms, race.uuid));
+    let path = directory.join(objects::name(oldest_ms, &uuid));
     let parent = path.parent().unwrap_or(directory);
     fs::create_dir_all(parent)
         .and_then(|()| fs::rename(&hidden, &path))
         .map_err(|reason| ObjectError { path: path.clone(), reason })?;
     Ok(written)
-}
-
-/// An object's name below the stream's prefix, in UTC (see Firehose's "S3 object name format").
-fn name(oldest_ms: u64, uuid: Uuid) -> String {
-    let seconds = oldest_ms / 1_000;
-    let (year, month, day) = civil(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
-    let uuid = uuid.text();
-    let uuid = String::from_utf8_lossy(&uuid);
-    format!(
-        "{year:04}/{month:02}/{day:02}/{hour:02}/\
-         velodrome-1-{year:04}-{month:02}-{day:02}-{hour:02}-{minute:02}-{second:02}-{uuid}.gz"
-    )
-}
-
-/// Year, month and day of the day `days` after 1970-01-01: Howard Hinnant's `civil_from_days`
-/// (<https://howardhinnant.github.io/date_algorithms.html>), for days from the epoch on.
-fn civil(days: u64) -> (u64, u64, u64) {
-    // Eras of 400 years that begin on a first of March, so that a leap day is the last of a year.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::Parameters;
-    use super::*;
-
-    #[test]
-    fn are_named_by_their_oldest_record_in_utc() {
-        let workload = Workload::new(Parameters::DEFAULT).unwrap();
-        let uuid = workload.race(0).uuid;
-        let text = String::from_utf8(uuid.text().to_vec()).unwrap();
-        assert_eq!(
-            name(1_620_240_001_000, uuid),
-            format!("2021/05/05/18/velodrome-1-2021-05-05-18-40-01-{text}.gz")
-        );
-    }
-
-    #[test]
-    fn dates_follow_the_calendar_over_leap_days_and_centuries() {
-        for (days, date) in [
-            (0, (1970, 1, 1)),
-            (11_015, (2000, 2, 28)),
-            (11_016, (2000, 2, 29)),
-            (11_017, (2000, 3, 1)),
-            (18_752, (2021, 5, 5)),
-            (47_540, (2100, 2, 28)),
-            (47_541, (2100, 3, 1)),
-            (2_932_896, (9999, 12, 31)),
-        ] {
-            assert_eq!(civil(days), date, "{days}");
-        }
-    }
 }

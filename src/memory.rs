@@ -1,0 +1,35 @@
+//! How much memory this process takes.
+
+use std::fs;
+
+/// Resident bytes at this moment; 0 where the system does not tell it in `/proc`.
+pub fn resident_bytes() -> u64 {
+    status("VmRSS:")
+}
+
+/// The most bytes that were ever resident; 0 where the system does not tell it in `/proc`.
+pub fn peak_resident_bytes() -> u64 {
+    status("VmHWM:")
+}
+
+/// A size that `/proc/self/status` tells (proc_pid_status(5)).
+fn status(name: &str) -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let size = status.lines().find_map(|line| line.strip_prefix(name));
+    let kibibytes = size.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kibibytes.unwrap_or(0) * 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn memory_that_is_used_is_resident_and_remembered_by_the_peak() {
+        let used = vec![1u8; 64 << 20];
+        let resident = resident_bytes();
+        assert!(resident > 64 << 20, "{resident}");
+        assert!(peak_resident_bytes() >= used.len() as u64);
+    }
+}
