@@ -4,6 +4,7 @@ pub mod batch;
 pub mod commands;
 pub mod engine;
 pub mod ingest;
+pub mod log;
 pub mod memory;
 pub mod results;
 pub mod rules;

@@ -1,0 +1,39 @@
+//! The embedded log: what was acknowledged is in it, and the archive that it becomes is the truth.
+//!
+//! ```text
+//! append ──► queue ──► writer: one arrival, write, fsync ──► deliver ──► acknowledge
+//!                        │ over 64 MB, or 60 s old
+//!                        ▼
+//!                      sealer: segment ──► archive object
+//! ```
+//!
+//! A data directory holds `log/<sequence>.jsonl`, the segments, and `archive/`, the gzip objects
+//! that they become. Both hold the events in the order of the log, a line each, with the arrival as
+//! its last field; arrivals never go back. All events of a group have one arrival.
+//!
+//! Nothing is acknowledged before it is durable. A failed write or fsync leaves open what reached
+//! the disk, so nothing is written after it; but for a full disk, where the segment is cut back to
+//! what was durable, and the next group tries again.
+
+mod appender;
+mod archive;
+mod clock;
+mod directory;
+mod error;
+mod handle;
+mod lines;
+mod queue;
+mod recovery;
+mod scan;
+mod sealer;
+mod segment;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use clock::{Clock, ManualTime};
+pub use error::{AppendError, Health, LogError};
+pub use handle::Log;
+pub use lines::{ARRIVAL_BYTES, Lines};
+pub use recovery::{Recovered, open};
+pub use writer::{Delivery, TICK_MS};

@@ -1,0 +1,223 @@
+//! Opening a data directory: what its log holds, and its torn end cut.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use metrics::gauge;
+use tracing::warn;
+
+use super::appender::Appender;
+use super::archive::{self, NewestFirst, Object};
+use super::clock::{Clock, MS_MAX};
+use super::directory;
+use super::error::LogError;
+use super::handle::Log;
+use super::queue::Queue;
+use super::scan::{Whole, WholeLines};
+use super::sealer::Sealer;
+use super::segment::{self, Create};
+use super::writer::{Delivery, Writer};
+use crate::ingest::gunzip::Gunzip;
+use crate::ingest::objects;
+
+/// A log that was opened and is not written to yet.
+#[derive(Debug)]
+pub struct Recovered {
+    log: PathBuf,
+    archive: PathBuf,
+    clock: Clock,
+    /// Segments that are no objects yet, with their last arrivals, in order; none is empty.
+    segments: Vec<(PathBuf, u64)>,
+    /// Greater than the sequence of any segment and object.
+    next: u64,
+    last_ms: Option<u64>,
+}
+
+/// Opens the log in the data directory `dir`, which need not be there: segments in `dir/log`,
+/// objects in `dir/archive`. The torn end of the newest segment is cut, with a warning; segments
+/// that hold nothing or are objects already are removed. Only one process may do so at a time.
+///
+/// # Errors
+/// What cannot be read, cut or removed; a damaged segment or newest object.
+pub fn open(dir: &Path, clock: Clock) -> Result<Recovered, LogError> {
+    let (log, archive) = (dir.join("log"), dir.join("archive"));
+    let listed = segment::list(&log).map_err(LogError::disk("list", &log))?;
+    let object = NewestFirst::new(&archive).next().transpose()?;
+    let newest = listed.last().map(|(sequence, _)| *sequence);
+    let archived = object.as_ref().map(|object| object.sequence);
+
+    let mut segments = Vec::new();
+    let mut last_ms = None;
+    for (sequence, path) in listed {
+        let held = Held::of(&path).map_err(LogError::disk("read", &path))?;
+        let is_newest = Some(sequence) == newest;
+        if is_newest {
+            held.cut_tear(&path)?;
+        }
+        let Some((first, last)) = held.lines else {
+            if held.bytes > 0 && !is_newest {
+                return Err(LogError::NoEvents(path));
+            }
+            remove(&path)?;
+            continue;
+        };
+        last_ms = Some(last.arrival_ms);
+        if archive.join(archive::name(first.arrival_ms, sequence)).exists() {
+            remove(&path)?;
+            continue;
+        }
+        segments.push((path, last.arrival_ms));
+    }
+    if let (None, Some(object)) = (last_ms, &object) {
+        last_ms = Some(last_arrival(object)?);
+    }
+    let next = newest.max(archived).map_or(1, |sequence| sequence + 1);
+    Ok(Recovered { log, archive, clock, segments, next, last_ms })
+}
+
+impl Recovered {
+    /// Files that hold every event with an arrival of `from_ms` or later, and some earlier ones, in
+    /// the order of the log: gzip objects of the archive, then plain segments. Read the segments
+    /// before [`Recovered::start`], after which each may become an object at any time.
+    ///
+    /// # Errors
+    /// An archive that cannot be listed.
+    pub fn files_from(&self, from_ms: u64) -> Result<Vec<PathBuf>, LogError> {
+        let later = self.segments.partition_point(|(_, last_ms)| *last_ms < from_ms);
+        let segments = self.segments.iter().skip(later).map(|(path, _)| path.clone());
+        if later > 0 {
+            return Ok(segments.collect());
+        }
+        let from = objects::time(from_ms.min(MS_MAX));
+        let mut files = Vec::new();
+        for object in NewestFirst::new(&self.archive) {
+            let object = object?;
+            files.push(object.path);
+            // The objects before it end where it begins.
+            if object.time < from {
+                break;
+            }
+        }
+        files.reverse();
+        files.extend(segments);
+        Ok(files)
+    }
+
+    /// The arrival of the last event, before which none will arrive; none in an empty log.
+    pub fn last_arrival(&self) -> Option<u64> {
+        self.last_ms
+    }
+
+    /// The same log that takes nothing before `ms`: what was told of a later time stays true though
+    /// the clock went back meanwhile.
+    pub fn not_before(self, ms: u64) -> Self {
+        Self { last_ms: self.last_ms.max(Some(ms)), ..self }
+    }
+
+    /// Starts the threads that write and seal. `deliver` is called on the writer's, in order, with
+    /// each durable batch and each advance; the first advance comes at once. While it runs, nothing
+    /// is written.
+    ///
+    /// # Errors
+    /// Directories that cannot be made, threads that cannot be had.
+    pub fn start<P: Send + 'static>(
+        self,
+        deliver: impl FnMut(Delivery<P>) + Send + 'static,
+    ) -> Result<Log<P>, LogError> {
+        self.start_on(Box::new(segment::create), deliver)
+    }
+
+    /// Starts with segments that `create` makes.
+    pub(super) fn start_on<P: Send + 'static>(
+        self,
+        create: Create,
+        deliver: impl FnMut(Delivery<P>) + Send + 'static,
+    ) -> Result<Log<P>, LogError> {
+        for path in [&self.log, &self.archive] {
+            directory::create(path).map_err(LogError::disk("make", path))?;
+        }
+        gauge!("velodrome_log_poisoned").set(0.0);
+        gauge!("velodrome_log_segments").set(self.segments.len() as f64);
+
+        let (sealer, closed) = Sealer::new(self.log.clone(), self.archive);
+        closed.below(self.next);
+        let queue = Arc::new(Queue::new());
+        let waiting = Arc::downgrade(&queue);
+        self.clock.on_set(move || {
+            if let Some(queue) = waiting.upgrade() {
+                queue.wake();
+            }
+        });
+        let writer = Writer {
+            queue: Arc::clone(&queue),
+            clock: self.clock,
+            deliver,
+            appender: Appender::new(self.log, self.next, create),
+            closed,
+            floor_ms: self.last_ms.unwrap_or(0),
+            due_ms: 0,
+            is_tick: false,
+        };
+        let sealing = spawn("velodrome-sealer", move || sealer.run())?;
+        let writing = spawn("velodrome-log", move || writer.run())?;
+        Ok(Log::new(queue, vec![writing, sealing]))
+    }
+}
+
+fn spawn(
+    name: &'static str,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, LogError> {
+    let thread = thread::Builder::new().name(name.to_owned());
+    thread.spawn(run).map_err(|reason| LogError::Thread { name, reason })
+}
+
+/// What is in a segment.
+struct Held {
+    bytes: u64,
+    /// Its first and its last whole line.
+    lines: Option<(Whole, Whole)>,
+}
+
+impl Held {
+    fn of(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        Ok(Self { bytes: file.metadata()?.len(), lines: ends(BufReader::new(file))? })
+    }
+
+    /// Cuts what comes after the last whole line: a write that was under way when the power went.
+    /// The rest becomes durable, as it may have been under way too, and is read from now on.
+    fn cut_tear(&self, path: &Path) -> Result<(), LogError> {
+        let end = self.lines.map_or(0, |(_, last)| last.end);
+        let bytes = self.bytes - end;
+        if bytes > 0 {
+            warn!(path = %path.display(), bytes, "cutting the torn end of the log");
+        }
+        let file = OpenOptions::new().write(true).open(path);
+        file.and_then(|file| file.set_len(end).and_then(|()| file.sync_all()))
+            .map_err(LogError::disk("cut", path))
+    }
+}
+
+/// The first and the last whole line of `reader`.
+fn ends(reader: impl BufRead) -> io::Result<Option<(Whole, Whole)>> {
+    let mut lines = WholeLines::new(reader);
+    let Some(first) = lines.next().transpose()? else { return Ok(None) };
+    let last = lines.try_fold(first, |_, line| line)?;
+    Ok(Some((first, last)))
+}
+
+/// The arrival of the last event of an object.
+fn last_arrival(object: &Object) -> Result<u64, LogError> {
+    let file = File::open(&object.path).map(BufReader::new);
+    let ends = file.and_then(|file| ends(BufReader::new(Gunzip::new(file))));
+    let ends = ends.map_err(LogError::disk("read", &object.path))?;
+    ends.map(|(_, last)| last.arrival_ms).ok_or_else(|| LogError::NoEvents(object.path.clone()))
+}
+
+fn remove(path: &Path) -> Result<(), LogError> {
+    fs::remove_file(path).map_err(LogError::disk("remove", path))
+}

@@ -1,0 +1,198 @@
+//! Writes and fsyncs that fail, one after the other, on a disk that keeps only what was synced.
+
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::segment::{Create, SegmentFile};
+use super::*;
+
+/// A disk on which some calls fail, by their numbers over all files.
+#[derive(Clone)]
+struct Disk {
+    calls: Arc<AtomicUsize>,
+    failing: Arc<[usize]>,
+    kind: ErrorKind,
+}
+
+/// A file that keeps in memory what was not synced, as a power cut would show.
+struct Unsynced {
+    path: PathBuf,
+    disk: Disk,
+    bytes: Vec<u8>,
+    /// How many of them a power cut leaves.
+    durable: usize,
+}
+
+impl Disk {
+    fn new(failing: impl IntoIterator<Item = usize>, kind: ErrorKind) -> Self {
+        Self { calls: Arc::default(), failing: failing.into_iter().collect(), kind }
+    }
+
+    fn call(&self) -> io::Result<()> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        if self.failing.contains(&call) { Err(self.kind.into()) } else { Ok(()) }
+    }
+
+    fn create(self) -> Create {
+        Box::new(move |path| {
+            self.call()?;
+            fs::write(path, b"")?;
+            let (path, disk) = (path.to_owned(), self.clone());
+            Ok(Box::new(Unsynced { path, disk, bytes: Vec::new(), durable: 0 }))
+        })
+    }
+}
+
+impl SegmentFile for Unsynced {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let called = self.disk.call();
+        let written = if called.is_ok() { bytes } else { &bytes[..bytes.len() / 2] };
+        self.bytes.extend_from_slice(written);
+        called
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        let called = self.disk.call();
+        let torn = self.bytes.len().saturating_sub(7).max(self.durable.min(self.bytes.len()));
+        self.durable = if called.is_ok() { self.bytes.len() } else { torn };
+        fs::write(&self.path, &self.bytes[..self.durable])?;
+        called
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.disk.call()?;
+        self.bytes.truncate(usize::try_from(length).unwrap());
+        Ok(())
+    }
+}
+
+/// A log on `disk` and the data directory `dir`.
+fn start_on(disk: Disk, dir: &Path) -> Log<u64> {
+    let recovered = open(dir, Clock::manual(START_MS).0).unwrap();
+    recovered.start_on(disk.create(), |_| ()).unwrap()
+}
+
+/// Ten events appended one after the other: those acknowledged, and the errors of the others.
+fn append_ten(log: &Log<u64>) -> (Vec<u64>, Vec<AppendError>) {
+    let (mut acknowledged, mut errors) = (Vec::new(), Vec::new());
+    for number in 0..10 {
+        match append(log, number) {
+            Ok(_) => acknowledged.push(number),
+            Err(error) => errors.push(error),
+        }
+    }
+    (acknowledged, errors)
+}
+
+fn numbers_in(dir: &Path) -> Vec<u64> {
+    recovered(dir).into_iter().map(|(number, _)| number).collect()
+}
+
+/// The create, then a write and a sync for each of ten events.
+const CALLS: usize = 1 + 2 * 10;
+
+#[test]
+fn after_any_failure_nothing_is_acknowledged_and_all_that_was_is_there() {
+    for failing in 0..CALLS {
+        let root = tempfile::tempdir().unwrap();
+        let log = start_on(Disk::new([failing], ErrorKind::Other), root.path());
+        let (acknowledged, errors) = append_ten(&log);
+        let expected = failing.saturating_sub(1) as u64 / 2;
+        assert!(acknowledged.iter().copied().eq(0..expected), "{failing}: {acknowledged:?}");
+        let AppendError::Poisoned(reason) = &errors[0] else { panic!("{errors:?}") };
+        assert!(reason.starts_with("cannot write '") && reason.contains("jsonl': other error"));
+        assert!(errors.iter().all(|error| *error == errors[0]), "{failing}: {errors:?}");
+        assert_eq!(log.health(), Health::Poisoned(reason.clone()));
+        log.close();
+        assert_eq!(numbers_in(root.path()), acknowledged, "{failing}");
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_one_group_and_leaves_nothing_of_it() {
+    for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
+        for failing in 0..CALLS {
+            let root = tempfile::tempdir().unwrap();
+            let log = start_on(Disk::new([failing], kind), root.path());
+            let (acknowledged, errors) = append_ten(&log);
+            assert_eq!(errors, [AppendError::DiskFull], "{failing}");
+            let last_failed = failing + 2 >= CALLS;
+            let health = if last_failed { Health::DiskFull } else { Health::Healthy };
+            assert_eq!(log.health(), health, "{failing}");
+            log.close();
+            assert_eq!(acknowledged.len(), 9);
+            assert_eq!(numbers_in(root.path()), acknowledged, "{failing}");
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_stays_full_refuses_until_it_has_space() {
+    let root = tempfile::tempdir().unwrap();
+    // No segment can be made for three calls.
+    let log = start_on(Disk::new(0..3, ErrorKind::StorageFull), root.path());
+    for number in 0..3 {
+        assert_eq!(append(&log, number), Err(AppendError::DiskFull));
+        assert_eq!(log.health(), Health::DiskFull);
+    }
+    append(&log, 3).unwrap();
+    assert_eq!(log.health(), Health::Healthy);
+    log.close();
+    assert_eq!(numbers_in(root.path()), [3]);
+}
+
+#[test]
+fn a_full_disk_is_tried_once_a_second_and_nothing_is_left_of_that() {
+    let root = tempfile::tempdir().unwrap();
+    let (clock, time) = Clock::manual(START_MS);
+    let (sender, delivered) = mpsc::channel();
+    let recovered = open(root.path(), clock).unwrap();
+    // The second event's write, and the first trial's sync.
+    let create = Disk::new([3, 7], ErrorKind::StorageFull).create();
+    let log: Log<u64> = recovered.start_on(create, move |d| _ = sender.send(d)).unwrap();
+    append(&log, 0).unwrap();
+    assert_eq!(append(&log, 1), Err(AppendError::DiskFull));
+    for (seconds, health) in [(1, Health::DiskFull), (2, Health::Healthy)] {
+        let now = START_MS + seconds * 1_000;
+        time.set(now);
+        let is_now = |delivery| delivery == Delivery::Advance(now);
+        while !is_now(delivered.recv_timeout(PATIENCE).unwrap()) {}
+        assert_eq!(log.health(), health, "{seconds}");
+    }
+    let segments = files(&root.path().join("log"));
+    assert_eq!(segments.iter().flat_map(|path| events(path)).count(), 1);
+    append(&log, 2).unwrap();
+    log.close();
+    assert_eq!(numbers_in(root.path()), [0, 2]);
+}
+
+#[test]
+fn a_full_disk_that_cannot_be_cut_back_poisons() {
+    // The write or the sync of the second event fails; then the truncation, or the sync of that.
+    for failing in [[3, 4], [3, 5], [4, 5], [4, 6]] {
+        let root = tempfile::tempdir().unwrap();
+        let log = start_on(Disk::new(failing, ErrorKind::StorageFull), root.path());
+        append(&log, 0).unwrap();
+        let Err(AppendError::Poisoned(reason)) = append(&log, 1) else { panic!("{failing:?}") };
+        assert!(reason.contains("cannot be cut back"), "{reason}");
+        log.close();
+        assert_eq!(numbers_in(root.path()), [0], "{failing:?}");
+    }
+}
+
+#[test]
+fn a_poisoned_log_goes_on_telling_the_time() {
+    let root = tempfile::tempdir().unwrap();
+    let (clock, time) = Clock::manual(START_MS);
+    let (sender, delivered) = mpsc::channel();
+    let recovered = open(root.path(), clock).unwrap();
+    let create = Disk::new([0], ErrorKind::Other).create();
+    let log: Log<u64> = recovered.start_on(create, move |d| _ = sender.send(d)).unwrap();
+    assert!(matches!(append(&log, 0), Err(AppendError::Poisoned(_))));
+    time.set(START_MS + 5_000);
+    for advance in [START_MS, START_MS + 5_000] {
+        assert_eq!(delivered.recv_timeout(PATIENCE), Ok(Delivery::Advance(advance)));
+    }
+    log.close();
+}

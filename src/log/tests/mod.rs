@@ -1,0 +1,84 @@
+//! The log as its users see it: real files, clocks set by hand, faults under the segments.
+
+mod appending;
+mod faults;
+mod recovering;
+mod sealing;
+mod telling_time;
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use flate2::read::GzDecoder;
+
+use super::*;
+
+/// 2021-05-05T18:40:01Z, at the start of a tick.
+const START_MS: u64 = 1_620_240_001_000;
+
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Lines of an event for each number.
+fn lines(numbers: impl IntoIterator<Item = u64>) -> Lines {
+    let mut lines = Lines::new();
+    for number in numbers {
+        lines.push(format!("{{\"number\":{number}}}").as_bytes());
+    }
+    lines
+}
+
+/// A log on the data directory `dir`, and what it delivers.
+fn start(dir: &Path, clock: Clock) -> (Log<u64>, Receiver<Delivery<u64>>) {
+    let (sender, delivered) = mpsc::channel();
+    let log = open(dir, clock).unwrap().start(move |delivery| _ = sender.send(delivery)).unwrap();
+    (log, delivered)
+}
+
+/// Appends the event `number`, and waits for the answer.
+fn append(log: &Log<u64>, number: u64) -> Result<u64, AppendError> {
+    log.append(lines([number]), number)?.blocking_recv().unwrap()
+}
+
+/// The number and arrival of each event in a file of the log.
+fn events(path: &Path) -> Vec<(u64, u64)> {
+    let mut bytes = fs::read(path).unwrap();
+    if path.extension().unwrap() == "gz" {
+        let packed = std::mem::take(&mut bytes);
+        GzDecoder::new(&packed[..]).read_to_end(&mut bytes).unwrap();
+    }
+    let read = |line: &[u8]| {
+        let event: serde_json::Value = serde_json::from_slice(line).unwrap();
+        (event["number"].as_u64().unwrap(), event["arrivalTimestamp"].as_u64().unwrap())
+    };
+    bytes.split_inclusive(|byte| *byte == b'\n').map(read).collect()
+}
+
+/// All events that a start on the data directory `dir` would find.
+fn recovered(dir: &Path) -> Vec<(u64, u64)> {
+    let files = open(dir, Clock::manual(START_MS).0).unwrap().files_from(0).unwrap();
+    files.iter().flat_map(|path| events(path)).collect()
+}
+
+/// The files below `dir`, hidden ones too, sorted.
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let below = |path: PathBuf| if path.is_dir() { files(&path) } else { vec![path] };
+    paths.into_iter().flat_map(below).collect()
+}
+
+/// A copy of the data directory `dir`: what a crash would leave.
+fn copy(dir: &Path) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for path in files(dir) {
+        let to = root.path().join(path.strip_prefix(dir).unwrap());
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(path, to).unwrap();
+    }
+    root
+}

@@ -1,0 +1,179 @@
+//! Segments become objects, once each, whatever stops it in between.
+
+use std::os::unix::fs::symlink;
+
+use indicatif::ProgressBar;
+
+use super::*;
+use crate::ingest::event::{Event, Reading};
+use crate::ingest::lines::Block;
+use crate::ingest::{decode, inputs, units};
+
+/// Waits until the data directory holds these numbers of segments and objects.
+fn wait_for(dir: &Path, segments: usize, objects: usize) {
+    let began = std::time::Instant::now();
+    let counts = || (files(&dir.join("log")).len(), files(&dir.join("archive")).len());
+    while counts() != (segments, objects) {
+        assert!(began.elapsed() < PATIENCE, "{:?}", counts());
+        std::thread::yield_now();
+    }
+}
+
+/// A data directory with two closed segments that begin in one second.
+fn two_segments() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let log = root.path().join("log");
+    fs::create_dir(&log).unwrap();
+    for number in 0..2 {
+        let mut lines = lines([number]);
+        let text = lines.arrived(START_MS + number);
+        fs::write(segment::path(&log, number + 1), text).unwrap();
+    }
+    root
+}
+
+/// Seals all segments of the data directory, as a start does.
+fn seal_all(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let (log, _delivered) = start(dir, Clock::manual(START_MS).0);
+    wait_for(dir, 0, 2);
+    log.close();
+    let content = |path: &PathBuf| fs::read(path).unwrap();
+    let relative = |path: &PathBuf| path.strip_prefix(dir).unwrap().to_owned();
+    files(&dir.join("archive")).iter().map(|path| (relative(path), content(path))).collect()
+}
+
+#[test]
+fn a_minute_old_segment_becomes_an_object_also_in_an_idle_log() {
+    let root = tempfile::tempdir().unwrap();
+    let (clock, time) = Clock::manual(START_MS);
+    let (log, _delivered) = start(root.path(), clock);
+    append(&log, 0).unwrap();
+    time.set(START_MS + 59_999);
+    append(&log, 1).unwrap();
+    assert_eq!(files(&root.path().join("log")).len(), 1);
+    time.set(START_MS + 60_000);
+    wait_for(root.path(), 0, 1);
+    append(&log, 2).unwrap();
+    log.close();
+    let names = files(root.path());
+    let name = names[0].strip_prefix(root.path()).unwrap().to_str().unwrap();
+    assert_eq!(
+        name,
+        "archive/2021/05/05/18/velodrome-1-2021-05-05-18-40-01-00000000-0001-8000-8000-76656c6f6472.gz"
+    );
+    assert!(names[1].ends_with("log/00000000000000000002.jsonl"));
+    let expected = [(0, START_MS), (1, START_MS + 59_999), (2, START_MS + 60_000)];
+    assert_eq!(recovered(root.path()), expected);
+}
+
+#[test]
+fn a_large_segment_becomes_an_object() {
+    let root = tempfile::tempdir().unwrap();
+    let (log, _delivered) = start(root.path(), Clock::manual(START_MS).0);
+    let large = || {
+        let mut lines = Lines::new();
+        let event = format!("{{\"number\":1,\"a\":\"{}\"}}", "x".repeat(999_000));
+        (0..33).for_each(|_| lines.push(event.as_bytes()));
+        lines
+    };
+    log.append(large(), 0).unwrap().blocking_recv().unwrap().unwrap();
+    append(&log, 2).unwrap();
+    assert_eq!(files(&root.path().join("log")).len(), 1);
+    log.append(large(), 3).unwrap().blocking_recv().unwrap().unwrap();
+    wait_for(root.path(), 0, 1);
+    append(&log, 4).unwrap();
+    log.close();
+    assert_eq!(recovered(root.path()).len(), 33 + 1 + 33 + 1);
+}
+
+#[test]
+fn sealing_again_after_a_crash_at_any_step_comes_to_the_same() {
+    let whole = two_segments();
+    let untouched = copy(whole.path());
+    let expected = seal_all(whole.path());
+    assert!(expected.is_sorted(), "names of one second are in the order of the log");
+    assert_eq!(recovered(whole.path()), [(0, START_MS), (1, START_MS + 1)]);
+
+    // A part of the object under its hidden name.
+    let hidden = copy(untouched.path());
+    let folder = hidden.path().join(expected[0].0.parent().unwrap());
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(".1.gz"), &expected[0].1[..9]).unwrap();
+    assert_eq!(recovered(hidden.path()), [(0, START_MS), (1, START_MS + 1)]);
+    assert_eq!(seal_all(hidden.path()), expected);
+
+    // The object, and its segment too: of the first, and of both.
+    for objects in 1..=2 {
+        let both = copy(untouched.path());
+        fs::create_dir_all(both.path().join(expected[0].0.parent().unwrap())).unwrap();
+        for (path, content) in &expected[..objects] {
+            fs::write(both.path().join(path), content).unwrap();
+        }
+        assert_eq!(recovered(both.path()), [(0, START_MS), (1, START_MS + 1)]);
+        assert_eq!(files(&both.path().join("log")).len(), 2 - objects);
+        assert_eq!(seal_all(both.path()), expected);
+    }
+}
+
+#[test]
+fn sequences_and_arrivals_go_on_from_the_archive_alone() {
+    let root = two_segments();
+    seal_all(root.path());
+    let recovered = open(root.path(), Clock::manual(START_MS - 5).0).unwrap();
+    assert_eq!(recovered.last_arrival(), Some(START_MS + 1));
+    let (log, _delivered) = start(root.path(), Clock::manual(START_MS - 5).0);
+    assert_eq!(append(&log, 2), Ok(START_MS + 1));
+    log.close();
+    assert!(files(&root.path().join("log"))[0].ends_with("00000000000000000003.jsonl"));
+}
+
+#[test]
+fn a_seal_that_fails_keeps_its_segment_and_those_after_it_until_it_is_tried_again() {
+    let root = two_segments();
+    let folder = root.path().join("archive/2021/05/05/18");
+    fs::create_dir_all(&folder).unwrap();
+    let hidden = folder.join(".1.gz");
+    let fill_disk = || symlink("/dev/full", &hidden).unwrap();
+
+    fill_disk();
+    let first = segment::path(&root.path().join("log"), 1);
+    let error = archive::seal(&first, 1, &root.path().join("archive")).unwrap_err().to_string();
+    assert!(error.contains(".1.gz': No space left on device"), "{error}");
+    assert_eq!(files(root.path()).len(), 2, "what could not be written is gone, the segments stay");
+
+    // The sealer fails once, too, as the same place waits for it.
+    fill_disk();
+    let (log, _delivered) = start(root.path(), Clock::manual(START_MS).0);
+    wait_for(root.path(), 0, 2);
+    log.close();
+    assert_eq!(recovered(root.path()), [(0, START_MS), (1, START_MS + 1)]);
+}
+
+#[test]
+fn a_replay_reads_the_archive() {
+    let root = tempfile::tempdir().unwrap();
+    let (log, _delivered) = start(root.path(), Clock::manual(START_MS).0);
+    let mut sent = Lines::new();
+    let event = r#"{"event":"view","uuid":"u","projectId":"p","deviceTimestamp":1620240001114}"#;
+    let update = r#"{"event":"update","deviceTimestamp":1620240001114,"second":1,"raceId":54,"name":"Vito","racerId":103,"classId":1,"cadence":78.00666666666666,"resistance":57.266666666666666}"#;
+    [event, update].iter().for_each(|event| sent.push(event.as_bytes()));
+    log.append(sent, 0).unwrap().blocking_recv().unwrap().unwrap();
+    log.close();
+    let (log, _delivered) = start(root.path(), Clock::manual(START_MS).0);
+    wait_for(root.path(), 0, 1);
+    log.close();
+
+    let inputs = inputs::list(&[root.path().join("archive")]).unwrap();
+    let unit = units::units(&inputs)[0];
+    let mut reader = units::open(&inputs[0], unit, &ProgressBar::hidden()).unwrap();
+    let Block::Lines(block) = reader.next_block() else { panic!("no lines") };
+    let events: Vec<_> = block.split_inclusive(|byte| *byte == b'\n').collect();
+    assert_eq!(events.len(), 2);
+    for event in events {
+        let reading = match decode::decode(event, 300).unwrap() {
+            Event::Race(taken) => taken.reading,
+            Event::Tracking(taken) => taken.reading,
+        };
+        assert_eq!(reading, Reading::Arrival(START_MS));
+    }
+}
