@@ -1,6 +1,7 @@
 //! Velodrome: race telemetry and view events to records, results, leaderboards and view counts.
 
 pub mod batch;
+pub mod checkpoint;
 pub mod commands;
 pub mod engine;
 pub mod ingest;

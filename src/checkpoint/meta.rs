@@ -1,0 +1,69 @@
+//! What a checkpoint says of itself: its format, the rules, the time that it is complete to; as text,
+//! for whoever opens the file with another tool.
+
+use redb::{ReadableDatabase, TableDefinition, TableError, WriteTransaction};
+use serde_json::{Map, Value};
+use velodrome_dataflows::{Clock, Rules};
+
+use super::error::Fault;
+
+/// Goes up whenever what is kept, or how, changes.
+pub(super) const FORMAT: &str = "1";
+
+const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
+
+/// The time that the checkpoint in `store` is complete to, or none where nothing was ever written.
+///
+/// # Errors
+/// Another format, other rules than `rules`.
+pub(super) fn check(store: &redb::Database, rules: &Rules) -> Result<Option<Clock>, Fault> {
+    let read = store.begin_read()?;
+    let meta = match read.open_table(META) {
+        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+        meta => meta?,
+    };
+    let text = |key| match meta.get(key)? {
+        Some(value) => Ok(value.value().to_owned()),
+        None => Err(Fault::Damage(format!("it does not say its {key}"))),
+    };
+    let format = text("format")?;
+    if format != FORMAT {
+        return Err(Fault::Format(format));
+    }
+    let made_under = text("rules")?;
+    let unreadable = |_| Fault::Damage(format!("its rules are '{made_under}'"));
+    let made_under = serde_json::from_str(&made_under).map_err(unreadable)?;
+    let differences = differences(&made_under, &to_map(rules)?);
+    if !differences.is_empty() {
+        return Err(Fault::Rules(differences));
+    }
+    let complete = text("complete")?;
+    let complete = complete.parse().map_err(|_| Fault::Damage(format!("its time is '{complete}'")));
+    complete.map(Some)
+}
+
+/// Says of the checkpoint that `write` makes that it holds all that came to `complete` under `rules`.
+pub(super) fn say(write: &WriteTransaction, complete: Clock, rules: &Rules) -> Result<(), Fault> {
+    let mut meta = write.open_table(META)?;
+    meta.insert("format", FORMAT)?;
+    meta.insert("rules", Value::Object(to_map(rules)?).to_string().as_str())?;
+    meta.insert("complete", complete.to_string().as_str())?;
+    Ok(())
+}
+
+fn to_map(rules: &Rules) -> Result<Map<String, Value>, Fault> {
+    match serde_json::to_value(rules) {
+        Ok(Value::Object(map)) => Ok(map),
+        other => Err(Fault::Rules(format!("{other:?} are no rules"))),
+    }
+}
+
+/// The rules that differ, each with both values.
+fn differences(made_under: &Map<String, Value>, now: &Map<String, Value>) -> String {
+    let differing = now.iter().filter(|(rule, value)| made_under.get(*rule) != Some(value));
+    let told = differing.map(|(rule, value)| match made_under.get(rule) {
+        Some(before) => format!("{rule} was {before} and is {value} now"),
+        None => format!("{rule} was not there and is {value} now"),
+    });
+    told.collect::<Vec<_>>().join(", ")
+}

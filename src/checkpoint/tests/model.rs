@@ -1,0 +1,158 @@
+//! Random writes and reopenings against plain maps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use velodrome_dataflows::{
+    ClassId, DEDUP_DAYS, Kept, Name, OverRide, RacerId, RetiredRide, RideKey, RideResult, Stage,
+    ViewCount,
+};
+
+use super::*;
+
+/// What a checkpoint is to hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Model {
+    records: BTreeMap<(ClassId, RacerId), BTreeMap<u16, Output>>,
+    finals: BTreeMap<(ClassId, RacerId), BestFinal>,
+    names: BTreeMap<RacerId, Name>,
+    rides: BTreeMap<RideKey, Kept>,
+    views: BTreeMap<String, (u64, u64)>,
+    seen: BTreeSet<(u64, u128)>,
+}
+
+impl Model {
+    fn take(&mut self, changes: &[Change], viewed: &[Viewed]) {
+        for change in changes.iter().cloned() {
+            match change {
+                Change::Record(key, record) => {
+                    let slots = self.records.entry(key).or_default();
+                    for (second, output) in record.outputs() {
+                        let slot = slots.entry(second).or_insert(Output(output));
+                        *slot = Output(output).max(*slot);
+                    }
+                }
+                Change::Final(key, new) => {
+                    let best = self.finals.entry(key).or_insert(new);
+                    let is_earlier = new.output == best.output && new.race < best.race;
+                    if new.output > best.output || is_earlier {
+                        *best = new;
+                    }
+                }
+                Change::Name(racer, name) => {
+                    let greatest = self.names.remove(&racer).into_iter().chain([name]).max();
+                    self.names.insert(racer, greatest.unwrap());
+                }
+                Change::Kept(key, Kept::Forgotten) => drop(self.rides.remove(&key)),
+                Change::Kept(key, kept) => drop(self.rides.insert(key, kept)),
+                Change::Result(..) | Change::Stage(..) | Change::Late(_) => {}
+            }
+        }
+        for viewed in viewed {
+            match viewed {
+                Viewed::Count(project, more) => {
+                    let (views, duration_ms) = self.views.entry(project.to_string()).or_default();
+                    *views += more.views;
+                    *duration_ms += more.duration_ms;
+                }
+                Viewed::Seen(day, uuid) => drop(self.seen.insert((*day, *uuid))),
+            }
+        }
+        let newest = self.seen.last().map_or(0, |(day, _)| *day);
+        self.seen.retain(|(day, _)| day + DEDUP_DAYS >= newest);
+    }
+}
+
+fn key() -> impl Strategy<Value = (ClassId, RacerId)> {
+    (1..3u16, 0..4u32)
+}
+
+fn ride() -> impl Strategy<Value = RideKey> {
+    (1..3u16, 0..3u64, 0..3u32)
+}
+
+fn output() -> impl Strategy<Value = Output> {
+    (-3..9i32).prop_map(|output| Output(f64::from(output)))
+}
+
+fn curve() -> impl Strategy<Value = Record> {
+    // Up to the length at which a row outgrows a page of 4 KiB, and more.
+    let second = prop_oneof![1..5u16, 500..1000u16];
+    let outputs = vec((second, output()), 1..6);
+    outputs.prop_map(|outputs| {
+        record(&outputs.iter().map(|(second, output)| (*second, output.0)).collect::<Vec<_>>())
+    })
+}
+
+fn name() -> impl Strategy<Value = Name> {
+    let text = prop_oneof![Just(String::new()), "[aé]{1,2}", "x{30}"];
+    (0..3u64, text).prop_map(|(device_ms, text)| Name { device_ms, text: text.into() })
+}
+
+fn kept() -> impl Strategy<Value = Kept> {
+    let over = (curve(), proptest::option::of(output()), proptest::option::of(name()));
+    let over = over.prop_map(|(record, final_output, name)| {
+        Kept::Over(OverRide { due: u64::MAX, began: 1, record, final_output, name })
+    });
+    let retired = (output(), 0..4u64).prop_map(|(best, due)| {
+        let result = RideResult { name: None, final_output: None, best, total: best, seconds: 1 };
+        Kept::Retired(RetiredRide { due, began: 1, result: Arc::new(result) })
+    });
+    prop_oneof![over, retired, Just(Kept::Forgotten)]
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        (key(), curve()).prop_map(|(key, record)| Change::Record(key, record)),
+        (key(), output(), 0..3u64)
+            .prop_map(|(key, output, race)| Change::Final(key, BestFinal { output, race })),
+        (0..3u32, name()).prop_map(|(racer, name)| Change::Name(racer, name)),
+        (ride(), kept()).prop_map(|(ride, kept)| Change::Kept(ride, kept)),
+        ride().prop_map(|ride| Change::Stage(ride, Stage::Forgotten)),
+        Just(Change::Late(3)),
+    ]
+}
+
+fn viewed() -> impl Strategy<Value = Viewed> {
+    let project = prop_oneof![Just("p"), Just("projekt-ü"), Just("")];
+    let count = (project, 0..3u64, 0..100u64).prop_map(|(project, views, duration_ms)| {
+        Viewed::Count(project.into(), ViewCount { views, duration_ms })
+    });
+    let seen = (0..30u64, any::<u128>()).prop_map(|(day, uuid)| Viewed::Seen(day, uuid));
+    prop_oneof![count, seen]
+}
+
+/// A write, then perhaps a reopening.
+type Step = (Vec<Change>, Vec<Viewed>, bool);
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    vec((vec(change(), 0..20), vec(viewed(), 0..6), any::<bool>()), 1..8)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn holds_the_sum_of_all_writes_one_row_a_key(steps in steps()) {
+        let (_directory, path) = place();
+        let (mut checkpoint, mut model) = (open(&path), Model::default());
+        for (complete, (changes, viewed, is_reopened)) in (1..).zip(steps) {
+            model.take(&changes, &viewed);
+            checkpoint.write(complete, changes, viewed).unwrap();
+            if is_reopened {
+                drop(checkpoint);
+                checkpoint = open(&path);
+            }
+            prop_assert_eq!(checkpoint.complete(), Some(complete));
+            let (changes, viewed) = read(&checkpoint).unwrap();
+            let mut held = Model::default();
+            held.take(&changes, &viewed);
+            prop_assert_eq!(&held, &model);
+            let rows = model.records.len() + model.finals.len() + model.names.len();
+            prop_assert_eq!(changes.len(), rows + model.rides.len());
+            prop_assert_eq!(viewed.len(), model.views.len() + model.seen.len());
+        }
+    }
+}
