@@ -4,6 +4,7 @@ pub mod batch;
 pub mod checkpoint;
 pub mod commands;
 pub mod engine;
+pub mod feeds;
 pub mod ingest;
 pub mod log;
 pub mod memory;

@@ -3,13 +3,22 @@
 mod clock;
 mod cluster;
 mod gather;
+mod live;
 mod piece;
 mod plan;
 mod progress;
+mod recover;
 mod replay;
 mod sequencer;
+mod service;
+mod sinks;
+mod worker;
 
 pub use cluster::{Cluster, ClusterError};
+pub use live::{Feeder, Live};
 pub use plan::Plan;
 pub use progress::Progress;
+pub use recover::{RecoverError, Recovered, recover, window_ms};
 pub use replay::{Outcome, ReplayError, replay};
+pub use service::{COMMANDS_MAX, Command, Engine, EngineError, Events, Inbox, Mailbox};
+pub use sinks::Unsaved;

@@ -1,0 +1,97 @@
+//! A running engine: its workers beside the service, what feeds them, what ends them.
+
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+
+use timely::communication::WorkerGuards;
+use tokio::sync::watch;
+use velodrome_dataflows::{Clock, Rules};
+
+use super::cluster::{self, Cluster, ClusterError};
+use super::service::{Command, Engine, Events, Mailbox};
+use super::sinks::Unsaved;
+use super::worker::{Shared, run};
+use crate::feeds::Feeds;
+use crate::log::{Delivery, TICK_MS};
+
+/// The workers of a service, until they are stopped.
+pub struct Live {
+    /// The handle for all others.
+    pub engine: Engine,
+    /// What the next checkpoint has to take up.
+    pub unsaved: Arc<Unsaved>,
+    /// Waits for the workers when it is dropped.
+    _guards: WorkerGuards<()>,
+}
+
+impl Live {
+    /// Starts `workers` workers of this process with nothing in them.
+    ///
+    /// # Errors
+    /// Workers that cannot be started.
+    pub fn start(workers: usize, rules: Rules) -> Result<Self, ClusterError> {
+        let (complete, reached) = watch::channel(0);
+        let feeds = Arc::new(Feeds::default());
+        let unsaved = Arc::new(Unsaved::default());
+        let complete = Arc::new(complete);
+        let shared =
+            Shared { rules, feeds: Arc::clone(&feeds), unsaved: Arc::clone(&unsaved), complete };
+        let (ready, started) = mpsc::channel();
+        let ready = Mutex::new(ready);
+        let cluster = Cluster { workers, process: 0, hosts: Vec::new() };
+        let guards = cluster::start(&cluster, move |worker| {
+            let (mailbox, inbox) = Mailbox::new();
+            let ready = ready.lock().unwrap_or_else(|e| e.into_inner()).clone();
+            ready.send((worker.index(), mailbox)).unwrap_or_default();
+            run(worker, &inbox, &shared);
+        })?;
+        let mut mailboxes: Vec<_> = started.iter().take(workers).collect();
+        mailboxes.sort_by_key(|(index, _)| *index);
+        let mailboxes = mailboxes.into_iter().map(|(_, mailbox)| mailbox).collect();
+        Ok(Self { engine: Engine::new(mailboxes, reached, feeds), unsaved, _guards: guards })
+    }
+}
+
+impl Drop for Live {
+    /// Lets the workers end, who are waited for then. What was not complete is not told any more.
+    fn drop(&mut self) {
+        for worker in self.engine.workers() {
+            worker.send(Command::Stop);
+        }
+    }
+}
+
+/// Hands the log's events and its clock to the workers.
+#[derive(Debug)]
+pub struct Feeder {
+    engine: Engine,
+    next: usize,
+}
+
+impl Feeder {
+    /// Feeds the workers of `engine`.
+    pub fn new(engine: Engine) -> Self {
+        Self { engine, next: 0 }
+    }
+
+    /// Takes what the log delivers, in its order.
+    pub fn take(&mut self, delivery: Delivery<Events>) {
+        match delivery {
+            Delivery::Batch { arrival, mut payload } => {
+                payload.samples.iter_mut().for_each(|sample| sample.clock = arrival);
+                payload.tracking.iter_mut().for_each(|event| event.clock = arrival);
+                self.events(arrival, payload);
+            }
+            Delivery::Advance(clock) => self.engine.advance(clock),
+        }
+    }
+
+    /// Gives one of the workers events whose clocks are up to `clock`.
+    pub fn events(&mut self, clock: Clock, events: Events) {
+        let workers = self.engine.workers();
+        self.next = (self.next + 1) % workers.len().max(1);
+        if let Some(worker) = workers.get(self.next) {
+            worker.send(Command::Events(clock.next_multiple_of(TICK_MS), events));
+        }
+    }
+}

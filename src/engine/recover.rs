@@ -1,0 +1,138 @@
+//! Recovery: the log's files, from some time on, through the engine again.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+
+use indicatif::ProgressBar;
+use thiserror::Error;
+use tokio::runtime::Handle;
+use velodrome_dataflows::{Clock, Rules, SPAN_MS};
+
+use super::clock::EventClock;
+use super::live::Feeder;
+use super::piece::{Piece, Reader, Report};
+use super::service::{Engine, Events};
+use crate::ingest::inputs;
+use crate::ingest::units;
+use crate::log::TICK_MS;
+
+/// So many groups of events are with the workers and not yet complete, at most.
+const GROUPS_AHEAD: usize = 8;
+
+/// How long before a time the log must be read again to go on from a checkpoint of that time: rides
+/// that ran then may have begun so much earlier. Two seconds are for the rounding of times.
+pub fn window_ms(rules: &Rules) -> u64 {
+    (u64::from(rules.race_seconds) + u64::from(rules.grace_seconds) + 2) * 1000
+}
+
+/// Files of the log that cannot be gone through.
+#[derive(Debug, Error)]
+pub enum RecoverError {
+    /// A file cannot be read.
+    #[error("cannot read the log: {0}")]
+    Inputs(#[from] inputs::InputError),
+    /// The engine ended meanwhile.
+    #[error("the engine stopped while it took the log")]
+    Stopped,
+}
+
+/// What was read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Recovered {
+    /// Events taken.
+    pub events: u64,
+    /// Lines that are no event; they were none when they were taken either, so the files changed.
+    pub rejected: u64,
+    /// The clock at the last event.
+    pub clock: Clock,
+}
+
+/// Takes the events of `files`, in order, through `engine`; returns when all but those of the last tick
+/// are complete.
+///
+/// Blocks the thread, which must not be one of `runtime`.
+///
+/// # Errors
+/// A file that cannot be read; an engine that stopped.
+pub fn recover(
+    files: &[PathBuf],
+    rules: &Rules,
+    engine: &Engine,
+    runtime: &Handle,
+) -> Result<Recovered, RecoverError> {
+    let inputs = inputs::list(files)?;
+    let (mut clock, mut feeder) = (EventClock::default(), Feeder::new(engine.clone()));
+    let (mut recovered, mut ahead) = (Recovered::default(), VecDeque::new());
+    // All before the tick of `clock` is complete; that tick itself is once later events are let in.
+    let reached = |clock: Clock| {
+        let before = clock.next_multiple_of(TICK_MS).saturating_sub(1);
+        runtime.block_on(engine.reached(before)).map_err(|_| RecoverError::Stopped)
+    };
+    for (number, unit) in units::units(&inputs).into_iter().enumerate() {
+        let Some(input) = inputs.get(unit.input) else { continue };
+        let none = ProgressBar::hidden();
+        let mut reader = Reader::open(number, unit, input, rules.race_seconds, &none);
+        let mut is_last = false;
+        while !is_last {
+            let mut piece = Piece::default();
+            let report = reader.next_piece(&mut piece, Vec::new());
+            is_last = report.last;
+            recovered.rejected += warn_of_rejects(&input.path, &report);
+            let clocks = clocks(&mut clock, &report);
+            for (last, events) in groups(&mut piece, &clocks) {
+                recovered.events += (events.samples.len() + events.tracking.len()) as u64;
+                recovered.clock = last;
+                feeder.events(last, events);
+                engine.advance(last);
+                ahead.push_back(last);
+                if ahead.len() > GROUPS_AHEAD {
+                    ahead.pop_front().map_or(Ok(()), reached)?;
+                }
+            }
+        }
+    }
+    reached(recovered.clock)?;
+    Ok(recovered)
+}
+
+/// Tells of lines that are no event, and how many there are.
+fn warn_of_rejects(path: &Path, report: &Report) -> u64 {
+    if let Some(first) = report.rejects.first() {
+        let (lines, reason) = (report.rejects.len(), &first.reason);
+        tracing::warn!(file = %path.display(), lines, reason, "the log has lines that are no event");
+    }
+    report.rejects.len() as u64
+}
+
+/// The clock at each of the report's times.
+fn clocks(clock: &mut EventClock, report: &Report) -> Vec<Clock> {
+    let mut clocks = Vec::with_capacity(report.times.len());
+    for mark in &report.times {
+        if *mark == Report::BREAK {
+            clock.settle(&mut clocks);
+            clocks.push(0);
+        } else {
+            clock.push(Report::reading(*mark), &mut clocks);
+        }
+    }
+    // The log gives each of its events an arrival, so that none ever waits for a later one.
+    clock.settle(&mut clocks);
+    clocks
+}
+
+/// The events of a piece by spans of the clock, each with its last clock, which becomes their time.
+fn groups(piece: &mut Piece, clocks: &[Clock]) -> Vec<(Clock, Events)> {
+    let mut groups: BTreeMap<u64, (Clock, Events)> = BTreeMap::new();
+    let (samples, tracking) = piece.stamped(clocks);
+    for sample in samples {
+        let (last, events) = groups.entry(sample.clock / SPAN_MS).or_default();
+        *last = sample.clock.max(*last);
+        events.samples.push(sample);
+    }
+    for event in tracking {
+        let (last, events) = groups.entry(event.clock / SPAN_MS).or_default();
+        *last = event.clock.max(*last);
+        events.tracking.push(event);
+    }
+    groups.into_values().collect()
+}

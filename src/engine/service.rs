@@ -1,0 +1,194 @@
+//! The handle of a running engine: what the service asks it, and how far it is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::thread::{self, Thread};
+
+use thiserror::Error;
+use tokio::sync::{oneshot, watch};
+use velodrome_dataflows::{Answer, Change, Clock, Query, Sample, Tracking, Viewed};
+
+use crate::feeds::Feeds;
+use crate::log::TICK_MS;
+
+/// Commands that wait for a worker, at most; then whoever sends events waits, and queries are refused.
+pub const COMMANDS_MAX: usize = 1024;
+
+/// Events that were taken together.
+#[derive(Debug, Default)]
+pub struct Events {
+    /// Race events.
+    pub samples: Vec<Sample>,
+    /// Tracking events.
+    pub tracking: Vec<Tracking>,
+}
+
+/// What a worker is told.
+#[derive(Debug)]
+pub enum Command {
+    /// What a checkpoint kept, of rides and of views.
+    Restore(Vec<Change>, Vec<Viewed>),
+    /// Events at a logical time, their clocks set.
+    Events(Clock, Events),
+    /// No events come any more before this logical time.
+    Advance(Clock),
+    /// A question, answered with the time that the answer is of.
+    Ask(Query, oneshot::Sender<(Clock, Answer)>),
+    /// No commands come any more.
+    Stop,
+}
+
+/// A worker's bounded queue, and the thread to wake when there is something in it.
+#[derive(Clone, Debug)]
+pub struct Mailbox {
+    commands: SyncSender<Command>,
+    worker: Thread,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// The end of a mailbox that its worker has.
+#[derive(Debug)]
+pub struct Inbox {
+    commands: Receiver<Command>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Inbox {
+    /// The next command, if one waits.
+    ///
+    /// # Errors
+    /// None waits, or none comes any more.
+    pub fn take(&self) -> Result<Command, TryRecvError> {
+        let command = self.commands.try_recv()?;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        Ok(command)
+    }
+}
+
+impl Mailbox {
+    /// The mailbox of the worker that runs on this very thread.
+    pub fn new() -> (Self, Inbox) {
+        let (sender, commands) = sync_channel(COMMANDS_MAX);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let mailbox =
+            Self { commands: sender, worker: thread::current(), waiting: Arc::clone(&waiting) };
+        (mailbox, Inbox { commands, waiting })
+    }
+
+    /// Sends, and waits where the queue is full. Commands to a worker that is gone are dropped.
+    pub fn send(&self, command: Command) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        if let Err(TrySendError::Full(command)) = self.commands.try_send(command) {
+            // A worker that is not awake cannot make room.
+            self.worker.unpark();
+            self.commands.send(command).unwrap_or_default();
+        }
+        self.worker.unpark();
+    }
+
+    fn try_send(&self, command: Command) -> Result<(), EngineError> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let sent = self.commands.try_send(command);
+        self.worker.unpark();
+        sent.map_err(|error| {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            match error {
+                TrySendError::Full(_) => EngineError::Busy,
+                TrySendError::Disconnected(_) => EngineError::Stopped,
+            }
+        })
+    }
+}
+
+/// Why a question got no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum EngineError {
+    /// Too many commands wait.
+    #[error("the engine is busy; ask again in a moment")]
+    Busy,
+    /// It is stopping.
+    #[error("the engine is stopping")]
+    Stopped,
+}
+
+/// A running engine.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    workers: Arc<[Mailbox]>,
+    complete: watch::Receiver<Clock>,
+    /// The last clock that the workers were told.
+    advanced: Arc<AtomicU64>,
+    feeds: Arc<Feeds>,
+}
+
+impl Engine {
+    /// The handle to `workers`, which keep `complete` and `feeds` up to date. There is at least one.
+    pub fn new(workers: Vec<Mailbox>, complete: watch::Receiver<Clock>, feeds: Arc<Feeds>) -> Self {
+        Self { workers: workers.into(), complete, advanced: Arc::default(), feeds }
+    }
+
+    /// Asks for what holds at the time that is complete; the answer says which that was.
+    ///
+    /// # Errors
+    /// An engine that is over its bound, or stopping.
+    pub async fn ask(&self, query: Query) -> Result<(Clock, Answer), EngineError> {
+        let (reply, answer) = oneshot::channel();
+        let worker = self.workers.first().ok_or(EngineError::Stopped)?;
+        worker.try_send(Command::Ask(query, reply))?;
+        answer.await.map_err(|_| EngineError::Stopped)
+    }
+
+    /// The time up to which, itself included, all events are in all answers.
+    pub fn complete(&self) -> Clock {
+        *self.complete.borrow()
+    }
+
+    /// Waits until `time` is complete.
+    ///
+    /// # Errors
+    /// An engine that stopped before.
+    pub async fn reached(&self, time: Clock) -> Result<(), EngineError> {
+        let mut complete = self.complete.clone();
+        let reached = complete.wait_for(|complete| *complete >= time).await;
+        reached.map(|_| ()).map_err(|_| EngineError::Stopped)
+    }
+
+    /// Tells all workers that the clock of every event to come is at least `clock`.
+    pub fn advance(&self, clock: Clock) {
+        self.advanced.store(clock, Ordering::Release);
+        for worker in self.workers.iter() {
+            worker.send(Command::Advance(clock));
+        }
+    }
+
+    /// How far `complete` is behind what the workers were told, in ms of the service's clock.
+    pub fn lag_ms(&self) -> u64 {
+        let told = self.advanced.load(Ordering::Acquire).next_multiple_of(TICK_MS);
+        told.saturating_sub(self.complete() + 1)
+    }
+
+    /// Waits until all is complete that was before the clock that the workers were last told.
+    ///
+    /// # Errors
+    /// An engine that stopped before.
+    pub async fn settled(&self) -> Result<(), EngineError> {
+        let clock = self.advanced.load(Ordering::Acquire);
+        self.reached(clock.next_multiple_of(TICK_MS).saturating_sub(1)).await
+    }
+
+    /// The live state of races; not behind `complete`.
+    pub fn feeds(&self) -> &Feeds {
+        &self.feeds
+    }
+
+    /// How many commands wait for the workers.
+    pub fn waiting(&self) -> usize {
+        self.workers.iter().map(|worker| worker.waiting.load(Ordering::Relaxed)).sum()
+    }
+
+    /// The workers, to send them events.
+    pub fn workers(&self) -> &[Mailbox] {
+        &self.workers
+    }
+}

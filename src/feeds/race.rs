@@ -1,0 +1,54 @@
+//! One race of the live state.
+
+use hashbrown::HashMap;
+use velodrome_dataflows::{Clock, RacerId, Stage, Standing};
+
+/// A race that has riders, running or over.
+#[derive(Debug)]
+pub(super) struct Race {
+    began: Clock,
+    running: HashMap<RacerId, Standing>,
+    over: usize,
+}
+
+impl Race {
+    /// A race without riders, whose first ride began at `began`.
+    pub(super) fn new(began: Clock) -> Self {
+        Self { began, running: HashMap::new(), over: 0 }
+    }
+
+    /// Takes one ride's way.
+    pub(super) fn take(&mut self, racer: RacerId, stage: Stage) {
+        match stage {
+            Stage::Running(standing) => {
+                self.began = self.began.min(standing.began);
+                self.running.insert(racer, standing);
+            }
+            Stage::Over { began } => {
+                self.began = self.began.min(began);
+                self.running.remove(&racer);
+                self.over += 1;
+                if self.running.is_empty() {
+                    // Races that are over stay for days: without the memory of their standings.
+                    self.running = HashMap::new();
+                }
+            }
+            Stage::Forgotten => self.over = self.over.saturating_sub(1),
+        }
+    }
+
+    /// When it began and whether it is running, or `None` where it has no riders left.
+    pub(super) fn listing(&self) -> Option<(Clock, bool)> {
+        (self.racers() > 0).then_some((self.began, !self.running.is_empty()))
+    }
+
+    /// How many riders it has.
+    pub(super) fn racers(&self) -> usize {
+        self.running.len() + self.over
+    }
+
+    /// How the running riders stand, in no order.
+    pub(super) fn standings(&self) -> Vec<(RacerId, Standing)> {
+        self.running.iter().map(|(racer, standing)| (*racer, standing.clone())).collect()
+    }
+}
