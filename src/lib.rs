@@ -10,5 +10,6 @@ pub mod log;
 pub mod memory;
 pub mod results;
 pub mod rules;
+pub mod serve;
 pub mod simulate;
 pub mod verify;

@@ -1,0 +1,282 @@
+//! The events of a body: those that are taken, ready for the log, and those that are not.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::num::NonZeroU32;
+
+use memchr::memmem;
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::admission::too_many_events;
+use super::body::{Kind, bad_body};
+use super::error::ApiError;
+use crate::engine::Events;
+use crate::ingest::decode::decode;
+use crate::ingest::event::{Event, Reject};
+use crate::ingest::lines::LINE_BYTES_MAX;
+use crate::log::{ARRIVAL_BYTES, Lines};
+
+/// The field that the log writes, and a client may not.
+const ARRIVAL: &str = "arrivalTimestamp";
+
+/// The events of a body, decoded.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// What is taken, as it stands in the log.
+    pub(super) lines: Lines,
+    /// The same for the engine, in the same order.
+    pub(super) events: Events,
+    pub(super) rejected: Vec<Rejected>,
+    count: usize,
+    race_seconds: u16,
+    events_max: NonZeroU32,
+}
+
+/// An event that is not taken.
+#[derive(Debug)]
+pub(super) struct Rejected {
+    /// Which event of the body it is, from 0.
+    pub(super) index: usize,
+    pub(super) reason: String,
+    /// Its text, at most 1 MiB.
+    pub(super) text: Vec<u8>,
+}
+
+impl Batch {
+    /// The events of `body`, of races of `race_seconds`.
+    ///
+    /// # Errors
+    /// 400 `bad_body` where the body is unreadable as a whole, 413 `too_many_events`.
+    pub(super) fn of(
+        body: &[u8],
+        kind: Kind,
+        race_seconds: u16,
+        events_max: NonZeroU32,
+    ) -> Result<Self, ApiError> {
+        let mut batch = Self {
+            lines: Lines::new(),
+            events: Events::default(),
+            rejected: Vec::new(),
+            count: 0,
+            race_seconds,
+            events_max,
+        };
+        if body.trim_ascii().is_empty() {
+            return Err(bad_body("the body is empty; send events"));
+        }
+        match kind {
+            Kind::Lines => {
+                let lines =
+                    body.split(|byte| *byte == b'\n').filter(|l| !l.trim_ascii().is_empty());
+                for line in lines {
+                    batch.take(line.strip_suffix(b"\r").unwrap_or(line));
+                    batch.check_count()?;
+                }
+            }
+            Kind::Json => batch.take_json(body)?,
+        }
+        Ok(batch)
+    }
+
+    /// About how many bytes the verdicts have in the reply.
+    pub(super) fn verdict_bytes(&self) -> usize {
+        // `{"index":,"error":""},` and the digits of the index.
+        self.rejected.iter().map(|rejected| rejected.reason.len() + 30).sum()
+    }
+
+    /// How many events there are, taken or not.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    fn take_json(&mut self, body: &[u8]) -> Result<(), ApiError> {
+        let text = str::from_utf8(body).map_err(|e| bad_body(format!("the body: {e}")))?;
+        let unreadable = |e: serde_json::Error| bad_body(format!("the body is no JSON: {e}"));
+        match text.trim_ascii_start().as_bytes().first() {
+            Some(b'[') => {
+                let mut deserializer = serde_json::Deserializer::from_str(text);
+                let taken = deserializer.deserialize_seq(Elements(self));
+                // Elements stop early where they are too many, which is no error of JSON.
+                self.check_count()?;
+                taken.and_then(|()| deserializer.end()).map_err(unreadable)
+            }
+            Some(b'{') => {
+                let event: &RawValue = serde_json::from_str(text).map_err(unreadable)?;
+                self.take(event.get().as_bytes());
+                Ok(())
+            }
+            _ => Err(bad_body("the body is no JSON object and no array of them")),
+        }
+    }
+
+    fn check_count(&self) -> Result<(), ApiError> {
+        match u32::try_from(self.count).is_ok_and(|count| count <= self.events_max.get()) {
+            true => Ok(()),
+            false => Err(too_many_events(self.events_max)),
+        }
+    }
+
+    fn take(&mut self, line: &[u8]) {
+        let index = self.count;
+        self.count += 1;
+        match decode(line, self.race_seconds).and_then(|event| Ok((event, loggable(line)?))) {
+            Ok((event, text)) => {
+                self.lines.push(&text);
+                match event {
+                    Event::Race(taken) => self.events.samples.push(taken.event),
+                    Event::Tracking(taken) => self.events.tracking.push(taken.event),
+                }
+            }
+            Err(reject) => {
+                let text = line.get(..LINE_BYTES_MAX).unwrap_or(line).to_owned();
+                self.rejected.push(Rejected { index, reason: reject.to_string(), text });
+            }
+        }
+    }
+}
+
+/// The text of an event as the log takes it: without the arrival that a client made up, and short
+/// enough that the line is read again with the arrival that the log adds.
+fn loggable(line: &[u8]) -> Result<Cow<'_, [u8]>, Reject> {
+    // A name of a field may be written with escapes, and the arrival may be null: what the decoder
+    // says of it is not enough.
+    let may_name_it =
+        memchr::memchr(b'\\', line).is_some() || memmem::find(line, ARRIVAL.as_bytes()).is_some();
+    let text = match may_name_it {
+        true => Cow::Owned(without_arrival(line).map_err(|e| Reject::Json(e.to_string()))?),
+        false => Cow::Borrowed(line),
+    };
+    match text.trim_ascii().len() + ARRIVAL_BYTES <= LINE_BYTES_MAX {
+        true => Ok(text),
+        false => Err(Reject::Oversized),
+    }
+}
+
+/// The object in `line` without its arrivals, all else as it is written, in order.
+fn without_arrival(line: &[u8]) -> serde_json::Result<Vec<u8>> {
+    let Fields(fields) =
+        serde_json::Deserializer::from_slice(line).deserialize_map(Fields(vec![]))?;
+    let mut text = Vec::with_capacity(line.len());
+    for (name, value) in fields {
+        text.push(if text.is_empty() { b'{' } else { b',' });
+        text.extend_from_slice(name.get().as_bytes());
+        text.push(b':');
+        text.extend_from_slice(value.get().as_bytes());
+    }
+    text.push(b'}');
+    Ok(text)
+}
+
+/// Takes each element of an array as an event.
+struct Elements<'b>(&'b mut Batch);
+
+impl<'de> Visitor<'de> for Elements<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        while let Some(element) = elements.next_element::<&RawValue>()? {
+            self.0.take(element.get().as_bytes());
+            self.0.check_count().map_err(|_| A::Error::custom("too many events"))?;
+        }
+        Ok(())
+    }
+}
+
+/// The fields of an object but for its arrivals, with names and values as they are written.
+struct Fields<'a>(Vec<(&'a RawValue, &'a RawValue)>);
+
+impl<'de> Visitor<'de> for Fields<'de> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<Self, A::Error> {
+        while let Some((name, value)) = fields.next_entry::<&RawValue, &RawValue>()? {
+            let decoded: String = serde_json::from_str(name.get()).map_err(A::Error::custom)?;
+            if decoded != ARRIVAL {
+                self.0.push((name, value));
+            }
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn view(more: &str) -> String {
+        format!(r#"{{"event":"view","uuid":"u","projectId":"p","deviceTimestamp":1{more}}}"#)
+    }
+
+    fn logged(line: &str) -> String {
+        String::from_utf8(loggable(line.as_bytes()).unwrap().into_owned()).unwrap()
+    }
+
+    #[test]
+    fn an_arrival_that_a_client_sends_is_removed_and_all_else_stays_as_it_is() {
+        for more in [
+            r#","arrivalTimestamp":5"#,
+            r#","arrivalTimestamp" : null"#,
+            r#","arrivalT\u0069mestamp":5"#,
+        ] {
+            assert_eq!(logged(&view(more)), view(""), "{more}");
+        }
+        let kept = r#","x":1.50E+1,"\u0079":"a\u00e9\/","z":[ {"arrivalTimestamp":1} ]"#;
+        assert_eq!(logged(&view(&format!(r#"{kept},"arrivalTimestamp":9"#))), view(kept));
+        assert_eq!(logged(r#" {"arrivalTimestamp":1, "x" : 1e400 } "#), r#"{"x":1e400}"#);
+        // What does not name it is not touched at all.
+        let spaced = view(r#" , "x" : 1"#);
+        assert_eq!(logged(&spaced), spaced);
+    }
+
+    #[test]
+    fn an_event_is_taken_only_if_its_line_in_the_log_is_read_again() {
+        let longest = LINE_BYTES_MAX - ARRIVAL_BYTES;
+        let long = |bytes: usize| {
+            view(&format!(r#","x":"{}""#, "x".repeat(bytes - view(r#","x":"""#).len())))
+        };
+        let taken = |line: &str| {
+            let batch = Batch::of(line.as_bytes(), Kind::Lines, 300, NonZeroU32::MAX).unwrap();
+            (batch.lines.len(), batch.events.tracking.len(), batch.rejected.len())
+        };
+        assert_eq!(taken(&long(longest)), (1, 1, 0));
+        assert_eq!(taken(&format!(" {}\t", long(longest))), (1, 1, 0));
+        assert_eq!(taken(&long(longest + 1)), (0, 0, 1));
+        assert_eq!(taken(&long(LINE_BYTES_MAX + 1)), (0, 0, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_panics_and_every_event_has_one_verdict(
+            lines in prop::collection::vec(
+                prop_oneof!["[ -~]{0,30}", Just(view("")), Just(view(r#","arrivalTimestamp":1"#))],
+                1..20,
+            ),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let body = lines.join("\n");
+            if let Ok(batch) = Batch::of(body.as_bytes(), Kind::Lines, 300, NonZeroU32::MAX) {
+                let sent = lines.iter().filter(|line| !line.trim().is_empty()).count();
+                prop_assert_eq!(batch.count(), sent);
+                prop_assert_eq!(batch.lines.len() + batch.rejected.len(), sent);
+                prop_assert_eq!(batch.lines.len(), batch.events.tracking.len());
+                prop_assert!(batch.rejected.iter().is_sorted_by_key(|rejected| rejected.index));
+            }
+            let array = format!("[{}]", lines.join(","));
+            let cut = cut.index(array.len());
+            for body in [array.as_bytes(), &array.as_bytes()[..cut]] {
+                _ = Batch::of(body, Kind::Json, 300, NonZeroU32::MAX);
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What one service takes on at a time, and how long it waits.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// The bounds of a service.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of request bodies in memory, of all clients, as sent and decompressed: eight of the
+    /// largest.
+    pub bodies_bytes: u32,
+    /// Events a second of one client, and the most that it may send at once: what two cores take
+    /// into the log and the graph.
+    pub client_events_per_second: NonZeroU32,
+    /// Requests of one client that are answered at a time.
+    pub client_requests: usize,
+    /// How far the engine may lag before it is given no more: where a dashboard is no longer live.
+    pub lag: Duration,
+    /// Connections that are served at a time; further ones wait in the listener's backlog.
+    pub connections: usize,
+    /// How long a client may take over the head of a request, and may say nothing between two.
+    pub head: Duration,
+    /// How long a client may take over a body: 8 MiB at 2.2 Mbit/s.
+    pub body: Duration,
+    /// How long a client may take no byte of an answer.
+    pub write: Duration,
+    /// How long the log may take to answer: a disk that takes longer does not work.
+    pub append: Duration,
+    /// How long requests that run at a shutdown may still run.
+    pub shutdown: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            bodies_bytes: 64 << 20,
+            client_events_per_second: NonZeroU32::MIN.saturating_add(199_999),
+            client_requests: 64,
+            lag: Duration::from_secs(2),
+            connections: 10_000,
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(30),
+            write: Duration::from_secs(30),
+            append: Duration::from_secs(30),
+            shutdown: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The service's HTTP interface: JSON in, JSON out; it knows the engine's handle and no dataflow.
+//!
+//! A request passes the server's bounds on connections and times, the frame that logs and counts it,
+//! its token's check, and the check that the service has started; then its route. No route answers
+//! but through `ApiError` where it fails, and none of its bounds can be passed by what a client sends.
+
+mod admission;
+pub mod auth;
+mod batch;
+mod body;
+pub mod error;
+mod frame;
+mod ingest;
+pub mod limits;
+mod openapi;
+pub mod ops;
+pub mod query;
+pub mod reads;
+mod reply;
+pub mod server;
+#[cfg(test)]
+mod tests;
+pub mod token;
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use axum::extract::FromRef;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::{Extension, Router};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::admission::Admission;
+use self::auth::Tokens;
+use self::error::ApiError;
+use self::limits::Limits;
+use self::ops::Description;
+use self::reads::Reads;
+use crate::engine::{Engine, Events};
+use crate::ingest::rotation::RotatingLetters;
+use crate::log::Log;
+
+/// How a service is to be.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The length of races, which decides what seconds there are.
+    pub race_seconds: u16,
+    /// Who may send and read.
+    pub tokens: Tokens,
+    /// What it takes on.
+    pub limits: Limits,
+}
+
+/// A service; clones are handles of the same one.
+#[derive(Clone)]
+pub struct App(Arc<Shared>);
+
+struct Shared {
+    engine: Engine,
+    reads: Reads,
+    /// Once what it held is recovered.
+    log: OnceLock<Log<Events>>,
+    /// How far the engine is behind the service's clock.
+    lag: Box<dyn Fn() -> Duration + Send + Sync>,
+    dead_letters: Mutex<RotatingLetters>,
+    admission: Admission,
+    config: Config,
+}
+
+impl App {
+    /// A service that keeps the events that it rejects in `dead_letters`. `lag` tells how far `engine`
+    /// is behind the service's clock. It answers that it is starting until [`App::start`].
+    pub fn new(
+        engine: Engine,
+        lag: impl Fn() -> Duration + Send + Sync + 'static,
+        dead_letters: RotatingLetters,
+        config: Config,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            reads: Reads::new(engine.clone(), config.race_seconds),
+            engine,
+            log: OnceLock::new(),
+            lag: Box::new(lag),
+            dead_letters: Mutex::new(dead_letters),
+            admission: Admission::new(config.limits),
+            config,
+        }))
+    }
+
+    /// From now on events are taken into `log` and reads are answered: what it held is recovered.
+    pub fn start(&self, log: Log<Events>) {
+        // A service is started once; a second log would not be the one that the engine hears of.
+        _ = self.0.log.set(log);
+    }
+
+    fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// The log, or 503 `starting`.
+    fn log(&self) -> Result<&Log<Events>, ApiError> {
+        self.0.log.get().ok_or_else(frame::starting)
+    }
+
+    fn dead_letters(&self) -> MutexGuard<'_, RotatingLetters> {
+        self.0.dead_letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn admission(&self) -> &Admission {
+        &self.0.admission
+    }
+
+    fn tokens(&self) -> &Tokens {
+        &self.0.config.tokens
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.0.config.limits
+    }
+
+    fn race_seconds(&self) -> u16 {
+        self.0.config.race_seconds
+    }
+
+    fn lag(&self) -> Duration {
+        (self.0.lag)()
+    }
+
+    /// 503 `engine_behind` where the engine lags further than it may.
+    fn check_lag(&self) -> Result<(), ApiError> {
+        if self.lag() <= self.limits().lag {
+            return Ok(());
+        }
+        let message = "more events come than are worked off; send again later";
+        let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "engine_behind", message);
+        Err(error.retry_after(1))
+    }
+}
+
+impl FromRef<App> for Reads {
+    fn from_ref(app: &App) -> Self {
+        app.0.reads.clone()
+    }
+}
+
+/// All routes of `app`, which are to be served by [`server::serve`]; `metrics` is what
+/// [`ops::metrics`] gives.
+pub fn router(app: App, metrics: PrometheusHandle) -> Router {
+    let start = || from_fn_with_state(app.clone(), frame::started);
+    let ingest = OpenApiRouter::new()
+        .routes(routes!(ingest::post))
+        .layer(start())
+        .layer(from_fn_with_state(app.clone(), auth::ingest));
+    let reads = reads::routes()
+        .layer(start())
+        .routes(routes!(ops::render))
+        .routes(routes!(ops::openapi))
+        .layer(from_fn_with_state(app.clone(), auth::read));
+    let (router, mut description) = OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(ops::healthz))
+        .routes(routes!(ops::readyz))
+        .merge(ingest)
+        .merge(reads)
+        .split_for_parts();
+    openapi::complete(&mut description);
+    let json = serde_json::to_vec(&description).unwrap_or_default();
+
+    router
+        .fallback(frame::unknown_path)
+        .method_not_allowed_fallback(frame::unknown_method)
+        .layer(Extension(Description(json.into())))
+        .layer(Extension(metrics))
+        .layer(CatchPanicLayer::custom(frame::caught))
+        .layer(from_fn(frame::observe))
+        .with_state(app)
+}

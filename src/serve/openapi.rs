@@ -1,0 +1,96 @@
+//! The service's description in OpenAPI: what the routes say of themselves, and what all share.
+
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    ArrayBuilder, Content, InfoBuilder, ObjectBuilder, OneOfBuilder, OpenApi, OpenApiBuilder, Ref,
+    RefOr, ResponseBuilder, Schema,
+    schema::{SchemaType, Type},
+};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::error::{ErrorBody, ErrorDetail};
+
+/// What every route may answer.
+const EVERYWHERE: [(&str, &str); 2] = [
+    ("400", "A parameter is unknown, missing or not what it may be"),
+    ("500", "An error of the service, which its log tells of"),
+];
+/// What routes may answer that need a token.
+const GUARDED: [(&str, &str); 1] = [("401", "No token, or one that is not known")];
+/// What routes may answer that need the engine.
+const SERVED: [(&str, &str); 1] = [("503", "Not now; the header Retry-After tells when")];
+
+/// The greatest ids of classes and racers, by the names that their types have among the schemas. What
+/// utoipa says of them is int32, which ends at 2^31.
+const IDS: [(&str, usize); 2] = [("u16", u16::MAX as usize), ("u32", u32::MAX as usize)];
+
+/// The name of the bearer tokens' scheme.
+const BEARER: &str = "bearer";
+
+/// A description without routes.
+pub(super) fn base() -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("Velodrome")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some("Live leaderboards, records and counters from race and view events."));
+    let mut openapi = OpenApiBuilder::new().info(info).build();
+    let components = openapi.components.get_or_insert_default();
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+    components.add_security_scheme(BEARER, SecurityScheme::Http(bearer));
+    components.schemas.insert(ErrorBody::name().into_owned(), ErrorBody::schema());
+    components.schemas.insert(ErrorDetail::name().into_owned(), ErrorDetail::schema());
+    openapi
+}
+
+/// Adds to each route what its handler does not know of, the answers of the layers around it, and to
+/// ids their bounds.
+pub(super) fn complete(openapi: &mut OpenApi) {
+    let components = openapi.components.get_or_insert_default();
+    for (name, greatest) in IDS {
+        let id = ObjectBuilder::new().schema_type(Type::Integer);
+        let id = id.minimum(Some(0usize)).maximum(Some(greatest)).into();
+        components.schemas.insert(name.to_owned(), id);
+    }
+    for (path, item) in &mut openapi.paths.paths {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            add(operation, &EVERYWHERE);
+            if path != "/healthz" && path != "/readyz" {
+                add(operation, &GUARDED);
+                let needed = SecurityRequirement::new::<_, _, String>(BEARER, []);
+                operation.security = Some(vec![needed]);
+            }
+            if path.starts_with("/v1/") {
+                add(operation, &SERVED);
+            }
+        }
+    }
+}
+
+/// Adds answers, but for those that the route tells of itself.
+fn add(operation: &mut Operation, answers: &[(&str, &str)]) {
+    for (status, description) in answers {
+        let schema = Ref::from_schema_name(ErrorBody::name());
+        let content = Content::new(Some(schema));
+        let response = ResponseBuilder::new().description(*description);
+        let response = response.content("application/json", content).build();
+        let responses = &mut operation.responses.responses;
+        responses.entry((*status).to_owned()).or_insert(RefOr::T(response));
+    }
+}
+
+/// What a body of JSON is: an event or an array of events. Whether an event is taken is told by its
+/// verdict, so nothing is said here of what is in it.
+pub(super) struct Sent;
+
+impl PartialSchema for Sent {
+    fn schema() -> RefOr<Schema> {
+        let event = ObjectBuilder::new().description(Some("An event"));
+        let any = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
+        let events = ArrayBuilder::new().items(any).description(Some("Several events"));
+        OneOfBuilder::new().item(event).item(events).into()
+    }
+}
+
+impl ToSchema for Sent {}

@@ -1,0 +1,81 @@
+//! The read API: boards, leaderboards, curves, races, results and view counts (CONTRACTS, section 4).
+//!
+//! A file a call, with the JSON that it answers. Every call takes `after`. What a path names and is
+//! not there is a 404; a board of a class that nobody rode in is an empty board.
+
+mod board;
+mod cache;
+mod classes;
+mod cursor;
+mod curve;
+mod leaderboard;
+mod params;
+mod projects;
+mod races;
+mod ranking;
+mod results;
+mod standings;
+#[cfg(test)]
+mod stub;
+#[cfg(test)]
+mod tests;
+
+use axum::extract::FromRef;
+use compact_str::CompactString;
+use hashbrown::HashMap;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use velodrome_dataflows::{Answer, RacerId};
+
+use super::error::ApiError;
+use super::query::internal;
+use crate::engine::Engine;
+use cache::{Cache, Question};
+
+/// What the reads are answered from.
+#[derive(Clone, Debug)]
+pub struct Reads {
+    engine: Engine,
+    cache: Cache,
+    /// Boards and curves have so many seconds.
+    race_seconds: u16,
+}
+
+impl Reads {
+    /// Answers from `engine`, whose races take `race_seconds`.
+    pub fn new(engine: Engine, race_seconds: u16) -> Self {
+        Self { cache: Cache::new(engine.clone()), engine, race_seconds }
+    }
+
+    /// The names of those of `racers` that have one.
+    async fn names(
+        &self,
+        racers: impl Iterator<Item = RacerId>,
+    ) -> Result<HashMap<RacerId, CompactString>, ApiError> {
+        let racers: Vec<_> = racers.collect();
+        if racers.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let (_, answer) = self.cache.ask(Question::Names(racers)).await?;
+        let Answer::Names(names) = &*answer else { return Err(internal()) };
+        Ok(names.iter().cloned().collect())
+    }
+}
+
+/// The routes, for a service whose state holds a [`Reads`].
+pub fn routes<S>() -> OpenApiRouter<S>
+where
+    Reads: FromRef<S>,
+    S: Clone + Send + Sync + 'static,
+{
+    OpenApiRouter::new()
+        .routes(routes!(classes::classes))
+        .routes(routes!(board::board))
+        .routes(routes!(leaderboard::leaderboard))
+        .routes(routes!(curve::curve))
+        .routes(routes!(races::races))
+        .routes(routes!(standings::standings))
+        .routes(routes!(results::results))
+        .routes(routes!(projects::project))
+        .routes(routes!(projects::projects))
+}

@@ -1,0 +1,223 @@
+//! Ranks, and the parts of a ranking that a client asks for.
+
+use std::cmp::Reverse;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+use velodrome_dataflows::{BestFinal, Output, RacerId, Standing};
+
+/// Where a row stands: values descending, rows without a value last, racers of equal ones ascending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Position(Reverse<Option<Output>>, RacerId);
+
+impl Position {
+    pub(super) fn new(value: Option<Output>, racer: RacerId) -> Self {
+        Self(Reverse(value), racer)
+    }
+}
+
+/// A row that can be ranked.
+pub(super) trait Ranked {
+    /// What the row is ranked by.
+    fn value(&self) -> Option<Output>;
+
+    /// Whose row it is; a ranking has one row a racer.
+    fn racer(&self) -> RacerId;
+
+    /// Where the row stands among all.
+    fn position(&self) -> Position {
+        Position::new(self.value(), self.racer())
+    }
+}
+
+impl Ranked for (RacerId, Output) {
+    fn value(&self) -> Option<Output> {
+        Some(self.1)
+    }
+
+    fn racer(&self) -> RacerId {
+        self.0
+    }
+}
+
+impl Ranked for (RacerId, BestFinal) {
+    fn value(&self) -> Option<Output> {
+        Some(self.1.output)
+    }
+
+    fn racer(&self) -> RacerId {
+        self.0
+    }
+}
+
+impl Ranked for (RacerId, Standing) {
+    fn value(&self) -> Option<Output> {
+        Some(self.1.output)
+    }
+
+    fn racer(&self) -> RacerId {
+        self.0
+    }
+}
+
+/// A part of a ranking.
+#[derive(Debug, PartialEq)]
+pub(super) struct Part<'a, T> {
+    /// The rows with their ranks, from 1: racers with equal values share the better one.
+    pub(super) rows: Vec<(u64, &'a T)>,
+    /// Where to go on behind the last row, where there is more.
+    pub(super) next: Option<Position>,
+}
+
+/// At most `limit` rows that stand behind `behind`, or the first ones. `rows` are in their order.
+///
+/// A row that stays as it is comes on exactly one of the pages, whatever other rows do meanwhile.
+pub(super) fn page<T: Ranked>(rows: &[T], behind: Option<Position>, limit: usize) -> Part<'_, T> {
+    let start = behind.map_or(0, |last| rows.partition_point(|row| row.position() <= last));
+    let end = rows.len().min(start.saturating_add(limit));
+    part(rows, start..end)
+}
+
+/// The row of `racer`, and up to `window` rows before and behind it; no rows where it has none.
+pub(super) fn around<T: Ranked>(rows: &[T], racer: RacerId, window: usize) -> Part<'_, T> {
+    let Some(own) = rows.iter().position(|row| row.racer() == racer) else {
+        return Part { rows: Vec::new(), next: None };
+    };
+    let end = rows.len().min(own.saturating_add(window).saturating_add(1));
+    part(rows, own.saturating_sub(window)..end)
+}
+
+fn part<T: Ranked>(rows: &[T], range: Range<usize>) -> Part<'_, T> {
+    let has_more = range.end < rows.len();
+    let (start, shown) = (range.start, rows.get(range).unwrap_or_default());
+    let mut rank = shown.first().map_or(0, |row| {
+        rows.partition_point(|other| Reverse(other.value()) < Reverse(row.value()))
+    });
+    let mut last = shown.first().and_then(Ranked::value);
+    let rows = (start..).zip(shown).map(|(index, row)| {
+        if row.value() != last {
+            (rank, last) = (index, row.value());
+        }
+        (rank as u64 + 1, row)
+    });
+    let next = shown.last().filter(|_| has_more).map(Ranked::position);
+    Part { rows: rows.collect(), next }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    impl Ranked for (RacerId, Option<Output>) {
+        fn value(&self) -> Option<Output> {
+            self.1
+        }
+
+        fn racer(&self) -> RacerId {
+            self.0
+        }
+    }
+
+    type Row = (RacerId, Option<Output>);
+
+    fn ranked(rows: impl IntoIterator<Item = (RacerId, Option<u8>)>) -> Vec<Row> {
+        let rows = rows.into_iter().map(|(racer, value)| (racer, value.map(|v| Output(v.into()))));
+        let mut rows: Vec<Row> = rows.collect();
+        rows.sort_by_key(Row::position);
+        rows
+    }
+
+    /// Racers with few values, so that many are equal.
+    fn rows() -> impl Strategy<Value = std::collections::BTreeMap<RacerId, Option<u8>>> {
+        prop::collection::btree_map(0..60u32, prop::option::weighted(0.8, 0..6u8), 0..40)
+    }
+
+    fn ranks(part: &Part<'_, Row>) -> Vec<(RacerId, u64)> {
+        part.rows.iter().map(|(rank, row)| (row.0, *rank)).collect()
+    }
+
+    #[test]
+    fn racers_with_equal_values_share_the_better_rank() {
+        let rows = ranked([(9, Some(3)), (4, Some(7)), (5, Some(7)), (1, Some(8)), (2, None)]);
+        let expected = [(1, 1), (4, 2), (5, 2), (9, 4), (2, 5)];
+        assert_eq!(ranks(&page(&rows, None, 10)), expected);
+        assert_eq!(ranks(&page(&rows, Some(rows[1].position()), 2)), expected[2..4]);
+    }
+
+    #[test]
+    fn around_a_racer_stand_the_nearest_rows_as_far_as_there_are_any() {
+        let rows = ranked((0..7).map(|racer| (racer, Some(10 - u8::try_from(racer).unwrap()))));
+        let racers = |racer, window| -> Vec<RacerId> {
+            around(&rows, racer, window).rows.iter().map(|(_, row)| row.0).collect()
+        };
+        assert_eq!(racers(3, 2), [1, 2, 3, 4, 5]);
+        assert_eq!(racers(3, 0), [3]);
+        assert_eq!(racers(0, 2), [0, 1, 2]);
+        assert_eq!(racers(6, 2), [4, 5, 6]);
+        assert_eq!(racers(3, usize::MAX), [0, 1, 2, 3, 4, 5, 6]);
+        assert!(racers(99, 2).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn pages_put_together_are_the_whole(rows in rows(), limit in 1..9usize) {
+            let rows = ranked(rows);
+            let whole = page(&rows, None, usize::MAX);
+            prop_assert_eq!(whole.next, None);
+            for (rank, (_, value)) in &whole.rows {
+                let better = rows.iter().filter(|(_, other)| other > value).count() as u64;
+                prop_assert_eq!(*rank, better + 1);
+            }
+            let (mut paged, mut behind) = (Vec::new(), None);
+            loop {
+                let part = page(&rows, behind, limit);
+                prop_assert!(part.rows.len() == limit || part.next.is_none());
+                paged.extend(part.rows);
+                prop_assert!(paged.len() <= rows.len());
+                behind = part.next;
+                if behind.is_none() {
+                    break;
+                }
+            }
+            prop_assert_eq!(paged, whole.rows);
+        }
+
+        #[test]
+        fn ranks_around_a_racer_are_those_of_the_whole(rows in rows(), window in 0..9usize) {
+            let rows = ranked(rows);
+            let whole = page(&rows, None, usize::MAX).rows;
+            for (index, (racer, _)) in rows.iter().enumerate() {
+                let (start, end) = (index.saturating_sub(window), index + window + 1);
+                let expected = &whole[start..end.min(whole.len())];
+                prop_assert_eq!(&around(&rows, *racer, window).rows, expected);
+            }
+        }
+
+        #[test]
+        fn rows_that_stay_come_once_whatever_others_do_between_pages(
+            stay in rows(),
+            come_and_go in prop::collection::vec(rows(), 1..20),
+            limit in 1..9usize,
+        ) {
+            let (mut seen, mut behind) = (Vec::new(), None);
+            // The last state stands for as long as there are pages.
+            let last = come_and_go.last().cloned().unwrap();
+            for others in come_and_go.into_iter().chain(std::iter::repeat(last)) {
+                // Racers from 100 on come and go; those below stay.
+                let others = others.into_iter().map(|(racer, value)| (racer + 100, value));
+                let rows = ranked(stay.clone().into_iter().chain(others));
+                let part = page(&rows, behind, limit);
+                seen.extend(part.rows.iter().map(|(_, row)| **row).filter(|row| row.0 < 100));
+                prop_assert!(seen.len() <= stay.len());
+                behind = part.next;
+                if behind.is_none() {
+                    break;
+                }
+            }
+            // Whoever pages on behind the last row that there was has seen all that stayed.
+            prop_assert_eq!(seen, ranked(stay));
+        }
+    }
+}

@@ -1,0 +1,139 @@
+use serde_json::json;
+
+use super::super::stub::Stub;
+use super::{ok, paged};
+
+#[tokio::test]
+async fn classes_are_those_with_records_or_a_running_race() {
+    let expected = json!([
+        {"classId": 1, "records": 6, "racers": 5, "runningRaceId": null},
+        {"classId": 2, "records": 0, "racers": 0, "runningRaceId": 9},
+    ]);
+    assert_eq!(ok(&Stub::new(), "/v1/classes").await, expected);
+}
+
+#[tokio::test]
+async fn a_board_is_read_whole_by_pages_or_around_a_racer() {
+    let stub = Stub::new();
+    let uri = "/v1/classes/1/board?second=2";
+    let rows = json!([
+        {"rank": 1, "racerId": 4, "name": "Zoë", "output": 30.0},
+        {"rank": 2, "racerId": 2, "name": null, "output": 20.5},
+        {"rank": 2, "racerId": 3, "name": null, "output": 20.5},
+        {"rank": 4, "racerId": 1, "name": "Ada", "output": 10.0},
+        {"rank": 5, "racerId": 5, "name": null, "output": 0.0},
+    ]);
+    let whole = json!({
+        "asOf": 5_000, "classId": 1, "second": 2, "racers": 5, "rows": rows, "next": null,
+    });
+    assert_eq!(ok(&stub, uri).await, whole);
+    assert_eq!(paged(&stub, &format!("{uri}&limit=2"), "racerId").await, [4, 2, 3, 1, 5]);
+    assert_eq!(paged(&stub, &format!("{uri}&limit=2"), "rank").await, [1, 2, 2, 4, 5]);
+    let around = ok(&stub, &format!("{uri}&around=3&window=1")).await;
+    assert_eq!(around["rows"], json!([rows[1], rows[2], rows[3]]));
+    let behind = around["next"].as_str().unwrap();
+    assert_eq!(ok(&stub, &format!("{uri}&cursor={behind}")).await["rows"], json!([rows[4]]));
+    assert_eq!(ok(&stub, &format!("{uri}&around=3")).await["rows"], rows);
+    assert_eq!(ok(&stub, &format!("{uri}&around=3&window=0")).await["rows"], json!([rows[2]]));
+    assert_eq!(ok(&stub, &format!("{uri}&around=99")).await["rows"], json!([]));
+    let empty = json!({
+        "asOf": 5_000, "classId": 77, "second": 3, "racers": 0, "rows": [], "next": null,
+    });
+    assert_eq!(ok(&stub, "/v1/classes/77/board?second=3").await, empty);
+}
+
+#[tokio::test]
+async fn a_leaderboard_tells_where_each_output_was_set() {
+    let stub = Stub::new();
+    let rows = json!([
+        {"rank": 1, "racerId": 2, "name": null, "output": 50.0, "raceId": 7},
+        {"rank": 2, "racerId": 1, "name": "Ada", "output": 40.25, "raceId": 8},
+    ]);
+    let expected = json!({"asOf": 5_000, "classId": 1, "racers": 2, "rows": rows, "next": null});
+    let uri = "/v1/classes/1/leaderboard";
+    assert_eq!(ok(&stub, uri).await, expected);
+    assert_eq!(paged(&stub, &format!("{uri}?limit=1"), "racerId").await, [2, 1]);
+    assert_eq!(ok(&stub, "/v1/classes/9/leaderboard").await["rows"], json!([]));
+}
+
+#[tokio::test]
+async fn a_curve_has_one_output_or_null_a_second() {
+    let expected = json!({"racerId": 4, "classId": 1, "outputs": [null, 30.0, 0.0]});
+    assert_eq!(ok(&Stub::new(), "/v1/racers/4/curve?classId=1").await, expected);
+}
+
+#[tokio::test]
+async fn races_are_listed_newest_first() {
+    let stub = Stub::new();
+    let over = json!({"raceId": 7, "classId": 1, "state": "over", "startedAt": 1_000, "racers": 3});
+    let running =
+        json!({"raceId": 9, "classId": 2, "state": "running", "startedAt": 2_000, "racers": 3});
+    let expected = json!({"asOf": 5_000, "rows": [running, over], "next": null});
+    assert_eq!(ok(&stub, "/v1/races").await, expected);
+    assert_eq!(ok(&stub, "/v1/races?classId=1").await["rows"], json!([over]));
+    assert_eq!(ok(&stub, "/v1/races?classId=3").await["rows"], json!([]));
+    assert_eq!(paged(&stub, "/v1/races?limit=1", "raceId").await, [9, 7]);
+}
+
+#[tokio::test]
+async fn standings_show_a_running_race_and_end_with_it() {
+    let stub = Stub::new();
+    let rows = json!([
+        {"rank": 1, "racerId": 4, "name": "Zoë", "output": 30.0, "second": 3},
+        {"rank": 2, "racerId": 11, "name": null, "output": 20.0, "second": 2},
+        {"rank": 2, "racerId": 12, "name": "Bo", "output": 20.0, "second": 3},
+    ]);
+    let uri = "/v1/races/2/9/standings";
+    let expected = json!({
+        "asOf": 5_000, "classId": 2, "raceId": 9, "state": "running", "racers": 3, "rows": rows,
+        "next": null,
+    });
+    assert_eq!(ok(&stub, uri).await, expected);
+    assert_eq!(paged(&stub, &format!("{uri}?limit=2"), "racerId").await, [4, 11, 12]);
+    let around = ok(&stub, &format!("{uri}?around=12&window=1")).await;
+    assert_eq!(around["rows"], json!([rows[1], rows[2]]));
+    let over = json!({
+        "asOf": 5_000, "classId": 1, "raceId": 7, "state": "over", "racers": 0, "rows": [],
+        "next": null,
+    });
+    assert_eq!(ok(&stub, "/v1/races/1/7/standings").await, over);
+}
+
+#[tokio::test]
+async fn results_are_ranked_by_the_number_that_is_asked_for() {
+    let stub = Stub::new();
+    let row = |rank: Option<u64>, racer, name: Option<&str>, last: Option<f64>, best, total| {
+        json!({
+            "rank": rank, "racerId": racer, "name": name, "final": last, "best": best,
+            "total": total, "seconds": 2,
+        })
+    };
+    let uri = "/v1/races/1/7/results";
+    let expected = json!({
+        "asOf": 5_000, "classId": 1, "raceId": 7, "state": "over", "by": "final", "racers": 3,
+        "rows": [
+            row(Some(1), 1, Some("Ada"), Some(9.0), 10.0, 15.0),
+            row(Some(1), 3, None, Some(9.0), 12.5, 12.5),
+            row(None, 2, None, None, 20.0, 20.0),
+        ],
+        "next": null,
+    });
+    assert_eq!(ok(&stub, uri).await, expected);
+    for (by, racers) in [("final", [1, 3, 2]), ("best", [2, 3, 1]), ("total", [2, 1, 3])] {
+        assert_eq!(paged(&stub, &format!("{uri}?by={by}&limit=1"), "racerId").await, racers);
+    }
+    // Nobody's ride is over yet.
+    let running = ok(&stub, "/v1/races/2/9/results").await;
+    assert_eq!((&running["state"], &running["rows"]), (&json!("running"), &json!([])));
+}
+
+#[tokio::test]
+async fn projects_are_read_alone_or_by_views() {
+    let stub = Stub::new();
+    let project = json!({"projectId": "a/é", "views": 3, "durationMs": 7});
+    assert_eq!(ok(&stub, "/v1/projects/a%2F%C3%A9").await, project);
+    let page = ok(&stub, "/v1/projects?limit=2").await;
+    assert_eq!((&page["asOf"], &page["rows"][1]), (&json!(5_000), &project));
+    assert_eq!(paged(&stub, "/v1/projects?limit=1", "projectId").await, ["trailer", "a/é", "b"]);
+    assert_eq!(paged(&stub, "/v1/projects?limit=3", "projectId").await, ["trailer", "a/é", "b"]);
+}

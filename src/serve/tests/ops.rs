@@ -1,0 +1,152 @@
+//! Operations, tokens and what no route answers.
+
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::routing::get;
+use serde_json::json;
+use tower::ServiceExt;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::*;
+use crate::serve::frame;
+
+#[test]
+fn health_and_readiness_are_told_to_everybody() {
+    let tokens = Tokens { ingest: Some("in".to_owned()), read: Some("out".to_owned()) };
+    let service = Service::starting(Config { tokens, ..open() });
+    let healthy = service.get("/healthz");
+    assert_eq!((healthy.status, healthy.json()), (200, json!({"status": "ok"})));
+    let starting = service.get("/readyz");
+    assert_eq!((starting.status, &starting.json()["ready"]), (503, &json!(false)));
+    service.begin();
+    let ready = service.get("/readyz");
+    assert_eq!((ready.status, ready.json()), (200, json!({"ready": true, "reasons": []})));
+    service.lag_ms.store(2_500, Ordering::Relaxed);
+    let behind = service.get("/readyz");
+    let expected = json!({"ready": false, "reasons": ["engine_behind: by 2.5 s"]});
+    assert_eq!((behind.status, behind.json()), (503, expected));
+}
+
+#[test]
+fn all_else_needs_its_token() {
+    let tokens = Tokens { ingest: Some("in".to_owned()), read: Some("out".to_owned()) };
+    let service = Service::start(Config { tokens, ..open() });
+    let call = |method: &str, path: &str, authorization: &str| {
+        let headers = [("authorization", authorization), ("content-type", "application/json")];
+        service.request(method, path, &headers, if method == "POST" { b"[]" } else { b"" })
+    };
+    for (method, path) in [("GET", "/metrics"), ("GET", "/openapi.json"), ("POST", "/v1/events")] {
+        for authorization in ["", "Bearer no", "Basic out"] {
+            let answer = call(method, path, authorization);
+            assert_eq!(answer.error(), is_error(401, "unauthorized"), "{path} {authorization}");
+            assert_eq!(answer.header("www-authenticate"), "Bearer");
+        }
+        assert_eq!(call(method, path, "Bearer in").status, 200, "{path}");
+    }
+    assert_eq!(call("GET", "/metrics", "Bearer out").status, 200);
+    let forbidden = call("POST", "/v1/events", "Bearer out");
+    assert_eq!(forbidden.error(), is_error(403, "forbidden"));
+}
+
+#[test]
+fn metrics_tell_of_requests_events_lag_and_memory() {
+    let service = Service::start(open());
+    service.lag_ms.store(1_250, Ordering::Relaxed);
+    let body = format!("{}\nno event", event(1));
+    assert_eq!(service.post("application/x-ndjson", body).status, 200);
+    service.get("/nowhere");
+    let answer = service.get("/metrics");
+    assert!(answer.header("content-type").starts_with("text/plain; version=0.0.4"));
+    for part in [
+        "velodrome_http_requests_total{route=\"/v1/events\",status=\"200\"} ",
+        "velodrome_http_requests_total{route=\"unmatched\",status=\"404\"} ",
+        "velodrome_http_seconds_bucket{route=\"/v1/events\",le=\"0.01\"} ",
+        "velodrome_events_total{verdict=\"accepted\"} ",
+        "velodrome_events_total{verdict=\"rejected\"} ",
+        "velodrome_http_connections ",
+        "velodrome_frontier_lag_seconds ",
+    ] {
+        assert!(answer.text.contains(part), "{part}\n{}", answer.text);
+    }
+    let resident = answer.text.lines().find_map(|l| l.strip_prefix("velodrome_resident_bytes "));
+    assert!(resident.unwrap().parse::<f64>().unwrap() > 1e6);
+}
+
+#[test]
+fn the_description_tells_of_every_route_and_each_of_its_answers() {
+    let service = Service::start(open());
+    let json = service.get("/openapi.json").json();
+    let statuses = |path: &str, method: &str| {
+        let responses = json["paths"][path][method]["responses"].as_object().unwrap();
+        for (status, response) in responses {
+            let content = response["content"].as_object().unwrap();
+            assert_eq!(content.len(), 1, "{path} {status}");
+        }
+        responses.keys().map(String::as_str).collect::<Vec<_>>().join(" ")
+    };
+    let ingest = "200 400 401 403 408 413 415 429 500 503 507";
+    assert_eq!(statuses("/v1/events", "post"), ingest);
+    assert_eq!(statuses("/healthz", "get"), "200 400 500");
+    assert_eq!(statuses("/readyz", "get"), "200 400 500 503");
+    assert_eq!(statuses("/metrics", "get"), "200 400 401 500");
+    assert_eq!(statuses("/openapi.json", "get"), "200 400 401 500");
+    let results = "/v1/races/{classId}/{raceId}/results";
+    assert_eq!(statuses(results, "get"), "200 400 401 404 500 503 504");
+    assert_eq!(json["paths"].as_object().unwrap().len(), 14);
+    let racer = &json["components"]["schemas"]["BoardRow"]["properties"]["racerId"]["$ref"];
+    let racer = json.pointer(racer.as_str().unwrap().strip_prefix('#').unwrap());
+    assert_eq!(racer.unwrap()["maximum"], u32::MAX);
+    for schema in ["ErrorBody", "ErrorDetail", "Reply", "Verdict", "Sent", "Ready", "Healthy"] {
+        assert!(json["components"]["schemas"][schema].is_object(), "{schema}");
+    }
+    assert_eq!(json["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
+}
+
+#[test]
+fn what_is_not_served_is_answered_in_json() {
+    let service = Service::start(open());
+    assert_eq!(service.get("/").error(), is_error(404, "not_found"));
+    assert_eq!(service.get("/v1/events/%ff").error(), is_error(404, "not_found"));
+    for (method, path, allow) in [
+        ("GET", "/v1/events", "POST"),
+        ("DELETE", "/v1/events", "POST"),
+        ("POST", "/healthz", "GET,HEAD"),
+        ("FOO", "/metrics", "GET,HEAD"),
+    ] {
+        let answer = service.request(method, path, &[], b"");
+        assert_eq!(answer.error(), is_error(405, "method_not_allowed"), "{method} {path}");
+        assert_eq!(answer.header("allow"), allow);
+    }
+    for path in ["/healthz", "/readyz", "/metrics", "/openapi.json"] {
+        let answer = service.get(&format!("{path}?pretty=1"));
+        assert_eq!(answer.error(), is_error(400, "bad_parameter"), "{path}");
+        assert!(answer.text.contains("pretty"), "{}", answer.text);
+    }
+}
+
+#[test]
+fn every_answer_says_that_it_is_not_to_be_guessed_or_stored() {
+    let service = Service::start(open());
+    for path in ["/healthz", "/nowhere", "/openapi.json", "/v1/events"] {
+        let answer = service.get(path);
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("cache-control"), "no-store", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_is_answered_without_its_reason() {
+    async fn broken() {
+        panic!("the secret is sesame");
+    }
+    let router: Router = Router::new()
+        .route("/", get(broken))
+        .layer(CatchPanicLayer::custom(frame::caught))
+        .layer(from_fn(frame::observe));
+    let request = axum::http::Request::get("/").body(axum::body::Body::empty()).unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    assert_eq!(response.status().as_u16(), 500);
+    let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    assert!(text.contains("\"internal\"") && !text.contains("sesame"), "{text}");
+}
