@@ -5,6 +5,7 @@
 
 pub mod batch;
 pub mod replay;
+mod signals;
 pub mod simulate;
 pub mod verify;
 

@@ -7,9 +7,9 @@ use super::{RACE_SECONDS, Race};
 /// Some of a race's lines, in the order of their arrival.
 #[derive(Debug)]
 pub struct Batch {
-    text: Vec<u8>,
+    pub(super) text: Vec<u8>,
     /// Of each line, when it arrives and where it ends.
-    ends: Vec<(u64, usize)>,
+    pub(super) ends: Vec<(u64, usize)>,
 }
 
 /// One line of a workload.

@@ -32,6 +32,8 @@ const RARE_NAMES: [&str; 6] = ["Zoë", "José", "Søren", "Łukasz", "Renée", "
 /// One race of a workload.
 #[derive(Debug)]
 pub struct Race<'a> {
+    /// Its `raceId`, the same in all classes.
+    pub id: u64,
     pub(super) workload: &'a Workload,
     /// Which race of the workload it is, from 0.
     pub(super) window: u64,
@@ -82,15 +84,15 @@ impl<'a> Race<'a> {
         let parameters = workload.parameters;
         let mut random = Random::new(parameters.seed, window, LINE_UP);
         let start_ms = parameters.start_ms + window * RACE_INTERVAL_MS;
+        let id = start_ms / RACE_INTERVAL_MS;
         let uuid = random.uuid();
         let racers = choose(parameters.racers, parameters.concurrent, &mut random);
         let classes = (1..=parameters.classes).cycle();
         let riders = racers.into_iter().zip(classes).map(|(racer, class)| {
             let strength = Strength::of(racer);
-            let race = start_ms / RACE_INTERVAL_MS;
             let name = name(racer);
             let middle = format!(
-                r#","raceId":{race},"name":"{name}","racerId":{racer},"classId":{class},"cadence":"#
+                r#","raceId":{id},"name":"{name}","racerId":{racer},"classId":{class},"cadence":"#
             );
             Rider {
                 middle: middle.into_bytes().into(),
@@ -98,7 +100,7 @@ impl<'a> Race<'a> {
                 resistance: Effort::new(RESISTANCE, strength.endurance, &mut random),
             }
         });
-        Self { workload, window, start_ms, uuid, riders: riders.collect() }
+        Self { id, workload, window, start_ms, uuid, riders: riders.collect() }
     }
 }
 

@@ -11,4 +11,6 @@ mod results;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod simulate;
+#[cfg(test)]
 mod verify;

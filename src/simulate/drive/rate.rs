@@ -1,0 +1,91 @@
+//! How fast a drive goes through the time of its workload.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// What falls due within a tick of the wall clock is posted together, at its end, as a gateway would
+/// that gathers for a moment: short beside the second between two events of a bike.
+pub(super) const TICK: Duration = Duration::from_millis(20);
+
+/// A pace.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rate {
+    /// This many seconds of the workload in a second; 1 is real time.
+    Factor(f64),
+    /// As fast as the service acknowledges.
+    Max,
+}
+
+/// A text that names no rate.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("'{0}' is no rate; give realtime, max, or a factor above 0")]
+pub struct RateError(String);
+
+impl FromStr for Rate {
+    type Err = RateError;
+
+    fn from_str(text: &str) -> Result<Self, RateError> {
+        match text {
+            "realtime" => Ok(Self::Factor(1.0)),
+            "max" => Ok(Self::Max),
+            _ => match text.parse() {
+                Ok(factor) if f64::is_finite(factor) && factor > 0.0 => Ok(Self::Factor(factor)),
+                _ => Err(RateError(text.to_owned())),
+            },
+        }
+    }
+}
+
+impl Rate {
+    /// When to post what arrives `after_ms` ms after the workload's start, from the beginning of the
+    /// drive: at the end of a tick. None where it is due at once.
+    pub(super) fn due(self, after_ms: u64) -> Option<Duration> {
+        let Self::Factor(factor) = self else { return None };
+        let tick_ms = TICK.as_millis() as u64;
+        let ticks = (after_ms as f64 / factor / tick_ms as f64).ceil() as u64;
+        Some(Duration::from_millis(ticks.saturating_mul(tick_ms)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_a_word_or_a_factor_above_0() {
+        for (text, rate) in [
+            ("realtime", Rate::Factor(1.0)),
+            ("max", Rate::Max),
+            ("10", Rate::Factor(10.0)),
+            ("0.5", Rate::Factor(0.5)),
+        ] {
+            assert_eq!(text.parse(), Ok(rate));
+        }
+        for text in ["", "0", "-1", "inf", "NaN", "1e999", "Max", "10x"] {
+            assert_eq!(text.parse::<Rate>(), Err(RateError(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn events_are_due_at_the_end_of_their_tick_of_the_wall_clock() {
+        for (factor, after_ms, due_ms) in [
+            (1.0, 0, 0),
+            (1.0, 1, 20),
+            (1.0, 20, 20),
+            (1.0, 21, 40),
+            (10.0, 200, 20),
+            (10.0, 201, 40),
+            (0.5, 10, 20),
+            (0.5, 11, 40),
+        ] {
+            let due = Rate::Factor(factor).due(after_ms);
+            assert_eq!(due, Some(Duration::from_millis(due_ms)), "{after_ms} at {factor}");
+        }
+        assert_eq!(Rate::Max.due(1_000), None);
+        for factor in [0.0, -1.0, f64::NAN, f64::INFINITY, f64::MIN_POSITIVE] {
+            assert!(Rate::Factor(factor).due(1_000).is_some(), "{factor}");
+        }
+    }
+}

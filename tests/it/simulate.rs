@@ -1,0 +1,104 @@
+//! `simulate --to`: what a drive prints, and how it ends.
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::process::{Child, Command};
+
+use axum::Router;
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::run::{Ended, Workplace};
+
+/// A service that takes every line and shows `second` of any racer.
+struct Service {
+    address: SocketAddr,
+    runtime: Runtime,
+    posted: UnboundedReceiver<()>,
+}
+
+impl Service {
+    fn start(second: u16) -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, posted) = unbounded_channel();
+        let take = async move |body: String| {
+            sender.send(()).unwrap_or_default();
+            json!({"accepted": body.lines().count(), "rejected": [], "token": "t"}).to_string()
+        };
+        let show = async move |uri: axum::http::Uri| {
+            let racer = uri.query().unwrap().split(['=', '&']).nth(1).unwrap().to_owned();
+            format!(r#"{{"rows":[{{"racerId":{racer},"second":{second}}}]}}"#)
+        };
+        let router = Router::new()
+            .route("/v1/events", post(take))
+            .route("/v1/races/{class}/{race}/standings", get(show));
+        runtime.spawn(async { axum::serve(listener, router).await.unwrap() });
+        Self { address, runtime, posted }
+    }
+}
+
+const RACE: &str = "--hours 0.01 --concurrent 10 --rate max";
+
+#[test]
+fn a_drive_prints_its_report_for_a_reader_or_as_json() {
+    let (service, place) = (Service::start(300), Workplace::new());
+    let to = format!("simulate --to http://{} {RACE}", service.address);
+    let Ended { code, stdout, stderr } = place.run(&to);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.starts_with("events "), "{stdout}");
+    let ended = place.run(&format!("{to} --json"));
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert!(report["events"].as_u64() > Some(3_000), "{report}");
+    assert_eq!((&report["rejected"], &report["stale"]), (&json!(0), &json!(0)));
+}
+
+#[test]
+fn a_drive_whose_events_are_not_shown_ends_with_1() {
+    let (service, place) = (Service::start(0), Workplace::new());
+    let ended = place.run(&format!("simulate --to http://{} {RACE} --json", service.address));
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert!(report["stale"].as_u64() > Some(0), "{report}");
+}
+
+#[test]
+fn a_drive_ends_with_its_report_at_either_signal() {
+    for signal in ["-INT", "-TERM"] {
+        let (mut service, place) = (Service::start(300), Workplace::new());
+        // An hour in real time, from now on.
+        let to = format!("simulate --to http://{} --concurrent 100 --json", service.address);
+        let mut child: Child = place.spawn(&to);
+        service.runtime.block_on(service.posted.recv()).unwrap();
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        let mut stdout = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+        let report: Value = serde_json::from_str(&stdout).unwrap();
+        assert!(report["events"].as_u64() > Some(0), "{report}");
+    }
+}
+
+#[test]
+fn what_only_one_of_file_and_service_can_use_is_refused_for_the_other() {
+    let place = Workplace::new();
+    for (arguments, part) in [
+        ("", "--out <PATH>|--to <URL>"),
+        ("--out a.jsonl --to http://localhost", "'--to <URL>'"),
+        ("--out a.jsonl --rate max", "'--rate <RATE>'"),
+        ("--out a.jsonl --connections 2", "'--connections <CONNECTIONS>'"),
+        ("--out a.jsonl --batch 2", "'--batch <BATCH>'"),
+        ("--out a.jsonl --json", "'--json'"),
+        ("--to https://localhost", "'https://localhost' is no address"),
+        ("--to http://localhost --rate fast", "'fast' is no rate"),
+    ] {
+        let ended = place.run(&format!("simulate {arguments}"));
+        assert_eq!(ended.code, 2, "{arguments}");
+        assert!(ended.stderr.contains(part), "{arguments}: {}", ended.stderr);
+    }
+    assert!(!place.path("a.jsonl").exists());
+}
