@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use velodrome::commands::{batch, replay, simulate, verify};
+use velodrome::commands::{batch, demo, replay, serve, simulate, verify};
 
 /// Race telemetry and view events to live leaderboards, all-time records and counters.
 #[derive(Debug, Parser)]
@@ -15,6 +15,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Args),
+    Serve(serve::Args),
     Replay(replay::Args),
     Batch(batch::Args),
     Verify(verify::Args),
@@ -24,6 +26,8 @@ enum Command {
 impl Cli {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
+            Command::Demo(args) => demo::run(args),
+            Command::Serve(args) => serve::run(args),
             Command::Replay(args) => replay::run(args),
             Command::Batch(args) => batch::run(args),
             Command::Verify(args) => verify::run(args),

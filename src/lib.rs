@@ -11,5 +11,6 @@ pub mod memory;
 pub mod results;
 pub mod rules;
 pub mod serve;
+pub mod service;
 pub mod simulate;
 pub mod verify;

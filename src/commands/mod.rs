@@ -4,7 +4,9 @@
 //! a usage or input that could not be worked with, and ends the process with 2.
 
 pub mod batch;
+pub mod demo;
 pub mod replay;
+pub mod serve;
 mod signals;
 pub mod simulate;
 pub mod verify;

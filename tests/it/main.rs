@@ -5,11 +5,23 @@ mod bad_lines;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod full_disk;
+#[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod kills;
+#[cfg(test)]
+mod restarts;
 #[cfg(test)]
 mod results;
 #[cfg(test)]
 mod run;
+#[cfg(test)]
+mod service;
+#[cfg(test)]
+mod serving;
 #[cfg(test)]
 mod simulate;
 #[cfg(test)]

@@ -42,6 +42,15 @@ impl Workplace {
         self.run_with(arguments, &[], b"")
     }
 
+    /// Replays what a service kept in the directory `data` into `out`: its archive, and what is no
+    /// object yet. Either may be empty.
+    pub(crate) fn replay_kept(&self, data: &str, out: &str) -> Ended {
+        let kept = ["archive", "log"].map(|name| format!("{data}/{name}"));
+        let is_there = |name: &&String| fs::read_dir(self.path(name)).unwrap().next().is_some();
+        let kept: Vec<_> = kept.iter().filter(is_there).map(String::as_str).collect();
+        self.run(&format!("replay {} --out {out}", kept.join(" ")))
+    }
+
     /// Starts `velodrome` and leaves it running, all its ends piped.
     pub(crate) fn spawn(&self, arguments: &str) -> Child {
         self.command(arguments).spawn().unwrap()

@@ -1,0 +1,151 @@
+//! `velodrome serve`: the live service.
+
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::builder::BoolishValueParser;
+use tracing_subscriber::EnvFilter;
+
+use super::signals;
+use crate::log::Clock;
+use crate::rules;
+use crate::serve;
+use crate::serve::auth::{Tokens, check_bind};
+use crate::serve::limits::Limits;
+use crate::service::{Config, Service};
+
+/// Serve: take events over HTTP, keep what follows from them, answer
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Directory of the log, its archive and the checkpoint; one process at a time
+    #[arg(long, env = "VELODROME_DATA", value_name = "DIR")]
+    data: PathBuf,
+    /// Address to listen on; one that is not loopback needs both tokens
+    #[arg(
+        long,
+        env = "VELODROME_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:7070"
+    )]
+    listen: SocketAddr,
+    /// Worker threads of the engine; by default one a core
+    #[arg(short, long, env = "VELODROME_WORKERS", value_name = "N")]
+    workers: Option<NonZeroUsize>,
+    /// TOML file of rules other than Alleycat's
+    #[arg(long, env = "VELODROME_RULES", value_name = "FILE")]
+    rules: Option<PathBuf>,
+    /// Throw the checkpoint away and replay the archive
+    #[arg(long, env = "VELODROME_REBUILD", value_parser = BoolishValueParser::new())]
+    rebuild: bool,
+    /// Directory to publish class-N.gz in; by default 'history' in --data
+    #[arg(long, env = "VELODROME_HISTORY", value_name = "DIR")]
+    history: Option<PathBuf>,
+    /// How often the checkpoint is brought up to date, in seconds
+    #[arg(long, env = "VELODROME_CHECKPOINT_SECONDS", value_name = "N", default_value_t = 10,
+        value_parser = clap::value_parser!(u64).range(1..=30))]
+    checkpoint_seconds: u64,
+    /// Token that opens ingest and reads
+    #[arg(long, env = "VELODROME_INGEST_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    ingest_token: Option<String>,
+    /// Token that opens reads
+    #[arg(long, env = "VELODROME_READ_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    read_token: Option<String>,
+    /// Events a second that are taken of each client
+    #[arg(long, env = "VELODROME_CLIENT_RATE", value_name = "N",
+        default_value_t = Limits::default().client_events_per_second)]
+    client_rate: NonZeroU32,
+    #[command(flatten)]
+    logging: Logging,
+    #[command(flatten)]
+    clock: ClockArgs,
+}
+
+/// What is told on standard error.
+#[derive(Debug, clap::Args)]
+pub(super) struct Logging {
+    /// What to log: a level, or levels by module
+    #[arg(long, env = "VELODROME_LOG", value_name = "FILTER", default_value = "info")]
+    log: String,
+    /// Log JSON objects, one a line
+    #[arg(long, env = "VELODROME_LOG_JSON", value_parser = BoolishValueParser::new())]
+    log_json: bool,
+}
+
+/// A clock that runs faster than the wall's, for tests and demonstrations.
+#[derive(Debug, clap::Args)]
+struct ClockArgs {
+    /// Run the service's clock so many times as fast
+    #[arg(long, env = "VELODROME_CLOCK_SPEED", value_name = "FACTOR", requires = "clock_from",
+        value_parser = speed)]
+    clock_speed: Option<f64>,
+    /// When both clocks showed the same, in ms since the epoch
+    #[arg(long, env = "VELODROME_CLOCK_FROM", value_name = "MS", requires = "clock_speed")]
+    clock_from: Option<u64>,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed| (1.0..=1000.0).contains(speed));
+    speed.ok_or_else(|| "must be a number from 1 to 1000".to_owned())
+}
+
+impl Logging {
+    /// Begins to log.
+    pub(super) fn start(&self) -> anyhow::Result<()> {
+        let filter = EnvFilter::try_new(&self.log).with_context(|| {
+            format!("'{}' is no filter of logs; give a level such as info", self.log)
+        })?;
+        let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+        let logs = logs.with_ansi(io::stderr().is_terminal());
+        let started = if self.log_json { logs.json().try_init() } else { logs.try_init() };
+        started.map_err(|error| anyhow::anyhow!("cannot log: {error}"))
+    }
+}
+
+impl Args {
+    fn config(self) -> anyhow::Result<Config> {
+        let rules = self.rules.as_deref().map(rules::load).transpose()?.unwrap_or_default();
+        let tokens = Tokens { ingest: self.ingest_token, read: self.read_token };
+        check_bind(self.listen, &tokens)?;
+        let workers = self.workers.or_else(|| thread::available_parallelism().ok());
+        let limits = Limits { client_events_per_second: self.client_rate, ..Limits::default() };
+        let clock = match (self.clock.clock_from, self.clock.clock_speed) {
+            (Some(from), Some(speed)) => Clock::scaled(from, speed),
+            _ => Clock::system(),
+        };
+        Ok(Config {
+            history: self.history.unwrap_or_else(|| self.data.join("history")),
+            data: self.data,
+            listen: self.listen,
+            workers: workers.map_or(1, NonZeroUsize::get),
+            rules,
+            rebuild: self.rebuild,
+            checkpoint_every: Duration::from_secs(self.checkpoint_seconds),
+            clock,
+            serve: serve::Config { race_seconds: rules.race_seconds, tokens, limits },
+        })
+    }
+}
+
+/// Serves until a signal asks for an end, and then ends in order.
+///
+/// # Errors
+/// A data directory, checkpoint, log or address that cannot be used.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    args.logging.start()?;
+    let service = Service::listen(args.config()?, serve::ops::metrics()?)?;
+    super::print(format_args!("velodrome serves http://{}", service.address()))?;
+    let running = service.start()?;
+    let (end, ended) = mpsc::channel();
+    signals::at_end(move || end.send(()).unwrap_or_default()).context("cannot wait for signals")?;
+    // Without the sender there is nobody left to ask for an end.
+    ended.recv().unwrap_or_default();
+    running.stop();
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,17 @@
+//! The service as a whole: a data directory, the log, the engine, checkpoints, publishing and the
+//! HTTP interface, started in the order in which they need each other and stopped in the reverse.
+//!
+//! ```text
+//! clients ──► serve ──► log ──► engine ──► answers, feeds ──► serve ──► clients
+//!                        │        │   └──► saver ──► checkpoint
+//!                        ▼        └──────► publisher ──► history objects
+//!                      archive
+//! ```
+
+mod directory;
+mod publisher;
+mod running;
+mod saver;
+
+pub use directory::DirectoryError;
+pub use running::{Config, Running, Service, ServiceError};

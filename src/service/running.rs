@@ -1,0 +1,228 @@
+//! Starting, running and stopping the service.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use velodrome_dataflows::Rules;
+
+use super::directory::{Directory, DirectoryError};
+use super::publisher::Publisher;
+use super::saver::Saver;
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::engine::Events;
+use crate::engine::{ClusterError, Command, Feeder, Live, RecoverError, recover, window_ms};
+use crate::ingest::dead_letters::REJECTED;
+use crate::ingest::rotation::RotatingLetters;
+use crate::log::Log;
+use crate::log::{self, Clock, LogError, TICK_MS};
+use crate::serve::{self, App};
+
+/// The checkpoint's file in the data directory.
+const CHECKPOINT: &str = "checkpoint.redb";
+
+/// How the service is to run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The data directory: log, archive, checkpoint, rejected events.
+    pub data: PathBuf,
+    /// Where history objects are published.
+    pub history: PathBuf,
+    /// Where it listens; port 0 is any free one.
+    pub listen: SocketAddr,
+    /// Worker threads of the engine, at least 1.
+    pub workers: usize,
+    /// How events become results.
+    pub rules: Rules,
+    /// Whether the checkpoint is thrown away and all of the log gone through again.
+    pub rebuild: bool,
+    /// How often the checkpoint is brought up to date.
+    pub checkpoint_every: Duration,
+    /// The service's clock.
+    pub clock: Clock,
+    /// Who may send and read, and the bounds of each client.
+    pub serve: serve::Config,
+}
+
+/// A service that cannot start.
+#[derive(Debug, Error)]
+pub enum ServiceError {
+    /// Its data directory.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// Its log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Its checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// Its engine.
+    #[error(transparent)]
+    Engine(#[from] ClusterError),
+    /// What is in its log.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// Its address.
+    #[error("cannot listen on '{0}': {1}; give another --listen")]
+    Listen(SocketAddr, io::Error),
+    /// Threads, timers or files that the system does not give.
+    #[error("cannot start the service: {0}")]
+    System(#[from] io::Error),
+}
+
+/// A service that listens.
+pub struct Service {
+    config: Config,
+    address: SocketAddr,
+    app: App,
+    live: Live,
+    checkpoint: Checkpoint,
+    log: log::Recovered,
+    stop: watch::Sender<bool>,
+    server: tokio::task::JoinHandle<()>,
+    runtime: Runtime,
+    directory: Directory,
+}
+
+impl Service {
+    /// Takes the data directory and listens; every request is told that the service is starting.
+    ///
+    /// # Errors
+    /// Whatever stands in the way, by its name.
+    pub fn listen(config: Config, metrics: PrometheusHandle) -> Result<Self, ServiceError> {
+        let directory = Directory::take(&config.data)?;
+        let path = config.data.join(CHECKPOINT);
+        if config.rebuild {
+            Checkpoint::discard(&path)?;
+        }
+        let log = log::open(&config.data, config.clock.clone())?;
+        let checkpoint = Checkpoint::open(&path, &config.rules)?;
+        let live = Live::start(config.workers, config.rules)?;
+
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let listener = runtime.block_on(TcpListener::bind(config.listen));
+        let listener = listener.map_err(|error| ServiceError::Listen(config.listen, error))?;
+        let address = listener.local_addr()?;
+        let dead_letters = RotatingLetters::open(&config.data.join(REJECTED))?;
+        let (clock, engine) = (config.clock.clone(), live.engine.clone());
+        let lag = move || clock.wall(engine.lag_ms()).unwrap_or_default();
+        let app = App::new(live.engine.clone(), lag, dead_letters, config.serve.clone());
+        let router = serve::router(app.clone(), metrics);
+        let (stop, stopped) = watch::channel(false);
+        let limits = config.serve.limits;
+        let server = runtime.spawn(serve::server::serve(listener, router, limits, stopped));
+        Ok(Self { config, address, app, live, checkpoint, log, stop, server, runtime, directory })
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Goes on from the checkpoint and the log behind it, and takes events from then on.
+    ///
+    /// # Errors
+    /// A checkpoint or log that cannot be read.
+    pub fn start(self) -> Result<Running, ServiceError> {
+        let Self { config, app, live, checkpoint, log, stop, server, runtime, directory, .. } =
+            self;
+        let began = Instant::now();
+        let mut to = live.engine.workers().iter().cycle();
+        checkpoint.read(|changes, viewed| {
+            if let Some(worker) = to.next() {
+                worker.send(Command::Restore(changes, viewed));
+            }
+        })?;
+        let window = window_ms(&config.rules);
+        let from = checkpoint.complete().map_or(0, |complete| complete.saturating_sub(window));
+        let files = log.files_from(from)?;
+        let recovered = recover(&files, &config.rules, &live.engine, runtime.handle())?;
+        let seconds = began.elapsed().as_secs_f64();
+        let (checkpoint_ms, events) = (checkpoint.complete(), recovered.events);
+        tracing::info!(seconds, ?checkpoint_ms, files = files.len(), events, "recovered");
+
+        let mut feeder = Feeder::new(live.engine.clone());
+        let log = log.not_before(checkpoint.complete().unwrap_or(0));
+        let now = config.clock.now();
+        let log = log.start(move |delivery| feeder.take(delivery))?;
+        // Whoever reads from then on reads all that the log held, and no engine that has yet to come from
+        // there to the present is taken for one that is behind.
+        let present = recovered.clock.max(now.saturating_sub(TICK_MS));
+        runtime.block_on(live.engine.reached(present)).unwrap_or_default();
+        app.start(log.clone());
+        tracing::info!("ready");
+
+        let publisher = Publisher::new(live.engine.clone(), config.history, config.clock.clone());
+        let (published, last) = watch::channel(false);
+        let publisher = runtime.spawn(publisher.run(last));
+        let (saving, saver_stops) = mpsc::channel();
+        let saver = Saver {
+            checkpoint,
+            engine: live.engine.clone(),
+            unsaved: Arc::clone(&live.unsaved),
+            every: config.checkpoint_every,
+            clock: config.clock,
+        };
+        let thread = thread::Builder::new().name("saver".to_owned());
+        let saver = thread.spawn(move || saver.run(&saver_stops))?;
+        Ok(Running {
+            live,
+            log,
+            stop,
+            server,
+            published,
+            publisher,
+            saver,
+            saving,
+            runtime,
+            directory,
+        })
+    }
+}
+
+/// A service that takes events and answers.
+pub struct Running {
+    live: Live,
+    log: Log<Events>,
+    stop: watch::Sender<bool>,
+    server: tokio::task::JoinHandle<()>,
+    published: watch::Sender<bool>,
+    publisher: tokio::task::JoinHandle<()>,
+    saver: JoinHandle<()>,
+    saving: Sender<()>,
+    runtime: Runtime,
+    directory: Directory,
+}
+
+impl Running {
+    /// The runtime that it runs on.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Stops in order: running requests end, the log is committed, what is complete is published and
+    /// saved, the engine ends.
+    pub fn stop(self) {
+        let Self { live, log, stop, server, runtime, .. } = self;
+        stop.send_replace(true);
+        runtime.block_on(server).unwrap_or_default();
+        log.close();
+        runtime.block_on(live.engine.settled()).unwrap_or_default();
+        self.published.send_replace(true);
+        runtime.block_on(self.publisher).unwrap_or_default();
+        drop(self.saving);
+        self.saver.join().unwrap_or_default();
+        drop(live);
+        drop(self.directory);
+        tracing::info!("stopped");
+    }
+}

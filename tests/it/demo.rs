@@ -1,0 +1,30 @@
+//! `velodrome demo`: what it prints is there.
+
+use std::io::{BufRead, BufReader};
+
+use crate::run::Workplace;
+use crate::serving::{end, get};
+
+#[test]
+fn the_demonstration_races_and_every_url_that_it_prints_answers() {
+    let place = Workplace::new();
+    let mut child = place.spawn("demo --port 0 --data data --log warn");
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut tour: Vec<_> = Vec::new();
+    for line in lines {
+        tour.push(line);
+        if tour.last().unwrap().contains("Ctrl-C") {
+            break;
+        }
+    }
+    let words = tour.iter().flat_map(|line| line.split([' ', '\'']));
+    let urls: Vec<_> = words.filter(|word| word.starts_with("http://")).collect();
+    assert!(urls.len() > 7 && urls[0].ends_with(|end: char| end.is_ascii_digit()), "{tour:?}");
+    for url in &urls[1..] {
+        let (status, body) = get(url);
+        assert_eq!(status, 200, "{url}: {body}");
+        let is_empty = body["rows"].as_array().is_some_and(Vec::is_empty);
+        assert!(!is_empty, "{url}: {body}");
+    }
+    assert_eq!(end(&mut child, "-TERM"), 0);
+}

@@ -1,0 +1,252 @@
+//! The service as its clients and operators meet it: reads, tokens, metrics, the archive, its arguments.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::run::{Workplace, sample, view};
+use crate::serving::{Serving, agent, ahead, get, now_ms, refusal, wait_for};
+
+#[test]
+fn whoever_posts_sees_it_at_once_from_any_thread() {
+    const SENDERS: u32 = 4;
+    let place = Workplace::new();
+    let serving = Serving::start(&place.path("data"), "--workers 2");
+    thread::scope(|scope| {
+        for racer in 0..SENDERS {
+            let serving = &serving;
+            scope.spawn(move || {
+                for second in 1..=50 {
+                    let token = serving.post(&sample(1, racer, second, second.into()));
+                    let path =
+                        format!("/v1/races/1/7/standings?around={racer}&window=0&after={token}");
+                    let row = &serving.get(&path)["rows"][0];
+                    let expected = (json!(second), json!(f64::from(second) + 65.0));
+                    assert_eq!((&row["second"], &row["output"]), (&expected.0, &expected.1));
+                }
+            });
+        }
+    });
+    assert_eq!(serving.get("/v1/races/1/7/standings")["racers"], SENDERS);
+    assert_eq!(serving.stop(), 0);
+}
+
+#[test]
+fn a_ride_is_in_the_standings_until_it_is_over_and_then_in_boards_and_results() {
+    let place = Workplace::new();
+    let serving = Serving::start(&place.path("data"), "");
+    let token = serving.post(&sample(1, 5, 1, 1.0));
+    // The racer's rows in standings, board and results.
+    let rows = |serving: &Serving| {
+        let race = "/v1/races/1/7";
+        [
+            format!("{race}/standings?"),
+            "/v1/classes/1/board?second=1&".to_owned(),
+            format!("{race}/results?"),
+        ]
+        .map(|path| serving.get(&format!("{path}after={token}"))["rows"].as_array().unwrap().len())
+    };
+    assert_eq!(rows(&serving), [1, 0, 0]);
+    assert_eq!(serving.get("/v1/races")["rows"][0]["state"], "running");
+    assert_eq!(serving.stop(), 0);
+    // Its second 300 and a minute of grace are over by then.
+    let serving = Serving::start(&place.path("data"), &ahead(400));
+    wait_for("the race is over", || serving.get("/v1/races")["rows"][0]["state"] == "over");
+    assert_eq!(rows(&serving), [0, 1, 1]);
+    assert_eq!(serving.stop(), 0);
+}
+
+#[test]
+fn closed_segments_become_objects_and_a_replay_takes_every_line() {
+    let place = Workplace::new();
+    // A minute, after which a segment is closed, takes an eighth of a second.
+    let arguments = format!("--clock-speed 500 --clock-from {}", now_ms());
+    let serving = Serving::start(&place.path("data"), &arguments);
+    let archive = place.path("data/archive");
+    let post = |number: u16| {
+        let lines = [sample(1, 5, number, 1.0), view(1, &number.to_string())];
+        serving.post(&lines.join("\n"));
+    };
+    for number in 1..=2 {
+        post(number);
+        wait_for("a segment is sealed", || objects(&archive).len() == usize::from(number));
+    }
+    post(3);
+    assert_eq!(serving.stop(), 0);
+    for object in objects(&archive) {
+        let path = object.strip_prefix(&archive).unwrap().to_str().unwrap().to_owned();
+        assert!(is_named_as_by_firehose(&path), "{path}");
+    }
+    let replayed = place.replay_kept("data", "out");
+    assert_eq!(replayed.code, 0, "{}", replayed.stderr);
+    let summary = place.json("out/summary.json");
+    assert_eq!((&summary["events"], &summary["rejected"]), (&json!(6), &json!(0)));
+    assert_eq!(place.json("out/views.json"), json!({"p": {"views": 3, "durationMs": 30}}));
+}
+
+/// The files below the archive but for those that are being made.
+fn objects(archive: &Path) -> Vec<PathBuf> {
+    let (mut left, mut objects) = (vec![archive.to_owned()], Vec::new());
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            left.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|end| end == "gz")
+            && !path.file_name().unwrap().to_str().unwrap().starts_with('.')
+        {
+            objects.push(path);
+        }
+    }
+    objects
+}
+
+/// Whether it is `YYYY/MM/DD/HH/<stream>-<version>-YYYY-MM-DD-HH-mm-ss-<uuid>.gz`, the times equal.
+fn is_named_as_by_firehose(path: &str) -> bool {
+    let shape: String = path.chars().map(|c| if c.is_ascii_hexdigit() { '0' } else { c }).collect();
+    let uuid = "00000000-0000-0000-0000-000000000000";
+    let name = path.rsplit('/').next().unwrap();
+    shape == format!("0000/00/00/00/{}-0-0000-00-00-00-00-00-{uuid}.gz", hexless("velodrome"))
+        && name.split_at("velodrome-1-".len()).1.replace('-', "/").starts_with(&path[..13])
+}
+
+/// A word as its shape is compared: hexadecimal digits are zeros.
+fn hexless(word: &str) -> String {
+    word.chars().map(|c| if c.is_ascii_hexdigit() { '0' } else { c }).collect()
+}
+
+#[test]
+fn tokens_keep_senders_from_strangers_and_readers_from_sending() {
+    let place = Workplace::new();
+    let refused = refusal(&place.path("data"), "--listen 0.0.0.0:0");
+    assert!(refused.contains("set both tokens"), "{refused}");
+    let one = refusal(&place.path("data"), "--listen 0.0.0.0:0 --ingest-token in");
+    assert!(one.contains("set both tokens"), "{one}");
+    let arguments = "--listen 0.0.0.0:0 --ingest-token in --read-token out";
+    let serving = Serving::start(&place.path("data"), arguments);
+    let status = |path: &str, token: Option<&str>| {
+        let url = format!("{}{path}", serving.url);
+        let bearer = token.map_or_else(String::new, |token| format!("Bearer {token}"));
+        let answer = match path {
+            "/v1/events" => {
+                let request = agent().post(url).header("authorization", bearer);
+                request.header("content-type", "application/json").send(view(1, "u"))
+            }
+            _ => agent().get(url).header("authorization", bearer).call(),
+        };
+        answer.unwrap().status().as_u16()
+    };
+    for (path, expected) in [
+        ("/v1/events", [401, 401, 403, 200]),
+        ("/v1/classes", [401, 401, 200, 200]),
+        ("/metrics", [401, 401, 200, 200]),
+        ("/readyz", [200; 4]),
+        ("/healthz", [200; 4]),
+    ] {
+        let seen = [None, Some("other"), Some("out"), Some("in")].map(|token| status(path, token));
+        assert_eq!(seen, expected, "{path}");
+    }
+    assert_eq!(serving.stop(), 0);
+}
+
+#[test]
+fn metrics_tell_events_log_engine_checkpoint_and_memory() {
+    let place = Workplace::new();
+    let serving = Serving::start(&place.path("data"), "");
+    serving.post(&[sample(1, 5, 1, 1.0), sample(1, 5, 2, 1.0)].join("\n"));
+    assert_eq!(serving.stop(), 0);
+    let arguments = format!("{} --checkpoint-seconds 1", ahead(400));
+    let serving = Serving::start(&place.path("data"), &arguments);
+    let (status, verdicts) =
+        crate::serving::post(&serving.url, &[&view(1, "u")[..], "no event"].join("\n")).unwrap();
+    assert_eq!((status, verdicts["rejected"].as_array().unwrap().len()), (200, 1));
+
+    let metrics = || match get(&format!("{}/metrics", serving.url)) {
+        (200, Value::String(text)) => text,
+        other => panic!("{other:?}"),
+    };
+    let value = |metrics: &str, name: &str| {
+        let of = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse::<f64>().ok();
+        metrics.lines().find_map(of)
+    };
+    wait_for("a checkpoint is written and the history published", || {
+        let metrics = metrics();
+        let is_there = |name| value(&metrics, name) > Some(0.0);
+        is_there("velodrome_checkpoint_seconds_count")
+            && is_there("velodrome_history_objects_total")
+    });
+    let metrics = metrics();
+    for (name, least, most) in [
+        ("velodrome_events_total{verdict=\"accepted\"}", 1.0, 1.0),
+        ("velodrome_events_total{verdict=\"rejected\"}", 1.0, 1.0),
+        ("velodrome_log_fsync_seconds_count", 1.0, 1.0),
+        ("velodrome_records{class=\"1\"}", 2.0, 2.0),
+        ("velodrome_frontier_lag_seconds", 0.0, 60.0),
+        ("velodrome_tick_seconds_count", 1.0, 1e9),
+        ("velodrome_engine_queue_commands", 0.0, 1e9),
+        ("velodrome_log_queue_batches", 0.0, 0.0),
+        ("velodrome_checkpoint_age_seconds", 0.0, 60.0),
+        ("velodrome_resident_bytes", 1e6, 1e12),
+    ] {
+        let value = value(&metrics, name);
+        let is_right = value.is_some_and(|value| (least..=most).contains(&value));
+        assert!(is_right, "{name} is {value:?}:\n{metrics}");
+    }
+    assert_eq!(serving.stop(), 0);
+}
+
+#[test]
+fn what_cannot_be_used_is_refused_by_its_name() {
+    let place = Workplace::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = format!("--listen {}", taken.local_addr().unwrap());
+    place.write("unknown.toml", "divisors = 1");
+    place.write("zero.toml", "divisor = 0");
+    let rules = |name: &str| format!("--rules {}", place.path(name).display());
+    for (arguments, says) in [
+        ("--workers 0", "--workers"),
+        ("--workers many", "'many'"),
+        ("--listen nowhere", "'nowhere'"),
+        (&taken, "cannot listen on"),
+        ("--checkpoint-seconds 31", "31 is not in 1..=30"),
+        ("--client-rate 0", "--client-rate"),
+        ("--clock-speed 0.5 --clock-from 1", "from 1 to 1000"),
+        ("--clock-speed 2", "--clock-from"),
+        ("--log serve=loud", "no filter of logs"),
+        ("--rules missing.toml", "cannot read the rules 'missing.toml'"),
+        (&rules("unknown.toml"), "divisors"),
+        (&rules("zero.toml"), "the rule divisor"),
+        ("--no-such-flag", "--no-such-flag"),
+    ] {
+        let refused = refusal(&place.path("data"), arguments);
+        assert!(refused.contains(says), "{arguments}: {refused}");
+    }
+    place.write("file", "");
+    let refused = refusal(&place.path("file"), "");
+    assert!(refused.contains("give --data a directory"), "{refused}");
+    let without = place.run("serve");
+    assert!(without.code == 2 && without.stderr.contains("--data"), "{}", without.stderr);
+}
+
+#[test]
+fn every_flag_is_an_environment_variable_as_well() {
+    let place = Workplace::new();
+    for command in ["serve", "demo"] {
+        let help = place.run(&format!("{command} --help")).stdout;
+        let is_flag = |line: &&str| line.trim_start().starts_with('-');
+        let own = |line: &&str| !["--help", "--version"].iter().any(|name| line.contains(name));
+        let flags = help.lines().filter(is_flag).filter(own).count();
+        assert!(flags >= 4, "{help}");
+        let unwrapped = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(unwrapped.matches("[env: VELODROME_").count(), flags, "{help}");
+    }
+    let env = [
+        ("VELODROME_DATA", "data"),
+        ("VELODROME_LOG_JSON", "1"),
+        ("VELODROME_REBUILD", "yes"),
+        ("VELODROME_CLOCK_SPEED", "2"),
+    ];
+    let ended = place.run_with("serve", &env, b"");
+    assert!(ended.code == 2 && ended.stderr.contains("--clock-from"), "{}", ended.stderr);
+}
