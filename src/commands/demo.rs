@@ -18,7 +18,7 @@ use crate::log::{self, Clock, Lines};
 use crate::serve;
 use crate::serve::auth::Tokens;
 use crate::serve::limits::Limits;
-use crate::service::{Config, Service};
+use crate::service::{Config, Directory, Service};
 use crate::simulate::drive::{Drive, Rate, drive};
 use crate::simulate::{Parameters, RACE_INTERVAL_MS, Workload};
 
@@ -29,6 +29,8 @@ const RACERS_A_RACE: u32 = 50;
 const RACERS: u32 = 2 * CLASSES as u32 * RACERS_A_RACE;
 /// Races before the first visitor, so that there are records, results and a leaderboard to see.
 const RACES_BEFORE: u64 = 3;
+/// A year of racing: longer than anybody looks.
+const HOURS: f64 = 8_760.0;
 /// How long after its start a race is over at the latest: the last second, the grace and a bit.
 const OVER_MS: u64 = RACE_INTERVAL_MS + 65_000;
 
@@ -56,7 +58,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let data = args.data.unwrap_or_else(|| temporary.path().to_owned());
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let now_ms = now.as_millis() as u64;
-    race_before(&data, now_ms).context("cannot prepare the races before")?;
+    race_before(&data, now_ms).context("cannot write the races before")?;
 
     let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let config = Config {
@@ -83,7 +85,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         .context("cannot wait for signals")?;
     super::print(format_args!("velodrome races at {url}"))?;
 
-    let workload = workload(u64::MAX, now_ms, 1)?;
+    let workload = workload(HOURS, now_ms, 1)?;
     let tour = tour(&url, workload.race(0).id, &data);
     let told = OnceLock::new();
     let racing = Drive {
@@ -105,11 +107,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Racing of the demonstration's size: `races` races from `start_ms` on, or for ever.
-fn workload(races: u64, start_ms: u64, seed: u64) -> anyhow::Result<Workload> {
-    let longest = (9_000 * 365 * 24) as f64;
+/// Racing of the demonstration's size, for some hours from `start_ms` on.
+fn workload(hours: f64, start_ms: u64, seed: u64) -> anyhow::Result<Workload> {
     Ok(Workload::new(Parameters {
-        hours: (races as f64 * RACE_INTERVAL_MS as f64 / 3_600_000.0).min(longest / 10.0),
+        hours,
         racers: RACERS,
         concurrent: CLASSES as u32 * RACERS_A_RACE,
         classes: CLASSES,
@@ -121,6 +122,7 @@ fn workload(races: u64, start_ms: u64, seed: u64) -> anyhow::Result<Workload> {
 
 /// Writes a log of the races before `now_ms` into an empty `data`, as they would have arrived.
 fn race_before(data: &Path, now_ms: u64) -> anyhow::Result<()> {
+    let _own = Directory::take(data)?;
     let start_ms = now_ms - RACES_BEFORE * RACE_INTERVAL_MS - (OVER_MS - RACE_INTERVAL_MS);
     let (clock, time) = Clock::manual(start_ms);
     let log = log::open(data, clock)?;
@@ -128,7 +130,8 @@ fn race_before(data: &Path, now_ms: u64) -> anyhow::Result<()> {
         return Ok(());
     }
     let log = log.start(|_| {})?;
-    let before = workload(RACES_BEFORE, start_ms, 2)?;
+    let hours = (RACES_BEFORE * RACE_INTERVAL_MS) as f64 / 3_600_000.0;
+    let before = workload(hours, start_ms, 2)?;
     for batch in (0..before.races()).flat_map(|race| before.window(race)) {
         let mut lines = Lines::new();
         let Some(last) = batch.lines().last() else { continue };
@@ -143,7 +146,8 @@ fn race_before(data: &Path, now_ms: u64) -> anyhow::Result<()> {
 /// What there is to see, where `race` runs now.
 fn tour(url: &str, race: u64, data: &Path) -> String {
     format!(
-        "  \
+        "\
+look at
   here now      curl '{url}/v1/races?limit=6'
   standings     curl '{url}/v1/races/1/{race}/standings?limit=10'
   all time      curl '{url}/v1/classes/1/board?second=60&limit=10'

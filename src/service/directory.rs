@@ -30,13 +30,16 @@ pub enum DirectoryError {
 
 /// A data directory that is this process's own as long as this lives.
 #[derive(Debug)]
-pub(super) struct Directory {
+pub struct Directory {
     _lock: File,
 }
 
 impl Directory {
     /// Makes the directory where it is not there, and takes it.
-    pub(super) fn take(path: &Path) -> Result<Self, DirectoryError> {
+    ///
+    /// # Errors
+    /// A directory that another process has, or that cannot be made or locked.
+    pub fn take(path: &Path) -> Result<Self, DirectoryError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |reason| DirectoryError::Io { path, reason }

@@ -13,5 +13,5 @@ mod publisher;
 mod running;
 mod saver;
 
-pub use directory::DirectoryError;
+pub use directory::{Directory, DirectoryError};
 pub use running::{Config, Running, Service, ServiceError};

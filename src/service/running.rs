@@ -20,7 +20,9 @@ use super::publisher::Publisher;
 use super::saver::Saver;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::engine::Events;
-use crate::engine::{ClusterError, Command, Feeder, Live, RecoverError, recover, window_ms};
+use crate::engine::{
+    ClusterError, Command, Feeder, Live, RecoverError, Recovered, recover, window_ms,
+};
 use crate::ingest::dead_letters::REJECTED;
 use crate::ingest::rotation::RotatingLetters;
 use crate::log::Log;
@@ -147,8 +149,9 @@ impl Service {
         let files = log.files_from(from)?;
         let recovered = recover(&files, &config.rules, &live.engine, runtime.handle())?;
         let seconds = began.elapsed().as_secs_f64();
-        let (checkpoint_ms, events) = (checkpoint.complete(), recovered.events);
-        tracing::info!(seconds, ?checkpoint_ms, files = files.len(), events, "recovered");
+        let (checkpoint_ms, files) = (checkpoint.complete(), files.len());
+        let Recovered { events, rejected, .. } = recovered;
+        tracing::info!(seconds, ?checkpoint_ms, files, events, rejected, "recovered");
 
         let mut feeder = Feeder::new(live.engine.clone());
         let log = log.not_before(checkpoint.complete().unwrap_or(0));
@@ -204,11 +207,6 @@ pub struct Running {
 }
 
 impl Running {
-    /// The runtime that it runs on.
-    pub fn runtime(&self) -> &Runtime {
-        &self.runtime
-    }
-
     /// Stops in order: running requests end, the log is committed, what is complete is published and
     /// saved, the engine ends.
     pub fn stop(self) {

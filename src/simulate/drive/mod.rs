@@ -2,7 +2,7 @@
 //! was acknowledged is looked for.
 //!
 //! One thread makes the posts, in order of arrival, and a thread a connection sends them; between
-//! them is a queue with a bound. Nothing is lost on the way: what a service turns away for now is
+//! them is a queue with a bound. Nothing is lost on the way: what a service turns away at first is
 //! sent again, which changes nothing where it was taken after all.
 
 mod client;
