@@ -53,8 +53,12 @@ impl Ride {
                 .as_ref()
                 .is_none_or(|last| (last.device_ms, &last.text) < (device_ms, text));
             match &mut self.name {
-                // Nearly always the same name again, which needs no copy.
-                Some(last) if later && last.text == text => last.device_ms = device_ms,
+                // Nearly always the same name again, which needs no copy. Of a ride that is over even
+                // that is told: a checkpoint must know the time that later names are held against.
+                Some(last) if later && last.text == text => {
+                    last.device_ms = device_ms;
+                    changed |= self.told.is_some();
+                }
                 slot if later => {
                     *slot = Some(Name { device_ms, text: text.clone() });
                     changed = true;

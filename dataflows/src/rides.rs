@@ -84,7 +84,10 @@ pub fn rides<'scope>(
             }
             if let (Some(capability), Some(now)) = (&mut idle, frontier.frontier().first()) {
                 capability.downgrade(now);
-                roster.age(now.saturating_sub(SPAN_MS), &mut changes);
+                // Samples before it still wait as long as rides are restored.
+                if !restoring.less_than(now) {
+                    roster.age(now.saturating_sub(SPAN_MS), &mut changes);
+                }
                 output.session(capability).give_iterator(changes.drain(..));
             } else {
                 idle = None;
