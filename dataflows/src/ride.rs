@@ -148,3 +148,35 @@ impl Ride {
         Some(RetiredRide { due: self.due, began: self.began, result: Arc::clone(result) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(device_ms: u64, name: &str) -> Scored {
+        Scored {
+            clock: device_ms,
+            race: 1,
+            device_ms,
+            output: 1.0,
+            name: Some(name.into()),
+            racer: 1,
+            class: 1,
+            second: 1,
+            is_final: false,
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_knows_the_time_of_a_name_that_came_again() {
+        let mut ride = Ride::new(1, 2, 10);
+        ride.add(&sample(1, "Bea"));
+        ride.tell();
+        assert!(ride.add(&sample(5, "Bea")), "it is told again");
+        let (mut restored, _) = Ride::restored(ride.over().unwrap());
+        for ride in [&mut ride, &mut restored] {
+            ride.add(&sample(3, "Ada"));
+            assert_eq!(ride.name().unwrap().text, "Bea");
+        }
+    }
+}
