@@ -100,10 +100,11 @@ pub(super) fn feed<'scope>(
                         Change::Final((class, _), _) => {
                             others.insert(FeedChange::Leaderboard(class));
                         }
-                        Change::Result((class, race), _, _) => {
-                            others.insert(FeedChange::Results(class, race));
-                        }
-                        Change::Name(..) | Change::Kept(..) | Change::Late(_) => {}
+                        // Results are asked for by race.
+                        Change::Result(..)
+                        | Change::Name(..)
+                        | Change::Kept(..)
+                        | Change::Late(_) => {}
                     }
                 }
                 let mut session = output.session(&capability);

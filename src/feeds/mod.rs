@@ -23,8 +23,6 @@ pub enum FeedChange {
     Records(ClassId),
     /// The leaderboard of the class changed.
     Leaderboard(ClassId),
-    /// Results of a race changed.
-    Results(ClassId, RaceId),
 }
 
 /// When a race began, its class and id; in this order, races that are newer are greater.

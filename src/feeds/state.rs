@@ -40,8 +40,6 @@ impl State {
                 self.classes.entry(class).or_default().versions.leaderboard = time;
                 self.newest.leaderboard = time;
             }
-            // Nothing here is made of results: they are asked for by race.
-            FeedChange::Results(..) => {}
         }
     }
 

@@ -38,7 +38,6 @@ impl Model {
             }
             FeedChange::Records(class) => _ = self.records.insert(*class, time),
             FeedChange::Leaderboard(class) => _ = self.leaderboard.insert(*class, time),
-            FeedChange::Results(..) => {}
         }
         let races: BTreeSet<_> =
             self.rides.keys().map(|(class, race, _)| (*class, *race)).collect();
@@ -93,11 +92,10 @@ fn began(stage: &Stage) -> Clock {
 
 /// What the engine could tell next of a ride, where `0..4` chooses: standings, its end, its going.
 fn next(model: &Model, ride: RideKey, choice: u8, output: u8, clock: Clock) -> FeedChange {
-    let (class, race, _) = ride;
+    let (class, _, _) = ride;
     let stage = match (model.rides.get(&ride), choice) {
         (_, 3) => return FeedChange::Records(class),
         (_, 4) => return FeedChange::Leaderboard(class),
-        (_, 5) => return FeedChange::Results(class, race),
         (None, 0) => Stage::Over { began: clock },
         (None, _) => Stage::Running(standing(output.into(), clock)),
         (Some(Stage::Running(last)), 0) => Stage::Over { began: last.began },

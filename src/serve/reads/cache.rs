@@ -197,7 +197,7 @@ mod tests {
             cache.ask(Question::Classes).await.unwrap();
         };
         ask_both().await;
-        stub.tick(5_010, vec![FeedChange::Results(1, 7)]);
+        stub.tick(5_010, vec![]);
         ask_both().await;
         assert_eq!(stub.asked().len(), 2);
         stub.tick(5_020, vec![FeedChange::Leaderboard(3)]);
