@@ -9,7 +9,7 @@ use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 use velodrome_dataflows::{Answer, Change, Clock, Query, Sample, Tracking, Viewed};
 
-use crate::feeds::Feeds;
+use crate::feeds::{Feeds, Live};
 use crate::log::TICK_MS;
 
 /// Commands that wait for a worker, at most; then whoever sends events waits, and queries are refused.
@@ -177,9 +177,12 @@ impl Engine {
         self.reached(clock.next_multiple_of(TICK_MS).saturating_sub(1)).await
     }
 
-    /// The live state of races; not behind `complete`.
-    pub fn feeds(&self) -> &Feeds {
-        &self.feeds
+    /// The live state, and the time that it is of: not before what is complete.
+    pub fn live(&self) -> (Clock, Live<'_>) {
+        // Nothing changed between the live state's last tick and what was complete before it was taken.
+        let complete = self.complete();
+        let live = self.feeds.live();
+        (live.time().max(complete), live)
     }
 
     /// How many commands wait for the workers.

@@ -85,11 +85,19 @@ pub(super) fn keep<'scope>(
 /// Brings the live feeds up to each time as a whole, on worker 0.
 pub(super) fn feed<'scope>(
     changes: Stream<'scope, Clock, Vec<Change>>,
+    viewed: Stream<'scope, Clock, Vec<Viewed>>,
     feeds: Arc<Feeds>,
 ) -> Stream<'scope, Clock, Vec<()>> {
-    let feed_changes = changes.unary(Pipeline, "FeedChanges", |_, _| {
-        |input, output| {
-            input.for_each(|capability, changes| {
+    let feed_changes = changes.binary(viewed, Pipeline, Pipeline, "FeedChanges", |_, _| {
+        |changes, viewed, output| {
+            viewed.for_each(|capability, viewed| {
+                let counts = viewed.drain(..).filter_map(|viewed| match viewed {
+                    Viewed::Count(project, count) => Some(FeedChange::Views(project, count)),
+                    Viewed::Seen(..) => None,
+                });
+                output.session(&capability).give_iterator(counts);
+            });
+            changes.for_each(|capability, changes| {
                 let (mut stages, mut others) = (Vec::new(), BTreeSet::new());
                 for change in changes.drain(..) {
                     match change {

@@ -109,8 +109,9 @@ pub(super) fn run(worker: &mut Worker, inbox: &Inbox, shared: &Shared) {
             viewed: viewed.to_stream(scope),
         };
         let graph = graph(inputs, shared.rules, Mode::Service);
-        keep(graph.changes.clone(), graph.viewed, Arc::clone(&shared.unsaved)).probe_with(&probe);
-        feed(graph.changes, Arc::clone(&shared.feeds)).probe_with(&probe);
+        let (changes, viewed) = (graph.changes.clone(), graph.viewed.clone());
+        keep(changes, viewed, Arc::clone(&shared.unsaved)).probe_with(&probe);
+        feed(graph.changes, graph.viewed, Arc::clone(&shared.feeds)).probe_with(&probe);
         let arranged = graph.arranged.probe_with(&probe);
         let answers = queries(asks.stream(scope), arranged, graph.traces);
         reply(answers, Rc::clone(&replies));

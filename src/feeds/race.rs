@@ -47,6 +47,20 @@ impl Race {
         self.running.len() + self.over
     }
 
+    /// How a running rider stands.
+    pub(super) fn standing(&self, racer: RacerId) -> Option<&Standing> {
+        self.running.get(&racer)
+    }
+
+    /// The greatest second that half of the running riders have reached: one rider whose clock is
+    /// ahead does not move it.
+    pub(super) fn second(&self) -> Option<u16> {
+        let mut seconds: Vec<_> = self.running.values().map(|standing| standing.second).collect();
+        let half = seconds.len().checked_sub(1)? / 2;
+        let (_, second, _) = seconds.select_nth_unstable_by(half, |a, b| b.cmp(a));
+        Some(*second)
+    }
+
     /// How the running riders stand, in no order.
     pub(super) fn standings(&self) -> Vec<(RacerId, Standing)> {
         self.running.iter().map(|(racer, standing)| (*racer, standing.clone())).collect()

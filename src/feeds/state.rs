@@ -1,22 +1,44 @@
-//! What the lock of the live state guards: races by key, and the orders in which they are listed.
+//! What the lock of the live state guards: races by key, the orders in which they are listed, counters,
+//! and what has changed since somebody looked.
 
 use std::collections::BTreeSet;
+use std::mem;
 use std::ops::Bound;
+use std::sync::{Mutex, PoisonError};
 
-use hashbrown::HashMap;
-use velodrome_dataflows::{ClassId, Clock, RaceId, RacerId, RideKey, Stage, Standing};
+use compact_str::CompactString;
+use hashbrown::{HashMap, HashSet};
+use velodrome_dataflows::{
+    ClassId, Clock, RaceId, RacerId, RideKey, Semigroup, Stage, Standing, ViewCount,
+};
 
 use super::race::Race;
 use super::{FeedChange, RaceOrder, RaceSummary, Versions};
 
+/// The live state of one time.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub struct State {
+    time: Clock,
     races: HashMap<(ClassId, RaceId), Race>,
     /// All races.
     order: BTreeSet<RaceOrder>,
     classes: HashMap<ClassId, Class>,
     /// The newest versions of any class.
-    pub(super) newest: Versions,
+    newest: Versions,
+    bans_version: Clock,
+    projects: HashMap<CompactString, ViewCount>,
+    touched: Mutex<Touched>,
+}
+
+/// What changed, came or went.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// Running rides, by race.
+    pub rides: HashMap<(ClassId, RaceId), HashSet<RacerId>>,
+    /// Races whose summary is another one.
+    pub races: HashSet<(ClassId, RaceId)>,
+    /// Projects that were viewed.
+    pub projects: HashSet<CompactString>,
 }
 
 #[derive(Debug, Default)]
@@ -29,16 +51,25 @@ struct Class {
 }
 
 impl State {
-    pub(super) fn apply(&mut self, time: Clock, change: FeedChange) {
-        match change {
-            FeedChange::Stage(ride, stage) => self.take(ride, stage),
-            FeedChange::Records(class) => {
-                self.classes.entry(class).or_default().versions.records = time;
-                self.newest.records = time;
-            }
-            FeedChange::Leaderboard(class) => {
-                self.classes.entry(class).or_default().versions.leaderboard = time;
-                self.newest.leaderboard = time;
+    pub(super) fn apply(&mut self, time: Clock, changes: Vec<FeedChange>) {
+        self.time = time;
+        for change in changes {
+            match change {
+                FeedChange::Stage(ride, stage) => self.take(ride, stage),
+                FeedChange::Records(class) => {
+                    self.classes.entry(class).or_default().versions.records = time;
+                    self.newest.records = time;
+                }
+                FeedChange::Leaderboard(class) => {
+                    self.classes.entry(class).or_default().versions.leaderboard = time;
+                    self.newest.leaderboard = time;
+                }
+                FeedChange::Views(project, more) => {
+                    let count = self.projects.entry(project.clone()).or_default();
+                    count.plus_equals(&more);
+                    self.touched().projects.insert(project);
+                }
+                FeedChange::Bans => self.bans_version = time,
             }
         }
     }
@@ -58,14 +89,28 @@ impl State {
             (None, Some(began)) => (self.races.entry(key).or_insert(Race::new(began)), None),
             (None, None) => return,
         };
+        let (racers, was_running) = (state.racers(), state.standing(racer).is_some());
         state.take(racer, stage);
         let after = state.listing();
+        let is_ride = was_running || state.standing(racer).is_some();
+        let is_race = before != after || racers != state.racers();
         if after.is_none() {
             self.races.remove(&key);
         }
         if before != after {
             self.list(key, before, after);
         }
+        let touched = self.touched();
+        if is_ride {
+            touched.rides.entry(key).or_default().insert(racer);
+        }
+        if is_race {
+            touched.races.insert(key);
+        }
+    }
+
+    fn touched(&mut self) -> &mut Touched {
+        self.touched.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts a race where it is to be listed, in place of where it was.
@@ -92,16 +137,38 @@ impl State {
         }
     }
 
-    /// In no order.
-    pub(super) fn standings(
-        &self,
-        class: ClassId,
-        race: RaceId,
-    ) -> Option<Vec<(RacerId, Standing)>> {
-        self.races.get(&(class, race)).map(Race::standings)
+    /// The last tick that changed anything, 0 where none did.
+    pub fn time(&self) -> Clock {
+        self.time
     }
 
-    pub(super) fn races(
+    /// What changed since the last call, up to this very time. Somebody must call it now and then, or
+    /// it grows with each race.
+    pub fn take_touched(&self) -> Touched {
+        mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How each running ride of a race stands: outputs descending, racers of equal ones ascending.
+    /// Empty where the race is over, `None` where no such race is known.
+    pub fn standings(&self, class: ClassId, race: RaceId) -> Option<Vec<(RacerId, Standing)>> {
+        let mut rows = self.races.get(&(class, race))?.standings();
+        rows.sort_unstable_by(|(a, x), (b, y)| y.output.cmp(&x.output).then(a.cmp(b)));
+        Some(rows)
+    }
+
+    /// How a running ride stands.
+    pub fn standing(&self, (class, race, racer): RideKey) -> Option<&Standing> {
+        self.races.get(&(class, race))?.standing(racer)
+    }
+
+    /// The greatest second that half of the running rides of a race have reached.
+    pub fn second(&self, class: ClassId, race: RaceId) -> Option<u16> {
+        self.races.get(&(class, race))?.second()
+    }
+
+    /// At most `limit` races, of one class or of all, newest first: `began` descending, then class
+    /// and race descending. They begin behind the given one, which need not be there any more.
+    pub fn races(
         &self,
         class: Option<ClassId>,
         behind: Option<RaceOrder>,
@@ -117,27 +184,60 @@ impl State {
         listed.take(limit).filter_map(|(_, class, race)| self.race(*class, *race)).collect()
     }
 
-    pub(super) fn race(&self, class: ClassId, race: RaceId) -> Option<RaceSummary> {
+    /// A race that has riders, running or over.
+    pub fn race(&self, class: ClassId, race: RaceId) -> Option<RaceSummary> {
         let state = self.races.get(&(class, race))?;
         let (began, is_running) = state.listing()?;
         Some(RaceSummary { order: (began, class, race), is_running, racers: state.racers() })
     }
 
-    pub(super) fn running(&self, class: ClassId) -> Option<RaceId> {
+    /// The newest running race of a class.
+    pub fn running(&self, class: ClassId) -> Option<RaceId> {
         self.classes.get(&class)?.running()
     }
 
-    pub(super) fn running_by_class(&self) -> Vec<(ClassId, RaceId)> {
+    /// The newest running race of each class that has one, classes in no order.
+    pub fn running_by_class(&self) -> Vec<(ClassId, RaceId)> {
         let classes = self.classes.iter();
         classes.filter_map(|(class, of_class)| Some((*class, of_class.running()?))).collect()
     }
 
-    pub(super) fn record_versions(&self) -> Vec<(ClassId, Clock)> {
-        self.classes.iter().map(|(class, of_class)| (*class, of_class.versions.records)).collect()
+    /// When records and leaderboard of a class changed last.
+    pub fn versions(&self, class: ClassId) -> Versions {
+        let own = self.classes.get(&class).map(|of_class| of_class.versions);
+        self.with_bans(own.unwrap_or_default())
     }
 
-    pub(super) fn versions(&self, class: ClassId) -> Versions {
-        self.classes.get(&class).map(|of_class| of_class.versions).unwrap_or_default()
+    /// When the records of each known class changed last, classes in no order.
+    pub fn record_versions(&self) -> Vec<(ClassId, Clock)> {
+        let classes = self.classes.iter();
+        classes.map(|(class, own)| (*class, self.with_bans(own.versions).records)).collect()
+    }
+
+    /// When records and leaderboard of any class changed last.
+    pub fn newest_versions(&self) -> Versions {
+        self.with_bans(self.newest)
+    }
+
+    /// Bans change the records and leaderboards of all classes.
+    fn with_bans(&self, Versions { records, leaderboard }: Versions) -> Versions {
+        let bans = self.bans_version;
+        Versions { records: records.max(bans), leaderboard: leaderboard.max(bans) }
+    }
+
+    /// When who is banned changed last, 0 for never.
+    pub fn bans_version(&self) -> Clock {
+        self.bans_version
+    }
+
+    /// How often and how long a project was viewed, where it ever was.
+    pub fn project(&self, project: &str) -> Option<ViewCount> {
+        self.projects.get(project).copied()
+    }
+
+    /// All projects that were ever viewed, in no order.
+    pub fn projects(&self) -> impl Iterator<Item = (&CompactString, &ViewCount)> {
+        self.projects.iter()
     }
 }
 

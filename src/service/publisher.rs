@@ -47,7 +47,8 @@ impl Publisher {
     /// Publishes the classes whose turn it is, or all that changed where it is the last time.
     async fn publish(&mut self, is_last: bool) {
         let now = self.clock.now();
-        for (class, changed) in self.engine.feeds().record_versions() {
+        let versions = self.engine.live().1.record_versions();
+        for (class, changed) in versions {
             let is_due = self.published.get(&class).is_none_or(|(read, at)| {
                 *read < changed && (is_last || at.saturating_add(EVERY_MS) <= now)
             });

@@ -1,8 +1,8 @@
 //! Whole answers that many ask for, kept until what they rest on changes.
 //!
 //! An answer is kept under the *version* of what it rests on: the time of the last change. A reader
-//! takes the time that is complete, then the version; the live state is never behind what is
-//! complete, so an answer of that version holds at that time too, unless it is of a later one.
+//! takes the version from the live state, which is of one time; an answer of that version holds at
+//! that time too, unless it is of a later one.
 
 use std::mem::size_of;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use metrics::counter;
 use velodrome_dataflows::{Answer, BestFinal, ClassId, ClassSize, Clock, Output, Query, RacerId};
 
 use crate::engine::{Engine, EngineError};
-use crate::feeds::Feeds;
+use crate::feeds::State;
 use crate::serve::error::ApiError;
 
 /// Kept answers have at most so many bytes: some 40 boards of 100,000 racers.
@@ -42,14 +42,14 @@ impl Question {
     }
 
     /// When what the answer rests on changed last.
-    fn version(&self, feeds: &Feeds) -> Clock {
+    fn version(&self, live: &State) -> Clock {
         match self {
-            Self::Board(class, _) => feeds.versions(*class).records,
-            Self::Leaderboard(class) => feeds.versions(*class).leaderboard,
-            Self::Classes => feeds.newest_versions().records,
+            Self::Board(class, _) => live.versions(*class).records,
+            Self::Leaderboard(class) => live.versions(*class).leaderboard,
+            Self::Classes => live.newest_versions().records,
             // A name is told with what its ride adds to a record or to a leaderboard.
             Self::Names(_) => {
-                let newest = feeds.newest_versions();
+                let newest = live.newest_versions();
                 newest.records.max(newest.leaderboard)
             }
         }
@@ -96,8 +96,10 @@ impl Cache {
     /// # Errors
     /// An engine that is over its bound, or stopping.
     pub(super) async fn ask(&self, question: Question) -> Result<(Clock, Arc<Answer>), ApiError> {
-        let complete = self.engine.complete();
-        let version = question.version(self.engine.feeds());
+        let (now, version) = {
+            let (now, live) = self.engine.live();
+            (now, question.version(&live))
+        };
         let name = question.name();
         let key = (question.clone(), version);
         let mut is_hit = true;
@@ -111,7 +113,7 @@ impl Cache {
         let (as_of, answer) = answer.await.map_err(|error: Arc<EngineError>| *error)?;
         let hit = if is_hit { "true" } else { "false" };
         counter!("velodrome_board_cache_total", "query" => name, "hit" => hit).increment(1);
-        Ok((as_of.max(complete), answer))
+        Ok((as_of.max(now), answer))
     }
 }
 

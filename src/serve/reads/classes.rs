@@ -57,7 +57,7 @@ pub(super) async fn classes(
         let row = classes.entry(*class).or_default();
         (row.records, row.racers) = (size.records, size.racers);
     }
-    for (class, race) in reads.engine.feeds().running_by_class() {
+    for (class, race) in reads.engine.live().1.running_by_class() {
         classes.entry(class).or_default().running_race_id = Some(race);
     }
     let rows = classes.into_iter().map(|(class_id, row)| ClassRow { class_id, ..row });

@@ -117,8 +117,10 @@ pub(super) async fn races(
     let behind = cursor::decode(&list, cursor.as_deref())?;
     let limit = limit.unwrap_or_default();
     token::wait_for(&reads.engine, after.as_deref()).await?;
-    let as_of = reads.engine.complete();
-    let mut races = reads.engine.feeds().races(class_id, behind, limit.rows() + 1);
+    let (as_of, mut races) = {
+        let (as_of, live) = reads.engine.live();
+        (as_of, live.races(class_id, behind, limit.rows() + 1))
+    };
     let next = cut(&mut races, limit).map(|last| cursor::encode(&list, &last.order));
     Ok(Json(Races { as_of, rows: races.iter().map(RaceRow::from).collect(), next }))
 }

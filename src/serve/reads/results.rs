@@ -134,7 +134,7 @@ pub(super) async fn results(
     token::wait_for(&reads.engine, after.as_deref()).await?;
     let (as_of, answer) = reads.engine.ask(Query::Results(class_id, race_id)).await?;
     let Answer::Results(results) = answer else { return Err(internal()) };
-    let known = reads.engine.feeds().race(class_id, race_id);
+    let known = reads.engine.live().1.race(class_id, race_id);
     if known.is_none() && results.is_empty() {
         return Err(race.not_found());
     }

@@ -88,8 +88,10 @@ pub(super) async fn standings(
     let list = format!("standings/{class_id}/{race_id}");
     let selection = Selection::new(&list, limit, cursor.as_deref(), around, window)?;
     token::wait_for(&reads.engine, after.as_deref()).await?;
-    let as_of = reads.engine.complete();
-    let all = reads.engine.feeds().standings(class_id, race_id);
+    let (as_of, all) = {
+        let (as_of, live) = reads.engine.live();
+        (as_of, live.standings(class_id, race_id))
+    };
     let all = all.ok_or_else(|| race.not_found())?;
     let part = selection.of(&all);
     let nameless = part.rows.iter().filter(|(_, (_, standing))| standing.name.is_none());
