@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::App;
 use super::error::ApiError;
+use super::grant::Grant;
 
 /// The tokens that open the doors. Without any, both are open; with one alone, the other door is
 /// shut for want of a token, but for reads, which either token opens.
@@ -49,20 +50,22 @@ pub fn check_bind(address: SocketAddr, tokens: &Tokens) -> Result<(), BindError>
 /// Lets through who may send events.
 pub(super) async fn ingest(
     State(app): State<App>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
     app.tokens().check_ingest(request.headers())?;
+    request.extensions_mut().insert(Grant::default());
     Ok(next.run(request).await)
 }
 
 /// Lets through who may read.
 pub(super) async fn read(
     State(app): State<App>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
     app.tokens().check_read(request.headers())?;
+    request.extensions_mut().insert(Grant::default());
     Ok(next.run(request).await)
 }
 

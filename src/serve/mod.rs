@@ -10,6 +10,7 @@ mod batch;
 mod body;
 pub mod error;
 mod frame;
+pub mod grant;
 mod ingest;
 pub mod limits;
 mod openapi;
