@@ -89,6 +89,7 @@ fn run(workers: usize, chunks: Vec<Chunk>) -> f64 {
                 tracking: tracking.to_stream(scope),
                 changes: empty(scope),
                 viewed: empty(scope),
+                bans: empty(scope),
             };
             let graph = graph(inputs, Rules::default(), Mode::Replay);
             graph.arranged.probe_with(&probe);

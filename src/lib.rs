@@ -1,5 +1,6 @@
 //! Velodrome: race telemetry and view events to records, results, leaderboards and view counts.
 
+pub mod bans;
 pub mod batch;
 pub mod checkpoint;
 pub mod commands;
@@ -8,6 +9,7 @@ pub mod feeds;
 pub mod ingest;
 pub mod log;
 pub mod memory;
+pub mod replace;
 pub mod results;
 pub mod rules;
 pub mod serve;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use crate::bans::Ban;
 use crate::curve::Record;
 use crate::event::{ClassId, Clock, RaceId, RacerId};
 use crate::leaderboard::BestFinal;
@@ -28,7 +29,9 @@ pub enum Change {
     Result((ClassId, RaceId), (RacerId, Arc<RideResult>), isize),
     /// So many samples came more than an hour after their ride was over.
     Late(u64),
-    /// The ride's way through its race; told in a service only.
+    /// Who is banned changed; told on every worker.
+    Ban(Ban),
+    /// The ride's way through its race; told in a service only, and not of racers who are banned.
     Stage(RideKey, Stage),
     /// What a checkpoint is to keep of the ride from now on; told in a service only.
     Kept(RideKey, Kept),
@@ -39,12 +42,13 @@ pub enum Change {
 pub enum Stage {
     /// Running; told whenever the standing changes.
     Running(Standing),
-    /// Over; told once.
+    /// Over; told once, and again when a ban of its racer is lifted.
     Over {
         /// The event clock at its first sample.
         began: Clock,
     },
-    /// Over for so long that its result was taken back.
+    /// Running or over no longer: over for so long that its result was taken back, or its racer is
+    /// banned.
     Forgotten,
 }
 

@@ -6,6 +6,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::generic::Operator;
 
+use crate::bans::{Ban, BanTrace, bans};
 use crate::change::Change;
 use crate::event::{Clock, Sample, Tracking};
 use crate::leaderboard::{LeaderboardTrace, leaderboard};
@@ -30,6 +31,8 @@ pub struct Inputs<'scope> {
     pub changes: Stream<'scope, Clock, Vec<Change>>,
     /// What a checkpoint kept of views.
     pub viewed: Stream<'scope, Clock, Vec<Viewed>>,
+    /// Who is banned, on any worker; a racer is banned, then no longer, then again.
+    pub bans: Stream<'scope, Clock, Vec<Ban>>,
 }
 
 /// The state of one worker's share of the graph, readable at every time that all workers completed.
@@ -44,6 +47,8 @@ pub struct Traces {
     pub names: NameTrace,
     /// View counts by project.
     pub views: ViewTrace,
+    /// Banned racers, all of them on every worker.
+    pub bans: BanTrace,
 }
 
 /// What comes out of the graph.
@@ -60,17 +65,19 @@ pub struct Graph<'scope> {
 
 /// Builds the graph over `inputs`.
 pub fn graph(inputs: Inputs<'_>, rules: Rules, mode: Mode) -> Graph<'_> {
-    let Inputs { samples, tracking, changes, viewed } = inputs;
-    let changes = rides(output(samples, rules), changes, rules, mode);
+    let Inputs { samples, tracking, changes, viewed, bans: banned } = inputs;
+    let changes = rides(output(samples, rules), changes, banned, rules, mode);
     let records = records(changes.clone());
     let results = results(changes.clone());
     let leaderboard = leaderboard(changes.clone());
     let names = names(changes.clone());
+    let bans = bans(changes.clone());
     let (views, viewed) = views(tracking, viewed, mode);
     let arranged = ended(records.stream)
         .concat(ended(results.stream))
         .concat(ended(leaderboard.stream))
         .concat(ended(names.stream))
+        .concat(ended(bans.stream))
         .concat(ended(views.stream));
     let traces = Traces {
         records: records.trace,
@@ -78,6 +85,7 @@ pub fn graph(inputs: Inputs<'_>, rules: Rules, mode: Mode) -> Graph<'_> {
         leaderboard: leaderboard.trace,
         names: names.trace,
         views: views.trace,
+        bans: bans.trace,
     };
     Graph { traces, changes, viewed, arranged }
 }

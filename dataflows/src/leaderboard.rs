@@ -16,13 +16,16 @@ use crate::rides::select;
 
 /// The best final output of a racer in a class, and where it was set.
 ///
-/// As a difference, adding two keeps the greater output; of equal ones, the smaller race id.
+/// As a difference, adding two keeps the greater output; of equal ones, the smaller race id; of those
+/// of one race, the earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct BestFinal {
     /// Output of the final event.
     pub output: Output,
     /// The race where it was set.
     pub race: RaceId,
+    /// The event clock at the final event that set it.
+    pub at: Clock,
 }
 
 impl IsZero for BestFinal {
@@ -34,7 +37,8 @@ impl IsZero for BestFinal {
 
 impl Semigroup for BestFinal {
     fn plus_equals(&mut self, other: &Self) {
-        let order = other.output.cmp(&self.output).then(self.race.cmp(&other.race));
+        let order = other.output.cmp(&self.output);
+        let order = order.then(self.race.cmp(&other.race)).then(self.at.cmp(&other.at));
         if order.is_gt() {
             *self = *other;
         }

@@ -5,9 +5,10 @@
 //!
 //! In the order of an event's way: [`Sample`] and [`Tracking`] come in, [`output()`] scores samples,
 //! [`rides()`] gathers them, and [`records()`], [`results()`], [`leaderboard()`] and [`views()`] keep
-//! what follows. [`graph()`] puts them together.
+//! what follows; [`bans()`] tells whom no answer speaks of. [`graph()`] puts them together.
 #![deny(missing_docs)]
 
+mod bans;
 mod change;
 mod curve;
 mod event;
@@ -28,6 +29,7 @@ mod views;
 // How two differences of one key are joined.
 pub use differential_dataflow::difference::Semigroup;
 
+pub use bans::{Ban, BanTrace, bans};
 pub use change::{Change, Kept, OverRide, RetiredRide, RideKey, Stage, Standing};
 pub use curve::{Curve, Record};
 pub use event::{ClassId, Clock, RaceId, RacerId, Sample, Tracking};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use crate::bans::{banned, is_banned};
 use crate::curve::Record;
 use crate::event::{ClassId, Clock, RaceId, RacerId};
 use crate::graph::Traces;
@@ -74,7 +75,8 @@ pub struct ClassSize {
 }
 
 impl Query {
-    /// This worker's part of the answer, at time `at`.
+    /// This worker's part of the answer, at time `at`: without the rows of racers who are
+    /// banned then.
     pub(crate) fn answer(&self, traces: &mut Traces, at: Clock) -> Answer {
         match self {
             Self::Board(class, second) => {
@@ -90,14 +92,18 @@ impl Query {
                 Answer::History(rows)
             }
             Self::Leaderboard(class) => {
-                let mut rows = Vec::new();
+                let (banned, mut rows) = (banned(&mut traces.bans, at), Vec::new());
                 read(&mut traces.leaderboard, at, Some(&(*class, 0)), |(of, racer), (), best| {
-                    while_same(of == class, || rows.push((*racer, best)))
+                    let row = (!banned.contains(racer)).then_some((*racer, best));
+                    while_same(of == class, || rows.extend(row))
                 });
                 Answer::Leaderboard(rows)
             }
             Self::Curve(class, racer) => {
                 let (key, mut curve) = ((*class, *racer), None);
+                if is_banned(&mut traces.bans, *racer, at) {
+                    return Answer::Curve(None);
+                }
                 read(&mut traces.records, at, Some(&key), |of, (), record| {
                     curve = (*of == key).then_some(record);
                     Break(())
@@ -106,8 +112,10 @@ impl Query {
             }
             Self::Results(class, race) => {
                 let (key, mut rows) = ((*class, *race), Vec::new());
+                let banned = banned(&mut traces.bans, at);
                 read(&mut traces.results, at, Some(&key), |of, row, _| {
-                    while_same(*of == key, || rows.push(row.clone()))
+                    let row = (!banned.contains(&row.0)).then(|| row.clone());
+                    while_same(*of == key, || rows.extend(row))
                 });
                 Answer::Results(rows)
             }
@@ -123,7 +131,11 @@ impl Query {
             }
             Self::Classes => {
                 let mut classes: Vec<(ClassId, ClassSize)> = Vec::new();
-                read(&mut traces.records, at, None, |(class, _), (), record| {
+                let banned = banned(&mut traces.bans, at);
+                read(&mut traces.records, at, None, |(class, racer), (), record| {
+                    if banned.contains(racer) {
+                        return Continue(());
+                    }
                     if classes.last().is_none_or(|(last, _)| last != class) {
                         classes.push((*class, ClassSize::default()));
                     }
@@ -216,10 +228,15 @@ impl Answer {
     }
 }
 
-/// Visits the record curves of a class, racers ascending.
+/// Visits the record curves of a class, racers ascending, without those who are banned.
 fn of_class(traces: &mut Traces, class: ClassId, at: Clock, mut take: impl FnMut(RacerId, Record)) {
+    let banned = banned(&mut traces.bans, at);
     read(&mut traces.records, at, Some(&(class, 0)), |(of, racer), (), record| {
-        while_same(*of == class, || take(*racer, record))
+        while_same(*of == class, || {
+            if !banned.contains(racer) {
+                take(*racer, record);
+            }
+        })
     });
 }
 

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::mem;
 
 use timely::dataflow::Stream;
-use timely::dataflow::channels::pact::{Exchange, Pipeline};
-use timely::dataflow::operators::Capability;
+use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
+use timely::dataflow::operators::vec::{Broadcast, Map};
+use timely::dataflow::operators::{Capability, Concat, Exchange};
 
+use crate::bans::Ban;
 use crate::change::{Change, RideKey};
 use crate::event::Clock;
 use crate::output::{Rules, Scored, worker_hash};
@@ -24,26 +26,41 @@ pub const SPAN_MS: u64 = 60_000;
 /// the race plus the grace; a sample within an hour of that changes its result, a later one only the
 /// records and the leaderboard.
 ///
-/// What a checkpoint kept comes in by `restored`, on any worker, at times before all samples.
+/// What a checkpoint kept comes in by `restored`, on any worker, at times before all samples. A ban,
+/// of any worker, takes effect before the samples of its time; of racers who are banned no stage is
+/// told, and when that begins, that their rides are forgotten.
 ///
 /// In a service a sample's clock is at most [`SPAN_MS`] behind its time.
 pub fn rides<'scope>(
     samples: Stream<'scope, Clock, Vec<Scored>>,
     restored: Stream<'scope, Clock, Vec<Change>>,
+    bans: Stream<'scope, Clock, Vec<Ban>>,
     rules: Rules,
     mode: Mode,
 ) -> Stream<'scope, Clock, Vec<Change>> {
-    let by_ride = Exchange::new(home);
-    samples.binary_frontier(restored, Pipeline, by_ride, "Rides", move |capability, _| {
+    let told = restored.exchange(home).concat(bans.broadcast().map(Change::Ban));
+    samples.binary_frontier(told, Pipeline, Pipeline, "Rides", move |capability, _| {
         // A service tells what time alone brings about.
         let mut idle = (mode == Mode::Service).then_some(capability);
         let mut stash: BTreeMap<Clock, (Capability<Clock>, Vec<Vec<Scored>>)> = BTreeMap::new();
         let mut due: BTreeMap<Clock, (Capability<Clock>, Vec<RideKey>)> = BTreeMap::new();
+        let mut bans: BTreeMap<Clock, (Capability<Clock>, Vec<Ban>)> = BTreeMap::new();
         let mut roster = Roster::new(rules, mode);
         let mut changes = Vec::new();
-        move |(input, frontier), (restored, restoring), output| {
-            restored.for_each(|capability, kept| {
-                kept.drain(..).for_each(|change| roster.restore(change, &mut changes));
+        move |(input, frontier), (told, telling), output| {
+            told.for_each(|capability, told| {
+                for change in told.drain(..) {
+                    let Change::Ban(ban) = change else {
+                        roster.restore(change, &mut changes);
+                        continue;
+                    };
+                    let Some(time) = capability.least().copied() else { continue };
+                    if let Some((_, held)) = bans.get_mut(&time) {
+                        held.push(ban);
+                    } else if let Some(capability) = capability.retain_least(0) {
+                        bans.insert(time, (capability, vec![ban]));
+                    }
+                }
                 output.session(&capability).give_iterator(changes.drain(..));
             });
             input.for_each(|capability, samples| {
@@ -54,22 +71,20 @@ pub fn rides<'scope>(
                     stash.insert(time, (capability, vec![mem::take(samples)]));
                 }
             });
-            let passed = |time: Option<&Clock>| {
-                time.copied().filter(|t| !frontier.less_equal(t) && !restoring.less_equal(t))
-            };
             loop {
-                let next_due = passed(due.keys().next());
-                let next_batch = passed(stash.keys().next());
-                // Rides that are over at a time are told of before samples of that time come.
-                let close = next_due.filter(|due| next_batch.is_none_or(|batch| *due <= batch));
-                let capability = if let Some((capability, keys)) =
-                    close.and_then(|time| due.remove(&time))
-                {
+                let next = [bans.keys().next(), due.keys().next(), stash.keys().next()];
+                let next = next.into_iter().flatten().min().copied();
+                let has_passed = |t: &Clock| !frontier.less_equal(t) && !telling.less_equal(t);
+                let Some(time) = next.filter(has_passed) else { break };
+                // Of one time, bans take effect first; then rides that are over are told of, before
+                // samples come.
+                let capability = if let Some((capability, bans)) = bans.remove(&time) {
+                    roster.ban(&bans, &mut changes);
+                    capability
+                } else if let Some((capability, keys)) = due.remove(&time) {
                     roster.close(keys, &mut changes);
                     capability
-                } else if let Some((time, (capability, batches))) =
-                    next_batch.and_then(|time| stash.remove_entry(&time))
-                {
+                } else if let Some((capability, batches)) = stash.remove(&time) {
                     roster.take(&in_clock_order(batches), &mut changes);
                     for (over, key) in roster.begun.drain(..) {
                         let at = over.next_multiple_of(DUE_STEP_MS).max(time);
@@ -84,8 +99,8 @@ pub fn rides<'scope>(
             }
             if let (Some(capability), Some(now)) = (&mut idle, frontier.frontier().first()) {
                 capability.downgrade(now);
-                // Samples before it still wait as long as rides are restored.
-                if !restoring.less_than(now) {
+                // Samples before it still wait as long as rides are restored or bans may come.
+                if !telling.less_than(now) {
                     roster.age(now.saturating_sub(SPAN_MS), &mut changes);
                 }
                 output.session(capability).give_iterator(changes.drain(..));

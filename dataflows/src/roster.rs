@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
+use hashbrown::{HashMap, HashSet};
 
+use crate::bans::Ban;
 use crate::change::{Change, Kept, RetiredRide, RideKey, Stage};
 use crate::curve::Curve;
-use crate::event::Clock;
+use crate::event::{Clock, RacerId};
 use crate::leaderboard::BestFinal;
 use crate::names::Name;
 use crate::output::{Output, Rules, Scored};
@@ -41,6 +42,8 @@ pub(crate) struct Roster {
     over: BTreeMap<Clock, Vec<RideKey>>,
     /// In a service, rides that are retired, by the clock at which they were over.
     retired: BTreeMap<Clock, Vec<RideKey>>,
+    /// Racers of whom no stage is told.
+    banned: HashSet<RacerId>,
 }
 
 /// What is known of a ride.
@@ -53,8 +56,15 @@ enum State {
 
 impl Roster {
     pub(crate) fn new(rules: Rules, mode: Mode) -> Self {
-        let (over, retired) = (BTreeMap::new(), BTreeMap::new());
-        Self { rules, mode, rides: HashMap::new(), begun: Vec::new(), over, retired }
+        Self {
+            rules,
+            mode,
+            rides: HashMap::new(),
+            begun: Vec::new(),
+            over: BTreeMap::new(),
+            retired: BTreeMap::new(),
+            banned: HashSet::new(),
+        }
     }
 
     /// Takes the samples of one time, in the order of their clocks.
@@ -68,7 +78,8 @@ impl Roster {
             let by_racer = (sample.class, sample.racer);
             let clock = sample.clock;
             if sample.is_final {
-                let best = BestFinal { output: Output(sample.output), race: sample.race };
+                let output = Output(sample.output);
+                let best = BestFinal { output, race: sample.race, at: clock };
                 changes.push(Change::Final(by_racer, best));
                 tell_name(sample, changes);
             }
@@ -108,11 +119,7 @@ impl Roster {
         if self.mode == Mode::Service {
             moved.sort_unstable();
             moved.dedup();
-            let running = |key: &RideKey| match self.rides.get(key) {
-                Some(State::Open(ride)) => Some(Stage::Running(ride.standing())),
-                _ => None,
-            };
-            changes.extend(moved.iter().filter_map(|k| Some(Change::Stage(*k, running(k)?))));
+            moved.into_iter().for_each(|key| self.tell_stage(key, changes));
         }
         if late > 0 {
             changes.push(Change::Late(late));
@@ -124,12 +131,44 @@ impl Roster {
         for key in keys {
             self.tell(key, changes);
             if let Some(State::Open(ride)) = self.rides.get(&key) {
-                let (due, began) = (ride.due, ride.began);
-                self.over.entry(due.next_multiple_of(DUE_STEP_MS)).or_default().push(key);
-                if self.mode == Mode::Service {
-                    changes.push(Change::Stage(key, Stage::Over { began }));
-                }
+                let at = ride.due.next_multiple_of(DUE_STEP_MS);
+                self.over.entry(at).or_default().push(key);
             }
+            if self.mode == Mode::Service {
+                self.tell_stage(key, changes);
+            }
+        }
+    }
+
+    /// Tells where a ride stands, but for those of racers who are banned.
+    fn tell_stage(&self, key: RideKey, changes: &mut Vec<Change>) {
+        let (_, _, racer) = key;
+        if let Some(state) = self.rides.get(&key).filter(|_| !self.banned.contains(&racer)) {
+            changes.push(Change::Stage(key, state.stage()));
+        }
+    }
+
+    /// Takes who is banned and who no longer is, all that change at one time.
+    pub(crate) fn ban(&mut self, bans: &[Ban], changes: &mut Vec<Change>) {
+        let mut turned: HashMap<RacerId, isize> = HashMap::new();
+        for ban in bans {
+            *turned.entry(ban.racer).or_default() += ban.diff();
+            changes.push(Change::Ban(*ban));
+        }
+        // Who was banned and is no longer, or the other way round, at one time: nothing.
+        turned.retain(|_, diff| *diff != 0);
+        for (racer, diff) in &turned {
+            if *diff > 0 {
+                self.banned.insert(*racer);
+            } else {
+                self.banned.remove(racer);
+            }
+        }
+        for (key, state) in &self.rides {
+            let (_, _, racer) = key;
+            let Some(diff) = turned.get(racer) else { continue };
+            let stage = if *diff > 0 { Stage::Forgotten } else { state.stage() };
+            changes.push(Change::Stage(*key, stage));
         }
     }
 
@@ -190,7 +229,9 @@ impl Roster {
         let Some(State::Retired(ride)) = self.rides.remove(&key) else { return };
         let (class, race, racer) = key;
         changes.push(Change::Result((class, race), (racer, ride.result), -1));
-        changes.push(Change::Stage(key, Stage::Forgotten));
+        if !self.banned.contains(&racer) {
+            changes.push(Change::Stage(key, Stage::Forgotten));
+        }
         changes.push(Change::Kept(key, Kept::Forgotten));
     }
 
@@ -198,25 +239,36 @@ impl Roster {
     /// as it is.
     pub(crate) fn restore(&mut self, kept: Change, changes: &mut Vec<Change>) {
         let Change::Kept(key, ride) = kept else { return changes.push(kept) };
-        let (state, began, result) = match ride {
+        let (state, result) = match ride {
             Kept::Over(over) => {
-                let (due, began) = (over.due, over.began);
-                self.over.entry(due.next_multiple_of(DUE_STEP_MS)).or_default().push(key);
+                let at = over.due.next_multiple_of(DUE_STEP_MS);
+                self.over.entry(at).or_default().push(key);
                 let (ride, result) = Ride::restored(over);
-                (State::Open(Box::new(ride)), began, result)
+                (State::Open(Box::new(ride)), result)
             }
             Kept::Retired(ride) => {
-                let (began, result) = (ride.began, Arc::clone(&ride.result));
+                let result = Arc::clone(&ride.result);
                 let at = ride.due.next_multiple_of(DUE_STEP_MS);
                 self.retired.entry(at).or_default().push(key);
-                (State::Retired(Box::new(ride)), began, result)
+                (State::Retired(Box::new(ride)), result)
             }
             Kept::Forgotten => return,
         };
         self.rides.insert(key, state);
         let (class, race, racer) = key;
         changes.push(Change::Result((class, race), (racer, result), 1));
-        changes.push(Change::Stage(key, Stage::Over { began }));
+        self.tell_stage(key, changes);
+    }
+}
+
+impl State {
+    /// Where the ride stands.
+    fn stage(&self) -> Stage {
+        match self {
+            Self::Open(ride) if ride.is_told() => Stage::Over { began: ride.began },
+            Self::Open(ride) => Stage::Running(ride.standing()),
+            Self::Retired(ride) => Stage::Over { began: ride.began },
+        }
     }
 }
 

@@ -24,6 +24,7 @@ impl Traces {
         compact(&mut self.leaderboard, read, arranged);
         compact(&mut self.names, read, arranged);
         compact(&mut self.views, read, arranged);
+        compact(&mut self.bans, read, arranged);
     }
 }
 

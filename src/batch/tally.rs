@@ -37,7 +37,7 @@ impl Tally {
             Kind::Tracking(view) => self.views.take(clock, view),
             Kind::Race(sample) => {
                 let output = self.rules.output(sample.cadence, sample.resistance);
-                self.record(&sample, output);
+                self.record(clock, &sample, output);
                 let key = (sample.class, sample.race, sample.racer);
                 let first = || Ride::new(&self.rules, clock, sample.second);
                 let ride = self.rides.entry(key).or_insert_with(first);
@@ -52,13 +52,13 @@ impl Tally {
         self.late
     }
 
-    fn record(&mut self, sample: &Sample, output: f64) {
+    fn record(&mut self, clock: Clock, sample: &Sample, output: f64) {
         let key = (sample.class, sample.racer);
         let length = self.rules.race_seconds;
         let record = self.records.entry(key).or_insert_with(|| Curve::with_capacity(length));
         record.raise(sample.second, output);
         if sample.is_final {
-            let new = BestFinal { output: Output(output), race: sample.race };
+            let new = BestFinal { output: Output(output), race: sample.race, at: clock };
             let best = self.leaderboard.entry(key).or_insert(new);
             let is_earlier = new.output == best.output && new.race < best.race;
             if new.output > best.output || is_earlier {
@@ -133,11 +133,11 @@ mod tests {
     }
 
     #[test]
-    fn gives_a_tied_best_final_to_the_smaller_race_id() {
-        let at = |race| (0, Sample { race, is_final: true, ..SAMPLE });
-        for races in [[7, 9], [9, 7]] {
+    fn gives_a_tied_best_final_to_the_smaller_race_id_and_then_to_the_first() {
+        let at = |(clock, race)| (clock, Sample { race, is_final: true, ..SAMPLE });
+        for races in [[(1, 7), (2, 9), (3, 7)], [(0, 9), (1, 7), (2, 7)]] {
             let best = tally(races.map(at).into()).0.leaderboard[&1][&5];
-            assert_eq!(best.race, 7);
+            assert_eq!((best.race, best.at), (7, 1));
         }
     }
     #[test]

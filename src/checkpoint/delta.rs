@@ -37,6 +37,8 @@ impl Delta {
                 // A ride that is kept tells its result and stage again; late events are counted in
                 // this run alone.
                 Change::Result(..) | Change::Stage(..) | Change::Late(_) => {}
+                // Who is banned has a file of its own, which holds whatever becomes of this one.
+                Change::Ban(_) => {}
             }
         }
         for viewed in viewed {

@@ -8,7 +8,7 @@ use velodrome_dataflows::{Clock, Rules};
 use super::error::Fault;
 
 /// Goes up whenever what is kept, or how, changes.
-pub(super) const FORMAT: &str = "1";
+pub(super) const FORMAT: &str = "2";
 
 const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 

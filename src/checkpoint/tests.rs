@@ -29,7 +29,7 @@ fn record(outputs: &[(u16, f64)]) -> Record {
 }
 
 fn finals(racers: u32) -> Vec<Change> {
-    let best = BestFinal { output: Output(1.0), race: 1 };
+    let best = BestFinal { output: Output(1.0), race: 1, at: 1 };
     (0..racers).map(|racer| Change::Final((1, racer), best)).collect()
 }
 
@@ -91,11 +91,11 @@ fn of_another_format_is_refused() {
     let store = Database::open(&path).unwrap();
     let write = store.begin_write().unwrap();
     let definition = redb::TableDefinition::<&str, &str>::new("meta");
-    write.open_table(definition).unwrap().insert("format", "2").unwrap();
+    write.open_table(definition).unwrap().insert("format", "1").unwrap();
     write.commit().unwrap();
     drop(store);
     let error = Checkpoint::open(&path, &Rules::default()).unwrap_err().to_string();
-    assert!(error.contains("has the format 2, and this version reads the format 1"), "{error}");
+    assert!(error.contains("has the format 1, and this version reads the format 2"), "{error}");
 }
 
 #[test]

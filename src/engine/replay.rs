@@ -109,6 +109,7 @@ fn run(
             tracking: tracking.to_stream(scope),
             changes: empty(scope),
             viewed: empty(scope),
+            bans: empty(scope),
         };
         let graph = graph(inputs, plan.rules, Mode::Replay);
         let late = Rc::clone(&late);

@@ -7,7 +7,7 @@ use std::thread::{self, Thread};
 
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
-use velodrome_dataflows::{Answer, Change, Clock, Query, Sample, Tracking, Viewed};
+use velodrome_dataflows::{Answer, Ban, Change, Clock, Query, Sample, Tracking, Viewed};
 
 use crate::feeds::{Feeds, Live};
 use crate::log::TICK_MS;
@@ -33,6 +33,8 @@ pub enum Command {
     Events(Clock, Events),
     /// No events come any more before this logical time.
     Advance(Clock),
+    /// Changes of who is banned, for the first worker; answered with the time from when on they hold.
+    Ban(Vec<Ban>, oneshot::Sender<Clock>),
     /// A question, answered with the time that the answer is of.
     Ask(Query, oneshot::Sender<(Clock, Answer)>),
     /// No commands come any more.
@@ -137,6 +139,20 @@ impl Engine {
         let worker = self.workers.first().ok_or(EngineError::Stopped)?;
         worker.try_send(Command::Ask(query, reply))?;
         answer.await.map_err(|_| EngineError::Stopped)
+    }
+
+    /// Changes who is banned, and tells the time that is complete once all answers have it. A racer must
+    /// not be banned twice, nor a ban be lifted that is none.
+    ///
+    /// Blocks the thread, which must not be one of a runtime.
+    ///
+    /// # Errors
+    /// An engine that stopped.
+    pub fn ban(&self, bans: Vec<Ban>) -> Result<Clock, EngineError> {
+        let (reply, time) = oneshot::channel();
+        let worker = self.workers.first().ok_or(EngineError::Stopped)?;
+        worker.send(Command::Ban(bans, reply));
+        time.blocking_recv().map_err(|_| EngineError::Stopped)
     }
 
     /// The time up to which, itself included, all events are in all answers.

@@ -64,7 +64,7 @@ pub(super) fn keep<'scope>(
                         late.increment(*count);
                         false
                     }
-                    Change::Result(..) | Change::Stage(..) => false,
+                    Change::Result(..) | Change::Stage(..) | Change::Ban(_) => false,
                     Change::Record(..) | Change::Final(..) | Change::Name(..) => true,
                     Change::Kept(..) => true,
                 });
@@ -107,6 +107,9 @@ pub(super) fn feed<'scope>(
                         }
                         Change::Final((class, _), _) => {
                             others.insert(FeedChange::Leaderboard(class));
+                        }
+                        Change::Ban(_) => {
+                            others.insert(FeedChange::Bans);
                         }
                         // Results are asked for by race.
                         Change::Result(..)

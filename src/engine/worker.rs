@@ -19,7 +19,7 @@ use timely::scheduling::Activator;
 use timely::worker::Worker;
 use tokio::sync::{oneshot, watch};
 use velodrome_dataflows::{
-    Answer, Ask, Change, Clock, Inputs, Mode, Rules, Sample, Tracking, Viewed, graph, queries,
+    Answer, Ask, Ban, Change, Clock, Inputs, Mode, Rules, Sample, Tracking, Viewed, graph, queries,
 };
 
 use super::service::{Command, Events, Inbox};
@@ -86,6 +86,7 @@ impl Asks {
 struct Ends {
     samples: Input<Sample>,
     tracking: Input<Tracking>,
+    bans: Input<Ban>,
     /// Until all was restored.
     restoring: Option<(Input<Change>, Input<Viewed>)>,
     asks: Asks,
@@ -98,6 +99,7 @@ struct Ends {
 pub(super) fn run(worker: &mut Worker, inbox: &Inbox, shared: &Shared) {
     let (mut samples, mut tracking) = (InputHandle::new(), InputHandle::new());
     let (mut changes, mut viewed) = (InputHandle::new(), InputHandle::new());
+    let mut bans = InputHandle::new();
     let asks =
         Asks { queue: Rc::default(), time: Rc::new(Cell::new(Some(0))), activator: Rc::default() };
     let (probe, replies) = (Handle::new(), Replies::default());
@@ -107,6 +109,7 @@ pub(super) fn run(worker: &mut Worker, inbox: &Inbox, shared: &Shared) {
             tracking: tracking.to_stream(scope),
             changes: changes.to_stream(scope),
             viewed: viewed.to_stream(scope),
+            bans: bans.to_stream(scope),
         };
         let graph = graph(inputs, shared.rules, Mode::Service);
         let (changes, viewed) = (graph.changes.clone(), graph.viewed.clone());
@@ -119,7 +122,7 @@ pub(super) fn run(worker: &mut Worker, inbox: &Inbox, shared: &Shared) {
     let restoring = Some((changes, viewed));
     let worker_index = worker.index();
     let mut ends =
-        Ends { samples, tracking, restoring, asks, replies, asked: 0, worker: worker_index };
+        Ends { samples, tracking, bans, restoring, asks, replies, asked: 0, worker: worker_index };
     let ticks = metrics::histogram!("velodrome_tick_seconds");
     let (mut complete, mut ticked) = (0, None);
     loop {
@@ -177,6 +180,11 @@ impl Ends {
                 self.tracking.send_batch(&mut tracking);
             }
             Command::Advance(time) => self.advance(time),
+            Command::Ban(mut bans, reply) => {
+                self.bans.send_batch(&mut bans);
+                // Who asked may have gone; the bans hold all the same.
+                reply.send(*self.bans.time()).unwrap_or_default();
+            }
             Command::Ask(query, reply) => {
                 self.asked += 1;
                 self.replies.borrow_mut().insert(self.asked, reply);
@@ -194,6 +202,7 @@ impl Ends {
         let time = time.next_multiple_of(TICK_MS).max(*self.samples.time());
         self.samples.advance_to(time);
         self.tracking.advance_to(time);
+        self.bans.advance_to(time);
     }
 }
 

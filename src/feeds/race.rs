@@ -26,15 +26,25 @@ impl Race {
             }
             Stage::Over { began } => {
                 self.began = self.began.min(began);
-                self.running.remove(&racer);
+                self.leave(racer);
                 self.over += 1;
-                if self.running.is_empty() {
-                    // Races that are over stay for days: without the memory of their standings.
-                    self.running = HashMap::new();
+            }
+            Stage::Forgotten => {
+                if !self.leave(racer) {
+                    self.over = self.over.saturating_sub(1);
                 }
             }
-            Stage::Forgotten => self.over = self.over.saturating_sub(1),
         }
+    }
+
+    /// Takes a rider out of those that run, and tells whether it was one.
+    fn leave(&mut self, racer: RacerId) -> bool {
+        let was_running = self.running.remove(&racer).is_some();
+        if self.running.is_empty() {
+            // Races that are over stay for days: without the memory of their standings.
+            self.running = HashMap::new();
+        }
+        was_running
     }
 
     /// When it began and whether it is running, or `None` where it has no riders left.

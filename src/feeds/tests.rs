@@ -125,7 +125,7 @@ fn next(model: &Model, ride: RideKey, choice: u8, output: u8, clock: Clock) -> F
         (None, 0) => Stage::Over { began: clock },
         (None, _) => Stage::Running(standing(output.into(), clock)),
         (Some(Stage::Running(last)), 0) => Stage::Over { began: last.began },
-        (Some(Stage::Running(last)), _) => Stage::Running(standing(output.into(), last.began)),
+        (Some(Stage::Running(last)), 1 | 2) => Stage::Running(standing(output.into(), last.began)),
         (Some(_), _) => Stage::Forgotten,
     };
     FeedChange::Stage(ride, stage)

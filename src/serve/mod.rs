@@ -6,6 +6,7 @@
 
 mod admission;
 pub mod auth;
+mod bans;
 mod batch;
 mod body;
 pub mod error;
@@ -41,6 +42,7 @@ use self::error::ApiError;
 use self::limits::Limits;
 use self::ops::Description;
 use self::reads::Reads;
+use crate::bans::Bans;
 use crate::engine::{Engine, Events};
 use crate::ingest::rotation::RotatingLetters;
 use crate::log::Log;
@@ -68,17 +70,19 @@ struct Shared {
     /// How far the engine is behind the service's clock.
     lag: Box<dyn Fn() -> Duration + Send + Sync>,
     dead_letters: Mutex<RotatingLetters>,
+    bans: Bans,
     admission: Admission,
     config: Config,
 }
 
 impl App {
-    /// A service that keeps the events that it rejects in `dead_letters`. `lag` tells how far `engine`
-    /// is behind the service's clock. It answers that it is starting until [`App::start`].
+    /// A service that keeps the events that it rejects in `dead_letters`, and changes `bans`. `lag` tells
+    /// how far `engine` is behind the service's clock. It answers that it is starting until [`App::start`].
     pub fn new(
         engine: Engine,
         lag: impl Fn() -> Duration + Send + Sync + 'static,
         dead_letters: RotatingLetters,
+        bans: Bans,
         config: Config,
     ) -> Self {
         Self(Arc::new(Shared {
@@ -87,6 +91,7 @@ impl App {
             log: OnceLock::new(),
             lag: Box::new(lag),
             dead_letters: Mutex::new(dead_letters),
+            bans,
             admission: Admission::new(config.limits),
             config,
         }))
@@ -109,6 +114,10 @@ impl App {
 
     fn dead_letters(&self) -> MutexGuard<'_, RotatingLetters> {
         self.0.dead_letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bans(&self) -> &Bans {
+        &self.0.bans
     }
 
     fn admission(&self) -> &Admission {
@@ -161,11 +170,17 @@ pub fn router(app: App, metrics: PrometheusHandle) -> Router {
         .routes(routes!(ops::render))
         .routes(routes!(ops::openapi))
         .layer(from_fn_with_state(app.clone(), auth::read));
+    let admin = OpenApiRouter::new()
+        .routes(routes!(bans::bans))
+        .routes(routes!(bans::ban, bans::lift))
+        .layer(start())
+        .layer(from_fn_with_state(app.clone(), auth::ingest));
     let (router, mut description) = OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(ops::healthz))
         .routes(routes!(ops::readyz))
         .merge(ingest)
         .merge(reads)
+        .merge(admin)
         .split_for_parts();
     openapi::complete(&mut description);
     let json = serde_json::to_vec(&description).unwrap_or_default();

@@ -13,8 +13,8 @@ use super::query::{VALUE_CHARS_MAX, shortened};
 use crate::engine::Engine;
 use crate::log::TICK_MS;
 
-/// The longest that a read waits (CONTRACTS, section 4).
-const WAIT_MAX: Duration = Duration::from_secs(5);
+/// The longest that a request waits for a time to be complete (CONTRACTS, section 4).
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The version of the form; whoever keeps a token of another one is told so.
 const VERSION: &str = "a";

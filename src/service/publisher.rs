@@ -1,15 +1,17 @@
-//! The publisher: writes the history object of each class that changed, at most once a minute.
+//! The publisher: writes the history object of each class that changed, at most once a minute, but at
+//! once where who is banned changed.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use velodrome_dataflows::{Answer, ClassId, Clock, Query};
 
 use crate::engine::Engine;
+use crate::replace::replace;
 use crate::results;
 
 /// A class is published at most so often, by the service's clock.
@@ -47,10 +49,14 @@ impl Publisher {
     /// Publishes the classes whose turn it is, or all that changed where it is the last time.
     async fn publish(&mut self, is_last: bool) {
         let now = self.clock.now();
-        let versions = self.engine.live().1.record_versions();
+        let (versions, banned) = {
+            let (_, live) = self.engine.live();
+            (live.record_versions(), live.bans_version())
+        };
         for (class, changed) in versions {
             let is_due = self.published.get(&class).is_none_or(|(read, at)| {
-                *read < changed && (is_last || at.saturating_add(EVERY_MS) <= now)
+                let is_turn = is_last || *read < banned || at.saturating_add(EVERY_MS) <= now;
+                *read < changed && is_turn
             });
             if !is_due {
                 continue;
@@ -72,35 +78,22 @@ impl Publisher {
         let answer = self.engine.ask(Query::History(class)).await;
         let (read, answer) = answer.map_err(|error| error.to_string())?;
         let Answer::History(curves) = answer else { return Ok(read) };
+        let (directory, name) = (self.directory.clone(), format!("class-{class}.gz"));
         if curves.is_empty() {
-            return Ok(read);
+            // Nobody has a record, or everybody who has is banned.
+            return match fs::remove_file(directory.join(name)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(error.to_string()),
+                _ => Ok(read),
+            };
         }
-        let directory = self.directory.clone();
         let written = tokio::task::spawn_blocking(move || {
             let records: usize = curves.iter().map(|(_, curve)| curve.outputs().count()).sum();
             let label = class.to_string();
             metrics::gauge!("velodrome_records", "class" => label).set(records as f64);
-            replace(&directory, &format!("class-{class}.gz"), |out| {
-                results::history::object(&curves, out)
-            })
+            replace(&directory, &name, |out| results::history::object(&curves, out))
         });
         written.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         metrics::counter!("velodrome_history_objects_total").increment(1);
         Ok(read)
     }
-}
-
-/// Puts a file in the place of `name` as a whole: whoever reads it sees the old or the new one.
-fn replace(
-    directory: &Path,
-    name: &str,
-    write: impl FnOnce(&fs::File) -> io::Result<()>,
-) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
-    let hidden = directory.join(format!(".{name}"));
-    let file = fs::File::create(&hidden)?;
-    write(&file)?;
-    file.sync_all()?;
-    fs::rename(&hidden, directory.join(name))?;
-    fs::File::open(directory)?.sync_all()
 }

@@ -18,6 +18,7 @@ use velodrome_dataflows::Rules;
 use super::directory::{Directory, DirectoryError};
 use super::publisher::Publisher;
 use super::saver::Saver;
+use crate::bans::{Bans, BansError};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::engine::Events;
 use crate::engine::{
@@ -35,7 +36,7 @@ const CHECKPOINT: &str = "checkpoint.redb";
 /// How the service is to run.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The data directory: log, archive, checkpoint, rejected events.
+    /// The data directory: log, archive, checkpoint, bans, rejected events.
     pub data: PathBuf,
     /// Where history objects are published.
     pub history: PathBuf,
@@ -67,6 +68,9 @@ pub enum ServiceError {
     /// Its checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// Its bans.
+    #[error(transparent)]
+    Bans(#[from] BansError),
     /// Its engine.
     #[error(transparent)]
     Engine(#[from] ClusterError),
@@ -109,6 +113,8 @@ impl Service {
         let log = log::open(&config.data, config.clock.clone())?;
         let checkpoint = Checkpoint::open(&path, &config.rules)?;
         let live = Live::start(config.workers, config.rules)?;
+        // Before all else that the engine is told, so that nobody ever sees who is banned.
+        let bans = Bans::open(&config.data, live.engine.clone())?;
 
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind(config.listen));
@@ -117,7 +123,7 @@ impl Service {
         let dead_letters = RotatingLetters::open(&config.data.join(REJECTED))?;
         let (clock, engine) = (config.clock.clone(), live.engine.clone());
         let lag = move || clock.wall(engine.lag_ms()).unwrap_or_default();
-        let app = App::new(live.engine.clone(), lag, dead_letters, config.serve.clone());
+        let app = App::new(live.engine.clone(), lag, dead_letters, bans, config.serve.clone());
         let router = serve::router(app.clone(), metrics);
         let (stop, stopped) = watch::channel(false);
         let limits = config.serve.limits;

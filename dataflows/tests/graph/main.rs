@@ -1,6 +1,10 @@
 //! The graph against a sequential oracle, on random streams, with 1, 2 and 4 workers.
 
 #[cfg(test)]
+mod bans;
+#[cfg(test)]
+mod live;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod run;
@@ -62,7 +66,7 @@ fn a_ride_is_told_of_at_the_second_when_it_is_over() {
         let mut input = InputHandle::new();
         worker.dataflow(|scope| {
             let samples = output(input.to_stream(scope), RULES);
-            rides(samples, empty(scope), RULES, Mode::Replay).capture_into(changes);
+            rides(samples, empty(scope), empty(scope), RULES, Mode::Replay).capture_into(changes);
         });
         input.advance_to(1_600);
         input.send(sample(1_500, 4));

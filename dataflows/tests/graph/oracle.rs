@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use velodrome_dataflows::{RETENTION_MS, Sample, Tracking};
+use velodrome_dataflows::{Output, RETENTION_MS, Sample, Standing, Tracking};
 
 use super::stream::{RULES, Tick};
 
@@ -15,12 +15,14 @@ pub(crate) struct Expected {
     pub(crate) records: BTreeMap<(u16, u32, u16), u64>,
     /// By (class, race, racer).
     pub(crate) results: BTreeMap<(u16, u64, u32), Row>,
-    /// By (class, racer): output and race.
-    pub(crate) leaderboard: BTreeMap<(u16, u32), (u64, u64)>,
+    /// By (class, racer): output, race and clock.
+    pub(crate) leaderboard: BTreeMap<(u16, u32), (u64, u64, u64)>,
     /// By project: views and duration.
     pub(crate) views: BTreeMap<String, (u64, u64)>,
     /// Rides whose results a service has let go of, or is about to.
     pub(crate) aged: BTreeSet<(u16, u64, u32)>,
+    /// Rides that a service has not told to be over.
+    pub(crate) running: BTreeMap<(u16, u64, u32), Standing>,
     /// By racer.
     pub(crate) names: BTreeMap<u32, String>,
     pub(crate) late: u64,
@@ -28,6 +30,7 @@ pub(crate) struct Expected {
 
 #[derive(Default)]
 struct Ride {
+    began: u64,
     over_ms: u64,
     /// The time of the tick that it began in.
     tick: u64,
@@ -61,7 +64,7 @@ pub(crate) fn service(ticks: &[Tick], at: u64) -> Expected {
 fn until(ticks: &[Tick], at: u64, forgets: bool) -> Expected {
     let mut expected = Expected::default();
     let mut records: BTreeMap<(u16, u32, u16), f64> = BTreeMap::new();
-    let mut bests: BTreeMap<(u16, u32), (f64, u64)> = BTreeMap::new();
+    let mut bests: BTreeMap<(u16, u32), (f64, u64, u64)> = BTreeMap::new();
     let mut rides: BTreeMap<(u16, u64, u32), Ride> = BTreeMap::new();
     let mut forgotten = Vec::new();
     let mut counted: HashMap<u128, u64> = HashMap::new();
@@ -80,10 +83,10 @@ fn until(ticks: &[Tick], at: u64, forgets: bool) -> Expected {
             let output = ((sample.cadence + 35.0) * (sample.resistance + 65.0)) / 100.0;
             let name = sample.name.as_ref().map(|name| (sample.device_ms, name.to_string()));
             if sample.is_final {
-                let best =
-                    bests.entry((sample.class, sample.racer)).or_insert((output, sample.race));
+                let new = (output, sample.race, sample.clock);
+                let best = bests.entry((sample.class, sample.racer)).or_insert(new);
                 if output > best.0 || (output == best.0 && sample.race < best.1) {
-                    *best = (output, sample.race);
+                    *best = new;
                 }
                 named(sample.racer, name.as_ref());
             }
@@ -105,7 +108,8 @@ fn until(ticks: &[Tick], at: u64, forgets: bool) -> Expected {
             }
         }
     }
-    rides.retain(|_, ride| ride.is_over(at));
+    let running = rides.extract_if(.., |_, ride| !ride.is_over(at));
+    expected.running = running.map(|(key, ride)| (key, standing(ride))).collect();
     for ((class, _, racer), ride) in
         rides.iter().map(|(k, r)| (*k, r)).chain(forgotten.iter().map(|(k, r)| (*k, r)))
     {
@@ -119,7 +123,7 @@ fn until(ticks: &[Tick], at: u64, forgets: bool) -> Expected {
     expected.names = names.into_iter().map(|(racer, (_, name))| (racer, name)).collect();
     expected.records = records.into_iter().map(|(key, output)| (key, output.to_bits())).collect();
     expected.leaderboard =
-        bests.into_iter().map(|(key, (output, race))| (key, (output.to_bits(), race))).collect();
+        bests.into_iter().map(|(key, best)| (key, (best.0.to_bits(), best.1, best.2))).collect();
     expected.results = rides.into_iter().map(|(key, ride)| (key, result(ride))).collect();
     expected
 }
@@ -133,6 +137,7 @@ fn is_late(
 ) -> bool {
     let left = u64::from(RULES.race_seconds - sample.second + RULES.grace_seconds) * 1000;
     let ride = rides.entry((sample.class, sample.race, sample.racer)).or_insert(Ride {
+        began: sample.clock,
         over_ms: sample.clock + left,
         tick,
         ..Ride::default()
@@ -145,6 +150,12 @@ fn is_late(
     ride.finals.extend(sample.is_final.then_some(output));
     ride.names.extend(sample.name.as_ref().map(|name| (sample.device_ms, name.to_string())));
     false
+}
+
+fn standing(ride: Ride) -> Standing {
+    let (second, output) = ride.outputs.into_iter().last().unwrap();
+    let name = ride.names.into_iter().max().map(|(_, name)| name.into());
+    Standing { second, output: Output(output), name, began: ride.began }
 }
 
 fn result(ride: Ride) -> Row {

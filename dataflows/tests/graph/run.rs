@@ -47,6 +47,7 @@ fn one(worker: &mut Worker, ticks: &[Tick]) -> Expected {
             tracking: tracking.to_stream(scope),
             changes: empty(scope),
             viewed: empty(scope),
+            bans: empty(scope),
         };
         let graph = graph(inputs, RULES, Mode::Replay);
         let late = Rc::clone(&late);
@@ -94,7 +95,7 @@ fn one(worker: &mut Worker, ticks: &[Tick]) -> Expected {
         Continue(())
     });
     read(&mut traces.leaderboard, u64::MAX, None, |key, (), best| {
-        all.leaderboard.insert(*key, (best.output.0.to_bits(), best.race));
+        all.leaderboard.insert(*key, (best.output.0.to_bits(), best.race, best.at));
         Continue(())
     });
     read(&mut traces.names, u64::MAX, None, |racer, (), name| {

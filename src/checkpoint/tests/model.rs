@@ -6,8 +6,8 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use velodrome_dataflows::{
-    ClassId, DEDUP_DAYS, Kept, Name, OverRide, RacerId, RetiredRide, RideKey, RideResult, Stage,
-    ViewCount,
+    Ban, ClassId, DEDUP_DAYS, Kept, Name, OverRide, RacerId, RetiredRide, RideKey, RideResult,
+    Stage, ViewCount,
 };
 
 use super::*;
@@ -36,7 +36,8 @@ impl Model {
                 }
                 Change::Final(key, new) => {
                     let best = self.finals.entry(key).or_insert(new);
-                    let is_earlier = new.output == best.output && new.race < best.race;
+                    let is_earlier =
+                        new.output == best.output && (new.race, new.at) < (best.race, best.at);
                     if new.output > best.output || is_earlier {
                         *best = new;
                     }
@@ -47,7 +48,7 @@ impl Model {
                 }
                 Change::Kept(key, Kept::Forgotten) => drop(self.rides.remove(&key)),
                 Change::Kept(key, kept) => drop(self.rides.insert(key, kept)),
-                Change::Result(..) | Change::Stage(..) | Change::Late(_) => {}
+                Change::Result(..) | Change::Stage(..) | Change::Late(_) | Change::Ban(_) => {}
             }
         }
         for viewed in viewed {
@@ -106,12 +107,13 @@ fn kept() -> impl Strategy<Value = Kept> {
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         (key(), curve()).prop_map(|(key, record)| Change::Record(key, record)),
-        (key(), output(), 0..3u64)
-            .prop_map(|(key, output, race)| Change::Final(key, BestFinal { output, race })),
+        (key(), output(), 0..3u64, 0..3u64)
+            .prop_map(|(key, output, race, at)| Change::Final(key, BestFinal { output, race, at })),
         (0..3u32, name()).prop_map(|(racer, name)| Change::Name(racer, name)),
         (ride(), kept()).prop_map(|(ride, kept)| Change::Kept(ride, kept)),
         ride().prop_map(|ride| Change::Stage(ride, Stage::Forgotten)),
         Just(Change::Late(3)),
+        Just(Change::Ban(Ban { racer: 1, is_banned: true })),
     ]
 }
 

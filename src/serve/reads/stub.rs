@@ -104,7 +104,7 @@ fn answer(query: Query) -> Answer {
         }
         Query::Board(..) => Answer::Board(Vec::new()),
         Query::Leaderboard(1) => {
-            let best = |output, race| BestFinal { output: Output(output), race };
+            let best = |output, race| BestFinal { output: Output(output), race, at: 1_000 };
             Answer::Leaderboard(vec![(2, best(50.0, 7)), (1, best(40.25, 8))])
         }
         Query::Leaderboard(_) => Answer::Leaderboard(Vec::new()),

@@ -1,5 +1,6 @@
 //! The service from outside: a server on a port of its own, and clients that talk to it.
 
+mod bans;
 mod ingest;
 mod ops;
 mod server;
@@ -23,6 +24,7 @@ use velodrome_dataflows::Clock;
 use super::auth::Tokens;
 use super::limits::Limits;
 use super::{App, Config, ops as operations, router, server as serving};
+use crate::bans::{Bans, tests as bans_tests};
 use crate::engine::{Engine, Events};
 use crate::feeds::Feeds;
 use crate::ingest::rotation::RotatingLetters;
@@ -30,6 +32,9 @@ use crate::log;
 
 /// When all events arrive.
 const ARRIVAL_MS: u64 = 1_620_240_001_001;
+
+/// From when on bans hold: later than what is complete at first.
+const BANS_SINCE_MS: u64 = 1_620_240_000_010;
 
 /// A running service.
 struct Service {
@@ -77,14 +82,16 @@ impl Service {
         let dir = tempfile::tempdir().unwrap();
         let letters = RotatingLetters::open(&dir.path().join("rejected.jsonl")).unwrap();
         let (complete, completed) = watch::channel(1_620_240_000_000);
-        let engine = Engine::new(Vec::new(), completed, Arc::new(Feeds::default()));
+        let worker = bans_tests::worker(|_| BANS_SINCE_MS);
+        let engine = Engine::new(vec![worker], completed, Arc::new(Feeds::default()));
         let (clock, _) = log::Clock::manual(ARRIVAL_MS);
         let log = log::open(dir.path(), clock).unwrap().start(|_| {}).unwrap();
         let lag_ms = Arc::new(AtomicU64::new(0));
         let lagging = Arc::clone(&lag_ms);
         let lag = move || Duration::from_millis(lagging.load(Ordering::Relaxed));
         let limits = config.limits;
-        let app = App::new(engine, lag, letters, config);
+        let bans = Bans::open(dir.path(), engine.clone()).unwrap();
+        let app = App::new(engine, lag, letters, bans, config);
         let router = router(app.clone(), operations::metrics().unwrap());
 
         let (stop, stopped) = watch::channel(false);

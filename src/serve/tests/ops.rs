@@ -92,7 +92,7 @@ fn the_description_tells_of_every_route_and_each_of_its_answers() {
     assert_eq!(statuses("/openapi.json", "get"), "200 400 401 500");
     let results = "/v1/races/{classId}/{raceId}/results";
     assert_eq!(statuses(results, "get"), "200 400 401 404 500 503 504");
-    assert_eq!(json["paths"].as_object().unwrap().len(), 14);
+    assert_eq!(json["paths"].as_object().unwrap().len(), 16);
     let racer = &json["components"]["schemas"]["BoardRow"]["properties"]["racerId"]["$ref"];
     let racer = json.pointer(racer.as_str().unwrap().strip_prefix('#').unwrap());
     assert_eq!(racer.unwrap()["maximum"], u32::MAX);
