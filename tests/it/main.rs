@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod bad_lines;
 #[cfg(test)]
+mod bans;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod demo;

@@ -10,26 +10,31 @@ use crate::run::{Workplace, history, sample, view};
 use crate::serving::{Serving, ahead, get, refusal, wait_for};
 
 /// Every answer of a service, by its path.
-type Answers = BTreeMap<String, (u16, Value)>;
+pub(crate) type Answers = BTreeMap<String, (u16, Value)>;
 
 /// Racers of each race, and the seconds that they ride.
-const RACERS: u32 = 5;
+pub(crate) const RACERS: u32 = 5;
 const SECONDS: u16 = 12;
 
 /// A data directory whose service was stopped: one race is over, and one runs.
-struct Stopped {
-    place: Workplace,
+pub(crate) struct Stopped {
+    pub(crate) place: Workplace,
     /// For a clock at which that is still so.
     clock: String,
-    answers: Answers,
+    pub(crate) answers: Answers,
 }
 
 impl Stopped {
     fn new() -> Self {
+        Self::of(|_| true)
+    }
+
+    /// The same, of some of the racers alone.
+    pub(crate) fn of(is_there: impl Fn(u32) -> bool + Copy) -> Self {
         let place = Workplace::new();
         let data = place.path("data");
         let serving = Serving::start(&data, "");
-        serving.post(&race(7));
+        serving.post(&race(7, is_there));
         assert_eq!(serving.stop(), 0);
         // In a file of its own, so that the race before it need not be read for what comes after.
         let serving = Serving::start(&data, "");
@@ -40,14 +45,14 @@ impl Stopped {
         wait_for("the first race is over", || {
             serving.get("/v1/races")["rows"][0]["state"] == "over"
         });
-        let token = serving.post(&race(8));
+        let token = serving.post(&race(8, is_there));
         serving.get(&format!("/v1/classes?after={token}"));
         let answers = answers(&serving);
         assert_eq!(serving.stop(), 0);
         Self { place, clock, answers }
     }
 
-    fn start(&self, arguments: &str) -> Serving {
+    pub(crate) fn start(&self, arguments: &str) -> Serving {
         Serving::start(&self.place.path("data"), &format!("{} {arguments}", self.clock))
     }
 
@@ -63,8 +68,8 @@ impl Stopped {
     }
 }
 
-/// The lines of a race of class 1; the last racer does not finish.
-fn race(race: u64) -> String {
+/// The lines of a race of class 1, of some of the racers; the last racer does not finish.
+fn race(race: u64, is_there: impl Fn(u32) -> bool) -> String {
     let ride = |racer: u32| {
         (1..=SECONDS).map(move |second| {
             let line = sample(1, racer, second, f64::from(racer) + f64::from(second) / 10.0);
@@ -74,11 +79,11 @@ fn race(race: u64) -> String {
             line.replace("update", event).replace('}', &format!(r#","name":"Racer {racer}"}}"#))
         })
     };
-    (0..RACERS).flat_map(ride).collect::<Vec<_>>().join("\n")
+    (0..RACERS).filter(|racer| is_there(*racer)).flat_map(ride).collect::<Vec<_>>().join("\n")
 }
 
 /// All that the service answers, but for the time that it is of.
-fn answers(serving: &Serving) -> Answers {
+pub(crate) fn answers(serving: &Serving) -> Answers {
     let mut paths = vec![
         "/v1/classes".to_owned(),
         "/v1/classes/1/leaderboard".to_owned(),
@@ -129,7 +134,7 @@ fn a_second_service_on_a_directory_is_refused_and_disturbs_nothing() {
     let place = Workplace::new();
     let data = place.path("data");
     let serving = Serving::start(&data, "");
-    serving.post(&race(7));
+    serving.post(&race(7, |_| true));
     for arguments in ["", "--rebuild"] {
         let refused = refusal(&data, arguments);
         assert!(
