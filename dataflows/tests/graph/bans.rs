@@ -49,8 +49,10 @@ fn without(ticks: &[Tick], bans: &[(u64, Ban)], at: u64) -> Expected {
 /// Where each ride stands at `at`, by what was told of it.
 fn stages(changes: &[(u64, Change)], at: u64) -> BTreeMap<RideKey, Stage> {
     let mut stages = BTreeMap::new();
-    // In the order of each ride's changes, which all come from one worker.
-    for (_, change) in changes.iter().filter(|(time, _)| *time <= at) {
+    // Of one time in the order of each ride's changes, which all come from one worker.
+    let mut changes: Vec<_> = changes.iter().filter(|(time, _)| *time <= at).collect();
+    changes.sort_by_key(|(time, _)| *time);
+    for (_, change) in changes {
         match change {
             Change::Stage(ride, Stage::Forgotten) => {
                 assert!(stages.remove(ride).is_some(), "{ride:?} was never told of");
