@@ -153,7 +153,7 @@ fn is_late(
 }
 
 fn standing(ride: Ride) -> Standing {
-    let (second, output) = ride.outputs.into_iter().last().unwrap();
+    let (&second, &output) = ride.outputs.last_key_value().unwrap();
     let name = ride.names.into_iter().max().map(|(_, name)| name.into());
     Standing { second, output: Output(output), name, began: ride.began }
 }
