@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use velodrome::commands::{batch, demo, replay, serve, simulate, verify};
+use velodrome::commands::{batch, demo, key, replay, serve, simulate, token, verify};
 
 /// Race telemetry and view events to live leaderboards, all-time records and counters.
 #[derive(Debug, Parser)]
@@ -17,6 +17,8 @@ pub(crate) struct Cli {
 enum Command {
     Demo(demo::Args),
     Serve(serve::Args),
+    Key(key::Args),
+    Token(token::Args),
     Replay(replay::Args),
     Batch(batch::Args),
     Verify(verify::Args),
@@ -28,6 +30,8 @@ impl Cli {
         match self.command {
             Command::Demo(args) => demo::run(args),
             Command::Serve(args) => serve::run(args),
+            Command::Key(args) => key::run(args),
+            Command::Token(args) => token::run(args),
             Command::Replay(args) => replay::run(args),
             Command::Batch(args) => batch::run(args),
             Command::Verify(args) => verify::run(args),

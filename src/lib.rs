@@ -1,5 +1,6 @@
 //! Velodrome: race telemetry and view events to records, results, leaderboards and view counts.
 
+pub mod auth;
 pub mod bans;
 pub mod batch;
 pub mod checkpoint;

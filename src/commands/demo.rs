@@ -16,7 +16,7 @@ use super::serve::Logging;
 use super::signals;
 use crate::log::{self, Clock, Lines};
 use crate::serve;
-use crate::serve::auth::Tokens;
+use crate::serve::auth::Auth;
 use crate::serve::limits::Limits;
 use crate::service::{Config, Directory, Service};
 use crate::simulate::drive::{Drive, Rate, drive};
@@ -65,6 +65,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         history: data.join("history"),
         data: data.clone(),
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
+        tls: None,
         workers,
         rules: Rules::default(),
         rebuild: false,
@@ -72,12 +73,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         clock: Clock::system(),
         serve: serve::Config {
             race_seconds: Rules::default().race_seconds,
-            tokens: Tokens::default(),
+            auth: Auth::Off,
+            origins: Vec::new(),
             limits: Limits::default(),
         },
     };
     let service = Service::listen(config, serve::ops::metrics()?)?;
-    let url = format!("http://{}", service.address());
+    let url = service.url();
     let running = service.start()?;
     let stop = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&stop);

@@ -5,10 +5,12 @@
 
 pub mod batch;
 pub mod demo;
+pub mod key;
 pub mod replay;
 pub mod serve;
 mod signals;
 pub mod simulate;
+pub mod token;
 pub mod verify;
 
 use std::fmt::Display;

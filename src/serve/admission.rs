@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::StatusCode;
 use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::{DefaultKeyedRateLimiter, InsufficientCapacity, NotUntil, Quota, RateLimiter};
 use hashbrown::HashMap;
 use tokio::sync::Semaphore;
 
@@ -18,49 +18,87 @@ use super::limits::Limits;
 /// are connections, by default.
 const CLIENTS_MAX: usize = 10_000;
 
+/// When a client may try again to follow a stream where it has all that it may, in s: about as long as
+/// `EventSource` waits by itself.
+const STREAM_RETRY_SECONDS: u64 = 5;
+
 /// A network of this many leading bits is one client: what a subscriber of IPv6 is given (RFC 6177).
 const IPV6_CLIENT_BITS: u32 = 64;
 
 /// The bounds of clients.
 pub(super) struct Admission {
     memory: Arc<Semaphore>,
-    rates: DefaultKeyedRateLimiter<IpAddr>,
+    events: DefaultKeyedRateLimiter<IpAddr>,
+    requests: DefaultKeyedRateLimiter<IpAddr>,
     clock: DefaultClock,
-    requests: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    in_flight: Counts,
+    streams: Counts,
     limits: Limits,
 }
 
-/// A request that counts among its client's until it is dropped.
-pub(super) struct InFlight {
+/// What the rates' clock tells.
+type Moment = <DefaultClock as Clock>::Instant;
+
+/// How many of something each client has now; clients that have none are not kept.
+type Counts = Arc<Mutex<HashMap<IpAddr, usize>>>;
+
+/// A request or stream that counts among its client's until it is dropped.
+pub(super) struct Counted {
     client: IpAddr,
-    requests: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    counts: Counts,
 }
 
 impl Admission {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             memory: Arc::new(Semaphore::new(limits.bodies_bytes as usize)),
-            rates: RateLimiter::keyed(Quota::per_second(limits.client_events_per_second)),
+            events: RateLimiter::keyed(Quota::per_second(limits.client_events_per_second)),
+            requests: RateLimiter::keyed(Quota::per_second(limits.client_requests_per_second)),
             clock: DefaultClock::default(),
-            requests: Arc::default(),
+            in_flight: Arc::default(),
+            streams: Arc::default(),
             limits,
         }
     }
 
-    /// Lets a request of `peer` in.
+    /// Lets a request of `peer` in, whatever it is for.
+    ///
+    /// # Errors
+    /// 429 `too_many_requests` with the time when it would be let in.
+    pub(super) fn request(&self, peer: IpAddr) -> Result<(), ApiError> {
+        match check(&self.requests, peer, NonZeroU32::MIN) {
+            Ok(Err(not_until)) => {
+                let rate = self.limits.client_requests_per_second;
+                let message = format!("more than {rate} requests/s; send them later");
+                Err(too_many(message).retry_after(self.seconds_until(&not_until)))
+            }
+            // One request is never more than a second's.
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets a request with events of `peer` in.
     ///
     /// # Errors
     /// 429 `too_many_requests` where as many of this client are in.
-    pub(super) fn enter(&self, peer: IpAddr) -> Result<InFlight, ApiError> {
-        let client = client(peer);
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = requests.entry(client).or_insert(0);
-        if *count >= self.limits.client_requests {
-            let message = format!("{count} of your requests are being answered; wait for them");
-            return Err(too_many(message).retry_after(1));
-        }
-        *count += 1;
-        Ok(InFlight { client, requests: Arc::clone(&self.requests) })
+    pub(super) fn enter(&self, peer: IpAddr) -> Result<Counted, ApiError> {
+        let most = self.limits.client_requests;
+        Counted::new(&self.in_flight, peer, most).ok_or_else(|| {
+            let message = format!("{most} of your requests are being answered; wait for them");
+            too_many(message).retry_after(1)
+        })
+    }
+
+    /// Lets a stream of `peer` in, which counts until the answer is dropped.
+    ///
+    /// # Errors
+    /// 429 `too_many_requests` where this client has as many.
+    pub(super) fn stream(&self, peer: IpAddr) -> Result<Counted, ApiError> {
+        let most = self.limits.client_streams.get();
+        Counted::new(&self.streams, peer, most).ok_or_else(|| {
+            let message = format!("you follow {most} streams; end one of them");
+            too_many(message).retry_after(STREAM_RETRY_SECONDS)
+        })
     }
 
     /// An empty body, which takes memory as it grows.
@@ -75,29 +113,56 @@ impl Admission {
     pub(super) fn take(&self, peer: IpAddr, events: usize) -> Result<(), ApiError> {
         let events = u32::try_from(events).unwrap_or(u32::MAX);
         let Some(events) = NonZeroU32::new(events) else { return Ok(()) };
-        if self.rates.len() > CLIENTS_MAX {
-            self.rates.retain_recent();
-        }
         let rate = self.limits.client_events_per_second;
-        match self.rates.check_key_n(&client(peer), events) {
+        match check(&self.events, peer, events) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(not_until)) => {
-                let wait = not_until.wait_time_from(self.clock.now());
                 let message = format!("more than {rate} events/s; send them later");
-                Err(too_many(message).retry_after(wait.as_secs() + 1))
+                Err(too_many(message).retry_after(self.seconds_until(&not_until)))
             }
             Err(_) => Err(too_many_events(rate)),
         }
     }
+
+    /// Whole seconds after which so much is let in.
+    fn seconds_until(&self, not_until: &NotUntil<Moment>) -> u64 {
+        not_until.wait_time_from(self.clock.now()).as_secs() + 1
+    }
 }
 
-impl Drop for InFlight {
+/// Whether `peer` may have so many more now, ever, or later.
+fn check(
+    rates: &DefaultKeyedRateLimiter<IpAddr>,
+    peer: IpAddr,
+    count: NonZeroU32,
+) -> Result<Result<(), NotUntil<Moment>>, InsufficientCapacity> {
+    if rates.len() > CLIENTS_MAX {
+        rates.retain_recent();
+    }
+    rates.check_key_n(&client(peer), count)
+}
+
+impl Counted {
+    /// One more of `peer`, of at most `most`.
+    fn new(counts: &Counts, peer: IpAddr, most: usize) -> Option<Self> {
+        let client = client(peer);
+        let mut locked = counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = locked.entry(client).or_insert(0);
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Self { client, counts: Arc::clone(counts) })
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = requests.get_mut(&self.client) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.client) {
             *count -= 1;
             if *count == 0 {
-                requests.remove(&self.client);
+                counts.remove(&self.client);
             }
         }
     }
@@ -126,6 +191,8 @@ fn client(peer: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+
     use axum::response::IntoResponse;
 
     use super::*;
@@ -154,7 +221,31 @@ mod tests {
         assert_eq!(status(admission.enter(IpAddr::from([10, 0, 0, 2]))), (200, None));
         drop(first);
         assert_eq!(status(admission.enter(ours)), (200, None));
-        assert_eq!(admission.requests.lock().unwrap().len(), 1);
+        assert_eq!(admission.in_flight.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_client_follows_so_many_streams_and_no_more() {
+        let client_streams = NonZeroUsize::new(2).unwrap();
+        let admission = Admission::new(Limits { client_streams, ..Limits::default() });
+        let [ours, other] = [1, 2].map(|last| IpAddr::from([10, 0, 0, last]));
+        let mut streams: Vec<_> = (0..2).map(|_| admission.stream(ours).unwrap()).collect();
+        assert_eq!(status(admission.stream(ours)), (429, Some(5)));
+        assert_eq!(status(admission.stream(other)), (200, None));
+        streams.pop();
+        assert_eq!(status(admission.stream(ours)), (200, None));
+        // Requests do not count as streams.
+        assert_eq!(status(admission.enter(ours)), (200, None));
+    }
+
+    #[test]
+    fn a_client_sends_a_seconds_requests_at_once_and_no_more() {
+        let client_requests_per_second = NonZeroU32::new(3).unwrap();
+        let admission = Admission::new(Limits { client_requests_per_second, ..Limits::default() });
+        let [ours, other] = [1, 2].map(|last| IpAddr::from([10, 0, 0, last]));
+        let answers = [(); 4].map(|()| status(admission.request(ours)));
+        assert_eq!(answers, [(200, None), (200, None), (200, None), (429, Some(1))]);
+        assert_eq!(status(admission.request(other)), (200, None));
     }
 
     #[test]
@@ -184,6 +275,6 @@ mod tests {
         for address in 0..=CLIENTS_MAX as u32 + 1 {
             admission.take(IpAddr::V4(address.into()), 1).unwrap();
         }
-        assert!(admission.rates.len() < CLIENTS_MAX, "{}", admission.rates.len());
+        assert!(admission.events.len() < CLIENTS_MAX, "{}", admission.events.len());
     }
 }

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::admission::too_many_events;
 use super::body::{Kind, bad_body};
 use super::error::ApiError;
+use super::grant::Grant;
 use crate::engine::Events;
 use crate::ingest::decode::decode;
 use crate::ingest::event::{Event, Reject};
@@ -29,6 +30,7 @@ pub(super) struct Batch {
     pub(super) events: Events,
     pub(super) rejected: Vec<Rejected>,
     count: usize,
+    grant: Grant,
     race_seconds: u16,
     events_max: NonZeroU32,
 }
@@ -44,13 +46,14 @@ pub(super) struct Rejected {
 }
 
 impl Batch {
-    /// The events of `body`, of races of `race_seconds`.
+    /// The events of `body`, of races of `race_seconds`; those that are not in `grant` are rejected.
     ///
     /// # Errors
     /// 400 `bad_body` where the body is unreadable as a whole, 413 `too_many_events`.
     pub(super) fn of(
         body: &[u8],
         kind: Kind,
+        grant: Grant,
         race_seconds: u16,
         events_max: NonZeroU32,
     ) -> Result<Self, ApiError> {
@@ -59,6 +62,7 @@ impl Batch {
             events: Events::default(),
             rejected: Vec::new(),
             count: 0,
+            grant,
             race_seconds,
             events_max,
         };
@@ -120,7 +124,12 @@ impl Batch {
     fn take(&mut self, line: &[u8]) {
         let index = self.count;
         self.count += 1;
-        match decode(line, self.race_seconds).and_then(|event| Ok((event, loggable(line)?))) {
+        let decoded = decode(line, self.race_seconds);
+        let loggable = decoded.and_then(|event| Ok((event, loggable(line)?)));
+        let taken = loggable
+            .map_err(|reject| reject.to_string())
+            .and_then(|(event, text)| self.grant.refuses(&event).map_or(Ok((event, text)), Err));
+        match taken {
             Ok((event, text)) => {
                 self.lines.push(&text);
                 match event {
@@ -128,9 +137,9 @@ impl Batch {
                     Event::Tracking(taken) => self.events.tracking.push(taken.event),
                 }
             }
-            Err(reject) => {
+            Err(reason) => {
                 let text = line.get(..LINE_BYTES_MAX).unwrap_or(line).to_owned();
-                self.rejected.push(Rejected { index, reason: reject.to_string(), text });
+                self.rejected.push(Rejected { index, reason, text });
             }
         }
     }
@@ -246,7 +255,9 @@ mod tests {
             view(&format!(r#","x":"{}""#, "x".repeat(bytes - view(r#","x":"""#).len())))
         };
         let taken = |line: &str| {
-            let batch = Batch::of(line.as_bytes(), Kind::Lines, 300, NonZeroU32::MAX).unwrap();
+            let batch =
+                Batch::of(line.as_bytes(), Kind::Lines, Grant::default(), 300, NonZeroU32::MAX)
+                    .unwrap();
             (batch.lines.len(), batch.events.tracking.len(), batch.rejected.len())
         };
         assert_eq!(taken(&long(longest)), (1, 1, 0));
@@ -265,7 +276,7 @@ mod tests {
             cut in any::<prop::sample::Index>(),
         ) {
             let body = lines.join("\n");
-            if let Ok(batch) = Batch::of(body.as_bytes(), Kind::Lines, 300, NonZeroU32::MAX) {
+            if let Ok(batch) = Batch::of(body.as_bytes(), Kind::Lines, Grant::default(), 300, NonZeroU32::MAX) {
                 let sent = lines.iter().filter(|line| !line.trim().is_empty()).count();
                 prop_assert_eq!(batch.count(), sent);
                 prop_assert_eq!(batch.lines.len() + batch.rejected.len(), sent);
@@ -275,7 +286,7 @@ mod tests {
             let array = format!("[{}]", lines.join(","));
             let cut = cut.index(array.len());
             for body in [array.as_bytes(), &array.as_bytes()[..cut]] {
-                _ = Batch::of(body, Kind::Json, 300, NonZeroU32::MAX);
+                _ = Batch::of(body, Kind::Json, Grant::default(), 300, NonZeroU32::MAX);
             }
         }
     }

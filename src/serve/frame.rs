@@ -1,9 +1,10 @@
 //! What all requests have in common: headers, logs, metrics, and errors that no route answers.
 
 use std::any::Any;
+use std::net::SocketAddr;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -27,9 +28,6 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    if status == StatusCode::UNAUTHORIZED {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
 
     let elapsed = started.elapsed();
     debug!(%method, route, status = status.as_u16(), ms = elapsed.as_secs_f64() * 1e3, "answered");
@@ -37,6 +35,18 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     counter!("velodrome_http_requests_total", &labels).increment(1);
     histogram!("velodrome_http_seconds", "route" => route).record(elapsed.as_secs_f64());
     response
+}
+
+/// Lets through as many requests a second as a client may send, before anything is done for them:
+/// tokens are guessed no faster either.
+pub(super) async fn admit(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    app.admission().request(peer.ip())?;
+    Ok(next.run(request).await)
 }
 
 /// Lets requests through once the service has started.

@@ -10,6 +10,7 @@ use velodrome_dataflows::ClassId;
 
 use super::error::ApiError;
 use super::query::{VALUE_CHARS_MAX, internal, shortened};
+use crate::ingest::event::Event;
 
 /// What a token lets a request do, beyond its scope. The layers that check tokens put one into each
 /// request; handlers take it as an argument and ask it for each object that the request names.
@@ -48,17 +49,26 @@ impl Grant {
 
     /// 403 `forbidden` where it is not for the class.
     pub(super) fn class(&self, class: ClassId) -> Result<(), ApiError> {
-        let message = || format!("the token is not for class '{class}'");
-        self.has_class(class).then_some(()).ok_or_else(|| forbidden(message()))
+        self.has_class(class).then_some(()).ok_or_else(|| forbidden(not_for_class(class)))
     }
 
     /// 403 `forbidden` where it is not for the project.
     pub(super) fn project(&self, project: &str) -> Result<(), ApiError> {
-        let message = || {
-            let project = shortened(project, VALUE_CHARS_MAX);
-            format!("the token is not for project '{project}'")
-        };
-        self.has_project(project).then_some(()).ok_or_else(|| forbidden(message()))
+        self.has_project(project).then_some(()).ok_or_else(|| forbidden(not_for_project(project)))
+    }
+
+    /// Why it does not let send an event, where it does not.
+    pub(super) fn refuses(&self, event: &Event) -> Option<String> {
+        match event {
+            Event::Race(race) => {
+                let class = race.event.class;
+                (!self.has_class(class)).then(|| not_for_class(class))
+            }
+            Event::Tracking(tracking) => {
+                let project = &tracking.event.project;
+                (!self.has_project(project)).then(|| not_for_project(project))
+            }
+        }
     }
 
     /// 403 `forbidden` where it is for single classes or projects, and the request is for all of them
@@ -81,6 +91,14 @@ impl<S: Sync> FromRequestParts<S> for Grant {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         parts.extensions.get::<Self>().cloned().ok_or_else(internal)
     }
+}
+
+fn not_for_class(class: ClassId) -> String {
+    format!("the token is not for class '{class}'")
+}
+
+fn not_for_project(project: &str) -> String {
+    format!("the token is not for project '{}'", shortened(project, VALUE_CHARS_MAX))
 }
 
 fn forbidden(message: impl Into<String>) -> ApiError {

@@ -17,6 +17,7 @@ use super::App;
 use super::batch::{Batch, Rejected};
 use super::body::{self, Form, Held};
 use super::error::{ApiError, ErrorBody};
+use super::grant::Grant;
 use super::openapi::Sent;
 use super::query::{NoParams, Params, internal};
 use super::reply::Paced;
@@ -52,7 +53,8 @@ pub(super) struct Verdict {
 /// Send events
 ///
 /// One JSON object, an array of them, or one a line; at most 8 MiB, also once it is decompressed.
-/// Events that are not taken get a verdict each and never stop their neighbours.
+/// Events that are not taken get a verdict each and never stop their neighbours; so do those of classes
+/// and projects that the token is not for.
 #[utoipa::path(
     post,
     path = "/v1/events",
@@ -64,17 +66,16 @@ pub(super) struct Verdict {
     responses(
         (status = 200, description = "The events that are taken are durable", body = Reply),
         (status = 400, description = "The body is unreadable as a whole", body = ErrorBody),
-        (status = 403, description = "The token does not let send events", body = ErrorBody),
         (status = 408, description = "The body did not come in time", body = ErrorBody),
         (status = 413, description = "More than 8 MiB, or than a second's events", body = ErrorBody),
         (status = 415, description = "No JSON, or compressed otherwise", body = ErrorBody),
-        (status = 429, description = "This client sends too much", body = ErrorBody),
         (status = 507, description = "The disk is full", body = ErrorBody),
     )
 )]
 pub(super) async fn post(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    grant: Grant,
     Params(NoParams {}): Params<NoParams>,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -83,7 +84,7 @@ pub(super) async fn post(
     let admission = app.admission();
     let in_flight = admission.enter(peer.ip())?;
     let body = body::read(request.into_body(), admission.hold(), app.limits().body).await?;
-    let (batch, mut held) = decode(&app, form, body).await?;
+    let (batch, mut held) = decode(&app, form, grant, body).await?;
     held.charge(batch.verdict_bytes())?;
     admission.take(peer.ip(), batch.count())?;
 
@@ -114,13 +115,18 @@ pub(super) async fn post(
 }
 
 /// Decodes a body, not on the runtime's own threads where it takes long; and what it is held by.
-async fn decode(app: &App, form: Form, body: Held) -> Result<(Batch, Held), ApiError> {
+async fn decode(
+    app: &App,
+    form: Form,
+    grant: Grant,
+    body: Held,
+) -> Result<(Batch, Held), ApiError> {
     let race_seconds = app.race_seconds();
     let events_max = app.limits().client_events_per_second;
     let is_short = !form.is_gzip && body.bytes().len() <= INLINE_BYTES_MAX;
     let decode = move || {
         let body = if form.is_gzip { body.decompressed()? } else { body };
-        let batch = Batch::of(body.bytes(), form.kind, race_seconds, events_max)?;
+        let batch = Batch::of(body.bytes(), form.kind, grant, race_seconds, events_max)?;
         Ok((batch, body))
     };
     match is_short {

@@ -1,6 +1,6 @@
 //! What one service takes on at a time, and how long it waits.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 /// The bounds of a service.
@@ -12,8 +12,12 @@ pub struct Limits {
     /// Events a second of one client, and the most that it may send at once: what two cores take
     /// into the log and the graph.
     pub client_events_per_second: NonZeroU32,
-    /// Requests of one client that are answered at a time.
+    /// Requests with events of one client that are answered at a time.
     pub client_requests: usize,
+    /// Requests a second of one client, and the most that it may send at once.
+    pub client_requests_per_second: NonZeroU32,
+    /// Streams of one client at a time.
+    pub client_streams: NonZeroUsize,
     /// How far the engine may lag before it is given no more: where a dashboard is no longer live.
     pub lag: Duration,
     /// Connections that are served at a time; further ones wait in the listener's backlog.
@@ -36,6 +40,8 @@ impl Default for Limits {
             bodies_bytes: 64 << 20,
             client_events_per_second: NonZeroU32::MIN.saturating_add(199_999),
             client_requests: 64,
+            client_requests_per_second: NonZeroU32::MIN.saturating_add(999),
+            client_streams: NonZeroUsize::MIN.saturating_add(999),
             lag: Duration::from_secs(2),
             connections: 10_000,
             head: Duration::from_secs(10),

@@ -1,8 +1,9 @@
 //! The service's HTTP interface: JSON in, JSON out; it knows the engine's handle and no dataflow.
 //!
 //! A request passes the server's bounds on connections and times, the frame that logs and counts it,
-//! its token's check, and the check that the service has started; then its route. No route answers
-//! but through `ApiError` where it fails, and none of its bounds can be passed by what a client sends.
+//! its client's rate, its token's check, and the check that the service has started; then its route,
+//! which asks the token's grant for each object that it names. No route answers but through `ApiError`
+//! where it fails, and none of its bounds can be passed by what a client sends.
 
 mod admission;
 pub mod auth;
@@ -16,12 +17,14 @@ mod ingest;
 pub mod limits;
 mod openapi;
 pub mod ops;
+pub mod origin;
 pub mod query;
 pub mod reads;
 mod reply;
 pub mod server;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 pub mod token;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -37,10 +40,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::admission::Admission;
-use self::auth::Tokens;
+use self::auth::Auth;
 use self::error::ApiError;
 use self::limits::Limits;
 use self::ops::Description;
+use self::origin::Origin;
 use self::reads::Reads;
 use crate::bans::Bans;
 use crate::engine::{Engine, Events};
@@ -52,8 +56,10 @@ use crate::log::Log;
 pub struct Config {
     /// The length of races, which decides what seconds there are.
     pub race_seconds: u16,
-    /// Who may send and read.
-    pub tokens: Tokens,
+    /// Who may call it.
+    pub auth: Auth,
+    /// Whose web pages may call it as well.
+    pub origins: Vec<Origin>,
     /// What it takes on.
     pub limits: Limits,
 }
@@ -124,8 +130,12 @@ impl App {
         &self.0.admission
     }
 
-    fn tokens(&self) -> &Tokens {
-        &self.0.config.tokens
+    fn auth(&self) -> &Auth {
+        &self.0.config.auth
+    }
+
+    fn origins(&self) -> &[Origin] {
+        &self.0.config.origins
     }
 
     fn limits(&self) -> &Limits {
@@ -161,35 +171,34 @@ impl FromRef<App> for Reads {
 /// [`ops::metrics`] gives.
 pub fn router(app: App, metrics: PrometheusHandle) -> Router {
     let start = || from_fn_with_state(app.clone(), frame::started);
-    let ingest = OpenApiRouter::new()
-        .routes(routes!(ingest::post))
-        .layer(start())
-        .layer(from_fn_with_state(app.clone(), auth::ingest));
-    let reads = reads::routes()
-        .layer(start())
-        .routes(routes!(ops::render))
-        .routes(routes!(ops::openapi))
-        .layer(from_fn_with_state(app.clone(), auth::read));
+    let ingest = OpenApiRouter::new().routes(routes!(ingest::post)).layer(start());
+    let reads =
+        reads::routes().layer(start()).routes(routes!(ops::render)).routes(routes!(ops::openapi));
     let admin = OpenApiRouter::new()
         .routes(routes!(bans::bans))
         .routes(routes!(bans::ban, bans::lift))
-        .layer(start())
-        .layer(from_fn_with_state(app.clone(), auth::ingest));
+        .layer(start());
     let (router, mut description) = OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(ops::healthz))
         .routes(routes!(ops::readyz))
-        .merge(ingest)
-        .merge(reads)
-        .merge(admin)
+        .merge(auth::ingest(&app, ingest))
+        .merge(auth::read(&app, reads))
+        .merge(auth::admin(&app, admin))
         .split_for_parts();
     openapi::complete(&mut description);
     let json = serde_json::to_vec(&description).unwrap_or_default();
 
-    router
+    let router = router
         .fallback(frame::unknown_path)
         .method_not_allowed_fallback(frame::unknown_method)
         .layer(Extension(Description(json.into())))
         .layer(Extension(metrics))
+        .layer(from_fn_with_state(app.clone(), frame::admit));
+    let router = match app.origins() {
+        [] => router,
+        origins => router.layer(origin::cors(origins)),
+    };
+    router
         .layer(CatchPanicLayer::custom(frame::caught))
         .layer(from_fn(frame::observe))
         .with_state(app)

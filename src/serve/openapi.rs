@@ -1,23 +1,32 @@
 //! The service's description in OpenAPI: what the routes say of themselves, and what all share.
 
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{
     ArrayBuilder, Content, InfoBuilder, ObjectBuilder, OneOfBuilder, OpenApi, OpenApiBuilder, Ref,
     RefOr, ResponseBuilder, Schema,
     schema::{SchemaType, Type},
 };
 use utoipa::{PartialSchema, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
 
+use super::auth::QUERY_TOKENS;
 use super::error::{ErrorBody, ErrorDetail};
+use crate::auth::Scope;
 
 /// What every route may answer.
-const EVERYWHERE: [(&str, &str); 2] = [
+const EVERYWHERE: [(&str, &str); 3] = [
     ("400", "A parameter is unknown, missing or not what it may be"),
+    ("429", "This client sends too much; the header Retry-After tells when to go on"),
     ("500", "An error of the service, which its log tells of"),
 ];
 /// What routes may answer that need a token.
-const GUARDED: [(&str, &str); 1] = [("401", "No token, or one that is not known")];
+const GUARDED: [(&str, &str); 2] = [
+    ("401", "No token, or one that is not valid"),
+    ("403", "The token does not have the scope, or is for other classes or projects"),
+];
 /// What routes may answer that need the engine.
 const SERVED: [(&str, &str); 1] = [("503", "Not now; the header Retry-After tells when")];
 
@@ -38,9 +47,32 @@ pub(super) fn base() -> OpenApi {
     let components = openapi.components.get_or_insert_default();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     components.add_security_scheme(BEARER, SecurityScheme::Http(bearer));
+    for name in QUERY_TOKENS {
+        let in_query = ApiKey::Query(ApiKeyValue::new(name));
+        components.add_security_scheme(name, SecurityScheme::ApiKey(in_query));
+    }
     components.schemas.insert(ErrorBody::name().into_owned(), ErrorBody::schema());
     components.schemas.insert(ErrorDetail::name().into_owned(), ErrorDetail::schema());
     openapi
+}
+
+/// Describes `routes` as needing a token with `scope`, in the header or in one of the query's parameters
+/// `in_query`.
+pub(super) fn guarded<S>(
+    mut routes: OpenApiRouter<S>,
+    scope: Scope,
+    in_query: &[&str],
+) -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    for (_, operation) in operations(routes.get_openapi_mut()) {
+        add(operation, &GUARDED);
+        let ways = [BEARER].iter().chain(in_query);
+        let needed = ways.map(|way| SecurityRequirement::new(*way, [scope.name()]));
+        operation.security = Some(needed.collect());
+    }
+    routes
 }
 
 /// Adds to each route what its handler does not know of, the answers of the layers around it, and to
@@ -52,20 +84,20 @@ pub(super) fn complete(openapi: &mut OpenApi) {
         let id = id.minimum(Some(0usize)).maximum(Some(greatest)).into();
         components.schemas.insert(name.to_owned(), id);
     }
-    for (path, item) in &mut openapi.paths.paths {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
-            add(operation, &EVERYWHERE);
-            if path != "/healthz" && path != "/readyz" {
-                add(operation, &GUARDED);
-                let needed = SecurityRequirement::new::<_, _, String>(BEARER, []);
-                operation.security = Some(vec![needed]);
-            }
-            if path.starts_with("/v1/") {
-                add(operation, &SERVED);
-            }
+    for (path, operation) in operations(openapi) {
+        add(operation, &EVERYWHERE);
+        if path.starts_with("/v1/") {
+            add(operation, &SERVED);
         }
     }
+}
+
+/// All operations, with their path.
+fn operations(openapi: &mut OpenApi) -> impl Iterator<Item = (&str, &mut Operation)> {
+    openapi.paths.paths.iter_mut().flat_map(|(path, item)| {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+        operations.into_iter().flatten().map(|operation| (&**path, operation))
+    })
 }
 
 /// Adds answers, but for those that the route tells of itself.

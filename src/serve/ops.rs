@@ -16,6 +16,8 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use super::App;
+use super::error::ApiError;
+use super::grant::Grant;
 use super::query::{NoParams, Params};
 use crate::log::{Health, Log};
 use crate::memory::resident_bytes;
@@ -140,14 +142,16 @@ impl Ready {
 )]
 pub(super) async fn render(
     State(app): State<App>,
+    grant: Grant,
     Extension(metrics): Extension<PrometheusHandle>,
     Params(NoParams {}): Params<NoParams>,
-) -> impl IntoResponse {
+) -> Result<impl IntoResponse, ApiError> {
+    grant.whole()?;
     gauge!("velodrome_frontier_lag_seconds").set(app.lag().as_secs_f64());
     gauge!("velodrome_engine_queue_commands").set(app.engine().waiting() as f64);
     gauge!("velodrome_resident_bytes").set(resident_bytes() as f64);
     // The version of the format (Prometheus, "Exposition formats").
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render()))
 }
 
 /// Describe this interface
@@ -158,6 +162,8 @@ pub(super) async fn render(
     responses((status = 200, description = "This description", body = serde_json::Value))
 )]
 pub(super) async fn openapi(
+    // It tells of no object, so that every token with the scope is for it.
+    _: Grant,
     Extension(Description(json)): Extension<Description>,
     Params(NoParams {}): Params<NoParams>,
 ) -> impl IntoResponse {

@@ -14,13 +14,17 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use metrics::gauge;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
@@ -34,16 +38,18 @@ const HEAD_BYTES_MAX: usize = 32 << 10;
 /// and some are closed in the meantime.
 const ACCEPT_WAIT: Duration = Duration::from_millis(100);
 
-/// Serves `router` on `listener` until `shutdown` is true or its sender is gone. Then no connection
-/// is accepted any more, and requests that run get `limits.shutdown` to end.
+/// Serves `router` on `listener`, inside TLS where there is `tls`, until `shutdown` is true or its sender
+/// is gone. Then no connection is accepted any more, and requests that run get `limits.shutdown` to end.
 ///
 /// It must run in a tokio runtime with time and network.
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
     router: Router,
     limits: Limits,
     mut shutdown: watch::Receiver<bool>,
 ) {
+    let tls = tls.map(TlsAcceptor::from);
     let slots = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
@@ -67,14 +73,26 @@ pub async fn serve(
         };
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(limits.write));
-        let router = router.clone();
-        let answer = service_fn(move |request| answer(router.clone(), peer, request));
-        let connection = http.serve_connection(TokioIo::new(Box::pin(stream)), answer);
-        let connection = graceful.watch(connection);
+        let stream = Box::pin(stream);
+        let connection = Connection {
+            http: http.clone(),
+            router: router.clone(),
+            peer,
+            watcher: graceful.watcher(),
+        };
+        let (tls, shutdown) = (tls.clone(), shutdown.clone());
         connections.spawn(async move {
             gauge!("velodrome_http_connections").increment(1.0);
-            if let Err(error) = connection.await {
-                debug!(%peer, %error, "a connection ended early");
+            match tls {
+                None => connection.serve(stream).await,
+                // Its state is large, and a connection without TLS is not to make room for it.
+                Some(tls) => {
+                    let handshake = shake_hands(tls, stream, limits.head, shutdown);
+                    match Box::pin(handshake).await {
+                        Ok(stream) => Box::pin(connection.serve(stream)).await,
+                        Err(error) => debug!(%peer, %error, "a connection did not come to TLS"),
+                    }
+                }
             }
             gauge!("velodrome_http_connections").decrement(1.0);
             drop(slot);
@@ -86,6 +104,45 @@ pub async fn serve(
         warn!(count = connections.len(), "connections are cut off: their requests did not end");
     }
     connections.shutdown().await;
+}
+
+/// A connection that is about to be served.
+struct Connection {
+    http: http1::Builder,
+    router: Router,
+    peer: SocketAddr,
+    watcher: Watcher,
+}
+
+impl Connection {
+    /// Answers request after request.
+    async fn serve<S>(self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { http, router, peer, watcher } = self;
+        let answer = service_fn(move |request| answer(router.clone(), peer, request));
+        let connection = http.serve_connection(TokioIo::new(stream), answer);
+        if let Err(error) = watcher.watch(connection).await {
+            debug!(%peer, %error, "a connection ended early");
+        }
+    }
+}
+
+/// TLS on `stream`, which a client has to come to `within` a time, and before the service ends.
+async fn shake_hands<S>(
+    tls: TlsAcceptor,
+    stream: S,
+    within: Duration,
+    mut shutdown: watch::Receiver<bool>,
+) -> io::Result<TlsStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    tokio::select! {
+        stream = timeout(within, tls.accept(stream)) => stream?,
+        _ = shutdown.wait_for(|is_over| *is_over) => Err(io::ErrorKind::Interrupted.into()),
+    }
 }
 
 /// The next connection, once there may be one more.

@@ -9,6 +9,7 @@
 //! ```
 
 mod directory;
+mod files;
 mod publisher;
 mod running;
 mod saver;

@@ -13,9 +13,11 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
+use tokio_rustls::rustls::ServerConfig;
 use velodrome_dataflows::Rules;
 
 use super::directory::{Directory, DirectoryError};
+use super::files;
 use super::publisher::Publisher;
 use super::saver::Saver;
 use crate::bans::{Bans, BansError};
@@ -42,6 +44,8 @@ pub struct Config {
     pub history: PathBuf,
     /// Where it listens; port 0 is any free one.
     pub listen: SocketAddr,
+    /// What it listens with, where that is TLS.
+    pub tls: Option<Arc<ServerConfig>>,
     /// Worker threads of the engine, at least 1.
     pub workers: usize,
     /// How events become results.
@@ -127,13 +131,16 @@ impl Service {
         let router = serve::router(app.clone(), metrics);
         let (stop, stopped) = watch::channel(false);
         let limits = config.serve.limits;
-        let server = runtime.spawn(serve::server::serve(listener, router, limits, stopped));
+        files::allow(limits.connections);
+        let server = serve::server::serve(listener, config.tls.clone(), router, limits, stopped);
+        let server = runtime.spawn(server);
         Ok(Self { config, address, app, live, checkpoint, log, stop, server, runtime, directory })
     }
 
-    /// The address that it listens on.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// The address that it listens on, as clients call it.
+    pub fn url(&self) -> String {
+        let scheme = if self.config.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Goes on from the checkpoint and the log behind it, and takes events from then on.

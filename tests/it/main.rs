@@ -27,4 +27,6 @@ mod serving;
 #[cfg(test)]
 mod simulate;
 #[cfg(test)]
+mod tokens;
+#[cfg(test)]
 mod verify;

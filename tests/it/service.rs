@@ -1,4 +1,4 @@
-//! The service as its clients and operators meet it: reads, tokens, metrics, the archive, its arguments.
+//! The service as its clients and operators meet it: reads, metrics, the archive, its arguments.
 
 use std::fs;
 use std::net::TcpListener;
@@ -8,7 +8,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::run::{Workplace, sample, view};
-use crate::serving::{Serving, agent, ahead, get, now_ms, refusal, wait_for};
+use crate::serving::{Serving, ahead, get, now_ms, refusal, wait_for};
 
 #[test]
 fn whoever_posts_sees_it_at_once_from_any_thread() {
@@ -117,40 +117,6 @@ fn hexless(word: &str) -> String {
 }
 
 #[test]
-fn tokens_keep_senders_from_strangers_and_readers_from_sending() {
-    let place = Workplace::new();
-    let refused = refusal(&place.path("data"), "--listen 0.0.0.0:0");
-    assert!(refused.contains("set both tokens"), "{refused}");
-    let one = refusal(&place.path("data"), "--listen 0.0.0.0:0 --ingest-token in");
-    assert!(one.contains("set both tokens"), "{one}");
-    let arguments = "--listen 0.0.0.0:0 --ingest-token in --read-token out";
-    let serving = Serving::start(&place.path("data"), arguments);
-    let status = |path: &str, token: Option<&str>| {
-        let url = format!("{}{path}", serving.url);
-        let bearer = token.map_or_else(String::new, |token| format!("Bearer {token}"));
-        let answer = match path {
-            "/v1/events" => {
-                let request = agent().post(url).header("authorization", bearer);
-                request.header("content-type", "application/json").send(view(1, "u"))
-            }
-            _ => agent().get(url).header("authorization", bearer).call(),
-        };
-        answer.unwrap().status().as_u16()
-    };
-    for (path, expected) in [
-        ("/v1/events", [401, 401, 403, 200]),
-        ("/v1/classes", [401, 401, 200, 200]),
-        ("/metrics", [401, 401, 200, 200]),
-        ("/readyz", [200; 4]),
-        ("/healthz", [200; 4]),
-    ] {
-        let seen = [None, Some("other"), Some("out"), Some("in")].map(|token| status(path, token));
-        assert_eq!(seen, expected, "{path}");
-    }
-    assert_eq!(serving.stop(), 0);
-}
-
-#[test]
 fn metrics_tell_events_log_engine_checkpoint_and_memory() {
     let place = Workplace::new();
     let serving = Serving::start(&place.path("data"), "");
@@ -211,6 +177,14 @@ fn what_cannot_be_used_is_refused_by_its_name() {
         (&taken, "cannot listen on"),
         ("--checkpoint-seconds 31", "31 is not in 1..=30"),
         ("--client-rate 0", "--client-rate"),
+        ("--client-requests 0", "--client-requests"),
+        ("--client-streams 0", "--client-streams"),
+        ("--auth maybe", "'maybe'"),
+        ("--cors-origin *", "'*' is no origin"),
+        ("--cors-origin https://host/", "'https://host/' is no origin"),
+        ("--tls-cert cert.pem", "--tls-key"),
+        ("--tls-key key.pem", "--tls-cert"),
+        ("--tls-cert missing.pem --tls-key missing.pem", "'missing.pem' has no certificate"),
         ("--clock-speed 0.5 --clock-from 1", "from 1 to 1000"),
         ("--clock-speed 2", "--clock-from"),
         ("--log serve=loud", "no filter of logs"),
@@ -249,4 +223,22 @@ fn every_flag_is_an_environment_variable_as_well() {
     ];
     let ended = place.run_with("serve", &env, b"");
     assert!(ended.code == 2 && ended.stderr.contains("--clock-from"), "{}", ended.stderr);
+}
+
+#[test]
+fn the_service_opens_as_many_files_as_the_system_allows() {
+    for (limits, expected, warns) in
+        [("ulimit -Sn 256", None, false), ("ulimit -n 700", Some("700"), true)]
+    {
+        let place = Workplace::new();
+        let limited = Serving::limited(&place.path("data"), limits);
+        let limits = fs::read_to_string(format!("/proc/{}/limits", limited.id())).unwrap();
+        let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+        let [soft, hard] = [3, 4].map(|column| files.split_whitespace().nth(column).unwrap());
+        assert_eq!((soft, expected.unwrap_or(hard)), (hard, hard), "{files}");
+        // Where the system allows too few even so.
+        let is_few = hard.parse().is_ok_and(|hard: u64| hard < 11_000);
+        assert_eq!(limited.log().contains("too few files"), warns || is_few, "{}", limited.log());
+        assert_eq!(limited.stop(), 0);
+    }
 }

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A running service.
 pub(crate) struct Serving {
     child: Option<Child>,
-    /// `http://127.0.0.1:port`.
+    /// `http://127.0.0.1:port`, or `https://`.
     pub(crate) url: String,
     /// What it logs.
     log: PathBuf,
@@ -26,19 +26,36 @@ impl Serving {
     /// Starts `velodrome serve` on `data` with further arguments separated by blanks, and waits until
     /// it is ready.
     pub(crate) fn start(data: &Path, arguments: &str) -> Self {
-        let serving = Self::listening(data, arguments);
-        wait_for("the service is ready", || get(&format!("{}/readyz", serving.url)).0 == 200);
-        serving
+        Self::listening(data, arguments).ready()
     }
 
     /// The same, ready or not.
     pub(crate) fn listening(data: &Path, arguments: &str) -> Self {
+        Self::spawn(data, command(data, arguments))
+    }
+
+    /// Starts it without arguments from a shell that ran `limits` before.
+    pub(crate) fn limited(data: &Path, limits: &str) -> Self {
+        let service = command(data, "");
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("{limits} && exec \"$0\" \"$@\""));
+        shell.arg(service.get_program()).args(service.get_args());
+        shell.envs(service.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Self::spawn(data, shell).ready()
+    }
+
+    fn ready(self) -> Self {
+        wait_for("the service is ready", || get(&format!("{}/readyz", self.url)).0 == 200);
+        self
+    }
+
+    fn spawn(data: &Path, mut command: Command) -> Self {
         let log = data.with_extension("stderr");
-        let mut command = command(data, arguments);
+        command.stdout(Stdio::piped());
         let mut child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let url = line.split_whitespace().find(|word| word.starts_with("http"));
         let told = || fs::read_to_string(&log).unwrap();
         let url = url.unwrap_or_else(|| panic!("no address in '{line}': {}", told())).to_owned();
         Self { child: Some(child), url, log }
@@ -75,7 +92,12 @@ impl Serving {
         fields.find(|(name, _)| *name == field).unwrap().1.to_owned()
     }
 
-    fn log(&self) -> String {
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
 
@@ -112,11 +134,13 @@ impl Drop for Serving {
     }
 }
 
-/// `velodrome serve` on `data` with further arguments; without `--listen` on any port of loopback.
+/// `velodrome serve` on `data` with further arguments; without `--listen` on any port of loopback, and
+/// without `--auth` for all who can reach that.
 fn command(data: &Path, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_velodrome"));
     command.arg("serve").arg("--data").arg(data).args(arguments.split_whitespace());
-    command.env("VELODROME_LISTEN", "127.0.0.1:0").stdout(Stdio::piped());
+    command.env("VELODROME_LISTEN", "127.0.0.1:0").env("VELODROME_AUTH", "off");
+    command.stdout(Stdio::piped());
     command
 }
 

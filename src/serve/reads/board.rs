@@ -11,6 +11,7 @@ use super::cache::Question;
 use super::params::{Limit, Selection, Window};
 use super::{Reads, cursor};
 use crate::serve::error::{ApiError, ErrorBody};
+use crate::serve::grant::Grant;
 use crate::serve::query::{Params, PathParam, internal};
 use crate::serve::token;
 
@@ -77,9 +78,11 @@ pub(super) struct BoardRow {
 )]
 pub(super) async fn board(
     State(reads): State<Reads>,
+    grant: Grant,
     PathParam(class_id): PathParam<ClassId>,
     Params(params): Params<BoardParams>,
 ) -> Result<Json<Board>, ApiError> {
+    grant.class(class_id)?;
     let BoardParams { second, limit, cursor, around, window, after } = params;
     if !(1..=reads.race_seconds).contains(&second) {
         let last = reads.race_seconds;

@@ -11,6 +11,7 @@ use velodrome_dataflows::{Answer, ClassId, RaceId};
 use super::Reads;
 use super::cache::Question;
 use crate::serve::error::{ApiError, ErrorBody};
+use crate::serve::grant::Grant;
 use crate::serve::query::{Params, internal};
 use crate::serve::token;
 
@@ -47,8 +48,10 @@ pub(super) struct ClassRow {
 )]
 pub(super) async fn classes(
     State(reads): State<Reads>,
+    grant: Grant,
     Params(params): Params<ClassesParams>,
 ) -> Result<Json<Vec<ClassRow>>, ApiError> {
+    grant.whole()?;
     token::wait_for(&reads.engine, params.after.as_deref()).await?;
     let (_, answer) = reads.cache.ask(Question::Classes).await?;
     let Answer::Classes(sizes) = &*answer else { return Err(internal()) };

@@ -8,6 +8,7 @@ use velodrome_dataflows::{Answer, ClassId, Query, RacerId};
 
 use super::Reads;
 use crate::serve::error::{ApiError, ErrorBody};
+use crate::serve::grant::Grant;
 use crate::serve::query::{Params, PathParam, internal};
 use crate::serve::token;
 
@@ -45,9 +46,11 @@ pub(super) struct Curve {
 )]
 pub(super) async fn curve(
     State(reads): State<Reads>,
+    grant: Grant,
     PathParam(racer_id): PathParam<RacerId>,
     Params(CurveParams { class_id, after }): Params<CurveParams>,
 ) -> Result<Json<Curve>, ApiError> {
+    grant.class(class_id)?;
     token::wait_for(&reads.engine, after.as_deref()).await?;
     let (_, answer) = reads.engine.ask(Query::Curve(class_id, racer_id)).await?;
     let Answer::Curve(record) = answer else { return Err(internal()) };

@@ -11,6 +11,7 @@ use super::cache::Question;
 use super::params::{Limit, Selection};
 use super::{Reads, cursor};
 use crate::serve::error::{ApiError, ErrorBody};
+use crate::serve::grant::Grant;
 use crate::serve::query::{Params, PathParam, internal};
 use crate::serve::token;
 
@@ -70,9 +71,11 @@ pub(super) struct LeaderboardRow {
 )]
 pub(super) async fn leaderboard(
     State(reads): State<Reads>,
+    grant: Grant,
     PathParam(class_id): PathParam<ClassId>,
     Params(params): Params<LeaderboardParams>,
 ) -> Result<Json<Leaderboard>, ApiError> {
+    grant.class(class_id)?;
     let list = format!("leaderboard/{class_id}");
     let selection = Selection::page(&list, params.limit, params.cursor.as_deref())?;
     token::wait_for(&reads.engine, params.after.as_deref()).await?;

@@ -10,6 +10,7 @@ use velodrome_dataflows::{Answer, Clock, Query, ViewCount};
 use super::params::{Limit, cut};
 use super::{Reads, cursor};
 use crate::serve::error::{ApiError, ErrorBody};
+use crate::serve::grant::Grant;
 use crate::serve::query::{Params, PathParam, VALUE_CHARS_MAX, internal, shortened};
 use crate::serve::token;
 
@@ -80,9 +81,11 @@ impl Project {
 )]
 pub(super) async fn project(
     State(reads): State<Reads>,
+    grant: Grant,
     PathParam(project_id): PathParam<CompactString>,
     Params(params): Params<ProjectParams>,
 ) -> Result<Json<Project>, ApiError> {
+    grant.project(&project_id)?;
     token::wait_for(&reads.engine, params.after.as_deref()).await?;
     let (_, answer) = reads.engine.ask(Query::Project(project_id.clone())).await?;
     let Answer::Project(count) = answer else { return Err(internal()) };
@@ -105,8 +108,10 @@ pub(super) async fn project(
 )]
 pub(super) async fn projects(
     State(reads): State<Reads>,
+    grant: Grant,
     Params(params): Params<ProjectsParams>,
 ) -> Result<Json<Projects>, ApiError> {
+    grant.whole()?;
     let ProjectsParams { limit, cursor, after } = params;
     let behind = cursor::decode(LIST, cursor.as_deref())?;
     let limit = limit.unwrap_or_default();

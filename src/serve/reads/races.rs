@@ -10,6 +10,7 @@ use super::params::{Limit, cut};
 use super::{Reads, cursor};
 use crate::feeds::RaceSummary;
 use crate::serve::error::{ApiError, ErrorBody};
+use crate::serve::grant::Grant;
 use crate::serve::query::Params;
 use crate::serve::token;
 
@@ -110,9 +111,11 @@ impl From<&RaceSummary> for RaceRow {
 )]
 pub(super) async fn races(
     State(reads): State<Reads>,
+    grant: Grant,
     Params(params): Params<RacesParams>,
 ) -> Result<Json<Races>, ApiError> {
     let RacesParams { class_id, limit, cursor, after } = params;
+    class_id.map_or_else(|| grant.whole(), |class| grant.class(class))?;
     let list = class_id.map_or_else(|| "races".to_owned(), |class| format!("races/{class}"));
     let behind = cursor::decode(&list, cursor.as_deref())?;
     let limit = limit.unwrap_or_default();

@@ -14,6 +14,7 @@ use super::races::{RacePath, RaceState};
 use super::ranking::Ranked;
 use super::{Reads, cursor};
 use crate::serve::error::{ApiError, ErrorBody};
+use crate::serve::grant::Grant;
 use crate::serve::query::{Params, PathParam, internal};
 use crate::serve::token;
 
@@ -124,10 +125,12 @@ impl By {
 )]
 pub(super) async fn results(
     State(reads): State<Reads>,
+    grant: Grant,
     PathParam(race): PathParam<RacePath>,
     Params(params): Params<ResultsParams>,
 ) -> Result<Json<Results>, ApiError> {
     let RacePath { class_id, race_id } = race;
+    grant.class(class_id)?;
     let ResultsParams { by, limit, cursor, after } = params;
     let list = format!("results/{class_id}/{race_id}/{by:?}");
     let selection = Selection::page(&list, limit, cursor.as_deref())?;

@@ -11,6 +11,7 @@ use super::params::{Limit, Selection, Window};
 use super::races::{RacePath, RaceState};
 use super::{Reads, cursor};
 use crate::serve::error::{ApiError, ErrorBody};
+use crate::serve::grant::Grant;
 use crate::serve::query::{Params, PathParam};
 use crate::serve::token;
 
@@ -80,10 +81,12 @@ pub(super) struct StandingsRow {
 )]
 pub(super) async fn standings(
     State(reads): State<Reads>,
+    grant: Grant,
     PathParam(race): PathParam<RacePath>,
     Params(params): Params<StandingsParams>,
 ) -> Result<Json<Standings>, ApiError> {
     let RacePath { class_id, race_id } = race;
+    grant.class(class_id)?;
     let StandingsParams { limit, cursor, around, window, after } = params;
     let list = format!("standings/{class_id}/{race_id}");
     let selection = Selection::new(&list, limit, cursor.as_deref(), around, window)?;

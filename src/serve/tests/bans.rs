@@ -4,7 +4,9 @@ use axum::response::IntoResponse;
 use tokio::time::Instant;
 use velodrome_dataflows::Ban;
 
+use super::auth::{bearer, closed};
 use super::*;
+use crate::auth::Scope;
 use crate::serve::bans::set;
 use crate::serve::grant::{Grant, Objects};
 
@@ -66,13 +68,12 @@ async fn a_token_for_single_classes_changes_no_bans() {
 
 #[test]
 fn who_may_not_change_them_is_refused_and_so_is_what_is_no_racer() {
-    let tokens = Tokens { ingest: Some("in".to_owned()), read: Some("out".to_owned()) };
-    let guarded = Service::start(Config { tokens, ..open() });
+    let guarded = Service::start(closed());
     let starting = Service::starting(open());
     let service = Service::start(open());
     for (method, path) in [("GET", BANS), ("PUT", ONE), ("DELETE", ONE)] {
         assert_eq!(guarded.call(method, path).error(), is_error(401, "unauthorized"));
-        let reader = [("authorization", "Bearer out")];
+        let reader = [("authorization", &*bearer(Scope::Read))];
         let forbidden = guarded.request(method, path, &reader, b"").error();
         assert_eq!(forbidden, is_error(403, "forbidden"), "{method} {path}");
         assert_eq!(starting.call(method, path).error(), is_error(503, "starting"));

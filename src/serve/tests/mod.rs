@@ -1,9 +1,12 @@
 //! The service from outside: a server on a port of its own, and clients that talk to it.
 
+mod auth;
 mod bans;
+mod clients;
 mod ingest;
 mod ops;
 mod server;
+mod tls;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -19,9 +22,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_rustls::rustls::ServerConfig;
 use velodrome_dataflows::Clock;
 
-use super::auth::Tokens;
+use super::auth::Auth;
 use super::limits::Limits;
 use super::{App, Config, ops as operations, router, server as serving};
 use crate::bans::{Bans, tests as bans_tests};
@@ -67,7 +71,7 @@ fn limits() -> Limits {
 const SHORT: Duration = Duration::from_millis(200);
 
 fn open() -> Config {
-    Config { race_seconds: 300, tokens: Tokens::default(), limits: limits() }
+    Config { race_seconds: 300, auth: Auth::Off, origins: Vec::new(), limits: limits() }
 }
 
 impl Service {
@@ -79,6 +83,11 @@ impl Service {
     }
 
     fn starting(config: Config) -> Self {
+        Self::within(None, config)
+    }
+
+    /// The same, inside TLS.
+    fn within(tls: Option<Arc<ServerConfig>>, config: Config) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let letters = RotatingLetters::open(&dir.path().join("rejected.jsonl")).unwrap();
         let (complete, completed) = watch::channel(1_620_240_000_000);
@@ -102,7 +111,7 @@ impl Service {
             runtime.block_on(async {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 bound.send(listener.local_addr().unwrap()).unwrap();
-                serving::serve(listener, router, limits, stopped).await;
+                serving::serve(listener, tls, router, limits, stopped).await;
             });
         });
         let address = address.recv().unwrap();

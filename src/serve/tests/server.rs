@@ -2,7 +2,7 @@
 
 use super::*;
 
-const GET: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+const GET: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 /// Reads one answer to [`GET`], which has a length.
 fn answer(stream: &mut TcpStream) -> String {
@@ -68,7 +68,7 @@ fn a_client_that_takes_no_byte_of_its_answers_is_cut_off() {
     let mut stream = service.connect();
     stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
     // Far more answers than sockets buffer; without the cut-off, both sides wait for ever.
-    let requests = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100);
+    let requests = b"GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(100);
     let cut = (0..10_000).find_map(|_| stream.write_all(&requests).err()).unwrap();
     assert_ne!(cut.kind(), std::io::ErrorKind::WouldBlock);
 }
@@ -77,7 +77,7 @@ fn a_client_that_takes_no_byte_of_its_answers_is_cut_off() {
 fn a_shutdown_lets_requests_that_run_end_and_accepts_no_more() {
     let mut service = Service::start(open());
     let mut slow = service.connect();
-    let head = "POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+    let head = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
                 expect: 100-continue\r\ncontent-length: 2\r\n\r\n";
     slow.write_all(head.as_bytes()).unwrap();
     slow.read_exact(&mut [0; 25]).unwrap();
@@ -95,7 +95,7 @@ fn a_shutdown_cuts_off_what_does_not_end() {
     let limits = Limits { shutdown: SHORT, ..limits() };
     let mut service = Service::start(Config { limits, ..open() });
     let mut slow = service.connect();
-    let head = "POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+    let head = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
                 expect: 100-continue\r\ncontent-length: 2\r\n\r\n";
     slow.write_all(head.as_bytes()).unwrap();
     slow.read_exact(&mut [0; 25]).unwrap();

@@ -1,8 +1,10 @@
 //! `velodrome serve`: the live service.
 
+mod access;
+
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc;
@@ -17,9 +19,8 @@ use super::signals;
 use crate::log::Clock;
 use crate::rules;
 use crate::serve;
-use crate::serve::auth::{Tokens, check_bind};
-use crate::serve::limits::Limits;
 use crate::service::{Config, Service};
+use access::{Access, Clients, Tls};
 
 /// Serve: take events over HTTP, keep what follows from them, answer
 #[derive(Debug, clap::Args)]
@@ -27,7 +28,7 @@ pub struct Args {
     /// Directory of the log, its archive and the checkpoint; one process at a time
     #[arg(long, env = "VELODROME_DATA", value_name = "DIR")]
     data: PathBuf,
-    /// Address to listen on; one that is not loopback needs both tokens
+    /// Address to listen on; one that is not loopback needs tokens
     #[arg(
         long,
         env = "VELODROME_LISTEN",
@@ -51,16 +52,12 @@ pub struct Args {
     #[arg(long, env = "VELODROME_CHECKPOINT_SECONDS", value_name = "N", default_value_t = 10,
         value_parser = clap::value_parser!(u64).range(1..=30))]
     checkpoint_seconds: u64,
-    /// Token that opens ingest and reads
-    #[arg(long, env = "VELODROME_INGEST_TOKEN", value_name = "TOKEN", hide_env_values = true)]
-    ingest_token: Option<String>,
-    /// Token that opens reads
-    #[arg(long, env = "VELODROME_READ_TOKEN", value_name = "TOKEN", hide_env_values = true)]
-    read_token: Option<String>,
-    /// Events a second that are taken of each client
-    #[arg(long, env = "VELODROME_CLIENT_RATE", value_name = "N",
-        default_value_t = Limits::default().client_events_per_second)]
-    client_rate: NonZeroU32,
+    #[command(flatten)]
+    access: Access,
+    #[command(flatten)]
+    tls: Tls,
+    #[command(flatten)]
+    clients: Clients,
     #[command(flatten)]
     logging: Logging,
     #[command(flatten)]
@@ -111,10 +108,9 @@ impl Logging {
 impl Args {
     fn config(self) -> anyhow::Result<Config> {
         let rules = self.rules.as_deref().map(rules::load).transpose()?.unwrap_or_default();
-        let tokens = Tokens { ingest: self.ingest_token, read: self.read_token };
-        check_bind(self.listen, &tokens)?;
+        let auth = self.access.auth(self.listen)?;
+        let tls = self.tls.load(self.listen)?;
         let workers = self.workers.or_else(|| thread::available_parallelism().ok());
-        let limits = Limits { client_events_per_second: self.client_rate, ..Limits::default() };
         let clock = match (self.clock.clock_from, self.clock.clock_speed) {
             (Some(from), Some(speed)) => Clock::scaled(from, speed),
             _ => Clock::system(),
@@ -123,12 +119,18 @@ impl Args {
             history: self.history.unwrap_or_else(|| self.data.join("history")),
             data: self.data,
             listen: self.listen,
+            tls,
             workers: workers.map_or(1, NonZeroUsize::get),
             rules,
             rebuild: self.rebuild,
             checkpoint_every: Duration::from_secs(self.checkpoint_seconds),
             clock,
-            serve: serve::Config { race_seconds: rules.race_seconds, tokens, limits },
+            serve: serve::Config {
+                race_seconds: rules.race_seconds,
+                auth,
+                origins: self.access.cors_origin,
+                limits: self.clients.limits(),
+            },
         })
     }
 }
@@ -140,7 +142,7 @@ impl Args {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.logging.start()?;
     let service = Service::listen(args.config()?, serve::ops::metrics()?)?;
-    super::print(format_args!("velodrome serves http://{}", service.address()))?;
+    super::print(format_args!("velodrome serves {}", service.url()))?;
     let running = service.start()?;
     let (end, ended) = mpsc::channel();
     signals::at_end(move || end.send(()).unwrap_or_default()).context("cannot wait for signals")?;

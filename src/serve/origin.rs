@@ -1,0 +1,206 @@
+//! Which web pages may call the service from a browser.
+//!
+//! With tokens, other origins than the named ones can send requests, but have no token and cannot read
+//! answers (CORS). Without tokens, being on this machine is all that is asked of a client, and a page
+//! of any site is, once it is open in a browser here: it is told apart by the `Origin` that browsers
+//! send, or, where its site's name was made to lead here (DNS rebinding), by the `Host`.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use thiserror::Error;
+use tower_http::cors::CorsLayer;
+
+use super::error::ApiError;
+use super::query::{VALUE_CHARS_MAX, shortened};
+
+/// How long a browser may remember what it may send: an hour, as changes of the list are rare.
+const MAX_AGE: Duration = Duration::from_secs(3_600);
+
+/// The origin of web pages, as browsers send it: `https://app.example.com`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin(HeaderValue);
+
+/// A text that browsers never send as an origin.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "'{0}' is no origin; give scheme and host in lower case and the port where it is not the usual \
+     one, like https://app.example.com"
+)]
+pub struct OriginError(String);
+
+impl FromStr for Origin {
+    type Err = OriginError;
+
+    fn from_str(text: &str) -> Result<Self, OriginError> {
+        let refused = || OriginError(text.to_owned());
+        let uri: Uri = text.parse().map_err(|_| refused())?;
+        let host = uri.host().ok_or_else(refused)?;
+        let usual_port = match uri.scheme_str() {
+            Some("https") => 443,
+            Some("http") => 80,
+            _ => return Err(refused()),
+        };
+        let port = uri.port_u16().filter(|port| *port != usual_port);
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        let sent = format!("{}://{host}{port}", uri.scheme_str().unwrap_or_default());
+        match sent.to_ascii_lowercase() == text {
+            true => HeaderValue::try_from(sent).map(Self).map_err(|_| refused()),
+            false => Err(refused()),
+        }
+    }
+}
+
+/// Lets pages of these origins, and of no others, read answers.
+pub(super) fn cors(origins: &[Origin]) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(origins.iter().map(|origin| origin.0.clone()).collect::<Vec<_>>())
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_NONE_MATCH,
+            HeaderName::from_static("last-event-id"),
+            HeaderName::from_static("x-firebase-etag"),
+        ])
+        .expose_headers([header::ETAG, header::RETRY_AFTER])
+        .max_age(MAX_AGE)
+}
+
+/// Checks that a request without a token comes from this machine's own user: from no page, or from one
+/// of the service itself or of `origins`.
+///
+/// # Errors
+/// 403 `forbidden` where it may come from another page.
+pub(super) fn check(headers: &HeaderMap, origins: &[Origin]) -> Result<(), ApiError> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if !is_loopback(host) {
+        let host = shortened(host, VALUE_CHARS_MAX);
+        return Err(forbidden(format!(
+            "without tokens only this machine is served, which is not called '{host}'; use \
+             localhost, or serve with tokens"
+        )));
+    }
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let is_own = || {
+        let origin = origin.to_str().unwrap_or_default();
+        origin.split_once("://").is_some_and(|(_, named)| named == host)
+    };
+    match origins.iter().any(|allowed| allowed.0 == origin) || is_own() {
+        true => Ok(()),
+        false => {
+            let origin = shortened(&String::from_utf8_lossy(origin.as_bytes()), VALUE_CHARS_MAX);
+            Err(forbidden(format!(
+                "pages of '{origin}' may not call this service; name it with --cors-origin"
+            )))
+        }
+    }
+}
+
+/// Whether a `Host` is a name or address that leads to this machine alone, on any port.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map_or("", |(address, _)| address),
+        None => host.split_once(':').map_or(host, |(name, _)| name),
+    };
+    let address = name.parse::<IpAddr>();
+    name.eq_ignore_ascii_case("localhost")
+        || address.is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+fn forbidden(message: String) -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_let_in(host: &str, origin: Option<&str>) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, host.parse().unwrap());
+        if let Some(origin) = origin {
+            headers.insert(header::ORIGIN, origin.parse().unwrap());
+        }
+        check(&headers, &["https://app.example.com".parse().unwrap()]).is_ok()
+    }
+
+    #[test]
+    fn only_names_of_this_machine_are_served_without_tokens() {
+        for host in
+            ["localhost", "LocalHost:7070", "127.0.0.1:1", "127.8.9.1", "[::1]:7070", "[::1]"]
+        {
+            assert!(is_let_in(host, None), "{host}");
+        }
+        for host in [
+            "",
+            "x",
+            "evil.com",
+            "localhost.evil.com",
+            "127.0.0.1.evil.com:80",
+            "192.168.1.7:7070",
+            "[fe80::1]:1",
+            "[::1",
+            "0.0.0.0:7070",
+            "::1",
+            "evil.com:127.0.0.1",
+            "[evil.com]",
+        ] {
+            assert!(!is_let_in(host, None), "{host}");
+        }
+        assert!(check(&HeaderMap::new(), &[]).is_err());
+    }
+
+    #[test]
+    fn only_pages_of_the_service_and_named_origins_are_served_without_tokens() {
+        let host = "localhost:7070";
+        for origin in ["http://localhost:7070", "https://localhost:7070", "https://app.example.com"]
+        {
+            assert!(is_let_in(host, Some(origin)), "{origin}");
+        }
+        for origin in [
+            "null",
+            "",
+            "http://localhost",
+            "http://localhost:3000",
+            "http://127.0.0.1:7070",
+            "https://evil.com",
+            "http://app.example.com",
+            "https://app.example.com.evil.com",
+            "https://app.example.com:444",
+            "localhost:7070",
+            "http://evil.com://localhost:7070",
+        ] {
+            assert!(!is_let_in(host, Some(origin)), "{origin}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_written_as_browsers_send_it() {
+        for text in ["https://app.example.com", "http://localhost:3000", "http://[::1]:8080"] {
+            assert_eq!(text.parse(), Ok(Origin(HeaderValue::from_str(text).unwrap())));
+        }
+        for text in [
+            "",
+            "*",
+            "null",
+            "app.example.com",
+            "https://",
+            "ftp://host",
+            "https://host/",
+            "https://host/path",
+            "https://Host",
+            "HTTPS://host",
+            "https://host:443",
+            "http://host:80",
+            "https://user@host",
+            "https://host?x",
+            "https://a https://b",
+        ] {
+            let refused = text.parse::<Origin>().unwrap_err();
+            assert_eq!(refused, OriginError(text.to_owned()));
+        }
+    }
+}

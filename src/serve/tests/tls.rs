@@ -1,0 +1,113 @@
+//! The service inside TLS.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+
+use super::*;
+use crate::serve::tls::{TlsError, load};
+
+/// A certificate of localhost in `cert.pem`, and its key in `key.pem`.
+fn certify(dir: &Path) {
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
+    fs::write(dir.join("cert.pem"), cert.pem()).unwrap();
+    fs::write(dir.join("key.pem"), signing_key.serialize_pem()).unwrap();
+}
+
+/// A service inside TLS, and the directory of its certificate.
+fn serve(limits: Limits) -> (Service, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    certify(dir.path());
+    let tls = load(&dir.path().join("cert.pem"), &dir.path().join("key.pem")).unwrap();
+    let service = Service::within(Some(tls), Config { limits, ..open() });
+    service.begin();
+    (service, dir)
+}
+
+/// Status and body that curl gets, which trusts the certificate and no other; or its exit status.
+fn curl(service: &Service, dir: &TempDir, path: &str, arguments: &[&str]) -> Result<String, i32> {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--max-time", "20", "--write-out", "%{http_code}"]);
+    curl.arg("--cacert").arg(dir.path().join("cert.pem")).args(arguments);
+    let url = format!("https://{}{path}", service.address);
+    let output = curl.arg(url).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    output.status.success().then_some(text).ok_or(output.status.code().unwrap_or_default())
+}
+
+#[test]
+fn requests_are_answered_inside_tls_of_both_versions() {
+    let (mut service, dir) = serve(limits());
+    for arguments in [
+        &["--tlsv1.3"][..],
+        &["--tlsv1.2", "--tls-max", "1.2"],
+        &["--http2"],
+        &["--data-binary", "[]", "--header", "content-type: application/json"],
+    ] {
+        let path = if arguments.len() == 4 { "/v1/events" } else { "/healthz" };
+        let answer = curl(&service, &dir, path, arguments).unwrap();
+        assert!(answer.ends_with("}200"), "{arguments:?}: {answer}");
+    }
+    // 35: the handshake failed, 60: the certificate is not trusted.
+    assert_eq!(curl(&service, &dir, "/healthz", &["--tls-max", "1.1"]), Err(35));
+    let other = tempfile::tempdir().unwrap();
+    certify(other.path());
+    assert_eq!(curl(&service, &other, "/healthz", &[]), Err(60));
+    service.end();
+}
+
+#[test]
+fn plain_http_is_not_answered_where_tls_is_served() {
+    let (service, dir) = serve(limits());
+    let answer = service.exchange(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    assert!(!answer.contains("HTTP/1.1 200"), "{answer}");
+    assert!(curl(&service, &dir, "/healthz", &[]).unwrap().ends_with("200"));
+}
+
+#[test]
+fn a_handshake_that_does_not_come_to_its_end_in_time_ends_its_connection() {
+    let (service, dir) = serve(Limits { head: SHORT, ..limits() });
+    // Nothing at all, and the beginning of a record that a client says hello in.
+    for begun in [&b""[..], b"\x16\x03\x01\x02\x00\x01"] {
+        assert!(!service.exchange(begun).contains("HTTP"));
+    }
+    assert!(curl(&service, &dir, "/healthz", &[]).unwrap().ends_with("200"));
+}
+
+#[test]
+fn a_handshake_does_not_hold_up_the_end() {
+    let bounds = limits();
+    let (mut service, _dir) = serve(bounds);
+    let mut idle = service.connect();
+    idle.write_all(b"\x16\x03\x01").unwrap();
+    let mut second = service.connect();
+    second.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    // The first was accepted before the second, which is over.
+    read_to_end(&mut second);
+    let began = Instant::now();
+    service.end();
+    assert_eq!(read_to_end(&mut idle), "");
+    assert!(began.elapsed() < bounds.shutdown / 2, "it was waited for");
+}
+
+#[test]
+fn certificates_and_keys_that_cannot_be_used_are_refused_by_their_name() {
+    let [dir, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    certify(dir.path());
+    certify(other.path());
+    let path = |dir: &TempDir, name| dir.path().join(name);
+    let (cert, key) = (path(&dir, "cert.pem"), path(&dir, "key.pem"));
+    let missing = load(&path(&dir, "missing.pem"), &key).unwrap_err();
+    assert!(matches!(missing, TlsError::Unreadable { what: "certificate", .. }), "{missing}");
+    let swapped = load(&cert, &cert).unwrap_err();
+    assert!(matches!(swapped, TlsError::Unreadable { what: "private key", .. }), "{swapped}");
+    let foreign = load(&cert, &path(&other, "key.pem")).unwrap_err();
+    assert!(matches!(foreign, TlsError::Unusable { .. }), "{foreign}");
+    fs::write(&key, fs::read_to_string(&key).unwrap().replace('\n', " ")).unwrap();
+    let text = fs::read_to_string(&key).unwrap();
+    let cut = load(&cert, &key).unwrap_err().to_string();
+    assert!(cut.contains("key.pem") && !cut.contains(&text[40..60]), "{cut}");
+}

@@ -1,0 +1,196 @@
+//! Keys, tokens and TLS as operators and clients meet them.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::process::Command;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use serde_json::Value;
+
+use crate::run::{Workplace, sample, view};
+use crate::serving::{Serving, agent, refusal, wait_for};
+
+/// Runs a command that prints one line, and gives it.
+fn line(place: &Workplace, arguments: &str) -> String {
+    let ended = place.run(arguments);
+    assert_eq!((ended.code, ended.stdout.lines().count()), (0, 1), "{}", ended.stderr);
+    ended.stdout.trim_end().to_owned()
+}
+
+/// A token of the key in `key`, for five minutes.
+fn token(place: &Workplace, key: &str, more: &str) -> String {
+    line(place, &format!("token --key-file {key} --ttl 5m {more}"))
+}
+
+/// A service that asks for tokens of the keys in `keys`.
+fn start(place: &Workplace, keys: &str) -> Serving {
+    let arguments = format!("--auth on --key-file {}", place.path(keys).display());
+    Serving::start(&place.path("data"), &arguments)
+}
+
+/// The status of a read, or of a post of `line`.
+fn status(serving: &Serving, token: &str, path: &str, line: Option<&str>) -> u16 {
+    let (url, bearer) = (format!("{}{path}", serving.url), format!("Bearer {token}"));
+    let answer = match line {
+        Some(line) => {
+            let request = agent().post(url).header("authorization", bearer);
+            request.header("content-type", "application/json").send(line)
+        }
+        None => agent().get(url).header("authorization", bearer).call(),
+    };
+    answer.unwrap().status().as_u16()
+}
+
+#[test]
+fn tokens_open_what_they_were_signed_for() {
+    let place = Workplace::new();
+    let id = line(&place, "key key.pem");
+    assert_eq!(id.len(), 12, "{id}");
+    let [ingest, read] =
+        ["ingest", "read"].map(|s| token(&place, "key.pem", &format!("--scope {s}")));
+    let both = token(&place, "key.pem", "--scope ingest,read");
+    let admin = token(&place, "key.pem", "--scope admin --subject operator");
+    let of_class = token(&place, "key.pem", "--scope read --classes 1,2");
+    let of_project = token(&place, "key.pem", "--scope read --projects p");
+    let other = line(&place, "key other.pem");
+    assert_ne!(id, other);
+    let stranger = token(&place, "other.pem", "--scope admin");
+
+    let serving = start(&place, "key.pem");
+    let (race, view) = (sample(1, 5, 1, 1.0), view(1, "u"));
+    let request = agent().post(format!("{}/v1/events", serving.url));
+    let request = request.header("authorization", format!("Bearer {admin}"));
+    let mut posted = request.header("content-type", "application/json").send(&view).unwrap();
+    let posted: Value = posted.body_mut().read_json().unwrap();
+    let project = format!("/v1/projects/p?after={}", posted["token"].as_str().unwrap());
+    let statuses = |token: &str| {
+        let post = [&race, &view].map(|line| status(&serving, token, "/v1/events", Some(line)));
+        let paths = ["/v1/classes/1/leaderboard", &project, "/v1/classes", "/readyz"];
+        let read = paths.map(|path| status(&serving, token, path, None));
+        [&post[..], &read].concat()
+    };
+    assert_eq!(statuses(&ingest), [200, 200, 403, 403, 403, 200]);
+    assert_eq!(statuses(&read), [403, 403, 200, 200, 200, 200]);
+    assert_eq!(statuses(&both), [200; 6]);
+    assert_eq!(statuses(&admin), [200; 6]);
+    assert_eq!(statuses(&of_class), [403, 403, 200, 403, 403, 200]);
+    assert_eq!(statuses(&of_project), [403, 403, 403, 200, 403, 200]);
+    for token in [&stranger[..], "", "sesame"] {
+        assert_eq!(statuses(token), [401, 401, 401, 401, 401, 200]);
+    }
+    assert_eq!(serving.stop(), 0);
+}
+
+#[test]
+fn keys_are_changed_without_a_gap() {
+    let place = Workplace::new();
+    line(&place, "key keys.pem");
+    let old = token(&place, "keys.pem", "--scope read");
+    line(&place, "key new.pem");
+    let new_key = fs::read(place.path("new.pem")).unwrap();
+    let mut keys = OpenOptions::new().append(true).open(place.path("keys.pem")).unwrap();
+    keys.write_all(&new_key).unwrap();
+    let new = token(&place, "keys.pem", "--scope read");
+
+    let serving = start(&place, "keys.pem");
+    let statuses =
+        |serving: &Serving| [&old, &new].map(|token| status(serving, token, "/v1/classes", None));
+    assert_eq!(statuses(&serving), [200, 200]);
+    assert_eq!(serving.stop(), 0);
+    // The new key signed what both keys gave since.
+    let serving = start(&place, "new.pem");
+    assert_eq!(statuses(&serving), [401, 200]);
+    assert_eq!(serving.stop(), 0);
+}
+
+#[test]
+fn keys_come_from_the_environment_as_well_and_openssl_reads_them() {
+    let place = Workplace::new();
+    line(&place, "key key.pem");
+    let key = fs::read_to_string(place.path("key.pem")).unwrap();
+    let arguments = "token --scope admin --ttl 1h";
+    let ended = place.run_with(arguments, &[("VELODROME_KEYS", &key)], b"");
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let mut openssl = Command::new("openssl");
+    openssl.args(["pkey", "-pubout", "-in"]).arg(place.path("key.pem"));
+    let Ok(public) = openssl.output() else {
+        assert!(std::env::var_os("CI").is_none(), "openssl is not installed");
+        return;
+    };
+    assert!(public.status.success(), "{}", String::from_utf8_lossy(&public.stderr));
+    // Whoever has the public key alone can verify.
+    place.write("public.pem", public.stdout);
+    let serving = start(&place, "public.pem");
+    assert_eq!(status(&serving, ended.stdout.trim(), "/v1/classes", None), 200);
+    assert_eq!(serving.stop(), 0);
+    let refused = place.run("token --key-file public.pem --scope read --ttl 1h");
+    assert!(refused.code == 2 && refused.stderr.contains("no private key"), "{}", refused.stderr);
+}
+
+#[test]
+fn what_would_leave_the_doors_open_is_refused_with_the_remedy() {
+    let place = Workplace::new();
+    line(&place, "key key.pem");
+    place.write("open.pem", fs::read(place.path("key.pem")).unwrap());
+    place.write("none.pem", "no key");
+    let file = |name: &str| format!("--auth on --key-file {}", place.path(name).display());
+    for (arguments, says) in [
+        ("--auth on", "velodrome key FILE"),
+        ("--auth on", "--auth off on a loopback address"),
+        ("--auth off --listen 0.0.0.0:0", "'0.0.0.0:0'"),
+        ("--auth off --listen [::]:0", "loopback"),
+        (&file("missing.pem"), "cannot read the keys"),
+        (&file("none.pem"), "has no key"),
+        (&file("open.pem"), "chmod 600"),
+    ] {
+        let refused = refusal(&place.path("data"), arguments);
+        assert!(refused.contains(says), "{arguments}: {refused}");
+    }
+    let arguments = format!("{} --listen 0.0.0.0:0", file("key.pem"));
+    let serving = Serving::start(&place.path("data"), &arguments);
+    assert_eq!(serving.log().matches("travel in clear").count(), 1, "{}", serving.log());
+    assert_eq!(serving.stop(), 0);
+}
+
+#[test]
+fn a_token_that_would_be_of_no_use_is_not_signed() {
+    let place = Workplace::new();
+    line(&place, "key key.pem");
+    for (arguments, says) in [
+        ("--ttl 1h", "--scope"),
+        ("--scope read", "--ttl"),
+        ("--scope write --ttl 1h", "'write'"),
+        ("--scope read --ttl 367d", "1s to 366d"),
+        ("--scope read --ttl 0s", "1s to 366d"),
+        ("--scope read --ttl soon", "'soon'"),
+        ("--scope read --ttl 1h --classes 0", "'0'"),
+        ("--scope read --ttl 1h --classes all", "'all'"),
+    ] {
+        let ended = place.run(&format!("token --key-file key.pem {arguments}"));
+        assert!(ended.code == 2 && ended.stderr.contains(says), "{arguments}: {}", ended.stderr);
+    }
+    let without = place.run("token --scope read --ttl 1h");
+    assert!(without.stderr.contains("give --key-file"), "{}", without.stderr);
+    let again = place.run("key key.pem");
+    assert!(again.code == 2 && again.stderr.contains("give a new file"), "{}", again.stderr);
+}
+
+#[test]
+fn a_service_inside_tls_tells_its_address() {
+    let place = Workplace::new();
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    place.write("cert.pem", cert.pem());
+    place.write("tls.pem", signing_key.serialize_pem());
+    let [cert, key] = ["cert.pem", "tls.pem"].map(|name| place.path(name).display().to_string());
+    let arguments = format!("--tls-cert {cert} --tls-key {key}");
+    let serving = Serving::listening(&place.path("data"), &arguments);
+    assert!(serving.url.starts_with("https://127.0.0.1:"), "{}", serving.url);
+    let ready = format!("{}/readyz", serving.url);
+    wait_for("the service is ready", || {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--max-time", "20", "--cacert", &cert]);
+        curl.arg(&ready).output().unwrap().stdout.starts_with(b"{\"ready\":true")
+    });
+    assert_eq!(serving.stop(), 0);
+}
