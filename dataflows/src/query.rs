@@ -30,8 +30,8 @@ pub enum Query {
     History(ClassId),
     /// A racer's record curve in a class.
     Curve(ClassId, RacerId),
-    /// The results of a race.
-    Results(ClassId, RaceId),
+    /// The results of races of a class, each named once.
+    Results(ClassId, Vec<RaceId>),
     /// The names of racers.
     Names(Vec<RacerId>),
     /// How much there is of each class.
@@ -53,8 +53,8 @@ pub enum Answer {
     History(Vec<(RacerId, Record)>),
     /// None where there is no record.
     Curve(Option<Record>),
-    /// Racers ascending.
-    Results(Vec<(RacerId, Arc<RideResult>)>),
+    /// Races ascending, racers of each ascending.
+    Results(Vec<(RaceId, RacerId, Arc<RideResult>)>),
     /// Racers ascending, without those that have no name.
     Names(Vec<(RacerId, CompactString)>),
     /// Classes ascending.
@@ -110,13 +110,17 @@ impl Query {
                 });
                 Answer::Curve(curve)
             }
-            Self::Results(class, race) => {
-                let (key, mut rows) = ((*class, *race), Vec::new());
+            Self::Results(class, races) => {
+                let mut rows = Vec::new();
                 let banned = banned(&mut traces.bans, at);
-                read(&mut traces.results, at, Some(&key), |of, row, _| {
-                    let row = (!banned.contains(&row.0)).then(|| row.clone());
-                    while_same(*of == key, || rows.extend(row))
-                });
+                for race in races {
+                    let key = (*class, *race);
+                    read(&mut traces.results, at, Some(&key), |of, (racer, result), _| {
+                        let row =
+                            (!banned.contains(racer)).then(|| (*race, *racer, result.clone()));
+                        while_same(*of == key, || rows.extend(row))
+                    });
+                }
                 Answer::Results(rows)
             }
             Self::Names(racers) => {
@@ -216,7 +220,7 @@ impl Answer {
                 rows.sort_unstable_by_key(|(racer, best)| (Reverse(best.output), *racer));
             }
             Self::History(rows) => rows.sort_unstable_by_key(|(racer, _)| *racer),
-            Self::Results(rows) => rows.sort_unstable_by_key(|(racer, _)| *racer),
+            Self::Results(rows) => rows.sort_unstable_by_key(|(race, racer, _)| (*race, *racer)),
             Self::Names(rows) => rows.sort_unstable_by_key(|(racer, _)| *racer),
             Self::Classes(rows) => rows.sort_unstable_by_key(|(class, _)| *class),
             Self::Projects(rows) => {

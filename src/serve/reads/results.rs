@@ -135,13 +135,13 @@ pub(super) async fn results(
     let list = format!("results/{class_id}/{race_id}/{by:?}");
     let selection = Selection::page(&list, limit, cursor.as_deref())?;
     token::wait_for(&reads.engine, after.as_deref()).await?;
-    let (as_of, answer) = reads.engine.ask(Query::Results(class_id, race_id)).await?;
+    let (as_of, answer) = reads.engine.ask(Query::Results(class_id, vec![race_id])).await?;
     let Answer::Results(results) = answer else { return Err(internal()) };
     let known = reads.engine.live().1.race(class_id, race_id);
     if known.is_none() && results.is_empty() {
         return Err(race.not_found());
     }
-    let ride = |(racer, result): (RacerId, Arc<RideResult>)| Ride {
+    let ride = |(_, racer, result): (RaceId, RacerId, Arc<RideResult>)| Ride {
         racer,
         value: by.value(&result),
         result,
