@@ -10,6 +10,7 @@ pub mod feeds;
 pub mod ingest;
 pub mod log;
 pub mod memory;
+pub mod publish;
 pub mod replace;
 pub mod results;
 pub mod rules;

@@ -151,6 +151,7 @@ impl Kept {
 
     fn write(&self, directory: &Path) -> Result<(), BansError> {
         replace(directory, FILE, |mut out| out.write_all(&serde_json::to_vec(self)?))
+            .map(drop)
             .map_err(|reason| BansError::Io { path: directory.join(FILE), reason })
     }
 }

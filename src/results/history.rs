@@ -28,7 +28,7 @@ pub(super) fn write(
     let next = || classes.lock().unwrap_or_else(|e| e.into_inner()).next();
     let work = || {
         while let Some((class, curves)) = next() {
-            let path = directory.join(format!("class-{class}.gz"));
+            let path = directory.join(name(*class));
             File::create(&path)
                 .and_then(|file| object(curves, file))
                 .map_err(|e| WriteError::new(&path, e))?;
@@ -40,6 +40,17 @@ pub(super) fn write(
         let own = work();
         others.into_iter().filter_map(|other| other.join().ok()).fold(own, Result::and)
     })
+}
+
+/// The name of a class's history object.
+pub(crate) fn name(class: ClassId) -> String {
+    format!("class-{class}.gz")
+}
+
+/// The class whose history object has that name.
+pub(crate) fn class_of(name: &str) -> Option<ClassId> {
+    let class = name.strip_prefix("class-")?.strip_suffix(".gz")?.parse().ok()?;
+    (self::name(class) == name).then_some(class)
 }
 
 /// Writes one class's history object: seconds ascending, racers ascending, no key without a record.
@@ -103,6 +114,17 @@ mod tests {
         second.raise(2, 100.0);
         let json = text(&[(0, first.into()), (4294967295, second.into())]);
         assert_eq!(json, r#"{"2":{"0":161.59953333333334,"4294967295":100.0},"4":{"0":0.0}}"#);
+    }
+
+    #[test]
+    fn an_object_is_named_after_its_class_in_one_way() {
+        for class in [0, 1, 65_535] {
+            assert_eq!(class_of(&name(class)), Some(class));
+        }
+        for other in ["class-.gz", "class-01.gz", "class-+1.gz", "class-65536.gz", "class-1.gz.gz"]
+        {
+            assert_eq!(class_of(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -49,6 +49,16 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
+    /// Its status.
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What people are told.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The same error that asks the client to come again in so many seconds.
     pub fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after: Some(seconds), ..self }
@@ -67,13 +77,15 @@ impl From<EngineError> for ApiError {
 }
 
 impl IntoResponse for ApiError {
+    /// The response holds the error as well, for layers that tell it in another shape.
     fn into_response(self) -> Response {
-        let Self { status, code, message, retry_after } = self;
+        let Self { status, code, message, retry_after } = self.clone();
         let body = Json(ErrorBody { error: ErrorDetail { code, message } });
         let mut response = (status, body).into_response();
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -6,11 +6,14 @@
 //! where it fails, and none of its bounds can be passed by what a client sends.
 
 mod admission;
+mod alleycat;
 pub mod auth;
 mod bans;
 mod batch;
 mod body;
 pub mod error;
+mod etag;
+mod firebase;
 mod frame;
 pub mod grant;
 mod ingest;
@@ -32,7 +35,7 @@ use std::time::Duration;
 
 use axum::extract::FromRef;
 use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::{Extension, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -50,6 +53,7 @@ use crate::bans::Bans;
 use crate::engine::{Engine, Events};
 use crate::ingest::rotation::RotatingLetters;
 use crate::log::Log;
+use crate::publish::Objects;
 
 /// How a service is to be.
 #[derive(Clone, Debug)]
@@ -76,18 +80,21 @@ struct Shared {
     /// How far the engine is behind the service's clock.
     lag: Box<dyn Fn() -> Duration + Send + Sync>,
     dead_letters: Mutex<RotatingLetters>,
+    objects: Objects,
     bans: Bans,
     admission: Admission,
     config: Config,
 }
 
 impl App {
-    /// A service that keeps the events that it rejects in `dead_letters`, and changes `bans`. `lag` tells
-    /// how far `engine` is behind the service's clock. It answers that it is starting until [`App::start`].
+    /// A service that keeps the events that it rejects in `dead_letters`, serves the history `objects`, and
+    /// changes `bans`. `lag` tells how far `engine` is behind the service's clock. It answers that it is
+    /// starting until [`App::start`].
     pub fn new(
         engine: Engine,
         lag: impl Fn() -> Duration + Send + Sync + 'static,
         dead_letters: RotatingLetters,
+        objects: Objects,
         bans: Bans,
         config: Config,
     ) -> Self {
@@ -97,6 +104,7 @@ impl App {
             log: OnceLock::new(),
             lag: Box::new(lag),
             dead_letters: Mutex::new(dead_letters),
+            objects,
             bans,
             admission: Admission::new(config.limits),
             config,
@@ -167,13 +175,23 @@ impl FromRef<App> for Reads {
     }
 }
 
+impl FromRef<App> for Objects {
+    fn from_ref(app: &App) -> Self {
+        app.0.objects.clone()
+    }
+}
+
 /// All routes of `app`, which are to be served by [`server::serve`]; `metrics` is what
 /// [`ops::metrics`] gives.
 pub fn router(app: App, metrics: PrometheusHandle) -> Router {
     let start = || from_fn_with_state(app.clone(), frame::started);
     let ingest = OpenApiRouter::new().routes(routes!(ingest::post)).layer(start());
-    let reads =
-        reads::routes().layer(start()).routes(routes!(ops::render)).routes(routes!(ops::openapi));
+    let reads = reads::routes()
+        .merge(alleycat::routes())
+        .layer(start())
+        .routes(routes!(ops::render))
+        .routes(routes!(ops::openapi));
+    let tree = auth::read_by_query(&app, firebase::routes().layer(start()));
     let admin = OpenApiRouter::new()
         .routes(routes!(bans::bans))
         .routes(routes!(bans::ban, bans::lift))
@@ -184,6 +202,7 @@ pub fn router(app: App, metrics: PrometheusHandle) -> Router {
         .merge(auth::ingest(&app, ingest))
         .merge(auth::read(&app, reads))
         .merge(auth::admin(&app, admin))
+        .merge(tree.layer(map_response(firebase::shaped)))
         .split_for_parts();
     openapi::complete(&mut description);
     let json = serde_json::to_vec(&description).unwrap_or_default();

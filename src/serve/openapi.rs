@@ -1,5 +1,7 @@
 //! The service's description in OpenAPI: what the routes say of themselves, and what all share.
 
+use std::mem;
+
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
@@ -14,6 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::auth::QUERY_TOKENS;
 use super::error::{ErrorBody, ErrorDetail};
+use super::firebase::FirebaseError;
 use crate::auth::Scope;
 
 /// What every route may answer.
@@ -53,6 +56,7 @@ pub(super) fn base() -> OpenApi {
     }
     components.schemas.insert(ErrorBody::name().into_owned(), ErrorBody::schema());
     components.schemas.insert(ErrorDetail::name().into_owned(), ErrorDetail::schema());
+    components.schemas.insert(FirebaseError::name().into_owned(), FirebaseError::schema());
     openapi
 }
 
@@ -84,9 +88,12 @@ pub(super) fn complete(openapi: &mut OpenApi) {
         let id = id.minimum(Some(0usize)).maximum(Some(greatest)).into();
         components.schemas.insert(name.to_owned(), id);
     }
-    for (path, operation) in operations(openapi) {
+    // Here a parameter is what it matches, be it one segment of the path or all that are left.
+    let paths = mem::take(&mut openapi.paths.paths).into_iter();
+    openapi.paths.paths = paths.map(|(path, item)| (path.replace("{*", "{"), item)).collect();
+    for (_, operation) in operations(openapi) {
         add(operation, &EVERYWHERE);
-        if path.starts_with("/v1/") {
+        if operation.tags.iter().flatten().all(|tag| tag != "operations") {
             add(operation, &SERVED);
         }
     }

@@ -10,7 +10,6 @@
 
 mod directory;
 mod files;
-mod publisher;
 mod running;
 mod saver;
 

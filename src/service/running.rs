@@ -18,7 +18,6 @@ use velodrome_dataflows::Rules;
 
 use super::directory::{Directory, DirectoryError};
 use super::files;
-use super::publisher::Publisher;
 use super::saver::Saver;
 use crate::bans::{Bans, BansError};
 use crate::checkpoint::{Checkpoint, CheckpointError};
@@ -30,6 +29,7 @@ use crate::ingest::dead_letters::REJECTED;
 use crate::ingest::rotation::RotatingLetters;
 use crate::log::Log;
 use crate::log::{self, Clock, LogError, TICK_MS};
+use crate::publish::{Objects, Publisher};
 use crate::serve::{self, App};
 
 /// The checkpoint's file in the data directory.
@@ -94,6 +94,7 @@ pub struct Service {
     config: Config,
     address: SocketAddr,
     app: App,
+    objects: Objects,
     live: Live,
     checkpoint: Checkpoint,
     log: log::Recovered,
@@ -127,14 +128,29 @@ impl Service {
         let dead_letters = RotatingLetters::open(&config.data.join(REJECTED))?;
         let (clock, engine) = (config.clock.clone(), live.engine.clone());
         let lag = move || clock.wall(engine.lag_ms()).unwrap_or_default();
-        let app = App::new(live.engine.clone(), lag, dead_letters, bans, config.serve.clone());
+        let is_nobody_banned = runtime.block_on(bans.racers()).is_empty();
+        let objects = Objects::open(&config.history, is_nobody_banned.then_some(0));
+        let (serving, engine) = (config.serve.clone(), live.engine.clone());
+        let app = App::new(engine, lag, dead_letters, objects.clone(), bans, serving);
         let router = serve::router(app.clone(), metrics);
         let (stop, stopped) = watch::channel(false);
         let limits = config.serve.limits;
         files::allow(limits.connections);
         let server = serve::server::serve(listener, config.tls.clone(), router, limits, stopped);
         let server = runtime.spawn(server);
-        Ok(Self { config, address, app, live, checkpoint, log, stop, server, runtime, directory })
+        Ok(Self {
+            config,
+            address,
+            app,
+            objects,
+            live,
+            checkpoint,
+            log,
+            stop,
+            server,
+            runtime,
+            directory,
+        })
     }
 
     /// The address that it listens on, as clients call it.
@@ -148,8 +164,19 @@ impl Service {
     /// # Errors
     /// A checkpoint or log that cannot be read.
     pub fn start(self) -> Result<Running, ServiceError> {
-        let Self { config, app, live, checkpoint, log, stop, server, runtime, directory, .. } =
-            self;
+        let Self {
+            config,
+            app,
+            objects,
+            live,
+            checkpoint,
+            log,
+            stop,
+            server,
+            runtime,
+            directory,
+            ..
+        } = self;
         let began = Instant::now();
         let mut to = live.engine.workers().iter().cycle();
         checkpoint.read(|changes, viewed| {
@@ -177,7 +204,8 @@ impl Service {
         app.start(log.clone());
         tracing::info!("ready");
 
-        let publisher = Publisher::new(live.engine.clone(), config.history, config.clock.clone());
+        let clock = config.clock.clone();
+        let publisher = Publisher::new(live.engine.clone(), config.history, objects, clock);
         let (published, last) = watch::channel(false);
         let publisher = runtime.spawn(publisher.run(last));
         let (saving, saver_stops) = mpsc::channel();

@@ -12,6 +12,7 @@ use velodrome_dataflows::{ClassId, RaceId, RacerId};
 use super::VerifyError;
 use super::rows::{Best, Count, RejectedRow, Ride, RideRow};
 use super::table::{Table, insert_once};
+use crate::results::history::class_of;
 
 /// The classes that have a history object in `directory`.
 pub(super) fn classes(directory: &Path) -> Result<BTreeSet<ClassId>, VerifyError> {
@@ -23,19 +24,12 @@ pub(super) fn classes(directory: &Path) -> Result<BTreeSet<ClassId>, VerifyError
             continue;
         }
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let digits = name.strip_prefix("class-").and_then(|rest| rest.strip_suffix(".gz"));
-        let class = digits.and_then(|digits| digits.parse().ok());
-        match class.filter(|class| name == class_file(*class)) {
+        match class_of(name) {
             Some(class) => classes.insert(class),
             None => return Err(parse(&path, "its name is not class-<classId>.gz")),
         };
     }
     Ok(classes)
-}
-
-/// The name of a class's history object.
-pub(super) fn class_file(class: ClassId) -> String {
-    format!("class-{class}.gz")
 }
 
 /// The records of one history object by second and racer.

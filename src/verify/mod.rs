@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::ingest::dead_letters::REJECTED;
-use crate::results::{HISTORY, LEADERBOARD, RIDES, VIEWS};
+use crate::results::{HISTORY, LEADERBOARD, RIDES, VIEWS, history};
 
 use report::Report;
 
@@ -67,7 +67,7 @@ fn histories(left: &Path, right: &Path, report: &mut Report<'_>) -> Result<(), V
         report.line(format_args!("{HISTORY}: equal, no classes"))?;
     }
     for class in classes {
-        let file = files::class_file(*class);
+        let file = history::name(*class);
         let name = format!("{HISTORY}/{file}");
         match (in_left.contains(class), in_right.contains(class)) {
             (true, true) => {

@@ -7,10 +7,10 @@ use crate::run::{history, sample};
 use crate::serving::{Serving, agent, wait_for};
 
 /// A racer of the race that is over and of the one that runs; the best of those who finished.
-const RACER: u32 = RACERS - 2;
+pub(crate) const RACER: u32 = RACERS - 2;
 
 /// Bans a racer, or lifts the ban.
-fn set(serving: &Serving, racer: u32, is_banned: bool) {
+pub(crate) fn set(serving: &Serving, racer: u32, is_banned: bool) {
     let url = format!("{}/v1/bans/{racer}", serving.url);
     let answer = if is_banned { agent().put(url).send_empty() } else { agent().delete(url).call() };
     assert_eq!(answer.unwrap().status().as_u16(), 204, "{racer} {is_banned}");

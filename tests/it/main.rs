@@ -9,6 +9,8 @@ mod cluster;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod doors;
+#[cfg(test)]
 mod full_disk;
 #[cfg(test)]
 mod golden;

@@ -20,7 +20,7 @@ const BYTES_MAX: u64 = 64 << 20;
 
 /// What is asked for often enough to keep its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Question {
+pub(in crate::serve) enum Question {
     /// The records of a class at a second (from 1).
     Board(ClassId, u16),
     /// The best final outputs of a class.
@@ -69,7 +69,7 @@ type Answers = moka::future::Cache<(Question, Clock), (Clock, Arc<Answer>)>;
 
 /// An engine, and its answers as long as they hold.
 #[derive(Clone, Debug)]
-pub(super) struct Cache {
+pub(in crate::serve) struct Cache {
     engine: Engine,
     answers: Answers,
 }
@@ -95,7 +95,10 @@ impl Cache {
     ///
     /// # Errors
     /// An engine that is over its bound, or stopping.
-    pub(super) async fn ask(&self, question: Question) -> Result<(Clock, Arc<Answer>), ApiError> {
+    pub(in crate::serve) async fn ask(
+        &self,
+        question: Question,
+    ) -> Result<(Clock, Arc<Answer>), ApiError> {
         let (now, version) = {
             let (now, live) = self.engine.live();
             (now, question.version(&live))

@@ -4,7 +4,7 @@
 //! not there is a 404; a board of a class that nobody rode in is an empty board.
 
 mod board;
-mod cache;
+pub(super) mod cache;
 mod classes;
 mod cursor;
 mod curve;
@@ -16,7 +16,7 @@ mod ranking;
 mod results;
 mod standings;
 #[cfg(test)]
-mod stub;
+pub(super) mod stub;
 #[cfg(test)]
 mod tests;
 
@@ -35,8 +35,8 @@ use cache::{Cache, Question};
 /// What the reads are answered from.
 #[derive(Clone, Debug)]
 pub struct Reads {
-    engine: Engine,
-    cache: Cache,
+    pub(super) engine: Engine,
+    pub(super) cache: Cache,
     /// Boards and curves have so many seconds.
     race_seconds: u16,
 }

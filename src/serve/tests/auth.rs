@@ -10,9 +10,11 @@ use crate::auth::{Claims, Keyring, Scope, new_key, now};
 /// What everybody may call.
 const PUBLIC: [&str; 2] = ["GET /healthz", "GET /readyz"];
 /// What is of no single class or project, so that a token for some of them does not open it.
-const WHOLE: [&str; 7] = [
+const WHOLE: [&str; 9] = [
     "DELETE /v1/bans/{racerId}",
+    "GET /.json",
     "GET /metrics",
+    "GET /project.json",
     "GET /v1/bans",
     "GET /v1/classes",
     "GET /v1/projects",
@@ -293,6 +295,20 @@ fn a_refusal_says_why() {
 }
 
 #[test]
+fn clients_of_firebase_are_refused_as_there() {
+    let service = Service::start(closed());
+    let projects = Some(["other".to_owned()].into());
+    let of_another = issued(&Claims { projects, ..claims(Scope::Read) });
+    let tokens = [("none", String::new()), ("of another project", of_another)];
+    for (what, token) in tokens.into_iter().chain(bad_tokens()) {
+        let answer = service.get(&format!("/project/intro.json?auth={token}"));
+        let is_expired = what == "expired";
+        let says = if is_expired { "Auth token is expired" } else { "Permission denied" };
+        assert_eq!((answer.status, answer.json()), (401, json!({"error": says})), "{what}");
+    }
+}
+
+#[test]
 fn what_nobody_serves_is_told_without_a_token() {
     let service = Service::start(closed());
     assert_eq!(service.get("/v1/nothing").error(), is_error(404, "not_found"));
@@ -349,7 +365,8 @@ fn without_tokens_only_this_machines_user_is_served() {
             let headers = [&[("content-type", "application/json")][..], &headers].concat();
             let body: &[u8] = if route.method == "POST" { b"[]" } else { b"" };
             let answer = service.request(&route.method, &route.uri, &headers, body);
-            assert_eq!(answer.status != 403, is_open, "{shown}: {}", answer.text);
+            let is_refused = [401, 403].contains(&answer.status);
+            assert_eq!(!is_refused, is_open, "{shown}: {}", answer.text);
         }
     }
 }

@@ -33,6 +33,7 @@ use crate::engine::{Engine, Events};
 use crate::feeds::Feeds;
 use crate::ingest::rotation::RotatingLetters;
 use crate::log;
+use crate::publish::Objects;
 
 /// When all events arrive.
 const ARRIVAL_MS: u64 = 1_620_240_001_001;
@@ -100,7 +101,7 @@ impl Service {
         let lag = move || Duration::from_millis(lagging.load(Ordering::Relaxed));
         let limits = config.limits;
         let bans = Bans::open(dir.path(), engine.clone()).unwrap();
-        let app = App::new(engine, lag, letters, bans, config);
+        let app = App::new(engine, lag, letters, Objects::default(), bans, config);
         let router = router(app.clone(), operations::metrics().unwrap());
 
         let (stop, stopped) = watch::channel(false);

@@ -71,11 +71,21 @@ fn the_description_tells_of_every_route_and_each_of_its_answers() {
     assert_eq!(statuses("/openapi.json", "get"), "200 400 401 403 429 500");
     let results = "/v1/races/{classId}/{raceId}/results";
     assert_eq!(statuses(results, "get"), "200 400 401 403 404 429 500 503 504");
-    assert_eq!(json["paths"].as_object().unwrap().len(), 16);
+    assert_eq!(statuses("/getRaces", "get"), "200 400 401 403 429 500 503");
+    assert_eq!(json["paths"].as_object().unwrap().len(), 22);
     let racer = &json["components"]["schemas"]["BoardRow"]["properties"]["racerId"]["$ref"];
     let racer = json.pointer(racer.as_str().unwrap().strip_prefix('#').unwrap());
     assert_eq!(racer.unwrap()["maximum"], u32::MAX);
-    for schema in ["ErrorBody", "ErrorDetail", "Reply", "Verdict", "Sent", "Ready", "Healthy"] {
+    for schema in [
+        "ErrorBody",
+        "ErrorDetail",
+        "FirebaseError",
+        "Reply",
+        "Verdict",
+        "Sent",
+        "Ready",
+        "Healthy",
+    ] {
         assert!(json["components"]["schemas"][schema].is_object(), "{schema}");
     }
     assert_eq!(json["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");

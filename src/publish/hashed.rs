@@ -1,0 +1,36 @@
+//! Hashing what is written on its way.
+
+use std::io::{self, Write};
+
+use xxhash_rust::xxh3::Xxh3;
+
+/// Hands on what is written, and knows its length and hash.
+pub(super) struct Hashed<W> {
+    to: W,
+    length: u64,
+    hash: Box<Xxh3>,
+}
+
+impl<W: Write> Hashed<W> {
+    pub(super) fn new(to: W) -> Self {
+        Self { to, length: 0, hash: Box::default() }
+    }
+
+    /// Length and 128-bit hash of what was written.
+    pub(super) fn end(self) -> (u64, u128) {
+        (self.length, self.hash.digest128())
+    }
+}
+
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.hash.update(bytes.get(..written).unwrap_or_default());
+        self.length += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}

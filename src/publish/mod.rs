@@ -1,0 +1,142 @@
+//! Publishing: the history object of each class that changed, in a directory and to be served.
+//!
+//! It asks the engine and writes what `results` makes of the answer; who serves the objects gets open
+//! files and knows no directory.
+
+mod hashed;
+mod objects;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::sleep;
+use velodrome_dataflows::{Answer, ClassId, Clock, Query};
+
+pub use objects::{Object, Objects};
+
+use crate::engine::Engine;
+use crate::log;
+use crate::replace::replace;
+use crate::results::history;
+use hashed::Hashed;
+use objects::Published;
+
+/// A class is published at most so often, by the service's clock, unless who is banned changed.
+const EVERY_MS: u64 = 60_000;
+
+/// How often the publisher looks for classes that changed.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The publisher: writes the history object of each class that changed, at most once a minute.
+pub struct Publisher {
+    engine: Engine,
+    directory: PathBuf,
+    objects: Objects,
+    clock: log::Clock,
+    /// By class, the time that its object is of, and when it was published.
+    published: BTreeMap<ClassId, (Clock, u64)>,
+}
+
+impl Publisher {
+    /// Publishes what `engine` holds into `directory` and as `objects`.
+    pub fn new(engine: Engine, directory: PathBuf, objects: Objects, clock: log::Clock) -> Self {
+        Self { engine, directory, objects, clock, published: BTreeMap::new() }
+    }
+
+    /// Publishes until `stop` says so, and then what is left.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let mut has_failed = false;
+        loop {
+            let is_last = tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => true,
+                () = sleep(LOOK) => false,
+                // What cannot be written is not tried as often as it is asked for.
+                () = self.objects.nudged(), if !has_failed => false,
+            };
+            has_failed = !self.publish(is_last).await;
+            if is_last {
+                return;
+            }
+        }
+    }
+
+    /// Publishes the classes whose turn it is, or all that changed where it is the last time. Returns
+    /// whether all could be.
+    async fn publish(&mut self, is_last: bool) -> bool {
+        let now = self.clock.now();
+        let (time, versions, banned) = {
+            let (time, live) = self.engine.live();
+            (time, BTreeMap::from_iter(live.record_versions()), live.bans_version())
+        };
+        // What is in the directory of classes that are not this service's stays, and is not served.
+        for class in self.objects.classes() {
+            if !versions.contains_key(&class) {
+                self.objects.publish(class, Published { read: Some(time), object: None });
+            }
+        }
+        let mut is_whole = true;
+        for (class, changed) in versions {
+            let is_due = self.published.get(&class).is_none_or(|(read, at)| {
+                *read < banned || *read < changed && (is_last || at.saturating_add(EVERY_MS) <= now)
+            });
+            if !is_due {
+                continue;
+            }
+            match self.object(class, changed.max(banned)).await {
+                Ok(read) => {
+                    self.published.insert(class, (read, now));
+                }
+                Err(error) => {
+                    is_whole = false;
+                    metrics::counter!("velodrome_history_failures_total").increment(1);
+                    tracing::error!(class, error, "a history object could not be published");
+                }
+            }
+        }
+        is_whole
+    }
+
+    /// Publishes one class as of `version` or later, and returns the time that its object is of.
+    async fn object(&self, class: ClassId, version: Clock) -> Result<Clock, String> {
+        // The live state, where the version is from, may be a tick ahead of what is answered from.
+        self.engine.reached(version).await.map_err(|error| error.to_string())?;
+        let answer = self.engine.ask(Query::History(class)).await;
+        let (read, answer) = answer.map_err(|error| error.to_string())?;
+        let Answer::History(curves) = answer else { return Ok(read) };
+        let directory = self.directory.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let records: usize = curves.iter().map(|(_, curve)| curve.outputs().count()).sum();
+            let label = class.to_string();
+            metrics::gauge!("velodrome_records", "class" => label).set(records as f64);
+            let name = history::name(class);
+            if curves.is_empty() {
+                return remove(&directory.join(name)).map(|()| None);
+            }
+            let (file, end) = replace(&directory, &name, |file| {
+                let mut hashed = Hashed::new(file);
+                history::object(&curves, &mut hashed)?;
+                Ok(hashed.end())
+            })?;
+            Ok(Some(Object::new(file, end)))
+        });
+        let written = written.await.map_err(|error| error.to_string())?;
+        let object = written.map_err(|error| error.to_string())?;
+        metrics::counter!("velodrome_history_objects_total").increment(object.iter().len() as u64);
+        self.objects.publish(class, Published { read: Some(read), object });
+        Ok(read)
+    }
+}
+
+/// Takes a file away, where it is there.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

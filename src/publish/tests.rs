@@ -1,0 +1,247 @@
+//! The publisher over an engine of fixed data, and the objects that are read meanwhile.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, TryRecvError};
+use std::thread;
+
+use flate2::read::GzDecoder;
+use futures_util::TryStreamExt;
+use tempfile::TempDir;
+use tokio::time::timeout;
+use velodrome_dataflows::Curve;
+
+use super::*;
+use crate::engine::{Command, Mailbox};
+use crate::feeds::{FeedChange, Feeds};
+use crate::log::ManualTime;
+
+/// How long an object may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// When the service's clock begins.
+const START_MS: u64 = 1_620_240_000_000;
+
+/// A publisher of class 1, where racer 5 has a record of the second that is complete.
+struct Publishing {
+    publisher: Publisher,
+    objects: Objects,
+    directory: TempDir,
+    feeds: Arc<Feeds>,
+    complete: watch::Sender<Clock>,
+    /// Whether nobody has a record.
+    is_empty: Arc<AtomicBool>,
+    time: ManualTime,
+}
+
+impl Publishing {
+    fn new() -> Self {
+        let (complete, completed) = watch::channel(10);
+        let is_empty = Arc::<AtomicBool>::default();
+        let (started, mailbox) = mpsc::channel();
+        thread::spawn({
+            let (completed, is_empty) = (completed.clone(), Arc::clone(&is_empty));
+            move || {
+                let (mailbox, inbox) = Mailbox::new();
+                started.send(mailbox).unwrap();
+                loop {
+                    match inbox.take() {
+                        Ok(Command::Ask(_, reply)) => {
+                            let at = *completed.borrow();
+                            let mut curve = Curve::default();
+                            curve.raise(1, at as f64);
+                            let mut rows = vec![(5, curve.into())];
+                            rows.retain(|_| !is_empty.load(Ordering::Relaxed));
+                            reply.send((at, Answer::History(rows))).unwrap_or_default();
+                        }
+                        Err(TryRecvError::Empty) => thread::park(),
+                        Ok(_) | Err(TryRecvError::Disconnected) => return,
+                    }
+                }
+            }
+        });
+        let feeds = Arc::<Feeds>::default();
+        feeds.apply(10, vec![FeedChange::Records(1)]);
+        let engine = Engine::new(vec![mailbox.recv().unwrap()], completed, Arc::clone(&feeds));
+        let (clock, time) = log::Clock::manual(START_MS);
+        let directory = tempfile::tempdir().unwrap();
+        let objects = Objects::open(directory.path(), Some(0));
+        let path = directory.path().to_owned();
+        let publisher = Publisher::new(engine, path, objects.clone(), clock);
+        Self { publisher, objects, directory, feeds, complete, is_empty, time }
+    }
+
+    /// The tick `time`, complete with all that changed in it.
+    fn tick(&self, time: Clock, change: FeedChange) {
+        self.feeds.apply(time, vec![change]);
+        self.complete.send(time).unwrap();
+    }
+
+    /// The class's object as it is served, where it is not of before `since`.
+    async fn served(&self, since: Clock) -> Option<String> {
+        let object = timeout(PATIENCE, self.objects.get(1, since)).await;
+        Some(content(&bytes(object.expect("it is published")?).await))
+    }
+
+    /// The class's object as it is in the directory.
+    fn written(&self) -> Option<String> {
+        Some(content(&fs::read(self.path()).ok()?))
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.directory.path().join("class-1.gz")
+    }
+}
+
+async fn bytes(object: Object) -> Vec<u8> {
+    let pieces: Vec<_> = object.pieces().try_collect().await.unwrap();
+    pieces.concat()
+}
+
+fn content(gzip: &[u8]) -> String {
+    let mut text = String::new();
+    GzDecoder::new(gzip).read_to_string(&mut text).unwrap();
+    text
+}
+
+fn at(second: u64) -> Option<String> {
+    Some(format!(r#"{{"1":{{"5":{second}.0}}}}"#))
+}
+
+#[tokio::test]
+async fn a_class_that_changed_is_published_at_most_once_a_minute() {
+    let mut publishing = Publishing::new();
+    assert!(publishing.publisher.publish(false).await);
+    assert_eq!((publishing.served(0).await, publishing.written()), (at(10), at(10)));
+    publishing.tick(20, FeedChange::Records(1));
+    publishing.time.set(START_MS + EVERY_MS - 1);
+    publishing.publisher.publish(false).await;
+    assert_eq!((publishing.served(0).await, publishing.written()), (at(10), at(10)));
+    publishing.time.set(START_MS + EVERY_MS);
+    publishing.publisher.publish(false).await;
+    assert_eq!((publishing.served(0).await, publishing.written()), (at(20), at(20)));
+    // Nothing changed since.
+    publishing.complete.send(30).unwrap();
+    publishing.time.set(START_MS + 9 * EVERY_MS);
+    publishing.publisher.publish(true).await;
+    assert_eq!(publishing.written(), at(20));
+    // The last time is the last chance.
+    publishing.tick(40, FeedChange::Records(1));
+    publishing.time.set(START_MS);
+    publishing.publisher.publish(true).await;
+    assert_eq!(publishing.written(), at(40));
+}
+
+#[tokio::test]
+async fn an_object_stays_whole_when_the_next_one_takes_its_place() {
+    let mut publishing = Publishing::new();
+    publishing.publisher.publish(false).await;
+    let first = publishing.objects.get(1, 0).await.unwrap();
+    publishing.tick(20, FeedChange::Bans);
+    publishing.publisher.publish(false).await;
+    let second = publishing.objects.get(1, 0).await.unwrap();
+    assert_ne!(first.hash, second.hash);
+    for (object, time) in [(first, 10), (second, 20)] {
+        let (length, hash) = (object.length, object.hash);
+        let bytes = bytes(object).await;
+        assert_eq!((bytes.len() as u64, Some(content(&bytes))), (length, at(time)));
+        assert_eq!(xxhash_rust::xxh3::xxh3_128(&bytes), hash);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_after_a_ban_waits_for_the_object_that_knows_of_it() {
+    let mut publishing = Publishing::new();
+    publishing.publisher.publish(false).await;
+    let (stop, stopped) = watch::channel(false);
+    // The live state is a tick ahead of what is answered from.
+    publishing.feeds.apply(20, vec![FeedChange::Bans]);
+    let publisher = tokio::spawn(publishing.publisher.run(stopped));
+    let objects = publishing.objects.clone();
+    let asking = tokio::spawn(async move { objects.get(1, 20).await });
+    tokio::task::yield_now().await;
+    assert!(!asking.is_finished());
+    publishing.complete.send(20).unwrap();
+    let began = tokio::time::Instant::now();
+    // Without a timeout, which time that is paused would jump to.
+    let object = asking.await.unwrap().unwrap();
+    assert_eq!(Some(content(&bytes(object).await)), at(20));
+    // It was nudged: nobody waited until it looks by itself.
+    assert!(began.elapsed() < LOOK, "{:?}", began.elapsed());
+    stop.send(true).unwrap();
+    publisher.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_object_of_a_class_that_is_empty_goes_and_comes_back() {
+    let mut publishing = Publishing::new();
+    publishing.publisher.publish(false).await;
+    publishing.is_empty.store(true, Ordering::Relaxed);
+    publishing.tick(20, FeedChange::Bans);
+    assert!(publishing.publisher.publish(false).await);
+    assert_eq!((publishing.served(20).await, publishing.written()), (None, None));
+    publishing.is_empty.store(false, Ordering::Relaxed);
+    publishing.tick(30, FeedChange::Bans);
+    publishing.publisher.publish(false).await;
+    assert_eq!((publishing.served(30).await, publishing.written()), (at(30), at(30)));
+}
+
+#[tokio::test]
+async fn objects_of_an_earlier_run_are_served_until_they_are_published_anew() {
+    let mut publishing = Publishing::new();
+    publishing.publisher.publish(false).await;
+    let earlier = publishing.objects.get(1, 0).await.unwrap();
+    fs::copy(publishing.path(), publishing.directory.path().join("class-7.gz")).unwrap();
+    fs::write(publishing.directory.path().join(".class-8.gz"), "half").unwrap();
+    fs::write(publishing.directory.path().join("class-9.txt"), "other").unwrap();
+
+    let objects = Objects::open(publishing.directory.path(), Some(0));
+    assert_eq!(objects.classes(), [1, 7]);
+    assert_eq!(objects.get(1, 0).await.unwrap().hash, earlier.hash);
+
+    // Where somebody is banned they wait for the publisher.
+    let objects = Objects::open(publishing.directory.path(), None);
+    let anew = tokio::spawn({
+        let objects = objects.clone();
+        async move { objects.get(1, 0).await }
+    });
+    tokio::task::yield_now().await;
+    assert!(!anew.is_finished());
+    publishing.complete.send(20).unwrap();
+    let Publisher { engine, directory, clock, .. } = publishing.publisher;
+    let mut publisher = Publisher::new(engine, directory, objects.clone(), clock);
+    assert!(publisher.publish(false).await);
+    let anew = timeout(PATIENCE, anew).await.unwrap().unwrap().unwrap();
+    assert_eq!(Some(content(&bytes(anew).await)), at(20));
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_is_tried_again_and_the_old_object_stays() {
+    let mut publishing = Publishing::new();
+    publishing.publisher.publish(false).await;
+    let hidden = publishing.directory.path().join(".class-1.gz");
+    fs::create_dir(&hidden).unwrap();
+    publishing.tick(20, FeedChange::Bans);
+    assert!(!publishing.publisher.publish(false).await);
+    assert_eq!((publishing.served(0).await, publishing.written()), (at(10), at(10)));
+    fs::remove_dir(&hidden).unwrap();
+    assert!(publishing.publisher.publish(false).await);
+    assert_eq!(publishing.served(20).await, at(20));
+}
+
+#[test]
+fn without_a_directory_there_are_no_objects() {
+    assert!(Objects::open(Path::new("nowhere"), Some(0)).classes().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_there_of_classes_without_records_stays_and_is_not_served() {
+    let mut publishing = Publishing::new();
+    let path = publishing.directory.path().join("class-9.gz");
+    fs::write(&path, "of another service").unwrap();
+    let object = Object::open(fs::File::open(&path).unwrap()).unwrap();
+    publishing.objects.publish(9, Published { read: None, object: Some(object) });
+    assert!(publishing.publisher.publish(false).await);
+    assert!(publishing.objects.get(9, 10).await.is_none() && path.exists());
+}

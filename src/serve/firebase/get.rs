@@ -1,0 +1,156 @@
+//! Reading the tree.
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::refusal::Refusals;
+use super::tree::{Path, PathError};
+use crate::serve::error::ApiError;
+use crate::serve::grant::Grant;
+use crate::serve::query::{Params, internal};
+use crate::serve::reads::Reads;
+use crate::serve::{etag, frame};
+
+/// The header that asks for an ETag.
+const WANTS_ETAG: &str = "x-firebase-etag";
+
+/// How JSON is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+enum Print {
+    /// For people to read.
+    Pretty,
+    /// Not at all: 204.
+    Silent,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct TreeParams {
+    /// Whether `true` stands for all that is below the keys.
+    #[serde(default)]
+    shallow: bool,
+    /// How to write it.
+    #[param(inline)]
+    print: Option<Print>,
+}
+
+/// What is asked for, by somebody who may.
+pub(super) struct Asked {
+    path: Path,
+    params: TreeParams,
+    headers: HeaderMap,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = match Path::parse(parts.uri.path()) {
+            Ok(path) => path,
+            Err(PathError::Unmarked) => return Err(frame::unknown_path(parts.uri.clone()).await),
+            Err(error) => return Err(ApiError::bad_parameter(error.to_string())),
+        };
+        let grant = Grant::from_request_parts(parts, state).await?;
+        match path.project() {
+            Some(project) => grant.project(project)?,
+            None => grant.whole()?,
+        }
+        let Params(params) = Params::from_request_parts(parts, state).await?;
+        Ok(Self { path, params, headers: parts.headers.clone() })
+    }
+}
+
+/// All there is.
+#[utoipa::path(
+    get,
+    path = "/.json",
+    params(TreeParams),
+    responses(
+        (status = OK, body = serde_json::Value, description = "The tree, or null."),
+        (status = NO_CONTENT, description = "It is there, and `print` is `silent`."),
+        (status = NOT_MODIFIED, description = "If-None-Match names its ETag."),
+        Refusals,
+    )
+)]
+pub(super) async fn root(State(reads): State<Reads>, asked: Asked) -> Result<Response, ApiError> {
+    asked.answer(&reads)
+}
+
+/// All projects.
+#[utoipa::path(
+    get,
+    path = "/project.json",
+    params(TreeParams),
+    responses(
+        (status = OK, body = serde_json::Value, description = "The projects by id, or null."),
+        (status = NO_CONTENT, description = "They are there, and `print` is `silent`."),
+        (status = NOT_MODIFIED, description = "If-None-Match names their ETag."),
+        Refusals,
+    )
+)]
+pub(super) async fn projects(
+    State(reads): State<Reads>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    asked.answer(&reads)
+}
+
+/// A project, or one of its counters.
+///
+/// The path goes on with `<projectId>.json`, `<projectId>/views.json` or `<projectId>/durationMs.json`;
+/// what is never there is null. An id with a slash is written with `%2F`.
+#[utoipa::path(
+    get,
+    path = "/project/{*path}",
+    params(
+        ("path" = String, Path, pattern = r"^.+\.json$", example = "project-1.json",
+            description = "What is asked for, and `.json`."),
+        TreeParams,
+    ),
+    responses(
+        (status = OK, body = serde_json::Value, description = "What is there, or null."),
+        (status = NO_CONTENT, description = "It is there, and `print` is `silent`."),
+        (status = NOT_MODIFIED, description = "If-None-Match names its ETag."),
+        Refusals,
+    )
+)]
+pub(super) async fn below(State(reads): State<Reads>, asked: Asked) -> Result<Response, ApiError> {
+    asked.answer(&reads)
+}
+
+impl Asked {
+    fn answer(&self, reads: &Reads) -> Result<Response, ApiError> {
+        let counts = self.path.counts(&reads.engine.live().1);
+        let node = self.path.node(counts);
+        let node = if self.params.shallow { node.shallow() } else { node };
+        let json = serde_json::to_string(&node).map_err(|_| internal())?;
+        let etag = etag::of(xxh3_128(json.as_bytes()));
+        let is_known = etag::is_named(&self.headers, &etag);
+        let is_wanted = self.headers.get(WANTS_ETAG).is_some_and(|value| value == "true");
+        let mut response = match self.params.print {
+            _ if is_known => StatusCode::NOT_MODIFIED.into_response(),
+            Some(Print::Silent) => StatusCode::NO_CONTENT.into_response(),
+            Some(Print::Pretty) => {
+                of_json(serde_json::to_string_pretty(&node).map_err(|_| internal())?)
+            }
+            None => of_json(json),
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache"));
+        if is_known || is_wanted {
+            headers.insert(header::ETAG, etag.parse().map_err(|_| internal())?);
+        }
+        Ok(response)
+    }
+}
+
+fn of_json(json: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json; charset=utf-8")], json).into_response()
+}

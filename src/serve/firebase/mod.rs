@@ -1,0 +1,30 @@
+//! The view counts as Firebase's Realtime Database shows them over REST (CONTRACTS, section 5).
+//!
+//! The tree is `{"project": {"<projectId>": {"durationMs": n, "views": n}}}`; any path plus `.json`
+//! reads what is there, and `null` where nothing is. Errors are in Firebase's shape.
+
+mod get;
+mod refusal;
+#[cfg(test)]
+mod tests;
+pub(super) mod tree;
+
+use axum::extract::FromRef;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::reads::Reads;
+pub(super) use refusal::{FirebaseError, shaped};
+
+/// The routes, for a service whose state holds a [`Reads`]. The layers around them refuse in the shape
+/// of other routes: [`shaped`] is to be put around all.
+pub(super) fn routes<S>() -> OpenApiRouter<S>
+where
+    Reads: FromRef<S>,
+    S: Clone + Send + Sync + 'static,
+{
+    OpenApiRouter::new()
+        .routes(routes!(get::root))
+        .routes(routes!(get::projects))
+        .routes(routes!(get::below))
+}

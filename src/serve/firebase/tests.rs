@@ -1,0 +1,135 @@
+//! The tree through the router, of an engine of fixed data and two projects.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use axum::middleware::map_response;
+use axum::{Extension, Router};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+use velodrome_dataflows::ViewCount;
+
+use super::*;
+use crate::feeds::FeedChange;
+use crate::serve::grant::{self, Grant};
+use crate::serve::reads::stub::Stub;
+
+/// The routes over projects `intro` and `a/é`, for whoever has `grant`.
+fn router(stub: &Stub, grant: Option<Grant>) -> Router {
+    let views = |id: &str, views, duration_ms| {
+        FeedChange::Views(id.into(), ViewCount { views, duration_ms })
+    };
+    stub.tick(5_010, vec![views("intro", 2, 700), views("a/é", 1, 0)]);
+    let (router, _) = routes::<Reads>().split_for_parts();
+    let router = router.with_state(Reads::new(stub.engine(), 3));
+    let router = match grant {
+        Some(grant) => router.layer(Extension(grant)),
+        None => router,
+    };
+    router.layer(map_response(shaped))
+}
+
+/// Status, headers and text of a GET with headers.
+async fn send(router: Router, uri: &str, with: &[(&str, &str)]) -> (u16, HeaderMap, String) {
+    let mut request = Request::get(uri);
+    for (name, value) in with {
+        request = request.header(*name, *value);
+    }
+    let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let text = String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap();
+    (parts.status.as_u16(), parts.headers, text)
+}
+
+async fn get(uri: &str) -> (u16, String) {
+    let (status, _, text) = send(router(&Stub::new(), Some(Grant::default())), uri, &[]).await;
+    (status, text)
+}
+
+#[tokio::test]
+async fn every_place_is_read_as_json_and_nothing_is_null() {
+    let intro = r#"{"durationMs":700,"views":2}"#;
+    let both = format!(r#"{{"a/é":{{"durationMs":0,"views":1}},"intro":{intro}}}"#);
+    for (uri, expected) in [
+        ("/.json", &*format!(r#"{{"project":{both}}}"#)),
+        ("/project.json", &both),
+        ("/project/.json", &both),
+        ("/project/intro.json", intro),
+        ("/project/intro/views.json", "2"),
+        ("/project/intro/durationMs.json", "700"),
+        ("/project/a%2F%C3%A9/views.json", "1"),
+        ("/project/a/%C3%A9/views.json", "null"),
+        ("/project/outro.json", "null"),
+        ("/project/intro/views/deep/er.json", "null"),
+        ("/.json?shallow=true", r#"{"project":true}"#),
+        ("/project.json?shallow=true", r#"{"a/é":true,"intro":true}"#),
+        ("/project/intro/views.json?shallow=true", "2"),
+        ("/project/intro.json?shallow=false", intro),
+        ("/project/intro.json?print=pretty", "{\n  \"durationMs\": 700,\n  \"views\": 2\n}"),
+    ] {
+        assert_eq!(get(uri).await, (200, expected.to_owned()), "{uri}");
+    }
+    assert_eq!(get("/project/intro.json?print=silent").await, (204, String::new()));
+}
+
+#[tokio::test]
+async fn an_etag_is_told_where_it_is_wanted_and_spares_what_is_known() {
+    let stub = Stub::new();
+    let router = router(&stub, Some(Grant::default()));
+    let ask = |with: &'static str, value: String| {
+        let router = router.clone();
+        async move {
+            let with = [(with, &*value)];
+            let (status, headers, _) = send(router, "/project/intro.json", &with).await;
+            let etag = headers.get("etag").map(|value| value.to_str().unwrap().to_owned());
+            assert_eq!(headers["cache-control"], "no-cache");
+            (status, etag)
+        }
+    };
+    assert_eq!(ask("accept", "*/*".to_owned()).await, (200, None));
+    let (_, etag) = ask("x-firebase-etag", "true".to_owned()).await;
+    let etag = etag.unwrap();
+    assert_eq!(ask("if-none-match", etag.clone()).await, (304, Some(etag.clone())));
+    let more = ViewCount { views: 1, duration_ms: 0 };
+    stub.tick(5_020, vec![FeedChange::Views("intro".into(), more)]);
+    assert_eq!(ask("if-none-match", etag.clone()).await, (200, None));
+    assert_ne!(ask("x-firebase-etag", "true".to_owned()).await.1.unwrap(), etag);
+}
+
+#[tokio::test]
+async fn refusals_are_in_firebases_shape() {
+    for (uri, says) in [
+        ("/project.json?print=loud", "print is 'loud'"),
+        ("/project.json?shallow=maybe", "shallow is 'maybe'"),
+        ("/project.json?orderBy=x", "unknown parameter `orderBy`"),
+        ("/project/%ff.json", "not UTF-8"),
+    ] {
+        let (status, text) = get(uri).await;
+        let body: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(status, 400, "{uri}");
+        assert!(body["error"].as_str().unwrap().contains(says), "{text}");
+    }
+    assert_eq!(get("/project/intro").await.0, 404);
+    // A request whose token nobody checked.
+    let (status, _, text) = send(router(&Stub::new(), None), "/.json", &[]).await;
+    assert!(status == 500 && text.starts_with(r#"{"error":""#), "{text}");
+}
+
+#[tokio::test]
+async fn a_token_for_one_project_opens_no_other_and_not_the_whole() {
+    let of_one = grant::Objects { projects: ["intro".into()].into(), ..grant::Objects::default() };
+    let grant = Grant::new(Some(of_one), None);
+    let denied = r#"{"error":"Permission denied"}"#;
+    for (uri, expected) in [
+        ("/project/intro.json", (StatusCode::OK, None)),
+        ("/project/intro/views.json", (StatusCode::OK, None)),
+        ("/project/intro/views/deeper.json", (StatusCode::OK, None)),
+        ("/project/a%2F%C3%A9.json", (StatusCode::UNAUTHORIZED, Some(denied))),
+        ("/project/outro/views.json", (StatusCode::UNAUTHORIZED, Some(denied))),
+        ("/project.json", (StatusCode::UNAUTHORIZED, Some(denied))),
+        ("/.json", (StatusCode::UNAUTHORIZED, Some(denied))),
+    ] {
+        let (status, _, text) = send(router(&Stub::new(), Some(grant.clone())), uri, &[]).await;
+        assert_eq!(status, expected.0, "{uri}");
+        assert!(expected.1.is_none_or(|expected| expected == text), "{uri}: {text}");
+    }
+}

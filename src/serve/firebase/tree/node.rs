@@ -1,0 +1,58 @@
+//! What is at a place of the tree, as JSON.
+
+use compact_str::CompactString;
+use serde::{Serialize, Serializer};
+use velodrome_dataflows::ViewCount;
+
+use super::path::{DURATION, VIEWS};
+
+/// A value of the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::serve) enum Node {
+    /// Nothing; Firebase has no empty objects.
+    Null,
+    /// That there is something, where it is not asked what.
+    True,
+    /// A counter.
+    Number(u64),
+    /// Values by their keys, in Firebase's order.
+    Object(Vec<(CompactString, Node)>),
+}
+
+impl Node {
+    /// A project's counters.
+    pub(super) fn of_project(count: ViewCount) -> Self {
+        let (duration, views) = (Self::Number(count.duration_ms), Self::Number(count.views));
+        Self::Object(vec![(DURATION.into(), duration), (VIEWS.into(), views)])
+    }
+
+    /// The same without what is below its keys.
+    pub(in crate::serve) fn shallow(self) -> Self {
+        match self {
+            Self::Object(keys) => {
+                Self::Object(keys.into_iter().map(|(key, _)| (key, Self::True)).collect())
+            }
+            leaf => leaf,
+        }
+    }
+}
+
+impl Serialize for Node {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::True => serializer.serialize_bool(true),
+            Self::Number(number) => serializer.serialize_u64(*number),
+            Self::Object(keys) => {
+                serializer.collect_map(keys.iter().map(|(key, node)| (key, node)))
+            }
+        }
+    }
+}
+
+/// Keys are in the order of this: first those that are integers of 32 bits, by number, then all
+/// others by their text (Firebase, "How data is ordered").
+pub(super) fn key_order(key: &CompactString) -> (bool, i32, CompactString) {
+    let number = key.parse().ok().filter(|number: &i32| number.to_string() == *key);
+    (number.is_none(), number.unwrap_or_default(), key.clone())
+}
