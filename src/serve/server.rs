@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use metrics::gauge;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -33,6 +34,11 @@ use super::limits::Limits;
 /// How much of a request's head is read, as nginx does by default (large_client_header_buffers):
 /// with 10,000 connections at most 320 MiB.
 const HEAD_BYTES_MAX: usize = 32 << 10;
+
+/// How much the system holds for a client beyond what is on its way: a frame or two of the largest race.
+/// By default it would be 4 MiB (tcp(7), `tcp_wmem`), so that a client of a stream that is slow would
+/// be a minute behind, and thousands that stall would fill the memory.
+const UNSENT_BYTES_MAX: u32 = 128 << 10;
 
 /// How long to wait where no connection can be had: as a rule the process has too many files open,
 /// and some are closed in the meantime.
@@ -152,8 +158,9 @@ async fn accept(
 ) -> io::Result<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
     let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
-    // Without it answers come later, but they come.
+    // Without these answers come later, or take more of the system's memory, but they come.
     _ = stream.set_nodelay(true);
+    _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
     Ok((slot, stream, peer))
 }
 
