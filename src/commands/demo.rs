@@ -152,6 +152,7 @@ fn tour(url: &str, race: u64, data: &Path) -> String {
 look at
   here now      curl '{url}/v1/races?limit=6'
   standings     curl '{url}/v1/races/1/{race}/standings?limit=10'
+  as it changes curl -N '{url}/v1/stream?topics=standings:1,views:*'
   all time      curl '{url}/v1/classes/1/board?second=60&limit=10'
   leaderboard   curl '{url}/v1/classes/1/leaderboard?limit=10'
   views         curl '{url}/v1/projects?limit=10'

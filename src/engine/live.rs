@@ -88,6 +88,7 @@ impl Feeder {
 
     /// Gives one of the workers events whose clocks are up to `clock`.
     pub fn events(&mut self, clock: Clock, events: Events) {
+        self.engine.count(events.samples.len() + events.tracking.len());
         let workers = self.engine.workers();
         self.next = (self.next + 1) % workers.len().max(1);
         if let Some(worker) = workers.get(self.next) {

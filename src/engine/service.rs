@@ -121,13 +121,16 @@ pub struct Engine {
     complete: watch::Receiver<Clock>,
     /// The last clock that the workers were told.
     advanced: Arc<AtomicU64>,
+    /// How many events the workers were given.
+    taken: Arc<AtomicU64>,
     feeds: Arc<Feeds>,
 }
 
 impl Engine {
     /// The handle to `workers`, which keep `complete` and `feeds` up to date. There is at least one.
     pub fn new(workers: Vec<Mailbox>, complete: watch::Receiver<Clock>, feeds: Arc<Feeds>) -> Self {
-        Self { workers: workers.into(), complete, advanced: Arc::default(), feeds }
+        let (advanced, taken) = (Arc::default(), Arc::default());
+        Self { workers: workers.into(), complete, advanced, taken, feeds }
     }
 
     /// Asks for what holds at the time that is complete; the answer says which that was.
@@ -176,6 +179,16 @@ impl Engine {
         for worker in self.workers.iter() {
             worker.send(Command::Advance(clock));
         }
+    }
+
+    /// Counts events that the workers are given.
+    pub(super) fn count(&self, events: usize) {
+        self.taken.fetch_add(events as u64, Ordering::Relaxed);
+    }
+
+    /// How many events the workers were given since the start.
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// How far `complete` is behind what the workers were told, in ms of the service's clock.

@@ -25,6 +25,7 @@ pub mod query;
 pub mod reads;
 mod reply;
 pub mod server;
+pub mod stream;
 #[cfg(test)]
 mod tests;
 pub mod tls;
@@ -49,6 +50,7 @@ use self::limits::Limits;
 use self::ops::Description;
 use self::origin::Origin;
 use self::reads::Reads;
+use self::stream::{Channels, Streams};
 use crate::bans::Bans;
 use crate::engine::{Engine, Events};
 use crate::ingest::rotation::RotatingLetters;
@@ -82,7 +84,7 @@ struct Shared {
     dead_letters: Mutex<RotatingLetters>,
     objects: Objects,
     bans: Bans,
-    admission: Admission,
+    streams: Streams,
     config: Config,
 }
 
@@ -106,7 +108,10 @@ impl App {
             dead_letters: Mutex::new(dead_letters),
             objects,
             bans,
-            admission: Admission::new(config.limits),
+            streams: Streams {
+                channels: Arc::new(Channels::new(stream::epoch())),
+                admission: Arc::new(Admission::new(config.limits)),
+            },
             config,
         }))
     }
@@ -135,7 +140,7 @@ impl App {
     }
 
     fn admission(&self) -> &Admission {
-        &self.0.admission
+        &self.0.streams.admission
     }
 
     fn auth(&self) -> &Auth {
@@ -181,6 +186,12 @@ impl FromRef<App> for Objects {
     }
 }
 
+impl FromRef<App> for Streams {
+    fn from_ref(app: &App) -> Self {
+        app.0.streams.clone()
+    }
+}
+
 /// All routes of `app`, which are to be served by [`server::serve`]; `metrics` is what
 /// [`ops::metrics`] gives.
 pub fn router(app: App, metrics: PrometheusHandle) -> Router {
@@ -191,6 +202,7 @@ pub fn router(app: App, metrics: PrometheusHandle) -> Router {
         .layer(start())
         .routes(routes!(ops::render))
         .routes(routes!(ops::openapi));
+    let streams = OpenApiRouter::new().routes(routes!(stream::stream)).layer(start());
     let tree = auth::read_by_query(&app, firebase::routes().layer(start()));
     let admin = OpenApiRouter::new()
         .routes(routes!(bans::bans))
@@ -201,6 +213,7 @@ pub fn router(app: App, metrics: PrometheusHandle) -> Router {
         .routes(routes!(ops::readyz))
         .merge(auth::ingest(&app, ingest))
         .merge(auth::read(&app, reads))
+        .merge(auth::read_by_query(&app, streams))
         .merge(auth::admin(&app, admin))
         .merge(tree.layer(map_response(firebase::shaped)))
         .split_for_parts();

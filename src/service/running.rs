@@ -136,6 +136,7 @@ impl Service {
         let (stop, stopped) = watch::channel(false);
         let limits = config.serve.limits;
         files::allow(limits.connections);
+        runtime.spawn(serve::stream::run(app.clone(), stopped.clone()));
         let server = serve::server::serve(listener, config.tls.clone(), router, limits, stopped);
         let server = runtime.spawn(server);
         Ok(Self {

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 
 use crate::run::Workplace;
-use crate::serving::{end, get};
+use crate::serving::{agent, end, get};
 
 #[test]
 fn the_demonstration_races_and_every_url_that_it_prints_answers() {
@@ -20,7 +20,15 @@ fn the_demonstration_races_and_every_url_that_it_prints_answers() {
     let words = tour.iter().flat_map(|line| line.split([' ', '\'']));
     let urls: Vec<_> = words.filter(|word| word.starts_with("http://")).collect();
     assert!(urls.len() > 7 && urls[0].ends_with(|end: char| end.is_ascii_digit()), "{tour:?}");
-    for url in &urls[1..] {
+    let (streams, answers): (Vec<&str>, Vec<&str>) =
+        urls[1..].iter().partition(|url| url.contains("stream?"));
+    for url in streams {
+        let mut answer = agent().get(url).call().unwrap();
+        let lines = BufReader::new(answer.body_mut().as_reader()).lines().map(Result::unwrap);
+        let mut snapshots = lines.filter(|line| line == "event: snapshot");
+        assert!(snapshots.next().is_some(), "{url}");
+    }
+    for url in answers {
         let (status, body) = get(url);
         assert_eq!(status, 200, "{url}: {body}");
         let is_empty = body["rows"].as_array().is_some_and(Vec::is_empty);

@@ -10,9 +10,10 @@ use flate2::read::GzDecoder;
 use serde_json::{Map, Value, json};
 
 use crate::bans::{RACER, set};
+use crate::following::Follower;
 use crate::golden::{alleycat, as_doubles};
 use crate::restarts::{RACERS, Stopped};
-use crate::run::{Workplace, history, sample};
+use crate::run::{Workplace, history, sample, view};
 use crate::serving::{Serving, ahead, wait_for};
 
 /// Events of a request: some 2 MB.
@@ -257,5 +258,26 @@ fn a_firebase_client_reads_the_counters() {
     assert_eq!(refused.status, 400);
     let refused: Value = serde_json::from_str(refused.text()).unwrap();
     assert!(refused["error"].as_str().unwrap().contains("limitToFirst"), "{refused}");
+    assert_eq!(serving.stop(), 0);
+}
+
+#[test]
+fn a_firebase_client_shows_an_odometer_that_is_live() {
+    let place = Workplace::new();
+    let serving = Serving::start(&place.path("data"), "");
+    let paths = ["/project/p/views.json", "/project/p.json", "/project.json", "/.json"];
+    let listening = paths.map(|path| Follower::odometer(&format!("{}{path}", serving.url)));
+    for (follower, path) in listening.iter().zip(paths) {
+        follower.wait_for(path, |state| state.is_object() && state["value"].is_null());
+    }
+    for views in 1..=3 {
+        let token = serving.post(&view(1, &views.to_string()));
+        serving.get(&format!("/v1/projects?after={token}"));
+        assert_eq!(Answer::of(&serving, "/project/p/views.json", "").json(), views);
+        for (follower, path) in listening.iter().zip(paths) {
+            let read = Answer::of(&serving, path, "").json();
+            follower.wait_for(path, |state| state["value"] == read);
+        }
+    }
     assert_eq!(serving.stop(), 0);
 }

@@ -11,6 +11,8 @@ mod demo;
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
+mod following;
+#[cfg(test)]
 mod full_disk;
 #[cfg(test)]
 mod golden;
@@ -28,6 +30,8 @@ mod service;
 mod serving;
 #[cfg(test)]
 mod simulate;
+#[cfg(test)]
+mod stream;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! Reading the tree.
 
-use axum::extract::{FromRequestParts, State};
+use axum::extract::{ConnectInfo, FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use std::net::SocketAddr;
 use utoipa::{IntoParams, ToSchema};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -14,6 +15,7 @@ use crate::serve::error::ApiError;
 use crate::serve::grant::Grant;
 use crate::serve::query::{Params, internal};
 use crate::serve::reads::Reads;
+use crate::serve::stream::{Streams, Topic};
 use crate::serve::{etag, frame};
 
 /// The header that asks for an ETag.
@@ -46,6 +48,8 @@ pub(super) struct Asked {
     path: Path,
     params: TreeParams,
     headers: HeaderMap,
+    grant: Grant,
+    peer: Option<ConnectInfo<SocketAddr>>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Asked {
@@ -58,16 +62,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
             Err(error) => return Err(ApiError::bad_parameter(error.to_string())),
         };
         let grant = Grant::from_request_parts(parts, state).await?;
-        match path.project() {
-            Some(project) => grant.project(project)?,
-            None => grant.whole()?,
-        }
+        path.check(&grant)?;
         let Params(params) = Params::from_request_parts(parts, state).await?;
-        Ok(Self { path, params, headers: parts.headers.clone() })
+        let peer = parts.extensions.get().copied();
+        Ok(Self { path, params, headers: parts.headers.clone(), grant, peer })
     }
 }
 
-/// All there is.
+/// All there is; for who accepts `text/event-stream`, a stream of it as Firebase's: `put`, then `put` and
+/// `patch`, `keep-alive`, `auth_revoked`.
 #[utoipa::path(
     get,
     path = "/.json",
@@ -79,11 +82,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
         Refusals,
     )
 )]
-pub(super) async fn root(State(reads): State<Reads>, asked: Asked) -> Result<Response, ApiError> {
-    asked.answer(&reads)
+pub(super) async fn root(
+    State(reads): State<Reads>,
+    State(streams): State<Streams>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    asked.answer(&reads, &streams)
 }
 
-/// All projects.
+/// All projects, or a stream of them.
 #[utoipa::path(
     get,
     path = "/project.json",
@@ -97,12 +104,13 @@ pub(super) async fn root(State(reads): State<Reads>, asked: Asked) -> Result<Res
 )]
 pub(super) async fn projects(
     State(reads): State<Reads>,
+    State(streams): State<Streams>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    asked.answer(&reads)
+    asked.answer(&reads, &streams)
 }
 
-/// A project, or one of its counters.
+/// A project, or one of its counters, or a stream of it.
 ///
 /// The path goes on with `<projectId>.json`, `<projectId>/views.json` or `<projectId>/durationMs.json`;
 /// what is never there is null. An id with a slash is written with `%2F`.
@@ -121,12 +129,24 @@ pub(super) async fn projects(
         Refusals,
     )
 )]
-pub(super) async fn below(State(reads): State<Reads>, asked: Asked) -> Result<Response, ApiError> {
-    asked.answer(&reads)
+pub(super) async fn below(
+    State(reads): State<Reads>,
+    State(streams): State<Streams>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    asked.answer(&reads, &streams)
 }
 
 impl Asked {
-    fn answer(&self, reads: &Reads) -> Result<Response, ApiError> {
+    /// What is there, or a stream of it for who accepts that.
+    fn answer(&self, reads: &Reads, streams: &Streams) -> Result<Response, ApiError> {
+        let accepted = self.headers.get_all(header::ACCEPT).iter();
+        let mut accepted = accepted.filter_map(|accepted| accepted.to_str().ok());
+        if accepted.any(|accepted| accepted.contains("text/event-stream")) {
+            let ConnectInfo(peer) = self.peer.ok_or_else(internal)?;
+            let topics = vec![Topic::Tree(self.path.clone())];
+            return streams.open(peer.ip(), &self.grant, topics, None);
+        }
         let counts = self.path.counts(&reads.engine.live().1);
         let node = self.path.node(counts);
         let node = if self.params.shallow { node.shallow() } else { node };

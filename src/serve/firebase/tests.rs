@@ -1,5 +1,7 @@
 //! The tree through the router, of an engine of fixed data and two projects.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::middleware::map_response;
@@ -10,8 +12,30 @@ use velodrome_dataflows::ViewCount;
 
 use super::*;
 use crate::feeds::FeedChange;
+use crate::serve::admission::Admission;
 use crate::serve::grant::{self, Grant};
+use crate::serve::limits::Limits;
 use crate::serve::reads::stub::Stub;
+use crate::serve::stream::Channels;
+
+#[derive(Clone)]
+struct Doors(Reads);
+
+impl FromRef<Doors> for Reads {
+    fn from_ref(Doors(reads): &Doors) -> Self {
+        reads.clone()
+    }
+}
+
+impl FromRef<Doors> for Streams {
+    /// One that nobody feeds.
+    fn from_ref(_: &Doors) -> Self {
+        Self {
+            channels: Arc::new(Channels::new(0)),
+            admission: Arc::new(Admission::new(Limits::default())),
+        }
+    }
+}
 
 /// The routes over projects `intro` and `a/é`, for whoever has `grant`.
 fn router(stub: &Stub, grant: Option<Grant>) -> Router {
@@ -19,8 +43,8 @@ fn router(stub: &Stub, grant: Option<Grant>) -> Router {
         FeedChange::Views(id.into(), ViewCount { views, duration_ms })
     };
     stub.tick(5_010, vec![views("intro", 2, 700), views("a/é", 1, 0)]);
-    let (router, _) = routes::<Reads>().split_for_parts();
-    let router = router.with_state(Reads::new(stub.engine(), 3));
+    let (router, _) = routes::<Doors>().split_for_parts();
+    let router = router.with_state(Doors(Reads::new(stub.engine(), 3)));
     let router = match grant {
         Some(grant) => router.layer(Extension(grant)),
         None => router,

@@ -39,23 +39,23 @@ pub(super) struct BoardParams {
 /// A part of a board.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Board {
+pub(in crate::serve) struct Board {
     /// The event clock, in ms since the epoch, up to which all is included.
-    as_of: Clock,
+    pub(in crate::serve) as_of: Clock,
     class_id: ClassId,
     second: u16,
     /// How many racers the whole board has.
-    racers: usize,
+    pub(in crate::serve) racers: usize,
     /// Outputs descending, racers of equal ones ascending.
-    rows: Vec<BoardRow>,
+    pub(in crate::serve) rows: Vec<BoardRow>,
     /// The cursor of the rows behind these, where there are more.
     next: Option<String>,
 }
 
 /// A racer's record.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct BoardRow {
+pub(in crate::serve) struct BoardRow {
     /// From 1; racers with equal outputs share the better rank.
     rank: u64,
     racer_id: RacerId,
@@ -89,25 +89,54 @@ pub(super) async fn board(
         let message = format!("second is '{second}'; it must be 1 to {last}, the race's length");
         return Err(ApiError::bad_parameter(message));
     }
-    let list = format!("board/{class_id}/{second}");
+    let list = list(class_id, second);
     let selection = Selection::new(&list, limit, cursor.as_deref(), around, window)?;
     token::wait_for(&reads.engine, after.as_deref()).await?;
-    let (as_of, answer) = reads.cache.ask(Question::Board(class_id, second)).await?;
-    let Answer::Board(all) = &*answer else { return Err(internal()) };
-    let part = selection.of(all);
-    let mut names = reads.names(part.rows.iter().map(|(_, (racer, _))| *racer)).await?;
-    let rows = part.rows.iter().map(|(rank, (racer, output))| BoardRow {
-        rank: *rank,
-        racer_id: *racer,
-        name: names.remove(racer),
-        output: output.0,
-    });
-    Ok(Json(Board {
-        as_of,
-        class_id,
-        second,
-        racers: all.len(),
-        rows: rows.collect(),
-        next: part.next.map(|last| cursor::encode(&list, &last)),
-    }))
+    reads.board(class_id, second, &list, selection).await.map(Json)
+}
+
+impl Reads {
+    /// The first page of a board.
+    ///
+    /// # Errors
+    /// An engine that is over its bound, or stopping.
+    pub(in crate::serve) async fn top_of_board(
+        &self,
+        class_id: ClassId,
+        second: u16,
+    ) -> Result<Board, ApiError> {
+        let first = Selection::Page { behind: None, limit: Limit::default() };
+        self.board(class_id, second, &list(class_id, second), first).await
+    }
+
+    async fn board(
+        &self,
+        class_id: ClassId,
+        second: u16,
+        list: &str,
+        selection: Selection,
+    ) -> Result<Board, ApiError> {
+        let (as_of, answer) = self.cache.ask(Question::Board(class_id, second)).await?;
+        let Answer::Board(all) = &*answer else { return Err(internal()) };
+        let part = selection.of(all);
+        let mut names = self.names(part.rows.iter().map(|(_, (racer, _))| *racer)).await?;
+        let rows = part.rows.iter().map(|(rank, (racer, output))| BoardRow {
+            rank: *rank,
+            racer_id: *racer,
+            name: names.remove(racer),
+            output: output.0,
+        });
+        Ok(Board {
+            as_of,
+            class_id,
+            second,
+            racers: all.len(),
+            rows: rows.collect(),
+            next: part.next.map(|last| cursor::encode(list, &last)),
+        })
+    }
+}
+
+fn list(class_id: ClassId, second: u16) -> String {
+    format!("board/{class_id}/{second}")
 }

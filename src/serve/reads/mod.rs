@@ -20,6 +20,10 @@ pub(super) mod stub;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::serve) use board::BoardRow;
+pub(in crate::serve) use projects::Project;
+pub(in crate::serve) use races::RaceRow;
+
 use axum::extract::FromRef;
 use compact_str::CompactString;
 use hashbrown::HashMap;
@@ -48,7 +52,10 @@ impl Reads {
     }
 
     /// The names of those of `racers` that have one.
-    async fn names(
+    ///
+    /// # Errors
+    /// An engine that is over its bound, or stopping.
+    pub(in crate::serve) async fn names(
         &self,
         racers: impl Iterator<Item = RacerId>,
     ) -> Result<HashMap<RacerId, CompactString>, ApiError> {

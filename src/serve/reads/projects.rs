@@ -39,9 +39,9 @@ pub(super) struct ProjectsParams {
 }
 
 /// How often and how long a project was viewed.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Project {
+pub(in crate::serve) struct Project {
     #[schema(value_type = String)]
     project_id: CompactString,
     /// How many views began.
@@ -63,7 +63,7 @@ pub(super) struct Projects {
 }
 
 impl Project {
-    fn new((project_id, count): (CompactString, ViewCount)) -> Self {
+    pub(in crate::serve) fn new(project_id: CompactString, count: ViewCount) -> Self {
         Self { project_id, views: count.views, duration_ms: count.duration_ms }
     }
 }
@@ -93,7 +93,7 @@ pub(super) async fn project(
         let id = shortened(&project_id, VALUE_CHARS_MAX);
         ApiError::not_found(format!("project '{id}' was never viewed"))
     })?;
-    Ok(Json(Project::new((project_id, count))))
+    Ok(Json(Project::new(project_id, count)))
 }
 
 /// The projects by views.
@@ -120,5 +120,9 @@ pub(super) async fn projects(
     let Answer::Projects(mut rows) = answer else { return Err(internal()) };
     let next =
         cut(&mut rows, limit).map(|(project, count)| cursor::encode(LIST, &(count.views, project)));
-    Ok(Json(Projects { as_of, rows: rows.into_iter().map(Project::new).collect(), next }))
+    Ok(Json(Projects {
+        as_of,
+        rows: rows.into_iter().map(|(id, count)| Project::new(id, count)).collect(),
+        next,
+    }))
 }

@@ -36,9 +36,9 @@ impl RacePath {
 }
 
 /// Whether a race is running.
-#[derive(Clone, Copy, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum RaceState {
+pub(in crate::serve) enum RaceState {
     /// A ride of it is running.
     Running,
     /// All its rides are over.
@@ -80,9 +80,9 @@ pub(super) struct Races {
 }
 
 /// A race.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RaceRow {
+pub(in crate::serve) struct RaceRow {
     race_id: RaceId,
     class_id: ClassId,
     state: RaceState,

@@ -1,6 +1,7 @@
 //! An engine of fixed data, and a live state to go with it.
 
 use std::cmp::Reverse;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, TryRecvError};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -22,6 +23,7 @@ pub(in crate::serve) struct Stub {
     complete: watch::Sender<Clock>,
     asked: Arc<Mutex<Vec<Query>>>,
     gate: Arc<sync::Mutex<()>>,
+    refuses: Arc<AtomicBool>,
 }
 
 impl Stub {
@@ -29,9 +31,11 @@ impl Stub {
         let (complete, completed) = watch::channel(5_000);
         let asked = Arc::<Mutex<Vec<Query>>>::default();
         let gate = Arc::<sync::Mutex<()>>::default();
+        let refuses = Arc::new(AtomicBool::new(false));
         let (started, mailbox) = mpsc::channel();
         thread::spawn({
             let (completed, asked, gate) = (completed.clone(), asked.clone(), gate.clone());
+            let refuses = Arc::clone(&refuses);
             move || {
                 let (mailbox, inbox) = Mailbox::new();
                 started.send(mailbox).unwrap();
@@ -47,6 +51,9 @@ impl Stub {
                     let Command::Ask(query, reply) = command else { unreachable!() };
                     asked.lock().unwrap().push(query.clone());
                     drop(gate.blocking_lock());
+                    if refuses.load(Ordering::Acquire) {
+                        continue;
+                    }
                     let at = *completed.borrow();
                     // Who asked may have gone.
                     reply.send((at, answer(query))).unwrap_or_default();
@@ -57,7 +64,7 @@ impl Stub {
         let feeds = Arc::new(Feeds::default());
         feeds.apply(4_000, live());
         let engine = Engine::new(vec![mailbox], completed, Arc::clone(&feeds));
-        Self { engine, feeds, complete, asked, gate }
+        Self { engine, feeds, complete, asked, gate, refuses }
     }
 
     pub(in crate::serve) fn engine(&self) -> Engine {
@@ -76,6 +83,11 @@ impl Stub {
     /// No query is answered while the guard lives.
     pub(in crate::serve) fn hold(&self) -> sync::MutexGuard<'_, ()> {
         self.gate.try_lock().unwrap()
+    }
+
+    /// Whether queries are left without an answer from now on.
+    pub(in crate::serve) fn refuse(&self, refuses: bool) {
+        self.refuses.store(refuses, Ordering::Release);
     }
 
     /// The tick `time`, complete with all that changed in it.

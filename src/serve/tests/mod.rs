@@ -6,6 +6,7 @@ mod clients;
 mod ingest;
 mod ops;
 mod server;
+mod stream;
 mod tls;
 
 use std::fs;
@@ -48,6 +49,7 @@ struct Service {
     log: log::Log<Events>,
     /// What the engine tells that it is complete to.
     complete: watch::Sender<Clock>,
+    feeds: Arc<Feeds>,
     /// How far it lags, in milliseconds.
     lag_ms: Arc<AtomicU64>,
     dir: TempDir,
@@ -93,18 +95,20 @@ impl Service {
         let letters = RotatingLetters::open(&dir.path().join("rejected.jsonl")).unwrap();
         let (complete, completed) = watch::channel(1_620_240_000_000);
         let worker = bans_tests::worker(|_| BANS_SINCE_MS);
-        let engine = Engine::new(vec![worker], completed, Arc::new(Feeds::default()));
+        let feeds = Arc::new(Feeds::default());
+        let engine = Engine::new(vec![worker], completed, Arc::clone(&feeds));
         let (clock, _) = log::Clock::manual(ARRIVAL_MS);
         let log = log::open(dir.path(), clock).unwrap().start(|_| {}).unwrap();
         let lag_ms = Arc::new(AtomicU64::new(0));
         let lagging = Arc::clone(&lag_ms);
         let lag = move || Duration::from_millis(lagging.load(Ordering::Relaxed));
         let limits = config.limits;
+        let (stop, stopped) = watch::channel(false);
         let bans = Bans::open(dir.path(), engine.clone()).unwrap();
         let app = App::new(engine, lag, letters, Objects::default(), bans, config);
         let router = router(app.clone(), operations::metrics().unwrap());
+        let streams = super::stream::run(app.clone(), stopped.clone());
 
-        let (stop, stopped) = watch::channel(false);
         let (bound, address) = std::sync::mpsc::channel();
         let running = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread();
@@ -112,11 +116,13 @@ impl Service {
             runtime.block_on(async {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 bound.send(listener.local_addr().unwrap()).unwrap();
+                tokio::spawn(streams);
                 serving::serve(listener, tls, router, limits, stopped).await;
             });
         });
         let address = address.recv().unwrap();
-        Self { address, app, log, complete, lag_ms, dir, stop, running: Some(running) }
+        let running = Some(running);
+        Self { address, app, log, complete, feeds, lag_ms, dir, stop, running }
     }
 
     /// Lets it take events and answer.
@@ -148,8 +154,11 @@ impl Service {
             request = request.header(*name, *value);
         }
         let mut response = agent.run(request.body(body).unwrap()).unwrap();
-        let text = response.body_mut().read_to_string().unwrap();
-        Answer { status: response.status().as_u16(), headers: response.headers().clone(), text }
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        // A stream has no end.
+        let is_stream = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+        let text = (!is_stream).then(|| response.body_mut().read_to_string().unwrap());
+        Answer { status, headers, text: text.unwrap_or_default() }
     }
 
     fn get(&self, path: &str) -> Answer {

@@ -43,7 +43,9 @@ impl Event {
     }
 
     /// The event on the wire: `event: put` or `patch`, and `data: {"path", "data"}`.
-    pub(in crate::serve) fn frame(&self) -> Result<String, serde_json::Error> {
-        Ok(format!("event: {}\ndata: {}\n\n", self.kind, serde_json::to_string(self)?))
+    pub(in crate::serve) fn text(&self) -> String {
+        // Writing plain values to memory does not fail.
+        let data = serde_json::to_string(self).unwrap_or_default();
+        ["event: ", self.kind, "\ndata: ", &data, "\n\n"].concat()
     }
 }

@@ -7,6 +7,8 @@ use velodrome_dataflows::ViewCount;
 
 use super::node::{Node, key_order};
 use crate::feeds::State;
+use crate::serve::error::ApiError;
+use crate::serve::grant::Grant;
 
 /// The one key of the root.
 pub(super) const PROJECT: &str = "project";
@@ -63,12 +65,31 @@ impl Path {
         })
     }
 
-    /// The one project that it is about, where it is about one alone.
-    pub(in crate::serve) fn project(&self) -> Option<&CompactString> {
+    /// Whether what is there changes with `project`.
+    pub(in crate::serve) fn has(&self, project: &CompactString) -> bool {
         match self {
-            Self::Root | Self::Projects => None,
-            Self::Project(id) | Self::Views(id) | Self::Duration(id) => Some(id),
-            Self::Nowhere(id) => id.as_ref(),
+            Self::Root | Self::Projects => true,
+            Self::Project(id) | Self::Views(id) | Self::Duration(id) => id == project,
+            Self::Nowhere(_) => false,
+        }
+    }
+
+    /// The counter that is there, where it is a single one.
+    pub(in crate::serve) fn leaf(&self, count: ViewCount) -> Option<u64> {
+        match self {
+            Self::Views(_) => Some(count.views),
+            Self::Duration(_) => Some(count.duration_ms),
+            Self::Root | Self::Projects | Self::Project(_) | Self::Nowhere(_) => None,
+        }
+    }
+
+    /// 403 `forbidden` where it is not for who holds `grant`.
+    pub(in crate::serve) fn check(&self, grant: &Grant) -> Result<(), ApiError> {
+        match self {
+            Self::Project(id) | Self::Views(id) | Self::Duration(id) | Self::Nowhere(Some(id)) => {
+                grant.project(id)
+            }
+            Self::Root | Self::Projects | Self::Nowhere(None) => grant.whole(),
         }
     }
 

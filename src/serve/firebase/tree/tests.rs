@@ -90,7 +90,7 @@ fn shallow_keeps_keys_and_leaves() {
 fn who_listens_is_told_of_a_change_from_its_path_on() {
     let of = |raw: &str| {
         let event = Event::of_change(&path(raw), "a/b", count(3, 30))?;
-        Some(event.frame().unwrap())
+        Some(event.text())
     };
     let patch = |path: &str| {
         let data = r#"{"durationMs":30,"views":3}"#;
@@ -111,7 +111,7 @@ fn who_listens_is_told_of_a_change_from_its_path_on() {
 fn the_first_event_is_all_that_is_there() {
     let node = path("/project.json").node(vec![("a".into(), count(1, 0))]);
     let data = r#"{"path":"/","data":{"a":{"durationMs":0,"views":1}}}"#;
-    assert_eq!(Event::whole(node).frame().unwrap(), format!("event: put\ndata: {data}\n\n"));
+    assert_eq!(Event::whole(node).text(), format!("event: put\ndata: {data}\n\n"));
     let nothing = Event::whole(path("/x.json").node(Vec::new()));
-    assert_eq!(nothing.frame().unwrap(), "event: put\ndata: {\"path\":\"/\",\"data\":null}\n\n");
+    assert_eq!(nothing.text(), "event: put\ndata: {\"path\":\"/\",\"data\":null}\n\n");
 }

@@ -1,0 +1,184 @@
+//! What a frame says: rows as they were copied from the live state, then whole, then JSON in one line.
+
+use compact_str::CompactString;
+use serde::Serialize;
+use velodrome_dataflows::{ClassId, Clock, RaceId, RacerId, Standing, ViewCount};
+
+use super::topic::Topic;
+use crate::serve::error::ApiError;
+use crate::serve::firebase::{Event, Path};
+use crate::serve::reads::{BoardRow, Project, RaceRow, Reads};
+
+/// What a frame is to say.
+#[derive(Debug)]
+pub(super) struct Draft {
+    /// The name of the server-sent event.
+    pub(super) event: &'static str,
+    /// The time that it is of.
+    pub(super) as_of: Clock,
+    pub(super) body: Body,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Body {
+    Standings(Standings),
+    Board(Board),
+    Views {
+        rows: Vec<Project>,
+    },
+    Races {
+        rows: Vec<RaceRow>,
+        gone: Vec<RaceKey>,
+    },
+    Stats(Stats),
+    #[serde(skip)]
+    Tree(Tree),
+}
+
+/// Counters of projects, for who listens at a path of Firebase's tree.
+#[derive(Debug)]
+pub(super) enum Tree {
+    /// All that is there.
+    Whole(Path, Vec<(CompactString, ViewCount)>),
+    /// Those that changed.
+    Changes(Path, Vec<(CompactString, ViewCount)>),
+}
+
+/// How the running race of a class stands, or what of that changed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Standings {
+    pub(super) class_id: ClassId,
+    pub(super) race_id: Option<RaceId>,
+    pub(super) started_at: Option<Clock>,
+    /// How many are riding, in these rows or not.
+    pub(super) racers: usize,
+    pub(super) rows: Vec<StandingsRow>,
+    /// Who rides no more.
+    pub(super) gone: Vec<RacerId>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct StandingsRow {
+    racer_id: RacerId,
+    name: Option<CompactString>,
+    output: f64,
+    second: u16,
+}
+
+/// The board of the second that the running race has reached.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Board {
+    class_id: ClassId,
+    race_id: Option<RaceId>,
+    second: Option<u16>,
+    racers: usize,
+    rows: Vec<BoardRow>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RaceKey {
+    pub(super) class_id: ClassId,
+    pub(super) race_id: RaceId,
+}
+
+/// How the service does.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Stats {
+    pub(super) events_per_second: u64,
+    /// How far what is told is behind what came in.
+    pub(super) lag_ms: u64,
+    /// Clients that follow something.
+    pub(super) streams: usize,
+    pub(super) resident_bytes: u64,
+    pub(super) workers: usize,
+}
+
+/// What all frames have.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Data<'a> {
+    topic: String,
+    as_of: Clock,
+    #[serde(flatten)]
+    body: &'a Body,
+}
+
+impl StandingsRow {
+    pub(super) fn new(racer_id: RacerId, standing: &Standing) -> Self {
+        let Standing { second, output, name, .. } = standing;
+        Self { racer_id, name: name.clone(), output: output.0, second: *second }
+    }
+}
+
+impl Board {
+    /// The board of `second` of `race`, yet without rows.
+    pub(super) fn new(class_id: ClassId, at: Option<(RaceId, u16)>) -> Self {
+        let (race_id, second) = at.unzip();
+        Self { class_id, race_id, second, racers: 0, rows: Vec::new() }
+    }
+}
+
+impl Draft {
+    /// A state as a whole.
+    pub(super) fn snapshot(as_of: Clock, body: Body) -> Self {
+        Self { event: "snapshot", as_of, body }
+    }
+
+    /// Rows that changed since the frame before.
+    pub(super) fn delta(as_of: Clock, body: Body) -> Self {
+        Self { event: "delta", as_of, body }
+    }
+
+    /// Asks for what the live state does not hold: boards, and names of racers who ride without one.
+    ///
+    /// # Errors
+    /// An engine that is over its bound, or stopping.
+    pub(super) async fn complete(&mut self, reads: &Reads) -> Result<(), ApiError> {
+        match &mut self.body {
+            Body::Standings(standings) => {
+                let nameless = || standings.rows.iter().filter(|row| row.name.is_none());
+                let mut names = reads.names(nameless().map(|row| row.racer_id)).await?;
+                for row in standings.rows.iter_mut().filter(|row| row.name.is_none()) {
+                    row.name = names.remove(&row.racer_id);
+                }
+            }
+            Body::Board(board) => {
+                let Some(second) = board.second else { return Ok(()) };
+                let top = reads.top_of_board(board.class_id, second).await?;
+                (self.as_of, board.racers, board.rows) = (top.as_of, top.racers, top.rows);
+            }
+            Body::Views { .. } | Body::Races { .. } | Body::Stats(_) | Body::Tree(_) => {}
+        }
+        Ok(())
+    }
+
+    /// As server-sent events: one, but for several changes of the tree.
+    pub(super) fn text(&self, topic: &Topic) -> String {
+        if let Body::Tree(tree) = &self.body {
+            return tree.events().iter().map(Event::text).collect();
+        }
+        let data = Data { topic: topic.to_string(), as_of: self.as_of, body: &self.body };
+        // Writing plain values to memory does not fail.
+        let data = serde_json::to_string(&data).unwrap_or_default();
+        ["event: ", self.event, "\ndata: ", &data, "\n\n"].concat()
+    }
+}
+
+impl Tree {
+    fn events(&self) -> Vec<Event> {
+        match self {
+            Self::Whole(path, counts) => vec![Event::whole(path.node(counts.clone()))],
+            Self::Changes(path, counts) => {
+                let event =
+                    |(id, count): &(CompactString, ViewCount)| Event::of_change(path, id, *count);
+                counts.iter().filter_map(event).collect()
+            }
+        }
+    }
+}

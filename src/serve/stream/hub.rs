@@ -1,0 +1,150 @@
+//! The hub: one task that looks at the live state after each tick, and makes a frame of what changed
+//! for each topic that is followed, once for all who follow it.
+
+use std::mem;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep_until};
+use velodrome_dataflows::Clock;
+
+use super::channels::Channels;
+use super::draft::{Draft, Stats};
+use super::ring::{Frame, SNAPSHOT_EVERY};
+use super::source::{Place, Tick};
+use super::topic::Topic;
+use crate::engine::Engine;
+use crate::memory::resident_bytes;
+use crate::serve::reads::Reads;
+
+/// How often the service's own figures are measured, and topics that nobody follows are looked for.
+const MEASURE: Duration = Duration::from_secs(1);
+
+/// What the hub works with.
+pub(super) struct Hub<L> {
+    channels: Arc<Channels>,
+    engine: Engine,
+    reads: Reads,
+    /// How far the engine is behind the service's clock.
+    lag: L,
+    /// The time that was complete when it last looked.
+    seen: Clock,
+    stats: Stats,
+    /// How often they were measured, when last, and the events until then.
+    second: u64,
+    measured: Instant,
+    events: u64,
+}
+
+/// What is to be published at a position.
+struct Drafts {
+    position: Clock,
+    drafts: Vec<(Topic, Place, Draft)>,
+    /// When the next topic has its turn that has something to tell.
+    next: Instant,
+}
+
+impl<L: Fn() -> Duration> Hub<L> {
+    pub(super) fn new(channels: Arc<Channels>, engine: Engine, reads: Reads, lag: L) -> Self {
+        let (seen, stats, events) = (engine.complete(), Stats::default(), engine.taken());
+        let measured = Instant::now();
+        Self { channels, engine, reads, lag, seen, stats, second: 0, measured, events }
+    }
+
+    /// Publishes until the engine stops.
+    pub(super) async fn run(mut self) {
+        loop {
+            let next = self.tick().await;
+            tokio::select! {
+                reached = self.engine.reached(self.seen + 1) => {
+                    if reached.is_err() {
+                        return;
+                    }
+                }
+                () = self.channels.wanted.notified() => {}
+                () = sleep_until(next) => {}
+            }
+        }
+    }
+
+    /// Publishes what is to be told now, and tells when it has to look again though no time passes.
+    pub(super) async fn tick(&mut self) -> Instant {
+        self.measure();
+        let Drafts { position, drafts, next } = self.drafts();
+        let (id, reads) = (self.channels.id(position), &self.reads);
+        let frames = drafts.into_iter().map(|(topic, place, mut draft)| {
+            let id = &id;
+            async move {
+                let made = draft.complete(reads).await;
+                let id = topic.has_ids().then_some(id.as_str());
+                let frame = made.map(|()| Frame::new(position, id, &draft.text(&topic)));
+                (topic, place, frame)
+            }
+        });
+        let frames = join_all(frames).await;
+        if !frames.is_empty() {
+            self.channels.publish(position, frames);
+        }
+        next
+    }
+
+    /// Takes note of what changed, and copies what is to be told of it, all of one time.
+    fn drafts(&mut self) -> Drafts {
+        let now = Instant::now();
+        let state = self.channels.read();
+        self.seen = self.engine.complete();
+        let (time, live) = self.engine.live();
+        let touched = live.take_touched();
+        let (stats, second) = (self.stats, self.second);
+        let tick = Tick { time, live: &live, touched: &touched, stats, second };
+        // A time can have several positions, as a topic can have its turn before time goes on.
+        let position = time.max(state.published + 1);
+        let (mut drafts, mut next) = (Vec::new(), self.measured + MEASURE);
+        for (topic, channel) in &state.channels {
+            let mut told = channel.told.lock().unwrap_or_else(PoisonError::into_inner);
+            told.is_pending |= told.source.note(&tick);
+            let mut is_whole = false;
+            if told.is_pending {
+                let due = told.due(channel.subscribers.len(), channel.ring.last_bytes(), now);
+                if due > now {
+                    next = next.min(due);
+                } else if let Some((place, draft)) = told.next(&tick, now) {
+                    is_whole = place == Place::Begin;
+                    drafts.push((topic.clone(), place, draft));
+                }
+            }
+            if channel.is_wanted.load(Ordering::Acquire) && !is_whole {
+                let due = channel.ring.refreshed().map_or(now, |made| made + SNAPSHOT_EVERY);
+                if due > now {
+                    next = next.min(due);
+                } else {
+                    drafts.push((topic.clone(), Place::Refresh, told.source.snapshot(&tick)));
+                }
+            }
+        }
+        Drafts { position, drafts, next }
+    }
+
+    /// Once a second, measures the service's figures, and forgets topics that nobody follows.
+    fn measure(&mut self) {
+        let elapsed = self.measured.elapsed();
+        if self.second > 0 && elapsed < MEASURE {
+            return;
+        }
+        let taken = self.engine.taken();
+        let events = taken - mem::replace(&mut self.events, taken);
+        self.measured += elapsed;
+        self.second += 1;
+        self.stats = Stats {
+            events_per_second: (events as f64 / elapsed.as_secs_f64().max(MEASURE.as_secs_f64()))
+                .round() as u64,
+            lag_ms: (self.lag)().as_millis() as u64,
+            streams: self.channels.streams(),
+            resident_bytes: resident_bytes(),
+            workers: self.engine.workers().len(),
+        };
+        self.channels.sweep();
+    }
+}

@@ -1,0 +1,224 @@
+//! What there is to tell of a topic: noted tick by tick, told when it is the topic's turn.
+
+use std::collections::BTreeSet;
+
+use compact_str::CompactString;
+use velodrome_dataflows::{ClassId, Clock, RaceId};
+
+use super::draft::{Board, Body, Draft, RaceKey, Stats, Tree};
+use super::standings::StandingsSource;
+use super::topic::Topic;
+use crate::feeds::{State, Touched};
+use crate::serve::firebase::Path;
+use crate::serve::reads::{Project, RaceRow};
+
+/// How many races a snapshot has: a page of the list of races.
+const RACES_MAX: usize = 100;
+
+/// The live state of one time, and what has changed in it since the tick before.
+pub(super) struct Tick<'a> {
+    pub(super) time: Clock,
+    pub(super) live: &'a State,
+    pub(super) touched: &'a Touched,
+    /// Measured once a second.
+    pub(super) stats: Stats,
+    /// How often they were.
+    pub(super) second: u64,
+}
+
+/// What becomes of a frame in its topic's ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It takes the place of all before.
+    Begin,
+    /// It comes behind those before.
+    Push,
+    /// It is the snapshot for those who come.
+    Refresh,
+}
+
+/// A topic's side of the live state.
+pub(super) trait Source: Send {
+    /// Takes note of what changed, in every tick; whether there may be something to tell.
+    fn note(&mut self, tick: &Tick<'_>) -> bool;
+
+    /// What is to be told of all that was noted since the last call.
+    fn next(&mut self, tick: &Tick<'_>) -> Option<(Place, Draft)>;
+
+    /// The state as a whole.
+    fn snapshot(&self, tick: &Tick<'_>) -> Draft;
+}
+
+impl Topic {
+    /// The source of the topic, which has told nothing yet.
+    pub(super) fn source(&self) -> Box<dyn Source + Sync> {
+        match self {
+            Self::Standings(class) => Box::new(StandingsSource::new(*class)),
+            Self::Board(class) => Box::new(BoardSource { class: *class, told: None }),
+            Self::Views(project) => {
+                Box::new(ViewsSource { project: project.clone(), changed: BTreeSet::new() })
+            }
+            Self::Races(class) => Box::new(RacesSource { class: *class, changed: BTreeSet::new() }),
+            Self::Stats => Box::new(StatsSource { told: 0 }),
+            Self::Tree(path) => {
+                Box::new(TreeSource { path: path.clone(), changed: BTreeSet::new(), leaf: None })
+            }
+        }
+    }
+}
+
+/// Always whole: most rows of a board are others at another second.
+struct BoardSource {
+    class: ClassId,
+    /// Race and second, and when the records had changed last.
+    told: Option<(Option<(RaceId, u16)>, Clock)>,
+}
+
+impl BoardSource {
+    fn at(&self, live: &State) -> (Option<(RaceId, u16)>, Clock) {
+        let race = live.running(self.class);
+        let at = race.and_then(|race| Some((race, live.second(self.class, race)?)));
+        (at, at.map_or(0, |_| live.versions(self.class).records))
+    }
+}
+
+impl Source for BoardSource {
+    fn note(&mut self, tick: &Tick<'_>) -> bool {
+        let Some((told, records)) = self.told else { return true };
+        let running = tick.live.running(self.class);
+        let is_ridden = |race| tick.touched.rides.contains_key(&(self.class, race));
+        running != told.map(|(race, _)| race)
+            || running.is_some_and(is_ridden)
+            || running.is_some() && tick.live.versions(self.class).records != records
+    }
+
+    fn next(&mut self, tick: &Tick<'_>) -> Option<(Place, Draft)> {
+        let at = self.at(tick.live);
+        (self.told.replace(at) != Some(at)).then(|| (Place::Begin, self.snapshot(tick)))
+    }
+
+    fn snapshot(&self, tick: &Tick<'_>) -> Draft {
+        let (at, _) = self.at(tick.live);
+        Draft::snapshot(tick.time, Body::Board(Board::new(self.class, at)))
+    }
+}
+
+struct ViewsSource {
+    project: Option<CompactString>,
+    changed: BTreeSet<CompactString>,
+}
+
+impl Source for ViewsSource {
+    fn note(&mut self, tick: &Tick<'_>) -> bool {
+        let viewed = &tick.touched.projects;
+        match &self.project {
+            Some(project) => self.changed.extend(viewed.get(project).cloned()),
+            None => self.changed.extend(viewed.iter().cloned()),
+        }
+        !self.changed.is_empty()
+    }
+
+    fn next(&mut self, tick: &Tick<'_>) -> Option<(Place, Draft)> {
+        let changed = std::mem::take(&mut self.changed).into_iter();
+        let rows: Vec<_> = changed.filter_map(|id| project(tick.live, id)).collect();
+        let is_news = !rows.is_empty();
+        is_news.then(|| (Place::Push, Draft::delta(tick.time, Body::Views { rows })))
+    }
+
+    fn snapshot(&self, tick: &Tick<'_>) -> Draft {
+        let rows = match &self.project {
+            Some(id) => project(tick.live, id.clone()).into_iter().collect(),
+            None => {
+                tick.live.projects().map(|(id, count)| Project::new(id.clone(), *count)).collect()
+            }
+        };
+        Draft::snapshot(tick.time, Body::Views { rows })
+    }
+}
+
+fn project(live: &State, id: CompactString) -> Option<Project> {
+    let count = live.project(&id)?;
+    Some(Project::new(id, count))
+}
+
+struct RacesSource {
+    class: Option<ClassId>,
+    changed: BTreeSet<(ClassId, RaceId)>,
+}
+
+impl Source for RacesSource {
+    fn note(&mut self, tick: &Tick<'_>) -> bool {
+        let is_ours = |(class, _): &&(ClassId, RaceId)| self.class.is_none_or(|own| own == *class);
+        self.changed.extend(tick.touched.races.iter().filter(is_ours));
+        !self.changed.is_empty()
+    }
+
+    fn next(&mut self, tick: &Tick<'_>) -> Option<(Place, Draft)> {
+        let (mut rows, mut gone) = (Vec::new(), Vec::new());
+        for (class_id, race_id) in std::mem::take(&mut self.changed) {
+            match tick.live.race(class_id, race_id) {
+                Some(race) => rows.push(RaceRow::from(&race)),
+                None => gone.push(RaceKey { class_id, race_id }),
+            }
+        }
+        let is_news = !rows.is_empty() || !gone.is_empty();
+        is_news.then(|| (Place::Push, Draft::delta(tick.time, Body::Races { rows, gone })))
+    }
+
+    fn snapshot(&self, tick: &Tick<'_>) -> Draft {
+        let races = tick.live.races(self.class, None, RACES_MAX);
+        let rows = races.iter().map(RaceRow::from).collect();
+        Draft::snapshot(tick.time, Body::Races { rows, gone: Vec::new() })
+    }
+}
+
+struct StatsSource {
+    /// Of which second.
+    told: u64,
+}
+
+impl Source for StatsSource {
+    fn note(&mut self, tick: &Tick<'_>) -> bool {
+        self.told != tick.second
+    }
+
+    fn next(&mut self, tick: &Tick<'_>) -> Option<(Place, Draft)> {
+        self.told = tick.second;
+        Some((Place::Begin, self.snapshot(tick)))
+    }
+
+    fn snapshot(&self, tick: &Tick<'_>) -> Draft {
+        Draft::snapshot(tick.time, Body::Stats(tick.stats))
+    }
+}
+
+struct TreeSource {
+    path: Path,
+    changed: BTreeSet<CompactString>,
+    /// What was told last of a single counter, which may stay when the other one changes.
+    leaf: Option<u64>,
+}
+
+impl Source for TreeSource {
+    fn note(&mut self, tick: &Tick<'_>) -> bool {
+        let is_there = |project: &&CompactString| self.path.has(project);
+        self.changed.extend(tick.touched.projects.iter().filter(is_there).cloned());
+        !self.changed.is_empty()
+    }
+
+    fn next(&mut self, tick: &Tick<'_>) -> Option<(Place, Draft)> {
+        let changed = std::mem::take(&mut self.changed).into_iter();
+        let counts = changed.filter_map(|id| Some((tick.live.project(&id)?, id)));
+        let counts: Vec<_> = counts.map(|(count, id)| (id, count)).collect();
+        let leaf = counts.first().and_then(|(_, count)| self.path.leaf(*count));
+        let is_same = leaf.is_some() && std::mem::replace(&mut self.leaf, leaf) == leaf;
+        let is_news = !counts.is_empty() && !is_same;
+        let body = Body::Tree(Tree::Changes(self.path.clone(), counts));
+        is_news.then(|| (Place::Push, Draft::delta(tick.time, body)))
+    }
+
+    fn snapshot(&self, tick: &Tick<'_>) -> Draft {
+        let counts = self.path.counts(tick.live);
+        Draft::snapshot(tick.time, Body::Tree(Tree::Whole(self.path.clone(), counts)))
+    }
+}

@@ -1,0 +1,138 @@
+//! One client: where it is, and what it is sent next.
+
+use std::sync::Arc;
+use std::time::Duration;
+use std::vec;
+
+use bytes::Bytes;
+use metrics::{Counter, counter};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+use velodrome_dataflows::Clock;
+
+use super::channels::{Channels, Next};
+use super::topic::Topic;
+use crate::serve::error::ApiError;
+
+/// What a client is told beside frames.
+struct Words {
+    /// At once, so that it knows that the stream is open.
+    greeting: Option<&'static str>,
+    /// When nothing else was for a while, which keeps proxies from closing the connection.
+    idle: &'static str,
+    /// When it may read no more.
+    expired: Option<&'static str>,
+}
+
+/// Clients come back a second after their connection was cut.
+const OURS: Words = Words { greeting: Some("retry: 1000\n\n"), idle: ": \n\n", expired: None };
+/// Firebase's first event is a `put` (CONTRACTS, section 5).
+const FIREBASE: Words = Words {
+    greeting: None,
+    idle: "event: keep-alive\ndata: null\n\n",
+    expired: Some("event: auth_revoked\ndata: \"Auth token is expired\"\n\n"),
+};
+/// How long a connection is idle at most, as the standard advises (HTML, 9.2.7 "Authoring notes").
+const IDLE_MAX: Duration = Duration::from_secs(15);
+
+/// A client that follows topics.
+pub(super) struct Subscription {
+    channels: Arc<Channels>,
+    topics: Vec<Topic>,
+    client: u64,
+    wake: Arc<Notify>,
+    words: &'static Words,
+    /// All up to here is sent or in `ready`.
+    position: Option<Clock>,
+    ready: vec::IntoIter<Bytes>,
+    /// Why the next snapshot is sent.
+    reason: &'static str,
+    /// When it may read no more.
+    expires: Option<Instant>,
+    /// Whether that has come.
+    is_over: bool,
+    idle_until: Instant,
+    frames: Counter,
+    bytes: Counter,
+}
+
+impl Subscription {
+    /// Follows `topics` until `expires`, behind the frame of id `last` where one is given and still
+    /// reaches back, else from a snapshot of each.
+    ///
+    /// # Errors
+    /// 503 `stopping`, or `too_many_topics` where others follow too many.
+    pub(super) fn new(
+        channels: Arc<Channels>,
+        topics: Vec<Topic>,
+        last: Option<&str>,
+        expires: Option<Instant>,
+    ) -> Result<Self, ApiError> {
+        let wake = Arc::new(Notify::new());
+        let client = channels.enter(&topics, &wake)?;
+        let words = if topics.iter().all(Topic::has_ids) { &OURS } else { &FIREBASE };
+        Ok(Self {
+            position: last.and_then(|last| channels.position(last)),
+            channels,
+            topics,
+            client,
+            wake,
+            ready: chunks(words.greeting),
+            words,
+            reason: if last.is_some() { "resumed_late" } else { "new" },
+            expires,
+            is_over: false,
+            idle_until: Instant::now(),
+            frames: counter!("velodrome_stream_frames_total"),
+            bytes: counter!("velodrome_stream_bytes_total"),
+        })
+    }
+
+    /// What it is to be sent next; `None` once the stream ends.
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if self.expires.is_some_and(|expires| expires <= Instant::now()) && !self.is_over {
+                self.is_over = true;
+                self.ready = chunks(self.words.expired);
+            }
+            if let Some(chunk) = self.ready.next() {
+                self.bytes.increment(chunk.len() as u64);
+                self.idle_until = Instant::now() + IDLE_MAX;
+                return Some(chunk);
+            }
+            if self.is_over {
+                return None;
+            }
+            match self.channels.next(&self.topics, &mut self.position) {
+                Next::Chunks { chunks, snapshots } => {
+                    self.frames.increment(chunks.len() as u64);
+                    let reason = std::mem::replace(&mut self.reason, "slow");
+                    if snapshots > 0 {
+                        let count =
+                            counter!("velodrome_stream_snapshots_total", "reason" => reason);
+                        count.increment(snapshots);
+                    }
+                    self.ready = chunks.into_iter();
+                    continue;
+                }
+                Next::Nothing => {}
+                Next::End => return None,
+            }
+            let until = self.expires.map_or(self.idle_until, |end| end.min(self.idle_until));
+            if timeout_at(until, self.wake.notified()).await.is_err() && until == self.idle_until {
+                self.ready = chunks(Some(self.words.idle));
+            }
+        }
+    }
+}
+
+fn chunks(text: Option<&'static str>) -> vec::IntoIter<Bytes> {
+    let chunks: Vec<_> = text.into_iter().map(|text| Bytes::from_static(text.as_bytes())).collect();
+    chunks.into_iter()
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.channels.leave(&self.topics, self.client);
+    }
+}

@@ -1,0 +1,267 @@
+//! Clients that come, lag, come back and go.
+
+use axum::response::IntoResponse;
+use velodrome_dataflows::ViewCount;
+
+use super::super::ring::SNAPSHOT_EVERY;
+use super::*;
+
+/// Ticks with a change in each, the hub looking after each.
+async fn run(bench: &mut Bench, times: impl IntoIterator<Item = Clock>) {
+    for time in times {
+        bench.tick(time, vec![rides((2, 9, 12), 1, time as f64)]).await;
+    }
+}
+
+fn heads(sent: &[Sent]) -> Vec<(Option<&str>, &str, u64)> {
+    sent.iter().map(Sent::head).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_gets_what_it_missed_and_no_snapshot() {
+    let mut bench = Bench::new();
+    let mut first = bench.followed("standings:2").await;
+    run(&mut bench, [5_010]).await;
+    assert_eq!(heads(&take(&mut first)), [(Some("e-5010"), "delta", 5_010)]);
+    drop(first);
+    run(&mut bench, [5_020, 5_030]).await;
+    let mut again = bench.follow("standings:2", Some("e-5010"));
+    let missed = take(&mut again);
+    let expected = [(None, "delta", 5_020), (Some("e-5030"), "delta", 5_030)];
+    assert_eq!(heads(&missed[1..]), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_too_late_or_from_before_a_restart_gets_a_snapshot() {
+    let mut bench = Bench::new();
+    let mut first = bench.followed("standings:2").await;
+    run(&mut bench, (5_010..).step_by(10).take(300)).await;
+    assert_eq!(take(&mut first), []);
+    for last in ["e-5010", "d-7990", "7990", "e-", "e-99999", "x"] {
+        let mut again = bench.follow("standings:2", Some(last));
+        bench.hub.tick().await;
+        assert_eq!(take(&mut again)[1].head().1, "snapshot", "{last}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_is_kept_for_a_minute_for_who_comes_back() {
+    for (away, expected) in [(59, "delta"), (62, "snapshot")] {
+        let mut bench = Bench::new();
+        let views = || {
+            let count = ViewCount { views: 1, duration_ms: 0 };
+            vec![FeedChange::Views("p".into(), count)]
+        };
+        drop(bench.followed("views:*").await);
+        bench.tick(5_010, views()).await;
+        tokio::time::advance(Duration::from_secs(away)).await;
+        bench.tick(5_020, views()).await;
+        let mut again = bench.follow("views:*", Some("e-5010"));
+        let mut sent = take(&mut again);
+        bench.hub.tick().await;
+        sent.append(&mut take(&mut again));
+        assert_eq!(sent[1].head(), (Some("e-5020"), expected, 5_020), "{away}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_stalls_is_sent_one_snapshot_and_holds_up_nobody() {
+    let mut bench = Bench::new();
+    let mut stalled = bench.followed("standings:2").await;
+    let mut other = bench.followed("standings:2").await;
+    for time in (5_010..).step_by(10).take(600) {
+        run(&mut bench, [time]).await;
+        assert_eq!(heads(&take(&mut other)), [(Some(&*format!("e-{time}")), "delta", time)]);
+    }
+    assert_eq!(take(&mut stalled), []);
+    bench.hub.tick().await;
+    let position = format!("e-{}", 5_000 + 600 * 10 + 1);
+    assert_eq!(heads(&take(&mut stalled)), [(Some(&*position), "snapshot", 11_000)]);
+    assert_eq!(take(&mut other), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_within_a_second_shares_a_snapshot() {
+    let mut bench = Bench::new();
+    let _first = bench.followed("standings:2").await;
+    run(&mut bench, (5_010..=5_100).step_by(10)).await;
+    let mut second = bench.follow("standings:2", None);
+    let shared = take(&mut second);
+    assert_eq!(heads(&shared[1..2]), [(None, "snapshot", 5_000)]);
+    assert_eq!((shared.len(), shared[11].head()), (12, (Some("e-5100"), "delta", 5_100)));
+    tokio::time::advance(SNAPSHOT_EVERY).await;
+    let mut third = bench.follow("standings:2", None);
+    assert_eq!(take(&mut third).len(), 1);
+    bench.hub.tick().await;
+    assert_eq!(heads(&take(&mut third)), [(Some("e-5101"), "snapshot", 5_100)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_several_topics_only_the_last_frame_says_how_far_a_client_is() {
+    let mut bench = Bench::new();
+    let mut client = bench.followed("standings:2,races,views:*").await;
+    bench.tick(5_010, vec![rides((2, 9, 99), 1, 1.0)]).await;
+    let ids: Vec<_> = take(&mut client).iter().map(|sent| sent.head().0.is_some()).collect();
+    assert_eq!(ids, [false, true]);
+    // A topic without a snapshot holds the others back, or an id would tell of more than was sent.
+    let mut new = bench.follow("standings:2,stats", None);
+    assert_eq!(take(&mut new).len(), 1);
+    bench.hub.tick().await;
+    let ids: Vec<_> = take(&mut new).iter().map(|sent| sent.head().0.is_some()).collect();
+    assert_eq!(ids, [false, false, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_are_the_rarer_the_more_clients_there_are() {
+    let mut bench = Bench::new();
+    let mut client = bench.followed("standings:2").await;
+    let others: Vec<_> = (0..4_999).map(|_| bench.follow("standings:2", None)).collect();
+    let mut seen = Vec::new();
+    for time in (5_010..=6_000).step_by(10) {
+        run(&mut bench, [time]).await;
+        seen.append(&mut take(&mut client));
+    }
+    // 5,000 clients, 20 us each and 1 ns a byte, in ticks of 10 ms.
+    assert_eq!(seen.len(), 9);
+    drop(others);
+    run(&mut bench, [6_010, 6_020]).await;
+    assert_eq!(take(&mut client).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_frames_are_the_rarer_too() {
+    let mut bench = Bench::new();
+    let mut client = bench.followed("standings:2").await;
+    let _others: Vec<_> = (0..999).map(|_| bench.follow("standings:2", None)).collect();
+    let mut seen = Vec::new();
+    for time in (5_010..=6_000).step_by(10) {
+        let all = (1..=1_000).map(|racer| rides((2, 9, racer), 1, time as f64));
+        bench.tick(time, all.collect()).await;
+        seen.append(&mut take(&mut client));
+    }
+    // 1,000 clients, 20 us each, and 1 ns for each of some 60,000 bytes.
+    assert!((11..=14).contains(&seen.len()), "{}", seen.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_changed_before_its_topics_turn_is_told_when_that_comes() {
+    let mut bench = Bench::new();
+    let mut client = bench.followed("standings:2").await;
+    let _others: Vec<_> = (0..1_999).map(|_| bench.follow("standings:2", None)).collect();
+    bench.tick(5_010, vec![rides((2, 9, 12), 8, 1.0)]).await;
+    assert_eq!(take(&mut client), []);
+    let next = bench.tick(5_020, vec![rides((2, 9, 11), 9, 1.0)]).await;
+    assert_eq!((next - Instant::now()).as_millis(), 20);
+    tokio::time::sleep_until(next).await;
+    bench.hub.tick().await;
+    let told = take(&mut client);
+    assert_eq!(heads(&told), [(Some("e-5020"), "delta", 5_020)]);
+    assert_eq!(told[0].data()["rows"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_and_goes_between_two_frames_is_gone_for_a_snapshot_that_was_made_between() {
+    let mut bench = Bench::new();
+    let _first = bench.followed("standings:2").await;
+    // So many that frames are further apart than snapshots.
+    let _others: Vec<_> = (0..60_000).map(|_| bench.follow("standings:2", None)).collect();
+    tokio::time::advance(2 * SNAPSHOT_EVERY).await;
+    bench.tick(5_010, vec![rides((2, 9, 12), 8, 1.0)]).await;
+    bench.tick(5_020, vec![rides((2, 9, 77), 8, 1.0)]).await;
+    let mut client = bench.follow("standings:2", None);
+    take(&mut client);
+    bench.hub.tick().await;
+    let snapshot = take(&mut client);
+    assert!(snapshot[0].data()["rows"].to_string().contains("77"), "{snapshot:?}");
+    let next = bench.tick(5_030, vec![FeedChange::Stage((2, 9, 77), Stage::Forgotten)]).await;
+    tokio::time::sleep_until(next.max(Instant::now() + 2 * SNAPSHOT_EVERY)).await;
+    bench.hub.tick().await;
+    let delta = take(&mut client);
+    assert_eq!(delta[0].data()["gone"], serde_json::json!([77]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_client_is_sent_a_comment_every_fifteen_seconds() {
+    let mut bench = Bench::new();
+    let mut client = bench.followed("standings:2").await;
+    for _ in 0..2 {
+        let began = Instant::now();
+        let chunk = client.next().await.unwrap();
+        assert_eq!((&chunk[..], began.elapsed().as_secs()), (&b": \n\n"[..], 15));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_with_its_grant_though_there_is_more_to_send() {
+    let mut bench = Bench::new();
+    let _other = bench.followed("standings:2").await;
+    let expires = Instant::now() + Duration::from_secs(1);
+    let topics = Topic::list("standings:2").unwrap();
+    let channels = Arc::clone(&bench.channels);
+    let mut client = Subscription::new(channels, topics, None, Some(expires)).unwrap();
+    take(&mut client);
+    assert_eq!(client.next().await, None);
+    assert_eq!(Instant::now(), expires);
+    run(&mut bench, [5_010]).await;
+    assert_eq!(client.next().now_or_never(), Some(None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_streams_end_with_the_service_and_none_begins_any_more() {
+    let mut bench = Bench::new();
+    let mut client = bench.followed("standings:2,races").await;
+    let ends = tokio::spawn(async move { client.next().await });
+    tokio::task::yield_now().await;
+    bench.channels.close();
+    assert_eq!(ends.await.unwrap(), None);
+    let topics = Topic::list("races").unwrap();
+    let refused = Subscription::new(Arc::clone(&bench.channels), topics, None, None);
+    assert_eq!(refused.err().unwrap().into_response().status().as_u16(), 503);
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_topics_are_followed_and_those_that_nobody_follows_make_room() {
+    let bench = Bench::new();
+    let many = |from: u32, count: u32| -> Vec<_> {
+        let topics = (from..from + count).map(|class| format!("board:{class}"));
+        let topics: Vec<_> = topics.collect();
+        topics.chunks(16).map(|some| bench.follow(&some.join(","), None)).collect()
+    };
+    let _most = many(0, 9_984);
+    let rest = many(20_000, 16);
+    let one_more = || {
+        let topics = Topic::list("stats").unwrap();
+        Subscription::new(Arc::clone(&bench.channels), topics, None, None)
+    };
+    let refused = one_more().err().unwrap().into_response();
+    assert_eq!(
+        (refused.status().as_u16(), refused.headers()["retry-after"].as_bytes()),
+        (503, &b"1"[..])
+    );
+    // What is followed already is no more.
+    drop(bench.follow("board:20000", None));
+    drop(rest);
+    assert!(one_more().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_could_not_be_made_is_made_when_the_engine_answers_again() {
+    let mut bench = Bench::new();
+    let mut client = bench.followed("standings:2").await;
+    let mut other = bench.followed("races").await;
+    // Rows of who has no name need the engine.
+    let nameless = Standing { second: 9, output: Output(1.0), name: None, began: 2_000 };
+    let changes = vec![
+        FeedChange::Stage((2, 9, 11), Stage::Running(nameless)),
+        FeedChange::Stage((2, 9, 12), Stage::Over { began: 2_000 }),
+        rides((2, 9, 99), 1, 1.0),
+    ];
+    bench.stub.refuse(true);
+    bench.tick(5_010, changes).await;
+    assert_eq!((take(&mut client).len(), take(&mut other).len()), (0, 1));
+    bench.stub.refuse(false);
+    bench.tick(5_020, vec![]).await;
+    let told = take(&mut client);
+    assert_eq!(heads(&told), [(Some("e-5020"), "snapshot", 5_020)]);
+    assert_eq!(told[0].data()["racers"], 3);
+}

@@ -1,0 +1,284 @@
+//! Clients of all kinds against the live state itself: what each makes of the frames that it got is, at
+//! each frame that says how far it is, the state of the time that the frame tells.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde_json::json;
+use velodrome_dataflows::ViewCount;
+
+use super::*;
+use crate::feeds::State;
+
+const FOLLOWED: [&str; 4] =
+    ["standings:1", "standings:2,views:*", "races:1,views:a,stats", "races,standings:1,board:1"];
+
+/// What happens.
+#[derive(Clone, Debug)]
+enum Step {
+    /// So many ticks with these changes in turn, the hub looking after each or after the last.
+    Ticks { changes: Vec<Chosen>, times: u8, looks: bool },
+    /// The hub looks, so many milliseconds later.
+    Look { after_ms: u16 },
+    /// A client takes at most so many chunks.
+    Read { client: usize, chunks: u8 },
+    /// A client's connection is cut; it comes back with or without the last id that it saw.
+    Reconnect { client: usize, with_id: bool },
+}
+
+/// A change that is made to fit what rides.
+#[derive(Clone, Copy, Debug)]
+enum Chosen {
+    Ride { class: u16, race: u64, racer: u32, output: u8, named: bool, ends: bool },
+    Views(bool),
+    Records(u16),
+}
+
+/// By topic, its fields and its rows by their keys.
+type Topics = BTreeMap<String, (Value, BTreeMap<String, Value>)>;
+
+struct Client {
+    topics: &'static str,
+    subscription: Subscription,
+    last: Option<String>,
+    state: Topics,
+}
+
+fn key(topic: &str, row: &Value) -> String {
+    match topic.split(':').next().unwrap() {
+        "standings" => row["racerId"].to_string(),
+        "views" => row["projectId"].to_string(),
+        "races" => format!("{} {}", row["classId"], row["raceId"]),
+        "board" => row["racerId"].to_string(),
+        other => panic!("{other} has no rows"),
+    }
+}
+
+impl Client {
+    fn new(bench: &Bench, topics: &'static str) -> Self {
+        let subscription = bench.follow(topics, None);
+        Self { topics, subscription, last: None, state: Topics::new() }
+    }
+
+    fn reconnect(&mut self, bench: &Bench, with_id: bool) {
+        let last = self.last.take().filter(|_| with_id);
+        if last.is_none() {
+            self.state.clear();
+        }
+        self.subscription = bench.follow(self.topics, last.as_deref());
+        self.last = last;
+    }
+
+    /// Takes one chunk if there is one; whether there was.
+    fn read(&mut self, known: &BTreeMap<Clock, Topics>) -> bool {
+        let Some(sent) = take_one(&mut self.subscription) else { return false };
+        let Sent::Event { id, event, data } = sent else { return true };
+        self.apply(&event, data);
+        if let Some(id) = id {
+            self.last = Some(id);
+            self.check(known);
+        }
+        true
+    }
+
+    fn apply(&mut self, event: &str, mut data: Value) {
+        let topic = data["topic"].as_str().unwrap().to_owned();
+        let fields = data.as_object_mut().unwrap();
+        let rows = fields.remove("rows").unwrap_or_default();
+        let gone = fields.remove("gone").unwrap_or_default();
+        let (kept, by_key) = self.state.entry(topic.clone()).or_default();
+        *kept = data;
+        if event == "snapshot" {
+            by_key.clear();
+        }
+        for row in rows.as_array().into_iter().flatten() {
+            by_key.insert(key(&topic, row), row.clone());
+        }
+        for row in gone.as_array().into_iter().flatten() {
+            let key = if row.is_object() { key(&topic, row) } else { row.to_string() };
+            by_key.remove(&key);
+        }
+    }
+
+    fn check(&self, known: &BTreeMap<Clock, Topics>) {
+        let followed: Vec<_> = self.topics.split(',').collect();
+        assert_eq!(self.state.len(), followed.len());
+        for (topic, (fields, rows)) in &self.state {
+            let as_of = fields["asOf"].as_u64().unwrap();
+            let (_, at) = known.range(..=as_of).next_back().unwrap();
+            let Some((expected, expected_rows)) = at.get(topic) else { continue };
+            assert_eq!(rows, expected_rows, "{topic} at {as_of}");
+            for (name, value) in expected.as_object().unwrap() {
+                assert_eq!(&fields[name], value, "{name} of {topic} at {as_of}");
+            }
+        }
+    }
+}
+
+/// What the reads tell of each topic, but for the rows of boards.
+fn told(live: &State) -> Topics {
+    let mut all = Topics::new();
+    let mut put = |topic: &str, fields: Value, rows: Vec<Value>| {
+        let rows = rows.into_iter().map(|row| (key(topic, &row), row)).collect();
+        all.insert(topic.to_owned(), (fields, rows));
+    };
+    for class in 1..=2 {
+        let race = live.running(class);
+        let rows = race.and_then(|race| live.standings(class, race)).unwrap_or_default();
+        let began = race.and_then(|race| live.race(class, race)).map(|race| race.order.0);
+        let fields = json!({"raceId": race, "racers": rows.len(), "startedAt": began});
+        let row = |(racer, standing): &(u32, Standing)| {
+            let known = (*racer == 4).then_some("Zoë").or((*racer == 1).then_some("Ada"));
+            let name = standing.name.as_deref().or(known);
+            let (output, second) = (standing.output.0, standing.second);
+            json!({"racerId": racer, "name": name, "output": output, "second": second})
+        };
+        put(&format!("standings:{class}"), fields, rows.iter().map(row).collect());
+    }
+    for (topic, class) in [("races", None), ("races:1", Some(1))] {
+        let row = |race: crate::feeds::RaceSummary| {
+            let (began, class, id) = race.order;
+            let state = if race.is_running { "running" } else { "over" };
+            json!({
+                "raceId": id, "classId": class, "state": state, "startedAt": began,
+                "racers": race.racers,
+            })
+        };
+        let rows = live.races(class, None, 1_000).into_iter().map(row).collect();
+        put(topic, json!({}), rows);
+    }
+    let rows = |only: Option<&str>| {
+        let projects = live.projects().filter(|(id, _)| only.is_none_or(|only| only == *id));
+        let row = |(id, count): (&compact_str::CompactString, &ViewCount)| json!({"projectId": id, "views": count.views, "durationMs": count.duration_ms});
+        projects.map(row).collect()
+    };
+    put("views:*", json!({}), rows(None));
+    put("views:a", json!({}), rows(Some("a")));
+    all
+}
+
+/// The change that was chosen, where it can come.
+fn change(live: &State, chosen: Chosen) -> Option<FeedChange> {
+    Some(match chosen {
+        Chosen::Views(is_a) => {
+            let project = if is_a { "a" } else { "b" };
+            FeedChange::Views(project.into(), ViewCount { views: 1, duration_ms: 3 })
+        }
+        Chosen::Records(class) => FeedChange::Records(class),
+        Chosen::Ride { class, race, racer, output, named, ends } => {
+            let ride = (class, race, racer);
+            let running = live.standing(ride);
+            let began = running.map_or(4_000 + race, |standing| standing.began);
+            let stage = match running {
+                Some(_) if ends => Stage::Over { began },
+                _ => Stage::Running(Standing {
+                    second: output.into(),
+                    output: Output(output.into()),
+                    name: named.then(|| "Al".into()),
+                    began,
+                }),
+            };
+            FeedChange::Stage(ride, stage)
+        }
+    })
+}
+
+fn chosen() -> impl Strategy<Value = Chosen> {
+    let ride = (1..3u16, 6..10u64, 1..6u32, 0..50u8, prop::bool::weighted(0.8), 0..6u8);
+    let ride = ride.prop_map(|(class, race, racer, output, named, ends)| Chosen::Ride {
+        class,
+        race,
+        racer,
+        output,
+        named,
+        ends: ends == 0,
+    });
+    prop_oneof![
+        6 => ride,
+        2 => any::<bool>().prop_map(Chosen::Views),
+        1 => (1..3u16).prop_map(Chosen::Records),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let client = 0..FOLLOWED.len();
+    let ticks = |times, most| {
+        (prop::collection::vec(chosen(), 0..most), times, any::<bool>())
+            .prop_map(|(changes, times, looks)| Step::Ticks { changes, times, looks })
+    };
+    prop_oneof![
+        8 => ticks(1..4u8, 6),
+        // More than a ring has room for.
+        1 => ticks(250..255u8, 4),
+        4 => prop_oneof![Just(1u16), 1..100u16, Just(1_100)].prop_map(|after_ms| Step::Look { after_ms }),
+        6 => (client.clone(), prop_oneof![1..5u8, Just(255)])
+            .prop_map(|(client, chunks)| Step::Read { client, chunks }),
+        3 => (client, any::<bool>())
+            .prop_map(|(client, with_id)| Step::Reconnect { client, with_id }),
+    ]
+}
+
+async fn happen(steps: Vec<Step>) {
+    let (mut bench, mut time) = (Bench::new(), 5_000);
+    let mut known = BTreeMap::from([(4_000, told(&bench.stub.feeds().live()))]);
+    let mut clients = FOLLOWED.map(|topics| Client::new(&bench, topics));
+    for step in steps {
+        match step {
+            Step::Ticks { changes, times, looks } => {
+                for number in 0..usize::from(times) {
+                    time += 10;
+                    let live = bench.stub.feeds().live();
+                    let some = changes.iter().skip(number % changes.len().max(1)).take(2);
+                    let mut some: Vec<_> =
+                        some.filter_map(|chosen| change(&live, *chosen)).collect();
+                    some.dedup_by_key(|change| format!("{change:?}"));
+                    drop(live);
+                    bench.stub.tick(time, some);
+                    known.insert(time, told(&bench.stub.feeds().live()));
+                    tokio::time::advance(Duration::from_millis(10)).await;
+                    if looks {
+                        bench.hub.tick().await;
+                    }
+                }
+                bench.hub.tick().await;
+            }
+            Step::Look { after_ms } => {
+                tokio::time::advance(Duration::from_millis(after_ms.into())).await;
+                bench.hub.tick().await;
+            }
+            Step::Read { client, chunks } => {
+                for _ in 0..chunks {
+                    clients[client].read(&known);
+                }
+            }
+            Step::Reconnect { client, with_id } => clients[client].reconnect(&bench, with_id),
+        }
+    }
+    // Now all is quiet: whoever lags catches up, with a snapshot where one is needed.
+    for _ in 0..3 {
+        bench.hub.tick().await;
+        clients.iter_mut().for_each(|client| while client.read(&known) {});
+        tokio::time::advance(Duration::from_millis(1_100)).await;
+    }
+    let newest = told(&bench.stub.feeds().live());
+    for client in &clients {
+        client.check(&known);
+        for (topic, (_, rows)) in &client.state {
+            assert!(
+                newest.get(topic).is_none_or(|(_, newest)| newest == rows),
+                "{topic} at the end"
+            );
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn what_clients_make_of_frames_is_the_live_state(steps in prop::collection::vec(step(), 1..60)) {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(happen(steps));
+    }
+}

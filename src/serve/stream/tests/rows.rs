@@ -1,0 +1,174 @@
+//! What the frames of each topic say.
+
+use serde_json::json;
+use velodrome_dataflows::{Query, ViewCount};
+
+use super::*;
+
+/// What a topic tells first, and then in each of those ticks.
+async fn told(topic: &str, ticks: Vec<Vec<FeedChange>>) -> Vec<(String, Value)> {
+    let mut bench = Bench::new();
+    let mut client = bench.follow(topic, None);
+    take(&mut client);
+    bench.hub.tick().await;
+    let mut all = take(&mut client);
+    for (time, changes) in (5_010..).step_by(10).zip(ticks) {
+        bench.tick(time, changes).await;
+        all.append(&mut take(&mut client));
+    }
+    let parts = |sent: Sent| match sent {
+        Sent::Event { event, data, .. } => (event, data),
+        Sent::Other(text) => panic!("{text}"),
+    };
+    all.into_iter().map(parts).collect()
+}
+
+fn over(ride: RideKey) -> FeedChange {
+    FeedChange::Stage(ride, Stage::Over { began: 2_000 })
+}
+
+fn views(project: &str, views: u64) -> FeedChange {
+    FeedChange::Views(project.into(), ViewCount { views, duration_ms: 5 })
+}
+
+#[tokio::test(start_paused = true)]
+async fn standings_are_whole_then_rows_and_who_is_gone_until_another_race_or_none() {
+    let ticks = vec![
+        vec![rides((2, 9, 12), 4, 25.5), rides((2, 9, 13), 1, 9.0), rides((3, 9, 12), 1, 1.0)],
+        vec![over((2, 9, 11))],
+        vec![over((2, 9, 4)), over((2, 9, 12)), over((2, 9, 13))],
+    ];
+    let row = |racer, name: Option<&str>, output: f64, second| json!({"racerId": racer, "name": name, "output": output, "second": second});
+    let frame = |as_of, race: Option<u64>, racers, rows: Vec<Value>, gone: &[u32]| {
+        json!({
+            "topic": "standings:2", "asOf": as_of, "classId": 2, "raceId": race,
+            "startedAt": race.map(|_| 2_000), "racers": racers, "rows": rows, "gone": gone,
+        })
+    };
+    // The name of 4 is known from another ride; nobody knows one of 11.
+    let whole =
+        vec![row(4, Some("Zoë"), 30.0, 3), row(11, None, 20.0, 2), row(12, Some("Bo"), 20.0, 3)];
+    let changed = vec![row(12, Some("Al"), 25.5, 4), row(13, Some("Al"), 9.0, 1)];
+    let expected = vec![
+        ("snapshot".to_owned(), frame(5_000, Some(9), 3, whole, &[])),
+        ("delta".to_owned(), frame(5_010, Some(9), 4, changed, &[])),
+        ("delta".to_owned(), frame(5_020, Some(9), 3, vec![], &[11])),
+        ("snapshot".to_owned(), frame(5_030, None, 0, vec![], &[])),
+    ];
+    assert_eq!(told("standings:2", ticks).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_becomes_known_is_told_though_its_rider_stands_as_before() {
+    let told = told("standings:2", vec![vec![], vec![FeedChange::Leaderboard(1)]]).await;
+    let racers = |data: &Value| -> Vec<_> {
+        let rows = data["rows"].as_array().unwrap();
+        rows.iter().map(|row| row["racerId"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(told.len(), 2);
+    assert_eq!(racers(&told[1].1), [4, 11]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_board_is_told_whole_whenever_its_second_or_its_records_change() {
+    let ticks = vec![
+        vec![rides((1, 8, 1), 2, 5.0)],
+        vec![rides((1, 8, 1), 2, 6.0)],
+        vec![FeedChange::Records(1)],
+        vec![FeedChange::Records(2)],
+        vec![rides((1, 8, 1), 3, 6.0)],
+        vec![over((1, 8, 1))],
+    ];
+    let told = told("board:1", ticks).await;
+    assert!(told.iter().all(|(event, _)| event == "snapshot"));
+    let heads = told.iter().map(|(_, data)| (data["asOf"].as_u64().unwrap(), &data["second"]));
+    let (none, two, three) = (json!(null), json!(2), json!(3));
+    let expected = [(5_000, &none), (5_010, &two), (5_030, &two), (5_050, &three), (5_060, &none)];
+    assert_eq!(heads.collect::<Vec<_>>(), expected);
+    let none = json!({
+        "topic": "board:1", "asOf": 5_000, "classId": 1, "raceId": null, "second": null,
+        "racers": 0, "rows": [],
+    });
+    assert_eq!(told[0].1, none);
+    let board = &told[1].1;
+    assert_eq!((&board["raceId"], &board["racers"]), (&json!(8), &json!(5)));
+    let first = json!({"rank": 1, "racerId": 4, "name": "Zoë", "output": 30.0});
+    assert_eq!((&board["rows"][0], &board["rows"][2]["rank"]), (&first, &json!(2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_follows_the_board_of_a_class_asks_for_it_once() {
+    let mut bench = Bench::new();
+    let _clients = [bench.follow("board:1", None), bench.follow("board:1,board:2", None)];
+    for second in 1..=2 {
+        bench.tick(5_000 + u64::from(second), vec![rides((1, 8, 1), second, 5.0)]).await;
+    }
+    let boards = |query: &Query| matches!(query, Query::Board(1, _));
+    assert_eq!(bench.stub.asked().into_iter().filter(boards).count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn views_of_one_project_or_of_all_are_told_as_they_come() {
+    let ticks = || vec![vec![views("a,b", 2)], vec![views("c", 1), views("a,b", 1)], vec![]];
+    let row = |project: &str, views: u64, duration_ms: u64| json!({"projectId": project, "views": views, "durationMs": duration_ms});
+    let frame = |event: &str, topic: &str, as_of: u64, rows: Vec<Value>| {
+        (event.to_owned(), json!({"topic": topic, "asOf": as_of, "rows": rows}))
+    };
+    let one = "views:a%2Cb";
+    let expected = vec![
+        frame("snapshot", one, 5_000, vec![]),
+        frame("delta", one, 5_010, vec![row("a,b", 2, 5)]),
+        frame("delta", one, 5_020, vec![row("a,b", 3, 10)]),
+    ];
+    assert_eq!(told("views:%61%2cb", ticks()).await, expected);
+    let expected = vec![
+        frame("snapshot", "views:*", 5_000, vec![]),
+        frame("delta", "views:*", 5_010, vec![row("a,b", 2, 5)]),
+        frame("delta", "views:*", 5_020, vec![row("a,b", 3, 10), row("c", 1, 5)]),
+    ];
+    assert_eq!(told("views:*", ticks()).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn races_are_told_as_they_begin_end_and_are_forgotten() {
+    let forgotten = |racer| FeedChange::Stage((1, 7, racer), Stage::Forgotten);
+    let ticks = vec![
+        vec![rides((1, 8, 1), 1, 5.0)],
+        vec![rides((1, 8, 1), 2, 5.0)],
+        vec![over((1, 8, 1)), forgotten(1), forgotten(2), forgotten(3)],
+    ];
+    let all = told("races", ticks.clone()).await;
+    let rows = |told: &[(String, Value)]| -> Vec<_> {
+        let row = |row: &Value| format!("{} {} {}", row["classId"], row["raceId"], row["state"]);
+        let rows = |data: &Value| data["rows"].as_array().unwrap().iter().map(row).collect();
+        told.iter().map(|(event, data)| (event.clone(), rows(data))).collect::<Vec<(_, Vec<_>)>>()
+    };
+    let (running, over) = (r#"1 8 "running""#, r#"1 8 "over""#);
+    let (seven, nine) = (r#"1 7 "over""#, r#"2 9 "running""#);
+    let frame = |event: &str, rows: &[&str]| {
+        (event.to_owned(), rows.iter().map(|row| (*row).to_owned()).collect())
+    };
+    let expected =
+        [frame("snapshot", &[nine, seven]), frame("delta", &[running]), frame("delta", &[over])];
+    assert_eq!(rows(&all), expected);
+    assert_eq!(all[2].1["gone"], json!([{"classId": 1, "raceId": 7}]));
+    let own = told("races:2", ticks).await;
+    assert_eq!(rows(&own), [frame("snapshot", &[nine])]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_services_figures_are_told_once_a_second() {
+    let mut bench = Bench::new();
+    let mut client = bench.followed("stats").await;
+    for time in 1..=30 {
+        tokio::time::advance(Duration::from_millis(100)).await;
+        bench.tick(5_000 + time * 100, vec![]).await;
+    }
+    let told = take(&mut client);
+    let [last] = &told[..] else { panic!("{told:?}") };
+    let data = last.data();
+    assert_eq!(last.head().2, 8_000);
+    assert_eq!((&data["lagMs"], &data["streams"]), (&json!(7), &json!(1)));
+    assert_eq!((&data["eventsPerSecond"], &data["workers"]), (&json!(0), &json!(1)));
+    assert!(data["residentBytes"].as_u64().unwrap() > 1_000_000);
+}

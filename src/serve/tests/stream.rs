@@ -1,0 +1,182 @@
+//! Streams from outside: what is refused, how one begins, goes on and ends.
+
+use velodrome_dataflows::ViewCount;
+
+use super::*;
+use crate::feeds::FeedChange;
+
+/// Follows topics, and reads until `text` has come; gives all that came.
+fn follow(service: &Service, query: &str, text: &str) -> (TcpStream, String) {
+    let mut stream = service.connect();
+    let head = format!("GET /v1/stream?{query} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let came = read_until(&mut stream, text);
+    (stream, came)
+}
+
+fn read_until(stream: &mut TcpStream, text: &str) -> String {
+    let mut came = String::new();
+    while !came.contains(text) {
+        let mut bytes = [0; 4096];
+        let read = stream.read(&mut bytes).unwrap();
+        assert_ne!(read, 0, "{came}");
+        came.push_str(str::from_utf8(&bytes[..read]).unwrap());
+    }
+    came
+}
+
+fn viewed(service: &Service, time: Clock, project: &str) {
+    let count = ViewCount { views: 1, duration_ms: 0 };
+    service.feeds.apply(time, vec![FeedChange::Views(project.into(), count)]);
+    service.complete.send(time).unwrap();
+}
+
+/// How many clients follow something.
+fn streams(service: &Service) -> usize {
+    service.app.0.streams.channels.streams()
+}
+
+#[test]
+fn what_cannot_be_followed_is_refused_and_quoted() {
+    let service = Service::start(open());
+    for (query, says) in [
+        ("", "missing parameter `topics`"),
+        ("?topics=", "''"),
+        ("?topics=races,laps:1", "'laps:1'"),
+        ("?topics=board:1,board:1", "'board:1'"),
+        ("?topics=races&since=1", "unknown parameter `since`"),
+        ("?topics=races&topics=stats", "topics is given twice"),
+    ] {
+        let answer = service.get(&format!("/v1/stream{query}"));
+        assert_eq!(answer.error(), is_error(400, "bad_parameter"), "{query}");
+        assert!(answer.text.contains(says), "{}", answer.text);
+    }
+    let starting = Service::starting(open()).get("/v1/stream?topics=races");
+    assert_eq!(starting.error(), is_error(503, "starting"));
+}
+
+#[test]
+fn a_stream_begins_at_once_and_tells_what_changes() {
+    let service = Service::start(open());
+    let (mut stream, came) = follow(&service, "topics=views:*", "\"rows\":[]}\n\n");
+    let came = came.to_ascii_lowercase();
+    assert!(came.starts_with("http/1.1 200"), "{came}");
+    for header in
+        ["content-type: text/event-stream", "cache-control: no-store", "x-accel-buffering: no"]
+    {
+        assert!(came.contains(&format!("\r\n{header}\r\n")), "{came}");
+    }
+    assert!(came.contains("retry: 1000\n\n") && came.contains("event: snapshot\n"), "{came}");
+    viewed(&service, ARRIVAL_MS, "trailer");
+    let came = read_until(&mut stream, "\n\n");
+    let data = format!(
+        r#"data: {{"topic":"views:*","asOf":{ARRIVAL_MS},"rows":[{{"projectId":"trailer","views":1,"durationMs":0}}]}}"#
+    );
+    assert!(came.contains("event: delta\n") && came.contains(&data), "{came}");
+}
+
+#[test]
+fn who_comes_back_says_where_it_was_in_a_header_or_a_parameter() {
+    let service = Service::start(open());
+    let (_, came) = follow(&service, "topics=views:*", "\"rows\":[]}\n\n");
+    let id = came.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
+    viewed(&service, ARRIVAL_MS, "trailer");
+    let query = format!("topics=views:*&lastEventId={id}");
+    let (_, came) = follow(&service, &query, "\"trailer\"");
+    assert!(!came.contains("snapshot"), "{came}");
+    // An id of another run, in the header, goes first.
+    let mut stream = service.connect();
+    let head =
+        format!("GET /v1/stream?{query} HTTP/1.1\r\nhost: localhost\r\nlast-event-id: 0-1\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    assert!(read_until(&mut stream, "\"trailer\"").contains("snapshot"));
+}
+
+#[test]
+fn a_client_of_firebase_is_put_what_is_there_and_told_what_changes() {
+    let service = Service::start(open());
+    viewed(&service, ARRIVAL_MS, "intro");
+    let listen = |path: &str, text: &str| {
+        let mut stream = service.connect();
+        let head =
+            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let came = read_until(&mut stream, text);
+        assert!(came.to_ascii_lowercase().contains("content-type: text/event-stream"), "{came}");
+        assert!(!came.contains("id: ") && !came.contains("retry: "), "{came}");
+        stream
+    };
+    let put = |data: &str| format!("event: put\ndata: {{\"path\":\"/\",\"data\":{data}}}\n\n");
+    let patch = |path: &str, views: u32| {
+        let data = format!("{{\"durationMs\":0,\"views\":{views}}}");
+        format!("event: patch\ndata: {{\"path\":\"{path}\",\"data\":{data}}}\n\n")
+    };
+    let intro = "{\"durationMs\":0,\"views\":1}";
+    let mut all = listen("/project.json", &put(&format!("{{\"intro\":{intro}}}")));
+    let mut project = listen("/project/intro.json", &put(intro));
+    let mut views = listen("/project/intro/views.json", &put("1"));
+    let mut other = listen("/project/outro.json", &put("null"));
+    viewed(&service, ARRIVAL_MS + 10, "outro");
+    read_until(&mut all, &patch("/outro", 1));
+    read_until(&mut other, &patch("/", 1));
+    viewed(&service, ARRIVAL_MS + 20, "intro");
+    read_until(&mut all, &patch("/intro", 2));
+    // What happened to another project is not in between, nor what changes another counter.
+    let watched = ViewCount { views: 0, duration_ms: 5 };
+    let time = ARRIVAL_MS + 30;
+    service.feeds.apply(time, vec![FeedChange::Views("intro".into(), watched)]);
+    service.complete.send(time).unwrap();
+    assert!(!read_until(&mut project, "\"durationMs\":5").contains("outro"));
+    viewed(&service, ARRIVAL_MS + 40, "intro");
+    let told = read_until(&mut views, &put("3"));
+    assert!(told.matches(&put("2")).count() <= 1, "{told}");
+}
+
+#[test]
+fn a_client_has_so_many_streams_and_gets_the_place_of_one_that_ended() {
+    let one = Limits { client_streams: std::num::NonZeroUsize::MIN, ..limits() };
+    let service = Service::start(Config { limits: one, ..open() });
+    let (first, _) = follow(&service, "topics=stats", "snapshot");
+    let refused = service.get("/v1/stream?topics=stats");
+    assert_eq!(refused.error(), is_error(429, "too_many_requests"));
+    let mut tree = service.connect();
+    let head = "GET /.json HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n";
+    tree.write_all(head.as_bytes()).unwrap();
+    assert!(read_until(&mut tree, "\r\n\r\n").starts_with("HTTP/1.1 429"));
+    drop(first);
+    while streams(&service) > 0 {
+        std::thread::yield_now();
+    }
+    follow(&service, "topics=stats", "snapshot");
+}
+
+#[test]
+fn a_shutdown_ends_streams_at_once() {
+    let mut service = Service::start(open());
+    let (mut stream, _) = follow(&service, "topics=races,stats", "snapshot");
+    // Requests that run get a minute.
+    service.end();
+    assert!(read_to_end(&mut stream).ends_with("0\r\n\r\n"));
+}
+
+#[test]
+fn a_client_that_takes_no_byte_of_its_stream_is_cut_off_and_holds_up_nobody() {
+    let limits = Limits { write: SHORT, ..limits() };
+    let service = Service::start(Config { limits, ..open() });
+    let (mut stalled, _) = follow(&service, "topics=views:*", "snapshot");
+    let (mut other, _) = follow(&service, "topics=views:*", "snapshot");
+    let projects: Vec<_> = (0..100).map(|number| format!("{number:0128}")).collect();
+    let count = ViewCount { views: 1, duration_ms: 0 };
+    let mut time = ARRIVAL_MS;
+    // What sockets buffer is filled, and then the connection is cut off.
+    while streams(&service) == 2 {
+        time += 10;
+        let views = |project: &String| FeedChange::Views(project.into(), count);
+        service.feeds.apply(time, projects.iter().map(views).collect());
+        service.complete.send(time).unwrap();
+        read_until(&mut other, &format!("\"asOf\":{time},"));
+        read_until(&mut other, "\n\n");
+    }
+    stalled.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    read_to_end(&mut stalled);
+}
