@@ -73,7 +73,8 @@ pub(super) struct StreamParams {
 /// * `views:PROJECT`, `views:*`: `rows` of `projectId`, `views`, `durationMs`.
 /// * `races`, `races:1`: `rows` as in the list of races, of which a snapshot has the newest 100; `gone`,
 ///   races that are no more, by `classId` and `raceId`.
-/// * `stats`: `eventsPerSecond`, `lagMs`, `streams`, `residentBytes`, `workers`, once a second.
+/// * `stats`: `eventsPerSecond`, `lagMs`, `streams`, `residentBytes`, `workers`, once a second;
+///   for tokens that are for all classes and projects.
 ///
 /// Who comes back with the `id` of the last frame as `Last-Event-ID` gets what came after it, or
 /// snapshots where that is too long ago or the service has started anew.
