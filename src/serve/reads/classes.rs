@@ -60,7 +60,8 @@ pub(super) async fn classes(
         let row = classes.entry(*class).or_default();
         (row.records, row.racers) = (size.records, size.racers);
     }
-    for (class, race) in reads.engine.live().1.running_by_class() {
+    let running = reads.engine.live().1.running_by_class();
+    for (class, race) in running {
         classes.entry(class).or_default().running_race_id = Some(race);
     }
     let rows = classes.into_iter().map(|(class_id, row)| ClassRow { class_id, ..row });
