@@ -1,12 +1,15 @@
 //! Velodrome: race telemetry and view events to records, results, leaderboards and view counts.
 
 pub mod auth;
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod bans;
 pub mod batch;
 pub mod checkpoint;
 pub mod commands;
 pub mod engine;
 pub mod feeds;
+pub mod health;
 pub mod ingest;
 pub mod log;
 pub mod memory;
@@ -17,4 +20,5 @@ pub mod rules;
 pub mod serve;
 pub mod service;
 pub mod simulate;
+pub mod store;
 pub mod verify;

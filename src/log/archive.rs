@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use flate2::{Compression, GzBuilder};
 
-use super::directory;
 use super::error::LogError;
 use super::scan::WholeLines;
 use crate::ingest::objects;
+use crate::store::durable;
 
 /// Half of a line is digits of chance that no level compresses; the fastest wins.
 const LEVEL: Compression = Compression::new(1);
@@ -110,7 +110,7 @@ pub(super) fn seal(path: &Path, sequence: u64, archive: &Path) -> Result<(), Log
     let name = name(oldest.arrival_ms, sequence);
     let object = archive.join(&name);
     let folder = object.parent().unwrap_or(archive);
-    directory::create(folder).map_err(LogError::disk("make", folder))?;
+    durable::create(folder).map_err(LogError::disk("make", folder))?;
     // An object is there as a whole, as it is in S3, or not at all.
     let hidden = folder.join(format!(".{sequence}.gz"));
     if let Err(reason) = compress(path, &hidden) {
@@ -119,7 +119,7 @@ pub(super) fn seal(path: &Path, sequence: u64, archive: &Path) -> Result<(), Log
         return Err(LogError::disk("write", &hidden)(reason));
     }
     fs::rename(&hidden, &object)
-        .and_then(|()| directory::sync(folder))
+        .and_then(|()| durable::sync(folder))
         .map_err(LogError::disk("make", &object))?;
     fs::remove_file(path).map_err(LogError::disk("remove", path))
 }

@@ -18,7 +18,6 @@
 mod appender;
 mod archive;
 mod clock;
-mod directory;
 mod error;
 mod handle;
 mod lines;

@@ -12,7 +12,6 @@ use tracing::warn;
 use super::appender::Appender;
 use super::archive::{self, NewestFirst, Object};
 use super::clock::{Clock, MS_MAX};
-use super::directory;
 use super::error::LogError;
 use super::handle::Log;
 use super::queue::Queue;
@@ -22,6 +21,7 @@ use super::segment::{self, Create};
 use super::writer::{Delivery, Writer};
 use crate::ingest::gunzip::Gunzip;
 use crate::ingest::objects;
+use crate::store::durable;
 
 /// A log that was opened and is not written to yet.
 #[derive(Debug)]
@@ -137,7 +137,7 @@ impl Recovered {
         deliver: impl FnMut(Delivery<P>) + Send + 'static,
     ) -> Result<Log<P>, LogError> {
         for path in [&self.log, &self.archive] {
-            directory::create(path).map_err(LogError::disk("make", path))?;
+            durable::create(path).map_err(LogError::disk("make", path))?;
         }
         gauge!("velodrome_log_poisoned").set(0.0);
         gauge!("velodrome_log_segments").set(self.segments.len() as f64);

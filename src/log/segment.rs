@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::directory;
+use crate::store::durable;
 
 /// A segment's file while it is written: what tests put faults under.
 pub(super) trait SegmentFile: Send {
@@ -39,7 +39,7 @@ pub(super) type Create = Box<dyn FnMut(&Path) -> io::Result<Box<dyn SegmentFile>
 /// A file that is there, or that cannot be made: then nothing is left of it.
 pub(super) fn create(path: &Path) -> io::Result<Box<dyn SegmentFile>> {
     let file = OpenOptions::new().append(true).create_new(true).open(path)?;
-    let synced = path.parent().map_or(Ok(()), directory::sync);
+    let synced = path.parent().map_or(Ok(()), durable::sync);
     if let Err(error) = synced {
         fs::remove_file(path)?;
         return Err(error);

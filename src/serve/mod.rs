@@ -53,6 +53,7 @@ use self::reads::Reads;
 use self::stream::{Channels, Streams};
 use crate::bans::Bans;
 use crate::engine::{Engine, Events};
+use crate::health::Health;
 use crate::ingest::rotation::RotatingLetters;
 use crate::log::Log;
 use crate::publish::Objects;
@@ -82,6 +83,7 @@ struct Shared {
     /// How far the engine is behind the service's clock.
     lag: Box<dyn Fn() -> Duration + Send + Sync>,
     dead_letters: Mutex<RotatingLetters>,
+    health: Health,
     objects: Objects,
     bans: Bans,
     streams: Streams,
@@ -91,11 +93,12 @@ struct Shared {
 impl App {
     /// A service that keeps the events that it rejects in `dead_letters`, serves the history `objects`, and
     /// changes `bans`. `lag` tells how far `engine` is behind the service's clock. It answers that it is
-    /// starting until [`App::start`].
+    /// starting until [`App::start`], and that it is not ready where a part of `health` fails.
     pub fn new(
         engine: Engine,
         lag: impl Fn() -> Duration + Send + Sync + 'static,
         dead_letters: RotatingLetters,
+        health: Health,
         objects: Objects,
         bans: Bans,
         config: Config,
@@ -106,6 +109,7 @@ impl App {
             log: OnceLock::new(),
             lag: Box::new(lag),
             dead_letters: Mutex::new(dead_letters),
+            health,
             objects,
             bans,
             streams: Streams {
@@ -124,6 +128,10 @@ impl App {
 
     fn engine(&self) -> &Engine {
         &self.0.engine
+    }
+
+    fn health(&self) -> &Health {
+        &self.0.health
     }
 
     /// The log, or 503 `starting`.

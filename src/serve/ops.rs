@@ -19,6 +19,7 @@ use super::App;
 use super::error::ApiError;
 use super::grant::Grant;
 use super::query::{NoParams, Params};
+use crate::health;
 use crate::log::{Health, Log};
 use crate::memory::resident_bytes;
 
@@ -79,6 +80,8 @@ pub(super) struct Ready {
     ready: bool,
     /// Why it does not.
     reasons: Vec<String>,
+    /// What an operator must hear of all the same, such as events that were lost before they came here.
+    notes: Vec<String>,
 }
 
 /// Tell that the process lives
@@ -108,7 +111,8 @@ pub(super) async fn readyz(
 ) -> (StatusCode, Json<Ready>) {
     let behind = app.check_lag().is_err().then(|| app.lag());
     let health = app.log().ok().map(Log::health);
-    let ready = Ready::of(health.is_some(), health.unwrap_or(Health::Healthy), behind);
+    let mut ready = Ready::of(health.is_some(), health.unwrap_or(Health::Healthy), behind);
+    ready.add(app.health());
     let status = match ready.ready {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,
@@ -129,7 +133,14 @@ impl Ready {
         // An engine that starts is behind as a matter of course.
         let lag = lag.filter(|_| is_started);
         let reasons: Vec<_> = [starting, log, lag].into_iter().flatten().collect();
-        Self { ready: reasons.is_empty(), reasons }
+        Self { ready: reasons.is_empty(), reasons, notes: Vec::new() }
+    }
+
+    /// Adds what the service's parts say.
+    fn add(&mut self, parts: &health::Health) {
+        self.reasons.extend(parts.faults());
+        self.notes = parts.notes();
+        self.ready = self.reasons.is_empty();
     }
 }
 
@@ -175,7 +186,7 @@ mod tests {
     use super::*;
 
     fn reasons(is_started: bool, health: Health, behind: Option<Duration>) -> Vec<String> {
-        let Ready { ready, reasons } = Ready::of(is_started, health, behind);
+        let Ready { ready, reasons, .. } = Ready::of(is_started, health, behind);
         assert_eq!(ready, reasons.is_empty());
         reasons
     }
@@ -191,5 +202,21 @@ mod tests {
         assert_eq!(poisoned, ["log_failed: fsync: EIO", "engine_behind: by 2.1 s"]);
         let full = reasons(true, Health::DiskFull, None);
         assert_eq!(full, ["disk_full: the log's disk is full"]);
+    }
+
+    #[test]
+    fn a_part_that_fails_keeps_the_service_from_being_ready_and_a_note_does_not() {
+        let parts = health::Health::default();
+        let ready = || {
+            let mut ready = Ready::of(true, Health::Healthy, None);
+            ready.add(&parts);
+            (ready.ready, ready.reasons, ready.notes)
+        };
+        parts.part("source").note("a gap");
+        assert_eq!(ready(), (true, vec![], vec!["source: a gap".to_owned()]));
+        parts.part("source").fail("no such stream");
+        let (is_ready, reasons, _) = ready();
+        assert!(!is_ready);
+        assert_eq!(reasons, ["source: no such stream"]);
     }
 }

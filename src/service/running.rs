@@ -25,6 +25,7 @@ use crate::engine::Events;
 use crate::engine::{
     ClusterError, Command, Feeder, Live, RecoverError, Recovered, recover, window_ms,
 };
+use crate::health::Health;
 use crate::ingest::dead_letters::REJECTED;
 use crate::ingest::rotation::RotatingLetters;
 use crate::log::Log;
@@ -125,13 +126,14 @@ impl Service {
         let listener = runtime.block_on(TcpListener::bind(config.listen));
         let listener = listener.map_err(|error| ServiceError::Listen(config.listen, error))?;
         let address = listener.local_addr()?;
+        let health = Health::default();
         let dead_letters = RotatingLetters::open(&config.data.join(REJECTED))?;
         let (clock, engine) = (config.clock.clone(), live.engine.clone());
         let lag = move || clock.wall(engine.lag_ms()).unwrap_or_default();
         let is_nobody_banned = runtime.block_on(bans.racers()).is_empty();
         let objects = Objects::open(&config.history, is_nobody_banned.then_some(0));
         let (serving, engine) = (config.serve.clone(), live.engine.clone());
-        let app = App::new(engine, lag, dead_letters, objects.clone(), bans, serving);
+        let app = App::new(engine, lag, dead_letters, health, objects.clone(), bans, serving);
         let router = serve::router(app.clone(), metrics);
         let (stop, stopped) = watch::channel(false);
         let limits = config.serve.limits;

@@ -1,5 +1,7 @@
 //! Drives the built binary: a module a behaviour.
 
+#[cfg(all(test, feature = "aws"))]
+mod aws;
 #[cfg(test)]
 mod bad_lines;
 #[cfg(test)]

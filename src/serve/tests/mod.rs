@@ -32,6 +32,7 @@ use super::{App, Config, ops as operations, router, server as serving};
 use crate::bans::{Bans, tests as bans_tests};
 use crate::engine::{Engine, Events};
 use crate::feeds::Feeds;
+use crate::health::Health;
 use crate::ingest::rotation::RotatingLetters;
 use crate::log;
 use crate::publish::Objects;
@@ -105,7 +106,8 @@ impl Service {
         let limits = config.limits;
         let (stop, stopped) = watch::channel(false);
         let bans = Bans::open(dir.path(), engine.clone()).unwrap();
-        let app = App::new(engine, lag, letters, Objects::default(), bans, config);
+        let app =
+            App::new(engine, lag, letters, Health::default(), Objects::default(), bans, config);
         let router = router(app.clone(), operations::metrics().unwrap());
         let streams = super::stream::run(app.clone(), stopped.clone());
 

@@ -20,10 +20,14 @@ fn health_and_readiness_are_told_to_everybody() {
     assert_eq!((starting.status, &starting.json()["ready"]), (503, &json!(false)));
     service.begin();
     let ready = service.get("/readyz");
-    assert_eq!((ready.status, ready.json()), (200, json!({"ready": true, "reasons": []})));
+    assert_eq!(
+        (ready.status, ready.json()),
+        (200, json!({"ready": true, "reasons": [], "notes": []}))
+    );
     service.lag_ms.store(2_500, Ordering::Relaxed);
     let behind = service.get("/readyz");
-    let expected = json!({"ready": false, "reasons": ["engine_behind: by 2.5 s"]});
+    let reasons = ["engine_behind: by 2.5 s"];
+    let expected = json!({"ready": false, "reasons": reasons, "notes": []});
     assert_eq!((behind.status, behind.json()), (503, expected));
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// A directory that cannot be opened or synced.
-pub(super) fn sync(path: &Path) -> io::Result<()> {
+pub fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
@@ -16,7 +16,7 @@ pub(super) fn sync(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// A directory that cannot be made or synced.
-pub(super) fn create(path: &Path) -> io::Result<()> {
+pub fn create(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }

@@ -1,0 +1,177 @@
+//! Objects by key: one interface to a directory and to a bucket of S3.
+//!
+//! Keys are parts joined by slashes, below the store's root; their order is that of their bytes. All
+//! calls block, so they are for threads that are no runtime's own.
+
+mod directory;
+pub mod durable;
+
+use std::fmt;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+pub use directory::Directory;
+
+/// An object in a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Its key, below the store's root.
+    pub key: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// What lies directly below a folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The folders, each a key's beginning that ends with a slash, in order.
+    pub folders: Vec<String>,
+    /// The objects, in order.
+    pub objects: Vec<Object>,
+}
+
+/// When an object may take its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Whatever is there.
+    Always,
+    /// Where nothing is there yet, or the same bytes.
+    Absent,
+    /// Where nothing is there, or what was put with a version that is not greater.
+    NotNewerThan(u64),
+}
+
+/// What became of an object that was to be put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It is there, durably.
+    Done,
+    /// What is there already stays.
+    Kept,
+}
+
+/// What is put beside the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// The media type, where the store keeps one.
+    pub content_type: &'static str,
+    /// When it may take its key.
+    pub condition: Condition,
+}
+
+/// A store that cannot do what it is asked.
+#[derive(Debug, Error)]
+#[error("cannot {action} '{name}': {reason}")]
+pub struct StoreError {
+    /// What was tried.
+    pub action: &'static str,
+    /// What it was tried on, as people call it.
+    pub name: String,
+    /// Part of the message, hence not its source. Its kind is `NotFound` where there is no such object.
+    pub reason: io::Error,
+}
+
+/// Writes the bytes of an object.
+pub type Write<'a> = &'a mut dyn FnMut(&mut dyn io::Write) -> io::Result<()>;
+
+/// Objects by key.
+pub trait Store: fmt::Debug + Send + Sync {
+    /// Whether the store can be used at all: asked once, before anything depends on it.
+    ///
+    /// # Errors
+    /// No such store, no permission, no way there.
+    fn check(&self) -> Result<(), StoreError>;
+
+    /// What lies directly below `folder`, which is empty or ends with a slash; nothing where it is not there.
+    ///
+    /// # Errors
+    /// What cannot be listed.
+    fn list(&self, folder: &str) -> Result<Listing, StoreError>;
+
+    /// All objects whose keys begin with `prefix`, in order, listed as they are taken. After an error it
+    /// ends.
+    fn walk<'a>(
+        &'a self,
+        prefix: &str,
+    ) -> Box<dyn Iterator<Item = Result<Object, StoreError>> + Send + 'a>;
+
+    /// The bytes of `object` from offset `from` on.
+    ///
+    /// # Errors
+    /// An object that is not there or cannot be read; so do the reads.
+    fn read(&self, object: &Object, from: u64) -> Result<Box<dyn Read + Send>, StoreError>;
+
+    /// Puts the bytes that `write` writes under `key`: whoever reads finds what was there before or all of
+    /// them, and once this returns, they are durable. `write` is not called where nothing is to be put.
+    ///
+    /// # Errors
+    /// Those of `write`; an object that cannot be written.
+    fn put(&self, key: &str, form: Form, write: Write<'_>) -> Result<Put, StoreError>;
+
+    /// Takes an object away, where it is there.
+    ///
+    /// # Errors
+    /// One that cannot be taken away.
+    fn remove(&self, key: &str) -> Result<(), StoreError>;
+
+    /// A key's whole name, as people call it: a path, or `s3://bucket/key`.
+    fn name(&self, key: &str) -> String;
+}
+
+/// Where a store is: a directory, or `s3://bucket/prefix`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// A directory.
+    Directory(PathBuf),
+    /// A bucket, and what all keys begin with: empty, or ending with a slash.
+    Bucket(String, String),
+}
+
+/// A text that names no place.
+#[derive(Debug, PartialEq, Eq, Error)]
+#[error("'{0}' names no bucket; write s3://bucket or s3://bucket/prefix")]
+pub struct LocationError(String);
+
+impl FromStr for Location {
+    type Err = LocationError;
+
+    fn from_str(text: &str) -> Result<Self, LocationError> {
+        let Some(rest) = text.strip_prefix("s3://") else {
+            return Ok(Self::Directory(text.into()));
+        };
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        if bucket.is_empty() {
+            return Err(LocationError(text.to_owned()));
+        }
+        let slash = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
+        Ok(Self::Bucket(bucket.to_owned(), format!("{prefix}{slash}")))
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(path) => path.display().fmt(f),
+            Self::Bucket(bucket, prefix) => write!(f, "s3://{bucket}/{prefix}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locations_are_directories_or_buckets_with_a_prefix() {
+        let bucket = |prefix: &str| Ok(Location::Bucket("races".to_owned(), prefix.to_owned()));
+        assert_eq!("s3://races".parse(), bucket(""));
+        assert_eq!("s3://races/".parse(), bucket(""));
+        assert_eq!("s3://races/a/b".parse(), bucket("a/b/"));
+        assert_eq!("s3://races/a/b/".parse(), bucket("a/b/"));
+        assert_eq!("a/b".parse(), Ok(Location::Directory("a/b".into())));
+        assert_eq!("s3:///a".parse::<Location>(), Err(LocationError("s3:///a".to_owned())));
+    }
+}

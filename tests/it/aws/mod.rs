@@ -1,0 +1,3 @@
+//! AWS as its own protocols have it: servers on loopback that speak them, the service's clients of them.
+
+mod servers;
