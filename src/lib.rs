@@ -11,6 +11,8 @@ pub mod engine;
 pub mod feeds;
 pub mod health;
 pub mod ingest;
+#[cfg(feature = "aws")]
+pub mod kinesis;
 pub mod log;
 pub mod memory;
 pub mod publish;
