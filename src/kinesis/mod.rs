@@ -1,5 +1,7 @@
 //! Kinesis data streams: read as a source, written by the simulator.
 
+pub mod aggregate;
+
 use std::fmt;
 use std::str::FromStr;
 
