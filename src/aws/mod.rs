@@ -2,6 +2,7 @@
 //!
 //! Calls block, on a runtime that is given; so they are for threads that are no runtime's own.
 
+mod backoff;
 mod error;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use thiserror::Error;
 use tokio::runtime::Handle;
 
+pub use backoff::Backoff;
 pub use error::{Fault, describe};
 
 /// How long a connection may take to be made: longer on no healthy network.

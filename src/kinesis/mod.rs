@@ -1,6 +1,11 @@
 //! Kinesis data streams: read as a source, written by the simulator.
 
 pub mod aggregate;
+pub mod lineage;
+pub mod shard;
+pub mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::str::FromStr;
@@ -49,23 +54,5 @@ impl FromStr for StreamName {
 impl fmt::Display for StreamName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{SCHEME}{}", self.0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_those_that_kinesis_takes() {
-        let name: StreamName = "kinesis:races-1.of_5".parse().unwrap();
-        assert_eq!(
-            (name.as_str(), &name.to_string()[..]),
-            ("races-1.of_5", "kinesis:races-1.of_5")
-        );
-        let long = format!("kinesis:{}", "x".repeat(129));
-        for text in ["kinesis:", "races", "kinesis:a/b", "kinesis:ä", &long] {
-            assert_eq!(text.parse::<StreamName>(), Err(StreamNameError(text.to_owned())));
-        }
     }
 }
