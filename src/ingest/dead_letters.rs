@@ -1,4 +1,4 @@
-//! Dead letters: the lines that were not taken, each with its place and reason.
+//! Dead letters of a replay: the lines that were not taken, each with its place and reason.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -11,31 +11,11 @@ use serde::Serialize;
 /// File of the rejected lines.
 pub const REJECTED: &str = "rejected.jsonl";
 
-/// Where a line came from.
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(untagged)]
-pub enum Place<'a> {
-    /// Line `line` (from 1) of a file.
-    File {
-        /// Its path.
-        file: &'a str,
-        /// Which line it is.
-        line: u64,
-    },
-    /// Event `index` (from 0) of a request.
-    Request {
-        /// The address that sent it.
-        peer: &'a str,
-        /// Which event it is.
-        index: usize,
-    },
-}
-
 /// One line that was not taken, or the damage that ended a file.
 #[derive(Serialize)]
 struct DeadLetter<'a> {
-    #[serde(flatten)]
-    place: Place<'a>,
+    file: &'a str,
+    line: u64,
     reason: &'a str,
     /// The line itself, of an oversized one its first MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,22 +23,6 @@ struct DeadLetter<'a> {
     /// The same where it is no UTF-8.
     #[serde(rename = "textBase64", skip_serializing_if = "Option::is_none")]
     base64: Option<String>,
-}
-
-/// Writes the dead letter of a line at `place`, with the reason why it was not taken, and a newline.
-///
-/// # Errors
-/// Those of `out`.
-pub(super) fn write(
-    mut out: impl Write,
-    place: Place<'_>,
-    reason: &str,
-    bytes: &[u8],
-) -> io::Result<()> {
-    let text = std::str::from_utf8(bytes).ok();
-    let base64 = text.is_none().then(|| BASE64_STANDARD.encode(bytes));
-    serde_json::to_writer(&mut out, &DeadLetter { place, reason, text, base64 })?;
-    out.write_all(b"\n")
 }
 
 /// Writes dead letters as JSON lines, in the order that they come.
@@ -81,9 +45,12 @@ impl DeadLetters {
 
     /// Keeps line `line` (from 1) of `file`, with the reason why it was not taken.
     pub fn keep(&mut self, file: &str, line: u64, reason: &str, bytes: &[u8]) {
-        let place = Place::File { file, line };
         if self.failed.is_none() {
-            self.failed = write(&mut self.out, place, reason, bytes).err();
+            let text = std::str::from_utf8(bytes).ok();
+            let base64 = text.is_none().then(|| BASE64_STANDARD.encode(bytes));
+            let letter = DeadLetter { file, line, reason, text, base64 };
+            let written = serde_json::to_writer(&mut self.out, &letter).map_err(io::Error::from);
+            self.failed = written.and_then(|()| self.out.write_all(b"\n")).err();
         }
     }
 

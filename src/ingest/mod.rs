@@ -8,5 +8,4 @@ pub(crate) mod gunzip;
 pub mod inputs;
 pub mod lines;
 pub(crate) mod objects;
-pub mod rotation;
 pub mod units;

@@ -1,11 +1,36 @@
 //! How objects of events are named, as Firehose names those that it delivers.
 
+/// The folder of the records that were not processed, which Firehose calls so.
+pub(crate) const FAILED: &str = "processing-failed";
+
+/// What names begin with: the stream, and the version of its configuration.
+const STREAM: &str = "velodrome-1-";
+
 /// An object's name below the stream's prefix, by the time of its oldest record in UTC (see
 /// Firehose's "S3 object name format").
 pub(crate) fn name(oldest_ms: u64, uuid: &str) -> String {
     let time = time(oldest_ms);
-    let folder: Vec<_> = time.split('-').take(4).collect();
-    format!("{}/velodrome-1-{time}-{uuid}.gz", folder.join("/"))
+    format!("{}/{STREAM}{time}-{uuid}.gz", folder(&time))
+}
+
+/// An object of records that were not processed, by the time of its oldest one: its name without folders,
+/// of which [`failed_key`] is made.
+pub(crate) fn failed_name(oldest_ms: u64, uuid: &str) -> String {
+    format!("{STREAM}{}-{uuid}", time(oldest_ms))
+}
+
+/// The whole name below the stream's prefix of an object that [`failed_name`] named; none for any other
+/// text.
+pub(crate) fn failed_key(name: &str) -> Option<String> {
+    let (time, uuid) = name.strip_prefix(STREAM)?.split_at_checked("YYYY-MM-DD-HH-MM-SS-".len())?;
+    let is_ours = time.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit())
+        && uuid.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
+    is_ours.then(|| format!("{FAILED}/{}/{name}", folder(time)))
+}
+
+/// The folders that objects of a time are in.
+fn folder(time: &str) -> String {
+    time.split('-').take(4).collect::<Vec<_>>().join("/")
 }
 
 /// A time in UTC as it stands in names, `YYYY-MM-DD-HH-MM-SS`, which sorts as times do up to the
@@ -42,6 +67,19 @@ mod tests {
             name(1_620_240_001_000, "01234567-89ab-4def-8fed-cba987654320"),
             "2021/05/05/18/velodrome-1-2021-05-05-18-40-01-01234567-89ab-4def-8fed-cba987654320.gz"
         );
+    }
+
+    #[test]
+    fn those_of_failed_records_lie_in_a_folder_of_their_own() {
+        let uuid = "01234567-89ab-4def-8fed-cba987654320";
+        let name = failed_name(1_620_240_001_000, uuid);
+        assert_eq!(
+            failed_key(&name).unwrap(),
+            format!("processing-failed/2021/05/05/18/velodrome-1-2021-05-05-18-40-01-{uuid}")
+        );
+        for other in ["", "velodrome-1-", "velodrome-1-2021-05-05-18-40-01-../a", &name[1..]] {
+            assert_eq!(failed_key(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use metrics::counter;
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
-use tracing::{error, warn};
+use tracing::error;
 use utoipa::ToSchema;
 
 use super::App;
@@ -22,7 +22,7 @@ use super::openapi::Sent;
 use super::query::{NoParams, Params, internal};
 use super::reply::Paced;
 use super::token::Token;
-use crate::ingest::dead_letters::Place;
+use crate::dead_letters::{Letter, Source};
 use crate::log::AppendError;
 
 /// Up to here a body is decoded where it was received. 32 KiB are some 170 events, which take 27 us
@@ -147,14 +147,12 @@ async fn bury(
     counter!("velodrome_events_total", "verdict" => "rejected").increment(rejected.len() as u64);
     let app = app.clone();
     let kept = spawn_blocking(move || {
-        let peer = peer.to_string();
-        let letters = rejected.iter().map(|Rejected { index, reason, text }| {
-            (Place::Request { peer: &peer, index: *index }, reason.as_str(), text.as_slice())
-        });
-        if let Err(error) = app.dead_letters().keep(letters) {
-            // The client knows of its events all the same.
-            warn!(%error, count = rejected.len(), "cannot keep dead letters");
-        }
+        app.dead_letters().keep(rejected.iter().map(|Rejected { index, reason, text }| Letter {
+            source: Source::Request { peer, index: *index },
+            arrival_ms: None,
+            reason,
+            data: text,
+        }));
         let verdict = |Rejected { index, reason, .. }| Verdict { index, error: reason };
         rejected.into_iter().map(verdict).collect()
     });

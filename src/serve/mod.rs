@@ -31,7 +31,7 @@ mod tests;
 pub mod tls;
 pub mod token;
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::extract::FromRef;
@@ -52,9 +52,9 @@ use self::origin::Origin;
 use self::reads::Reads;
 use self::stream::{Channels, Streams};
 use crate::bans::Bans;
+use crate::dead_letters::DeadLetters;
 use crate::engine::{Engine, Events};
 use crate::health::Health;
-use crate::ingest::rotation::RotatingLetters;
 use crate::log::Log;
 use crate::publish::Objects;
 
@@ -82,7 +82,7 @@ struct Shared {
     log: OnceLock<Log<Events>>,
     /// How far the engine is behind the service's clock.
     lag: Box<dyn Fn() -> Duration + Send + Sync>,
-    dead_letters: Mutex<RotatingLetters>,
+    dead_letters: DeadLetters,
     health: Health,
     objects: Objects,
     bans: Bans,
@@ -97,7 +97,7 @@ impl App {
     pub fn new(
         engine: Engine,
         lag: impl Fn() -> Duration + Send + Sync + 'static,
-        dead_letters: RotatingLetters,
+        dead_letters: DeadLetters,
         health: Health,
         objects: Objects,
         bans: Bans,
@@ -108,7 +108,7 @@ impl App {
             engine,
             log: OnceLock::new(),
             lag: Box::new(lag),
-            dead_letters: Mutex::new(dead_letters),
+            dead_letters,
             health,
             objects,
             bans,
@@ -139,8 +139,8 @@ impl App {
         self.0.log.get().ok_or_else(frame::starting)
     }
 
-    fn dead_letters(&self) -> MutexGuard<'_, RotatingLetters> {
-        self.0.dead_letters.lock().unwrap_or_else(PoisonError::into_inner)
+    fn dead_letters(&self) -> &DeadLetters {
+        &self.0.dead_letters
     }
 
     fn bans(&self) -> &Bans {

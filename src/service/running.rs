@@ -21,17 +21,17 @@ use super::files;
 use super::saver::Saver;
 use crate::bans::{Bans, BansError};
 use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::dead_letters::{Courier, DeadLetters, SpoolError};
 use crate::engine::Events;
 use crate::engine::{
     ClusterError, Command, Feeder, Live, RecoverError, Recovered, recover, window_ms,
 };
 use crate::health::Health;
-use crate::ingest::dead_letters::REJECTED;
-use crate::ingest::rotation::RotatingLetters;
 use crate::log::Log;
 use crate::log::{self, Clock, LogError, TICK_MS};
 use crate::publish::{Objects, Publisher};
 use crate::serve::{self, App};
+use crate::store;
 
 /// The checkpoint's file in the data directory.
 const CHECKPOINT: &str = "checkpoint.redb";
@@ -39,7 +39,7 @@ const CHECKPOINT: &str = "checkpoint.redb";
 /// How the service is to run.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The data directory: log, archive, checkpoint, bans, rejected events.
+    /// The data directory: log, archive, checkpoint, bans, dead letters.
     pub data: PathBuf,
     /// Where history objects are published.
     pub history: PathBuf,
@@ -73,6 +73,9 @@ pub enum ServiceError {
     /// Its checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// Its dead letters.
+    #[error(transparent)]
+    DeadLetters(#[from] SpoolError),
     /// Its bans.
     #[error(transparent)]
     Bans(#[from] BansError),
@@ -96,6 +99,7 @@ pub struct Service {
     address: SocketAddr,
     app: App,
     objects: Objects,
+    dead_letters: DeadLetters,
     live: Live,
     checkpoint: Checkpoint,
     log: log::Recovered,
@@ -127,13 +131,14 @@ impl Service {
         let listener = listener.map_err(|error| ServiceError::Listen(config.listen, error))?;
         let address = listener.local_addr()?;
         let health = Health::default();
-        let dead_letters = RotatingLetters::open(&config.data.join(REJECTED))?;
+        let dead_letters = DeadLetters::open(&config.data, config.clock.clone(), &health)?;
         let (clock, engine) = (config.clock.clone(), live.engine.clone());
         let lag = move || clock.wall(engine.lag_ms()).unwrap_or_default();
         let is_nobody_banned = runtime.block_on(bans.racers()).is_empty();
         let objects = Objects::open(&config.history, is_nobody_banned.then_some(0));
         let (serving, engine) = (config.serve.clone(), live.engine.clone());
-        let app = App::new(engine, lag, dead_letters, health, objects.clone(), bans, serving);
+        let app =
+            App::new(engine, lag, dead_letters.clone(), health, objects.clone(), bans, serving);
         let router = serve::router(app.clone(), metrics);
         let (stop, stopped) = watch::channel(false);
         let limits = config.serve.limits;
@@ -146,6 +151,7 @@ impl Service {
             address,
             app,
             objects,
+            dead_letters,
             live,
             checkpoint,
             log,
@@ -171,6 +177,7 @@ impl Service {
             config,
             app,
             objects,
+            dead_letters,
             live,
             checkpoint,
             log,
@@ -211,6 +218,11 @@ impl Service {
         let publisher = Publisher::new(live.engine.clone(), config.history, objects, clock);
         let (published, last) = watch::channel(false);
         let publisher = runtime.spawn(publisher.run(last));
+        let archive = Arc::new(store::Directory::new(config.data.join("archive")));
+        let courier = Courier::new(dead_letters, archive);
+        let (bringing, courier_stops) = mpsc::channel();
+        let thread = thread::Builder::new().name("courier".to_owned());
+        let courier = thread.spawn(move || courier.run(&courier_stops))?;
         let (saving, saver_stops) = mpsc::channel();
         let saver = Saver {
             checkpoint,
@@ -228,6 +240,8 @@ impl Service {
             server,
             published,
             publisher,
+            courier,
+            bringing,
             saver,
             saving,
             runtime,
@@ -244,6 +258,8 @@ pub struct Running {
     server: tokio::task::JoinHandle<()>,
     published: watch::Sender<bool>,
     publisher: tokio::task::JoinHandle<()>,
+    courier: JoinHandle<()>,
+    bringing: Sender<()>,
     saver: JoinHandle<()>,
     saving: Sender<()>,
     runtime: Runtime,
@@ -261,6 +277,8 @@ impl Running {
         runtime.block_on(live.engine.settled()).unwrap_or_default();
         self.published.send_replace(true);
         runtime.block_on(self.publisher).unwrap_or_default();
+        drop(self.bringing);
+        self.courier.join().unwrap_or_default();
         drop(self.saving);
         self.saver.join().unwrap_or_default();
         drop(live);

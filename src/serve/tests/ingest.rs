@@ -1,8 +1,9 @@
 //! What becomes of the events that clients send.
 
-use std::fs;
 use std::io::Write;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
@@ -70,14 +71,13 @@ fn what_is_no_event_is_rejected_alone_and_kept_with_its_sender() {
     assert_eq!(rejected[0]["error"], "deviceTimestamp is missing");
     assert_eq!(rejected[1]["error"], "second is 301; it must be an integer from 1 to 300");
 
-    let letters = fs::read_to_string(service.rejected()).unwrap();
-    let letters: Vec<Value> =
-        letters.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let letters = service.letters();
     assert_eq!(letters.len(), 3);
-    assert_eq!(letters[1]["index"], 2);
-    assert_eq!(letters[1]["reason"], rejected[1]["error"]);
-    assert_eq!(letters[1]["text"], event(301));
-    assert!(letters[1]["peer"].as_str().unwrap().starts_with("127.0.0.1:"));
+    assert_eq!(letters[1]["errorMessage"], rejected[1]["error"]);
+    assert_eq!(letters[1]["rawData"], BASE64_STANDARD.encode(event(301)));
+    let source = &letters[1]["source"];
+    assert_eq!(source["index"], 2);
+    assert!(source["peer"].as_str().unwrap().starts_with("127.0.0.1:"));
 }
 
 #[test]

@@ -13,7 +13,6 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -30,10 +29,10 @@ use super::auth::Auth;
 use super::limits::Limits;
 use super::{App, Config, ops as operations, router, server as serving};
 use crate::bans::{Bans, tests as bans_tests};
+use crate::dead_letters::DeadLetters;
 use crate::engine::{Engine, Events};
 use crate::feeds::Feeds;
 use crate::health::Health;
-use crate::ingest::rotation::RotatingLetters;
 use crate::log;
 use crate::publish::Objects;
 
@@ -93,12 +92,13 @@ impl Service {
     /// The same, inside TLS.
     fn within(tls: Option<Arc<ServerConfig>>, config: Config) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let letters = RotatingLetters::open(&dir.path().join("rejected.jsonl")).unwrap();
         let (complete, completed) = watch::channel(1_620_240_000_000);
         let worker = bans_tests::worker(|_| BANS_SINCE_MS);
         let feeds = Arc::new(Feeds::default());
         let engine = Engine::new(vec![worker], completed, Arc::clone(&feeds));
         let (clock, _) = log::Clock::manual(ARRIVAL_MS);
+        let health = Health::default();
+        let letters = DeadLetters::open(dir.path(), clock.clone(), &health).unwrap();
         let log = log::open(dir.path(), clock).unwrap().start(|_| {}).unwrap();
         let lag_ms = Arc::new(AtomicU64::new(0));
         let lagging = Arc::clone(&lag_ms);
@@ -106,8 +106,7 @@ impl Service {
         let limits = config.limits;
         let (stop, stopped) = watch::channel(false);
         let bans = Bans::open(dir.path(), engine.clone()).unwrap();
-        let app =
-            App::new(engine, lag, letters, Health::default(), Objects::default(), bans, config);
+        let app = App::new(engine, lag, letters, health, Objects::default(), bans, config);
         let router = router(app.clone(), operations::metrics().unwrap());
         let streams = super::stream::run(app.clone(), stopped.clone());
 
@@ -143,8 +142,13 @@ impl Service {
         text.lines().map(event).collect()
     }
 
-    fn rejected(&self) -> PathBuf {
-        self.dir.path().join("rejected.jsonl")
+    /// The dead letters, in order.
+    fn letters(&self) -> Vec<Value> {
+        let files = fs::read_dir(self.dir.path().join("rejected")).unwrap();
+        let mut files: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        let text: String = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
