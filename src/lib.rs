@@ -12,11 +12,11 @@ pub mod engine;
 pub mod feeds;
 pub mod health;
 pub mod ingest;
-#[cfg(feature = "aws")]
 pub mod kinesis;
 pub mod log;
 pub mod memory;
 pub mod publish;
+pub mod remote;
 pub mod replace;
 pub mod results;
 pub mod rules;

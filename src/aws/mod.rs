@@ -14,10 +14,11 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_types::service_config::ServiceConfigKey;
 use thiserror::Error;
 use tokio::runtime::Handle;
 
-pub use backoff::Backoff;
+pub use backoff::backoff;
 pub use error::{Fault, describe};
 
 /// How long a connection may take to be made: longer on no healthy network.
@@ -83,6 +84,15 @@ impl Aws {
     /// What clients of its services are made with.
     pub fn config(&self) -> &SdkConfig {
         &self.config
+    }
+
+    /// Whether one of its services, such as `S3`, is asked elsewhere than at AWS.
+    pub fn has_endpoint(&self, service: &str) -> bool {
+        let variable = format!("AWS_ENDPOINT_URL_{}", service.to_uppercase());
+        let key = ServiceConfigKey::builder().service_id(service).env(&variable);
+        let key = key.profile("endpoint_url").build();
+        let of_service = || self.config.service_config()?.load_config(key.ok()?);
+        self.config.endpoint_url().is_some() || of_service().is_some()
     }
 
     /// Where its calls run.

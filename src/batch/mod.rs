@@ -57,7 +57,7 @@ struct Pass<'a> {
 
 impl Pass<'_> {
     fn input(&mut self, input: &Input) {
-        let file = input.path.to_string_lossy();
+        let file = input.name();
         match source::open(input) {
             Ok(source) => self.lines(&file, Lines::new(source)),
             Err(error) => self.damage(&file, 1, &error, b""),

@@ -1,10 +1,9 @@
 //! Opens an input as one stream of plain bytes.
 
-use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 
 use crate::ingest::gunzip::Gunzip;
-use crate::ingest::inputs::{GZIP_MAGIC, Input, InputKind, stream};
+use crate::ingest::inputs::{GZIP_MAGIC, Input, InputKind};
 
 /// Compressed bytes read at once.
 const BUFFER_BYTES: usize = 1 << 16;
@@ -14,10 +13,11 @@ const BUFFER_BYTES: usize = 1 << 16;
 /// # Errors
 /// An input that cannot be opened, or a stream that cannot be read.
 pub(super) fn open(input: &Input) -> io::Result<Box<dyn Read>> {
+    let bytes = input.open(0)?;
     match input.kind {
-        InputKind::Plain => Ok(Box::new(File::open(&input.path)?)),
-        InputKind::Gzip => Ok(gunzip(File::open(&input.path)?)),
-        InputKind::Stream => by_magic(stream(&input.path)?),
+        InputKind::Plain => Ok(bytes),
+        InputKind::Gzip => Ok(gunzip(bytes)),
+        InputKind::Either => by_magic(bytes),
     }
 }
 

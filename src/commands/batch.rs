@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
+use tokio::runtime::Runtime;
 
 use super::Job;
 use crate::batch;
@@ -22,7 +23,8 @@ pub struct Args {
 /// # Errors
 /// An input, rules file or result directory that cannot be used.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let (inputs, rules) = args.job.load()?;
+    let runtime = Runtime::new().context("cannot start threads")?;
+    let (inputs, rules) = args.job.load(runtime.handle())?;
     let out = args.job.out;
     let mut letters = super::prepare(&out, &inputs)?;
 

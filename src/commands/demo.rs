@@ -14,13 +14,15 @@ use velodrome_dataflows::Rules;
 
 use super::serve::Logging;
 use super::signals;
+use crate::health::Health;
 use crate::log::{self, Clock, Lines};
 use crate::serve;
 use crate::serve::auth::Auth;
 use crate::serve::limits::Limits;
-use crate::service::{Config, Directory, Service};
+use crate::service::{ARCHIVE, Config, Directory, HISTORY, Service};
 use crate::simulate::drive::{Drive, Rate, drive};
 use crate::simulate::{Parameters, RACE_INTERVAL_MS, Workload};
+use crate::store::{self, Location};
 
 /// Classes of the demonstration, as Alleycat has them, and racers in each race of one.
 const CLASSES: u16 = 6;
@@ -62,7 +64,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
     let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let config = Config {
-        history: data.join("history"),
+        archive: Location::Directory(data.join(ARCHIVE)),
+        history: Location::Directory(data.join(HISTORY)),
+        history_acl: None,
+        source: None,
+        endpoint: None,
         data: data.clone(),
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
         tls: None,
@@ -127,11 +133,11 @@ fn race_before(data: &Path, now_ms: u64) -> anyhow::Result<()> {
     let _own = Directory::take(data)?;
     let start_ms = now_ms - RACES_BEFORE * RACE_INTERVAL_MS - (OVER_MS - RACE_INTERVAL_MS);
     let (clock, time) = Clock::manual(start_ms);
-    let log = log::open(data, clock)?;
+    let log = log::open(data, Arc::new(store::Directory::new(data.join(ARCHIVE))), clock)?;
     if log.last_arrival().is_some() {
         return Ok(());
     }
-    let log = log.start(|_| {})?;
+    let log = log.start(Health::default().part("archive"), |_| {})?;
     let hours = (RACES_BEFORE * RACE_INTERVAL_MS) as f64 / 3_600_000.0;
     let before = workload(hours, start_ms, 2)?;
     for batch in (0..before.races()).flat_map(|race| before.window(race)) {

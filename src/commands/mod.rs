@@ -18,17 +18,34 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
+use tokio::runtime::Handle;
 use velodrome_dataflows::Rules;
 
 use crate::ingest::dead_letters::{DeadLetters, REJECTED};
-use crate::ingest::inputs::{self, Input, InputKind};
+use crate::ingest::inputs::{self, Input, Origin};
+use crate::remote::Remote;
 use crate::results::{self, WriteError};
 use crate::rules;
+
+/// Where AWS' services are asked.
+#[derive(Debug, clap::Args)]
+struct Endpoint {
+    /// URL of a store or stream that speaks as AWS does; it goes before AWS_ENDPOINT_URL_S3,
+    /// AWS_ENDPOINT_URL_KINESIS and AWS_ENDPOINT_URL, of which the last is for all services
+    #[arg(
+        long = "endpoint-url",
+        id = "endpoint_url",
+        env = "VELODROME_ENDPOINT_URL",
+        value_name = "URL"
+    )]
+    url: Option<String>,
+}
 
 /// What a run takes from and to, and under which rules.
 #[derive(Debug, clap::Args)]
 struct Job {
-    /// Files or directories of JSON lines, plain or gzip, in this order; '-' is standard input
+    /// Files or directories of JSON lines, plain or gzip, or s3://bucket/prefix, in this order; '-' is
+    /// standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Directory to write the results into; those of an earlier run are replaced
@@ -37,13 +54,16 @@ struct Job {
     /// TOML file of rules other than Alleycat's
     #[arg(long, env = "VELODROME_RULES", value_name = "FILE")]
     rules: Option<PathBuf>,
+    #[command(flatten)]
+    endpoint: Endpoint,
 }
 
 impl Job {
-    /// The inputs in order, and the rules.
-    fn load(&self) -> anyhow::Result<(Vec<Input>, Rules)> {
+    /// The inputs in order, and the rules; what is elsewhere is read on `runtime`.
+    fn load(&self, runtime: &Handle) -> anyhow::Result<(Vec<Input>, Rules)> {
         let rules = self.rules.as_deref().map(rules::load).transpose()?.unwrap_or_default();
-        Ok((inputs::list(&self.paths)?, rules))
+        let remote = Remote::new(self.endpoint.url.clone(), runtime.clone());
+        Ok((inputs::list(&self.paths, &remote)?, rules))
     }
 }
 
@@ -55,11 +75,12 @@ fn prepare(out: &Path, inputs: &[Input]) -> anyhow::Result<DeadLetters> {
     };
     if out.is_dir() {
         let out = own(out)?;
-        for input in inputs.iter().filter(|input| input.kind != InputKind::Stream) {
+        for input in inputs {
+            let Origin::File(path) = &input.origin else { continue };
             ensure!(
-                !own(&input.path)?.starts_with(&out),
+                !own(path)?.starts_with(&out),
                 "the input '{}' lies in --out, where results replace what is there; give another --out",
-                input.path.display()
+                path.display()
             );
         }
     }

@@ -6,6 +6,9 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
 
+use anyhow::Context;
+use tokio::runtime::Runtime;
+
 use super::Job;
 use crate::engine::{Cluster, Plan, Progress, replay};
 use crate::results::Overview;
@@ -36,7 +39,8 @@ pub struct Args {
 /// Inputs, rules or hosts that cannot be used, results that cannot be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
-    let (inputs, rules) = args.job.load()?;
+    let runtime = Runtime::new().context("cannot start threads")?;
+    let (inputs, rules) = args.job.load(runtime.handle())?;
     let out = args.job.out;
     let workers = args.workers.or_else(|| thread::available_parallelism().ok());
     let workers = workers.map_or(1, NonZeroUsize::get);

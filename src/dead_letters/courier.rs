@@ -17,7 +17,8 @@ use crate::store::{Condition, Form, Store, StoreError};
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Lines of JSON; the name under which most know them.
-const FORM: Form = Form { content_type: "application/x-ndjson", condition: Condition::Always };
+const FORM: Form =
+    Form { content_type: "application/x-ndjson", condition: Condition::Always, acl: None };
 
 /// Letters that stay in the spool.
 #[derive(Debug, Error)]

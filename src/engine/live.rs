@@ -77,9 +77,11 @@ impl Feeder {
     /// Takes what the log delivers, in its order.
     pub fn take(&mut self, delivery: Delivery<Events>) {
         match delivery {
-            Delivery::Batch { arrival, mut payload } => {
-                payload.samples.iter_mut().for_each(|sample| sample.clock = arrival);
-                payload.tracking.iter_mut().for_each(|event| event.clock = arrival);
+            Delivery::Batch { from, arrival, mut payload } => {
+                // As the log has it: what arrived by itself before other lines, with them; all else, now.
+                let settle = |clock: &mut Clock| *clock = (*clock).clamp(from, arrival);
+                payload.samples.iter_mut().for_each(|sample| settle(&mut sample.clock));
+                payload.tracking.iter_mut().for_each(|event| settle(&mut event.clock));
                 self.events(arrival, payload);
             }
             Delivery::Advance(clock) => self.engine.advance(clock),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use velodrome_dataflows::Rules;
 
-use crate::ingest::inputs::{Input, InputKind};
+use crate::ingest::inputs::{Input, Origin};
 use crate::ingest::units::{Unit, units};
 
 /// What all workers of a run agree on.
@@ -28,9 +28,9 @@ impl Plan {
     /// Units are dealt to the processes in turn; streams are process 0's.
     pub fn new(inputs: Vec<Input>, rules: Rules, process: usize, processes: usize) -> Self {
         let units = units(&inputs);
-        let reader = |(number, unit): (usize, &Unit)| match inputs.get(unit.input)?.kind {
-            InputKind::Stream => Some((number, 0)),
-            InputKind::Plain | InputKind::Gzip => Some((number, number % processes)),
+        let reader = |(number, unit): (usize, &Unit)| match inputs.get(unit.input)?.origin {
+            Origin::Stream(_) => Some((number, 0)),
+            Origin::File(_) | Origin::Object(..) => Some((number, number % processes)),
         };
         let readers = units.iter().enumerate().filter_map(reader);
         let share = readers.filter(|(_, by)| *by == process).map(|(number, _)| number).collect();
@@ -48,7 +48,7 @@ impl Plan {
     pub(super) fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for input in &self.inputs {
-            (&input.path, input.bytes).hash(&mut hasher);
+            (input.name(), input.bytes).hash(&mut hasher);
         }
         format!("{:?}", self.rules).hash(&mut hasher);
         hasher.finish()

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
-use crate::ingest::inputs::{Input, InputKind};
+use crate::ingest::inputs::{Input, Origin};
 
 /// Bytes read and events taken by this process, drawn on standard error where that is a terminal.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ impl Progress {
     /// Starts at nothing of `inputs`.
     pub fn start(inputs: &[Input]) -> Self {
         let events = Arc::new(AtomicU64::new(0));
-        let known = inputs.iter().all(|input| input.kind != InputKind::Stream);
+        let known = inputs.iter().all(|input| !matches!(input.origin, Origin::Stream(_)));
         let (bytes, template) = if known {
             let total = inputs.iter().map(|input| input.bytes).sum();
             (ProgressBar::new(total), "{wide_bar} {bytes}/{total_bytes} {rate} {eta} left")

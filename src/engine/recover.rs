@@ -1,7 +1,6 @@
 //! Recovery: the log's files, from some time on, through the engine again.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::{Path, PathBuf};
 
 use indicatif::ProgressBar;
 use thiserror::Error;
@@ -12,7 +11,7 @@ use super::clock::EventClock;
 use super::live::Feeder;
 use super::piece::{Piece, Reader, Report};
 use super::service::{Engine, Events};
-use crate::ingest::inputs;
+use crate::ingest::inputs::Input;
 use crate::ingest::units;
 use crate::log::TICK_MS;
 
@@ -25,12 +24,12 @@ pub fn window_ms(rules: &Rules) -> u64 {
     (u64::from(rules.race_seconds) + u64::from(rules.grace_seconds) + 2) * 1000
 }
 
-/// Files of the log that cannot be gone through.
+/// A log that cannot be gone through.
 #[derive(Debug, Error)]
 pub enum RecoverError {
-    /// A file cannot be read.
-    #[error("cannot read the log: {0}")]
-    Inputs(#[from] inputs::InputError),
+    /// A file or object cannot be read to its end.
+    #[error("cannot read the log's '{0}': {1}; bring it back, or move it away to go on without it")]
+    Damaged(String, String),
     /// The engine ended meanwhile.
     #[error("the engine stopped while it took the log")]
     Stopped,
@@ -47,7 +46,7 @@ pub struct Recovered {
     pub clock: Clock,
 }
 
-/// Takes the events of `files`, in order, through `engine`; returns when all but those of the last tick
+/// Takes the events of `inputs`, in order, through `engine`; returns when all but those of the last tick
 /// are complete.
 ///
 /// Blocks the thread, which must not be one of `runtime`.
@@ -55,12 +54,11 @@ pub struct Recovered {
 /// # Errors
 /// A file that cannot be read; an engine that stopped.
 pub fn recover(
-    files: &[PathBuf],
+    inputs: &[Input],
     rules: &Rules,
     engine: &Engine,
     runtime: &Handle,
 ) -> Result<Recovered, RecoverError> {
-    let inputs = inputs::list(files)?;
     let (mut clock, mut feeder) = (EventClock::default(), Feeder::new(engine.clone()));
     let (mut recovered, mut ahead) = (Recovered::default(), VecDeque::new());
     // All before the tick of `clock` is complete; that tick itself is once later events are let in.
@@ -68,7 +66,7 @@ pub fn recover(
         let before = clock.next_multiple_of(TICK_MS).saturating_sub(1);
         runtime.block_on(engine.reached(before)).map_err(|_| RecoverError::Stopped)
     };
-    for (number, unit) in units::units(&inputs).into_iter().enumerate() {
+    for (number, unit) in units::units(inputs).into_iter().enumerate() {
         let Some(input) = inputs.get(unit.input) else { continue };
         let none = ProgressBar::hidden();
         let mut reader = Reader::open(number, unit, input, rules.race_seconds, &none);
@@ -77,7 +75,7 @@ pub fn recover(
             let mut piece = Piece::default();
             let report = reader.next_piece(&mut piece, Vec::new());
             is_last = report.last;
-            recovered.rejected += warn_of_rejects(&input.path, &report);
+            recovered.rejected += rejects(input, &report)?;
             let clocks = clocks(&mut clock, &report);
             for (last, events) in groups(&mut piece, &clocks) {
                 recovered.events += (events.samples.len() + events.tracking.len()) as u64;
@@ -96,12 +94,18 @@ pub fn recover(
 }
 
 /// Tells of lines that are no event, and how many there are.
-fn warn_of_rejects(path: &Path, report: &Report) -> u64 {
+///
+/// # Errors
+/// An end that could not be read: whoever went on would hold for complete what is not.
+fn rejects(input: &Input, report: &Report) -> Result<u64, RecoverError> {
+    if let Some(damage) = report.rejects.iter().find(|reject| reject.damage) {
+        return Err(RecoverError::Damaged(input.name().into_owned(), damage.reason.clone()));
+    }
     if let Some(first) = report.rejects.first() {
         let (lines, reason) = (report.rejects.len(), &first.reason);
-        tracing::warn!(file = %path.display(), lines, reason, "the log has lines that are no event");
+        tracing::warn!(file = %input.name(), lines, reason, "the log has lines that are no event");
     }
-    report.rejects.len() as u64
+    Ok(report.rejects.len() as u64)
 }
 
 /// The clock at each of the report's times.

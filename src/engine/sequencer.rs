@@ -21,6 +21,7 @@ use super::clock::EventClock;
 use super::piece::Report;
 use super::plan::Plan;
 use crate::ingest::dead_letters::DeadLetters;
+use crate::ingest::inputs::Input;
 
 /// What one worker is told of a piece.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -116,7 +117,7 @@ impl Sequencer {
         if unit.input != self.input {
             (self.input, self.lines) = (unit.input, 0);
         }
-        let file = self.plan.inputs.get(unit.input).map(|input| input.path.to_string_lossy());
+        let file = self.plan.inputs.get(unit.input).map(Input::name);
         for reject in &report.rejects {
             match reject.damage {
                 true => self.counts.damaged += 1,

@@ -1,24 +1,25 @@
 //! Units of reading: what one worker reads on its own, in an order that all processes share.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::os::unix::fs::FileExt;
 
 use indicatif::ProgressBar;
 
 use super::gunzip::Gunzip;
-use super::inputs::{GZIP_MAGIC, Input, InputKind, stream};
+use super::inputs::{GZIP_MAGIC, Input, InputKind};
 use super::lines::Lines;
 
-/// Plain files are cut here, so that all workers decode one file.
+/// Plain files and objects are cut here, so that all workers decode one.
 pub const CHUNK_BYTES: u64 = 4 << 20;
+
+/// Compressed bytes that are read at once.
+const BUFFER_BYTES: usize = 64 << 10;
 
 /// A part of an input that is read from its start to its end by one worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unit {
     /// Which input it is of.
     pub input: usize,
-    /// Which chunk of a plain file; 0 for what can be read from its start only.
+    /// Which chunk of a plain input; 0 for what can be read from its start only.
     pub chunk: u64,
 }
 
@@ -26,7 +27,7 @@ pub struct Unit {
 pub fn units(inputs: &[Input]) -> Vec<Unit> {
     let chunks = |input: &Input| match input.kind {
         InputKind::Plain => input.bytes.div_ceil(CHUNK_BYTES),
-        InputKind::Gzip | InputKind::Stream => 1,
+        InputKind::Gzip | InputKind::Either => 1,
     };
     let cut = |(index, input)| (0..chunks(input)).map(move |chunk| Unit { input: index, chunk });
     inputs.iter().enumerate().flat_map(cut).collect()
@@ -40,43 +41,26 @@ pub type UnitReader = Box<dyn Read>;
 /// # Errors
 /// An input that cannot be opened.
 pub fn open(input: &Input, unit: Unit, progress: &ProgressBar) -> io::Result<Lines<UnitReader>> {
-    let counted = |read: UnitReader| progress.wrap_read(read);
+    let counted = |from| Ok::<_, io::Error>(progress.wrap_read(input.open(from)?));
     match input.kind {
         InputKind::Plain => {
             let from = unit.chunk * CHUNK_BYTES;
             // The byte before tells whether a line starts at the chunk's first byte.
-            let section =
-                Section { file: File::open(&input.path)?, offset: from.saturating_sub(1) };
-            let (before, until) = (section.offset, from + CHUNK_BYTES);
-            let reader: UnitReader = Box::new(counted(Box::new(section)));
+            let (before, until) = (from.saturating_sub(1), from + CHUNK_BYTES);
+            let reader: UnitReader = Box::new(counted(before)?);
             Ok(match from {
                 0 => Lines::until(reader, until),
                 _ => Lines::within(reader, before, until),
             })
         }
         InputKind::Gzip => {
-            let file = counted(Box::new(File::open(&input.path)?));
-            let gzip = Gunzip::new(BufReader::with_capacity(64 << 10, file));
+            let gzip = Gunzip::new(BufReader::with_capacity(BUFFER_BYTES, counted(0)?));
             Ok(Lines::all(Box::new(gzip)))
         }
-        InputKind::Stream => {
-            let mut bytes = BufReader::with_capacity(64 << 10, counted(stream(&input.path)?));
+        InputKind::Either => {
+            let mut bytes = BufReader::with_capacity(BUFFER_BYTES, counted(0)?);
             let gzip = bytes.fill_buf()?.starts_with(&GZIP_MAGIC);
             Ok(Lines::all(if gzip { Box::new(Gunzip::new(bytes)) } else { Box::new(bytes) }))
         }
-    }
-}
-
-/// A file from an offset on.
-struct Section {
-    file: File,
-    offset: u64,
-}
-
-impl Read for Section {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(out, self.offset)?;
-        self.offset += read as u64;
-        Ok(read)
     }
 }

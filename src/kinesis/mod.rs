@@ -1,16 +1,55 @@
 //! Kinesis data streams: read as a source, written by the simulator.
+//!
+//! ```text
+//! source ──► a reader a shard, ──► chunks ──► decode ──► log ──► acknowledged ──► position
+//!  shards     those that lineage     no further ahead of the slowest shard        ──► clock
+//!  listed     allows                 than half of the grace
+//! ```
+//!
+//! What a position says is durable in the log. So a record may be taken twice, which changes nothing, and
+//! none is left out; where the stream has dropped some before they were read, that is told.
 
+#[cfg(feature = "aws")]
 pub mod aggregate;
+#[cfg(feature = "aws")]
+mod decode;
+#[cfg(feature = "aws")]
+mod faults;
+#[cfg(feature = "aws")]
+mod fronts;
+#[cfg(feature = "aws")]
 pub mod lineage;
+#[cfg(feature = "aws")]
+pub mod positions;
+#[cfg(feature = "aws")]
+mod progress;
+#[cfg(feature = "aws")]
+mod reading;
+#[cfg(feature = "aws")]
 pub mod shard;
+#[cfg(feature = "aws")]
+mod source;
+mod start;
+#[cfg(feature = "aws")]
 pub mod stream;
-#[cfg(test)]
+#[cfg(all(test, feature = "aws"))]
 mod tests;
+#[cfg(not(feature = "aws"))]
+mod without;
 
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
+
+use crate::dead_letters::DeadLetters;
+use crate::engine::Events;
+use crate::log::Log;
+#[cfg(feature = "aws")]
+pub use source::{Source, SourceError};
+pub use start::{Start, StartError};
+#[cfg(not(feature = "aws"))]
+pub use without::{Source, SourceError};
 
 /// How a stream is told from paths and addresses.
 const SCHEME: &str = "kinesis:";
@@ -26,6 +65,25 @@ pub struct StreamName(String);
 #[derive(Debug, PartialEq, Eq, Error)]
 #[error("'{0}' names no stream; write kinesis: and up to 128 letters, digits, '_', '.' or '-'")]
 pub struct StreamNameError(String);
+
+/// Which stream a service reads.
+#[derive(Clone, Debug)]
+pub struct SourceConfig {
+    /// The stream.
+    pub stream: StreamName,
+    /// Where it is begun, the first time.
+    pub start: Start,
+}
+
+/// What a source gives its records to.
+pub struct Sinks {
+    /// The log.
+    pub log: Log<Events>,
+    /// For what is no event.
+    pub letters: DeadLetters,
+    /// How long races are.
+    pub race_seconds: u16,
+}
 
 impl StreamName {
     /// The name alone.

@@ -6,11 +6,11 @@ use aws_sdk_kinesis::operation::get_records::GetRecordsError;
 use aws_sdk_kinesis::primitives::DateTime;
 use aws_sdk_kinesis::types::ShardIteratorType;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 
+use super::Start;
 use super::stream::{Stream, StreamError, millis};
-use crate::aws::Backoff;
+use crate::aws::backoff;
 use crate::log::Clock;
 
 /// Five calls a second are what a shard allows, to all its readers together (Kinesis' API reference,
@@ -20,22 +20,6 @@ const PACE: Duration = Duration::from_millis(200);
 const IDLE: Duration = Duration::from_millis(500);
 /// An answer with so many records is cut: there is more.
 const RECORDS_MAX: usize = 10_000;
-/// How much this machine's clock may err: AWS takes no call whose signature is further off.
-const SKEW_MS: u64 = 300_000;
-
-/// Where reading a shard begins.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Start {
-    /// With the oldest record that there is.
-    TrimHorizon,
-    /// With what comes from now on.
-    Latest,
-    /// With the first record that arrived at this time or later, in ms since the epoch.
-    At(u64),
-    /// With the record behind the one of this sequence number.
-    After(String),
-}
 
 /// A record of a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,25 +56,15 @@ pub struct ShardReader {
     clock: Clock,
     /// Before this, nothing is asked for.
     due: Instant,
-    backoff: Backoff,
-}
-
-impl Start {
-    /// Where to go on from this, asked for at `now_ms`, as long as no record came. A wall clock that is
-    /// ahead loses nothing by it, as it takes up a little of what came before.
-    pub fn resumable(self, now_ms: u64) -> Self {
-        match self {
-            Self::Latest => Self::At(now_ms.saturating_sub(SKEW_MS)),
-            other => other,
-        }
-    }
+    /// How many calls failed since one did not.
+    failures: u32,
 }
 
 impl ShardReader {
     /// Reads `shard` of `stream` from `start` on; `clock` is the wall's.
     pub fn new(stream: Stream, shard: String, start: Start, clock: Clock) -> Self {
-        let (due, backoff) = (Instant::now(), Backoff::default());
-        Self { stream, shard, next: start, iterator: None, clock, due, backoff }
+        let due = Instant::now();
+        Self { stream, shard, next: start, iterator: None, clock, due, failures: 0 }
     }
 
     /// The shard's id.
@@ -112,12 +86,10 @@ impl ShardReader {
             let wait = match &answer {
                 Ok(Some(batch)) if batch.is_all() => IDLE,
                 Ok(_) => PACE,
-                Err(_) => self.backoff.after_failure().max(PACE),
+                Err(_) => backoff(PACE, self.failures).max(PACE),
             };
             self.due = asked + wait;
-            if answer.is_ok() {
-                self.backoff.reset();
-            }
+            self.failures = if answer.is_ok() { 0 } else { self.failures.saturating_add(1) };
             if let Some(batch) = answer? {
                 return Ok(batch);
             }
@@ -190,8 +162,8 @@ impl ShardReader {
 }
 
 impl Batch {
-    /// Whether there is no more to read, as far as can be told.
-    fn is_all(&self) -> bool {
+    /// Whether there was no more to read, as far as can be told.
+    pub fn is_all(&self) -> bool {
         self.behind_ms == 0 && self.records.len() < RECORDS_MAX
     }
 }

@@ -48,7 +48,7 @@ impl Appender {
         Self { directory, create, next, current: None }
     }
 
-    /// Appends `texts`, lines that arrived at `arrival_ms`, and makes them durable.
+    /// Appends `texts`, lines of which the first arrived at `arrival_ms`, and makes them durable.
     ///
     /// # Errors
     /// None of them counts as written. After [`Failure::Broken`] nothing may be appended any more.

@@ -1,15 +1,15 @@
 //! The archive: closed segments as gzip objects, named the way Firehose names those it delivers.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufReader, Write};
+use std::path::Path;
 
 use flate2::{Compression, GzBuilder};
 
 use super::error::LogError;
 use super::scan::WholeLines;
 use crate::ingest::objects;
-use crate::store::durable;
+use crate::store::{Condition, Form, Object, Put, Store, StoreError};
 
 /// Half of a line is digits of chance that no level compresses; the fastest wins.
 const LEVEL: Compression = Compression::new(1);
@@ -17,8 +17,12 @@ const LEVEL: Compression = Compression::new(1);
 /// How much is compressed at a time: what stays in a core's cache.
 const READ_BYTES: usize = 256 << 10;
 
-/// How deep objects lie: year, month, day, hour.
-const FOLDERS: usize = 4;
+/// How deep the folders of days lie: year, month, day.
+const DAYS: usize = 3;
+
+/// How objects are put: never over another service's.
+const FORM: Form =
+    Form { content_type: "application/gzip", condition: Condition::Absent, acl: None };
 
 /// The end of our uuids: version 8 and variant of RFC 9562, and `velodr` in ASCII.
 const UUID_END: &str = "8000-8000-76656c6f6472";
@@ -33,67 +37,73 @@ pub(super) fn name(oldest_ms: u64, sequence: u64) -> String {
 
 /// An object of the archive.
 #[derive(Debug)]
-pub(super) struct Object {
-    pub(super) path: PathBuf,
+pub(super) struct Archived {
+    pub(super) object: Object,
     pub(super) sequence: u64,
     /// The second of its oldest event, as [`objects::time`] writes it.
     pub(super) time: String,
 }
 
-impl Object {
-    /// The object at `path`; none where it is not named as ours are.
-    fn at(path: PathBuf) -> Option<Self> {
-        let name = path.file_name()?.to_str()?.strip_prefix("velodrome-1-")?;
+impl Archived {
+    /// What `object` is; none where it is not named as ours are.
+    fn of(object: Object) -> Option<Self> {
+        let name = object.key.rsplit('/').next()?.strip_prefix("velodrome-1-")?;
         let (time, uuid) =
             name.strip_suffix(".gz")?.split_at_checked("YYYY-MM-DD-HH-MM-SS".len())?;
         let uuid = uuid.strip_prefix('-')?.strip_suffix(UUID_END)?;
         let sequence = u64::from_str_radix(&uuid.replace('-', ""), 16).ok()?;
         let time = time.to_owned();
-        Some(Self { path, sequence, time })
+        Some(Self { object, sequence, time })
     }
 }
 
-/// The objects of an archive, newest first. Only the folders that are needed are read: an archive
+/// The objects of an archive, newest first. Only the folders that are needed are listed: an archive
 /// grows by half a million objects a year.
-pub(super) struct NewestFirst {
-    /// What is still to be walked, and how deep it lies; the newest is last.
-    left: Vec<(PathBuf, usize)>,
+pub(super) struct NewestFirst<'a> {
+    archive: &'a dyn Store,
+    /// Folders that are still to be listed, and how deep they lie; the newest is last.
+    left: Vec<(String, usize)>,
+    /// Objects of the day that is at hand; the newest is last.
+    day: Vec<Archived>,
 }
 
-impl NewestFirst {
-    pub(super) fn new(archive: &Path) -> Self {
-        Self { left: vec![(archive.to_owned(), 0)] }
+impl<'a> NewestFirst<'a> {
+    pub(super) fn new(archive: &'a dyn Store) -> Self {
+        Self { archive, left: vec![(String::new(), 0)], day: Vec::new() }
     }
 
-    /// Adds what is in the folder at `path`, which lies `depth` deep.
-    fn enter(&mut self, path: &Path, depth: usize) -> io::Result<()> {
-        let entries = match fs::read_dir(path) {
-            Err(error) if depth == 0 && error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            entries => entries?,
-        };
-        let mut names = entries.map(|e| Ok(e?.file_name())).collect::<io::Result<Vec<_>>>()?;
-        let is_folder = |name: &[u8]| !name.is_empty() && name.iter().all(u8::is_ascii_digit);
-        names.retain(|name| depth + 1 > FOLDERS || is_folder(name.as_encoded_bytes()));
-        names.sort();
-        self.left.extend(names.iter().map(|name| (path.join(name), depth + 1)));
+    /// Lists a folder that lies `depth` deep: a day as a whole, which is two pages of S3, of others
+    /// the folders that are digits alone.
+    fn enter(&mut self, folder: &str, depth: usize) -> Result<(), StoreError> {
+        if depth == DAYS {
+            for object in self.archive.walk(folder) {
+                self.day.extend(Archived::of(object?));
+            }
+            return Ok(());
+        }
+        let mut folders = self.archive.list(folder)?.folders;
+        let is_time = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit());
+        folders.retain(|found| {
+            found.strip_prefix(folder).and_then(|name| name.strip_suffix('/')).is_some_and(is_time)
+        });
+        self.left.extend(folders.into_iter().map(|folder| (folder, depth + 1)));
         Ok(())
     }
 }
 
-impl Iterator for NewestFirst {
-    type Item = Result<Object, LogError>;
+impl Iterator for NewestFirst<'_> {
+    type Item = Result<Archived, LogError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while let Some((path, depth)) = self.left.pop() {
-            if depth <= FOLDERS {
-                if let Err(reason) = self.enter(&path, depth) {
-                    return Some(Err(LogError::disk("list", &path)(reason)));
-                }
-            } else if let Some(object) = Object::at(path) {
+        loop {
+            if let Some(object) = self.day.pop() {
                 return Some(Ok(object));
             }
+            let (folder, depth) = self.left.pop()?;
+            if let Err(error) = self.enter(&folder, depth) {
+                return Some(Err(error.into()));
+            }
         }
-        None
     }
 }
 
@@ -101,41 +111,33 @@ impl Iterator for NewestFirst {
 /// Name and bytes follow from the segment alone: done again after a crash, it comes to the same.
 ///
 /// # Errors
-/// What cannot be read or written, a segment without events; the segment stays.
-pub(super) fn seal(path: &Path, sequence: u64, archive: &Path) -> Result<(), LogError> {
+/// What cannot be read or written, a segment without events, another object under its name; the segment
+/// stays.
+pub(super) fn seal(path: &Path, sequence: u64, archive: &dyn Store) -> Result<(), LogError> {
     let read = LogError::disk("read", path);
     let oldest =
         File::open(path).and_then(|file| WholeLines::new(BufReader::new(file)).next().transpose());
     let oldest = oldest.map_err(read)?.ok_or_else(|| LogError::NoEvents(path.to_owned()))?;
     let name = name(oldest.arrival_ms, sequence);
-    let object = archive.join(&name);
-    let folder = object.parent().unwrap_or(archive);
-    durable::create(folder).map_err(LogError::disk("make", folder))?;
-    // An object is there as a whole, as it is in S3, or not at all.
-    let hidden = folder.join(format!(".{sequence}.gz"));
-    if let Err(reason) = compress(path, &hidden) {
-        // On a full disk it would take the place that the log needs.
-        _ = fs::remove_file(&hidden);
-        return Err(LogError::disk("write", &hidden)(reason));
+    if archive.put(&name, FORM, &mut |out| compress(path, out))? == Put::Kept {
+        return Err(LogError::Foreign(archive.name(&name)));
     }
-    fs::rename(&hidden, &object)
-        .and_then(|()| durable::sync(folder))
-        .map_err(LogError::disk("make", &object))?;
     fs::remove_file(path).map_err(LogError::disk("remove", path))
 }
 
-/// Compresses the file at `from` to a durable one at `to`.
-fn compress(from: &Path, to: &Path) -> io::Result<()> {
+/// Compresses the file at `from`.
+fn compress(from: &Path, out: &mut dyn Write) -> io::Result<()> {
     let mut text = BufReader::with_capacity(READ_BYTES, File::open(from)?);
     // No name and no time in the header, so that equal lines are equal bytes.
-    let mut gzip = GzBuilder::new().write(File::create(to)?, LEVEL);
+    let mut gzip = GzBuilder::new().write(out, LEVEL);
     io::copy(&mut text, &mut gzip)?;
-    gzip.finish()?.sync_all()
+    gzip.finish().map(drop)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Directory;
 
     #[test]
     fn names_are_the_time_and_a_uuid_of_version_8_and_read_back() {
@@ -145,7 +147,7 @@ mod tests {
             name,
             "2021/05/05/18/velodrome-1-2021-05-05-18-40-01-12345678-9abc-8000-8000-76656c6f6472.gz"
         );
-        let object = Object::at(name.into()).unwrap();
+        let object = Archived::of(Object { key: name, bytes: 1 }).unwrap();
         assert_eq!((object.sequence, &object.time[..]), (sequence, "2021-05-05-18-40-01"));
     }
 
@@ -158,17 +160,21 @@ mod tests {
     #[test]
     fn objects_are_walked_newest_first_and_others_passed_over() {
         let root = tempfile::tempdir().unwrap();
-        assert!(NewestFirst::new(&root.path().join("missing")).next().is_none());
+        let archive = Directory::new(root.path().join("archive"));
+        assert!(NewestFirst::new(&archive).next().is_none());
         let hour = 3_600_000;
         for (number, ms) in [(3, 400_000 * hour), (2, 399_999 * hour + 1), (1, 399_999 * hour)] {
-            let path = root.path().join(name(ms, number));
+            let path = root.path().join("archive").join(name(ms, number));
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, "").unwrap();
             fs::write(path.with_file_name(".9.gz"), "").unwrap();
             fs::write(path.with_file_name("velodrome-1-other.gz"), "").unwrap();
         }
-        fs::write(root.path().join("notes"), "").unwrap();
-        let found: Vec<_> = NewestFirst::new(root.path()).map(|o| o.unwrap().sequence).collect();
+        fs::write(root.path().join("archive/notes"), "").unwrap();
+        let dead = root.path().join("archive/processing-failed").join(name(hour, 4));
+        fs::create_dir_all(dead.parent().unwrap()).unwrap();
+        fs::write(dead, "").unwrap();
+        let found: Vec<_> = NewestFirst::new(&archive).map(|o| o.unwrap().sequence).collect();
         assert_eq!(found, [3, 2, 1]);
     }
 }

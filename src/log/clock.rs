@@ -1,4 +1,5 @@
-//! The service's clock, which demonstrations run faster than the wall's and tests set by hand.
+//! The service's clock: the wall's, one that demonstrations run faster, one that follows a source, or one
+//! that tests set by hand.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +18,19 @@ pub struct Clock(Time);
 enum Time {
     Scaled { from_ms: f64, factor: f64 },
     Manual(Arc<Manual>),
+    Followed(Arc<Followed>),
 }
+
+/// The time that a source told last, on the scale of the clock that it was made from.
+#[derive(Debug)]
+struct Followed {
+    scale: Clock,
+    now_ms: AtomicU64,
+}
+
+/// Tells a clock the time of its source.
+#[derive(Clone, Debug)]
+pub struct SourceTime(Arc<Followed>);
 
 /// A clock's time that is set by hand.
 struct Manual {
@@ -50,17 +63,37 @@ impl Clock {
         (Self(Time::Manual(Arc::clone(&time))), ManualTime(time))
     }
 
+    /// A clock that stands at 2001-09-09 and goes on as its source tells, whose times are those of the wall.
+    /// In between it lasts as long as this one does.
+    pub fn followed(self) -> (Self, SourceTime) {
+        let time = Arc::new(Followed { scale: self, now_ms: AtomicU64::new(MS_MIN) });
+        (Self(Time::Followed(Arc::clone(&time))), SourceTime(time))
+    }
+
     /// The time, which always has 13 digits: 2001-09-09 where it is earlier, 2286-11-20 where later.
     pub fn now(&self) -> u64 {
         let now_ms = match &self.0 {
-            Time::Scaled { from_ms, factor } => {
+            Time::Scaled { .. } => {
                 let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-                let wall_ms = wall.unwrap_or_default().as_millis() as f64;
-                (from_ms + (wall_ms - from_ms) * factor) as u64
+                let wall_ms = wall.unwrap_or_default().as_millis();
+                return self.at(u64::try_from(wall_ms).unwrap_or(u64::MAX));
             }
             Time::Manual(time) => time.now_ms.load(Ordering::Acquire),
+            Time::Followed(time) => time.now_ms.load(Ordering::Acquire),
         };
         now_ms.clamp(MS_MIN, MS_MAX)
+    }
+
+    /// What it shows when the wall clock shows `wall_ms`; a manual clock counts as the wall's.
+    fn at(&self, wall_ms: u64) -> u64 {
+        let shown = match &self.0 {
+            Time::Scaled { from_ms, factor } => {
+                (from_ms + (wall_ms as f64 - from_ms) * factor) as u64
+            }
+            Time::Manual(_) => wall_ms,
+            Time::Followed(time) => return time.scale.at(wall_ms),
+        };
+        shown.clamp(MS_MIN, MS_MAX)
     }
 
     /// How long `span_ms` of this clock last on the wall, at most 1,000 s; none where only a setting
@@ -72,6 +105,7 @@ impl Clock {
                 Some(Duration::try_from_secs_f64(seconds).unwrap_or_default())
             }
             Time::Manual(_) => (span_ms == 0).then_some(Duration::ZERO),
+            Time::Followed(time) => time.scale.wall(span_ms),
         }
     }
 
@@ -81,6 +115,7 @@ impl Clock {
         match &self.0 {
             Time::Scaled { factor, .. } => (wall.as_secs_f64() * 1_000.0 * factor) as u64,
             Time::Manual(_) => u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
+            Time::Followed(time) => time.scale.span_ms(wall),
         }
     }
 
@@ -100,6 +135,26 @@ impl ManualTime {
         self.0.now_ms.store(now_ms, Ordering::Release);
         let wakes = self.0.wakes.lock().unwrap_or_else(PoisonError::into_inner);
         wakes.iter().for_each(|wake| wake());
+    }
+}
+
+impl SourceTime {
+    /// What the clock shows when the source's time, which is the wall's, is `wall_ms`.
+    pub fn at(&self, wall_ms: u64) -> u64 {
+        self.0.scale.at(wall_ms)
+    }
+
+    /// The source's time when the clock shows `ms`.
+    pub fn wall_at(&self, ms: u64) -> u64 {
+        match &self.0.scale.0 {
+            Time::Scaled { from_ms, factor } => (from_ms + (ms as f64 - from_ms) / factor) as u64,
+            Time::Manual(_) | Time::Followed(_) => ms,
+        }
+    }
+
+    /// Has the clock show `ms`; an earlier time than it shows changes nothing.
+    pub fn reach(&self, ms: u64) {
+        self.0.now_ms.fetch_max(ms, Ordering::AcqRel);
     }
 }
 
@@ -141,6 +196,21 @@ mod tests {
         time.set(u64::MAX);
         assert_eq!(clock.now(), MS_MAX);
         assert_eq!(Clock::scaled(MS_MAX, 1e9).now(), MS_MIN);
+    }
+
+    #[test]
+    fn a_followed_clock_shows_what_its_source_told_and_never_goes_back() {
+        let (clock, source) = Clock::scaled(1_620_240_000_000, 20.0).followed();
+        assert_eq!(clock.now(), MS_MIN);
+        let at = source.at(1_620_240_000_500);
+        assert_eq!((at, source.wall_at(at)), (1_620_240_010_000, 1_620_240_000_500));
+        source.reach(at);
+        source.reach(at - 1);
+        assert_eq!(clock.now(), at);
+        assert_eq!(clock.wall(20_000), Some(Duration::from_secs(1)));
+        assert_eq!(clock.span_ms(Duration::from_secs(1)), 20_000);
+        let (_, system) = Clock::system().followed();
+        assert_eq!((system.at(MS_MIN + 1), system.wall_at(MS_MIN + 1)), (MS_MIN + 1, MS_MIN + 1));
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::store::StoreError;
+
 /// A data directory whose log cannot be opened, started or sealed.
 #[derive(Debug, Error)]
 pub enum LogError {
@@ -18,6 +20,14 @@ pub enum LogError {
         /// Part of the message, hence not its source: a chain of errors would tell it twice.
         reason: io::Error,
     },
+    /// The archive.
+    #[error(transparent)]
+    Archive(#[from] StoreError),
+    /// Another object has a segment's name.
+    #[error(
+        "'{0}' is there with other bytes: another service archives there; give this one another --archive"
+    )]
+    Foreign(String),
     /// A segment, not the newest, that is not empty and has not one whole line.
     #[error("the segment '{0}' holds no event; move it away and start again")]
     NoEvents(PathBuf),

@@ -1,15 +1,17 @@
 //! The embedded log: what was acknowledged is in it, and the archive that it becomes is the truth.
 //!
 //! ```text
-//! append ──► queue ──► writer: one arrival, write, fsync ──► deliver ──► acknowledge
+//! append ──► queue ──► writer: arrivals, write, fsync ──► deliver ──► acknowledge
 //!                        │ over 64 MB, or 60 s old
 //!                        ▼
 //!                      sealer: segment ──► archive object
 //! ```
 //!
-//! A data directory holds `log/<sequence>.jsonl`, the segments, and `archive/`, the gzip objects
-//! that they become. Both hold the events in the order of the log, a line each, with the arrival as
-//! its last field; arrivals never go back. All events of a group have one arrival.
+//! A data directory holds `log/<sequence>.jsonl`, the segments; the gzip objects that they become are in
+//! a store, which is the data directory's `archive/` or another directory or bucket. Both hold the events in
+//! the order of the log, a line each, with the arrival as its last field; arrivals never go back. What
+//! arrives here arrives when its group is written; what arrived elsewhere before keeps that arrival, but
+//! where the log is past it already.
 //!
 //! Nothing is acknowledged before it is durable. A failed write or fsync leaves open what reached
 //! the disk, so nothing is written after it; but for a full disk, where the segment is cut back to
@@ -31,7 +33,7 @@ mod segment;
 mod tests;
 mod writer;
 
-pub use clock::{Clock, ManualTime};
+pub use clock::{Clock, ManualTime, SourceTime};
 pub use error::{AppendError, Health, LogError};
 pub use handle::Log;
 pub use lines::{ARRIVAL_BYTES, Lines};

@@ -1,5 +1,6 @@
 //! Opening a data directory: what its log holds, and its torn end cut.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use metrics::gauge;
 use tracing::warn;
 
 use super::appender::Appender;
-use super::archive::{self, NewestFirst, Object};
+use super::archive::{self, Archived, NewestFirst};
 use super::clock::{Clock, MS_MAX};
 use super::error::LogError;
 use super::handle::Log;
@@ -19,15 +20,17 @@ use super::scan::{Whole, WholeLines};
 use super::sealer::Sealer;
 use super::segment::{self, Create};
 use super::writer::{Delivery, Writer};
+use crate::health::Part;
 use crate::ingest::gunzip::Gunzip;
+use crate::ingest::inputs::Input;
 use crate::ingest::objects;
-use crate::store::durable;
+use crate::store::{Object, Store, StoreError, durable};
 
 /// A log that was opened and is not written to yet.
 #[derive(Debug)]
 pub struct Recovered {
     log: PathBuf,
-    archive: PathBuf,
+    archive: Arc<dyn Store>,
     clock: Clock,
     /// Segments that are no objects yet, with their last arrivals, in order; none is empty.
     segments: Vec<(PathBuf, u64)>,
@@ -36,18 +39,30 @@ pub struct Recovered {
     last_ms: Option<u64>,
 }
 
-/// Opens the log in the data directory `dir`, which need not be there: segments in `dir/log`,
-/// objects in `dir/archive`. The torn end of the newest segment is cut, with a warning; segments
-/// that hold nothing or are objects already are removed. Only one process may do so at a time.
+/// Opens the log whose segments are in `dir/log` and whose objects are in `archive`; neither need be
+/// there. The torn end of the newest segment is cut, with a warning; segments that hold nothing or are
+/// objects already are removed. Only one process may do so at a time.
 ///
 /// # Errors
-/// What cannot be read, cut or removed; a damaged segment or newest object.
-pub fn open(dir: &Path, clock: Clock) -> Result<Recovered, LogError> {
-    let (log, archive) = (dir.join("log"), dir.join("archive"));
+/// What cannot be listed, read, cut or removed; a damaged segment or newest object; an object with the
+/// name of a segment and other bytes.
+pub fn open(dir: &Path, archive: Arc<dyn Store>, clock: Clock) -> Result<Recovered, LogError> {
+    let log = dir.join("log");
     let listed = segment::list(&log).map_err(LogError::disk("list", &log))?;
-    let object = NewestFirst::new(&archive).next().transpose()?;
     let newest = listed.last().map(|(sequence, _)| *sequence);
-    let archived = object.as_ref().map(|object| object.sequence);
+    let oldest = listed.first().map_or(u64::MAX, |(sequence, _)| *sequence);
+    // The newest object, and those before it that may be of a segment which is still there: a crash
+    // came between the two.
+    let (mut object, mut names) = (None, HashSet::new());
+    for archived in NewestFirst::new(&*archive) {
+        let archived = archived?;
+        names.insert(archived.object.key.clone());
+        let is_enough = archived.sequence <= oldest;
+        object.get_or_insert(archived);
+        if is_enough {
+            break;
+        }
+    }
 
     let mut segments = Vec::new();
     let mut last_ms = None;
@@ -65,45 +80,46 @@ pub fn open(dir: &Path, clock: Clock) -> Result<Recovered, LogError> {
             continue;
         };
         last_ms = Some(last.arrival_ms);
-        if archive.join(archive::name(first.arrival_ms, sequence)).exists() {
-            remove(&path)?;
+        if names.contains(&archive::name(first.arrival_ms, sequence)) {
+            archive::seal(&path, sequence, &*archive)?;
             continue;
         }
         segments.push((path, last.arrival_ms));
     }
     if let (None, Some(object)) = (last_ms, &object) {
-        last_ms = Some(last_arrival(object)?);
+        last_ms = Some(last_arrival(&*archive, &object.object)?);
     }
+    let archived = object.map(|object| object.sequence);
     let next = newest.max(archived).map_or(1, |sequence| sequence + 1);
     Ok(Recovered { log, archive, clock, segments, next, last_ms })
 }
 
 impl Recovered {
-    /// Files that hold every event with an arrival of `from_ms` or later, and some earlier ones, in
+    /// Inputs that hold every event with an arrival of `from_ms` or later, and some earlier ones, in
     /// the order of the log: gzip objects of the archive, then plain segments. Read the segments
     /// before [`Recovered::start`], after which each may become an object at any time.
     ///
     /// # Errors
-    /// An archive that cannot be listed.
-    pub fn files_from(&self, from_ms: u64) -> Result<Vec<PathBuf>, LogError> {
+    /// An archive that cannot be listed, a segment that cannot be read.
+    pub fn inputs_from(&self, from_ms: u64) -> Result<Vec<Input>, LogError> {
         let later = self.segments.partition_point(|(_, last_ms)| *last_ms < from_ms);
-        let segments = self.segments.iter().skip(later).map(|(path, _)| path.clone());
-        if later > 0 {
-            return Ok(segments.collect());
-        }
-        let from = objects::time(from_ms.min(MS_MAX));
-        let mut files = Vec::new();
-        for object in NewestFirst::new(&self.archive) {
-            let object = object?;
-            files.push(object.path);
-            // The objects before it end where it begins.
-            if object.time < from {
-                break;
+        let mut inputs = Vec::new();
+        if later == 0 {
+            let from = objects::time(from_ms.min(MS_MAX));
+            for archived in NewestFirst::new(&*self.archive) {
+                let Archived { object, time, .. } = archived?;
+                inputs.push(Input::gzip(&self.archive, object));
+                // The objects before it end where it begins.
+                if time < from {
+                    break;
+                }
             }
+            inputs.reverse();
         }
-        files.reverse();
-        files.extend(segments);
-        Ok(files)
+        for (path, _) in self.segments.iter().skip(later) {
+            inputs.push(Input::plain(path).map_err(LogError::disk("read", path))?);
+        }
+        Ok(inputs)
     }
 
     /// The arrival of the last event, before which none will arrive; none in an empty log.
@@ -117,7 +133,7 @@ impl Recovered {
         Self { last_ms: self.last_ms.max(Some(ms)), ..self }
     }
 
-    /// Starts the threads that write and seal. `deliver` is called on the writer's, in order, with
+    /// Starts the threads that write and seal; `part` is told how the archive is. `deliver` is called on the writer's, in order, with
     /// each durable batch and each advance; the first advance comes at once. While it runs, nothing
     /// is written.
     ///
@@ -125,24 +141,24 @@ impl Recovered {
     /// Directories that cannot be made, threads that cannot be had.
     pub fn start<P: Send + 'static>(
         self,
+        part: Part,
         deliver: impl FnMut(Delivery<P>) + Send + 'static,
     ) -> Result<Log<P>, LogError> {
-        self.start_on(Box::new(segment::create), deliver)
+        self.start_on(Box::new(segment::create), part, deliver)
     }
 
     /// Starts with segments that `create` makes.
     pub(super) fn start_on<P: Send + 'static>(
         self,
         create: Create,
+        part: Part,
         deliver: impl FnMut(Delivery<P>) + Send + 'static,
     ) -> Result<Log<P>, LogError> {
-        for path in [&self.log, &self.archive] {
-            durable::create(path).map_err(LogError::disk("make", path))?;
-        }
+        durable::create(&self.log).map_err(LogError::disk("make", &self.log))?;
         gauge!("velodrome_log_poisoned").set(0.0);
         gauge!("velodrome_log_segments").set(self.segments.len() as f64);
 
-        let (sealer, closed) = Sealer::new(self.log.clone(), self.archive);
+        let (sealer, closed) = Sealer::new(self.log.clone(), self.archive, part);
         closed.below(self.next);
         let queue = Arc::new(Queue::new());
         let waiting = Arc::downgrade(&queue);
@@ -211,11 +227,12 @@ fn ends(reader: impl BufRead) -> io::Result<Option<(Whole, Whole)>> {
 }
 
 /// The arrival of the last event of an object.
-fn last_arrival(object: &Object) -> Result<u64, LogError> {
-    let file = File::open(&object.path).map(BufReader::new);
-    let ends = file.and_then(|file| ends(BufReader::new(Gunzip::new(file))));
-    let ends = ends.map_err(LogError::disk("read", &object.path))?;
-    ends.map(|(_, last)| last.arrival_ms).ok_or_else(|| LogError::NoEvents(object.path.clone()))
+fn last_arrival(archive: &dyn Store, object: &Object) -> Result<u64, LogError> {
+    let ends = ends(BufReader::new(Gunzip::new(BufReader::new(archive.read(object, 0)?))));
+    let name = || archive.name(&object.key);
+    let failed = |reason| StoreError { action: "read", name: name(), reason };
+    let last = ends.map_err(failed)?.map(|(_, last)| last.arrival_ms);
+    last.ok_or_else(|| LogError::NoEvents(name().into()))
 }
 
 fn remove(path: &Path) -> Result<(), LogError> {

@@ -7,10 +7,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 use std::time::Duration;
 
 use metrics::{counter, gauge};
-use tracing::warn;
 
 use super::error::LogError;
 use super::{archive, segment};
+use crate::health::Part;
+use crate::store::Store;
 
 /// A seal that failed is tried again after a second, then after twice as long each time, up to a
 /// minute.
@@ -37,18 +38,20 @@ impl Closed {
 /// The state of the sealer thread. What waits for it is not kept but lies in the directory.
 pub(super) struct Sealer {
     log: PathBuf,
-    archive: PathBuf,
+    archive: Arc<dyn Store>,
+    /// Told how the archive is.
+    part: Part,
     below: Arc<AtomicU64>,
     wakes: Receiver<()>,
 }
 
 impl Sealer {
     /// Seals segments in `log` to objects in `archive`.
-    pub(super) fn new(log: PathBuf, archive: PathBuf) -> (Self, Closed) {
+    pub(super) fn new(log: PathBuf, archive: Arc<dyn Store>, part: Part) -> (Self, Closed) {
         let (wake, wakes) = sync_channel(1);
         let below = Arc::new(AtomicU64::new(0));
         let closed = Closed { below: Arc::clone(&below), wake };
-        (Self { log, archive, below, wakes }, closed)
+        (Self { log, archive, part, below, wakes }, closed)
     }
 
     /// Seals until the writer is gone.
@@ -64,10 +67,13 @@ impl Sealer {
                 return;
             }
             match self.seal_closed() {
-                Ok(()) => (wait, retry) = (None, RETRY_MIN),
+                Ok(()) => {
+                    self.part.well();
+                    (wait, retry) = (None, RETRY_MIN);
+                }
                 Err(error) => {
                     counter!("velodrome_archive_failures_total").increment(1);
-                    warn!(%error, "a segment stays in the log; trying again in {retry:?}");
+                    self.part.fail(error);
                     (wait, retry) = (Some(retry), (2 * retry).min(RETRY_MAX));
                 }
             }
@@ -83,7 +89,7 @@ impl Sealer {
             if self.wakes.try_recv() == Err(TryRecvError::Disconnected) {
                 return Ok(());
             }
-            archive::seal(path, *sequence, &self.archive)?;
+            archive::seal(path, *sequence, &*self.archive)?;
             counter!("velodrome_archive_objects_total").increment(1);
             gauge!("velodrome_log_segments").decrement(1.0);
         }

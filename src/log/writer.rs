@@ -23,9 +23,11 @@ const IDLE: Duration = Duration::from_secs(1);
 /// What the log tells, in order.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Delivery<P> {
-    /// A batch that is durable from now on. Each has an arrival of at least the one's before it.
+    /// A batch that is durable from now on. No line of it has an arrival less than a line's before it.
     Batch {
-        /// When it arrived.
+        /// When its first line arrived.
+        from: u64,
+        /// When its last line arrived.
         arrival: u64,
         /// What was handed in beside its lines.
         payload: P,
@@ -98,31 +100,39 @@ impl<P, D: FnMut(Delivery<P>)> Writer<P, D> {
 
     /// Makes a group durable, delivers and acknowledges it, or tells each of its batches why not.
     fn commit(&mut self, mut group: Vec<Batch<P>>) {
-        let arrival = self.now();
-        self.floor_ms = arrival;
-        if let Err(error) = self.append(arrival, &mut group) {
+        let (now, mut last) = (self.now(), self.floor_ms);
+        let mut arrive = |batch: &mut Batch<P>| {
+            let span = batch.lines.arrive(now.max(last), last);
+            last = *span.end();
+            span
+        };
+        let spans: Vec<_> = group.iter_mut().map(&mut arrive).collect();
+        let oldest = spans.first().map_or(now, |span| *span.start());
+        if let Err(error) = self.append(oldest, &group) {
             for batch in group {
                 // Whoever asked may be gone.
                 _ = batch.answer.send(Err(error.clone()));
             }
             return;
         }
-        for Batch { payload, answer, .. } in group {
-            (self.deliver)(Delivery::Batch { arrival, payload });
+        self.floor_ms = last;
+        for (Batch { payload, answer, .. }, span) in group.into_iter().zip(spans) {
+            let (from, arrival) = span.into_inner();
+            (self.deliver)(Delivery::Batch { from, arrival, payload });
             _ = answer.send(Ok(arrival));
         }
-        let end_ms = arrival.next_multiple_of(TICK_MS) + 1;
+        let end_ms = last.next_multiple_of(TICK_MS) + 1;
         self.due_ms = if self.is_tick { self.due_ms.min(end_ms) } else { end_ms };
         self.is_tick = true;
     }
 
-    fn append(&mut self, arrival: u64, group: &mut [Batch<P>]) -> Result<(), AppendError> {
+    fn append(&mut self, oldest_ms: u64, group: &[Batch<P>]) -> Result<(), AppendError> {
         let health = self.queue.health();
         if let Health::Poisoned(reason) = health {
             return Err(AppendError::Poisoned(reason));
         }
-        let texts = group.iter_mut().map(|batch| batch.lines.arrived(arrival));
-        match self.appender.append(arrival, texts) {
+        let texts = group.iter().map(|batch| batch.lines.text());
+        match self.appender.append(oldest_ms, texts) {
             Ok(()) => {
                 if health == Health::DiskFull {
                     self.has_space();

@@ -1,4 +1,5 @@
-//! Publishing: the history object of each class that changed, in a directory and to be served.
+//! Publishing: the history object of each class that changed, in a directory, to be served, and in a
+//! bucket where there is one.
 //!
 //! It asks the engine and writes what `results` makes of the answer; who serves the objects gets open
 //! files and knows no directory.
@@ -7,6 +8,7 @@ mod hashed;
 mod objects;
 #[cfg(test)]
 mod tests;
+mod uploads;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,6 +21,7 @@ use tokio::time::sleep;
 use velodrome_dataflows::{Answer, ClassId, Clock, Query};
 
 pub use objects::{Object, Objects};
+pub use uploads::Uploads;
 
 use crate::engine::Engine;
 use crate::log;
@@ -37,6 +40,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub struct Publisher {
     engine: Engine,
     directory: PathBuf,
+    uploads: Option<Uploads>,
     objects: Objects,
     clock: log::Clock,
     /// By class, the time that its object is of, and when it was published.
@@ -44,9 +48,15 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Publishes what `engine` holds into `directory` and as `objects`.
-    pub fn new(engine: Engine, directory: PathBuf, objects: Objects, clock: log::Clock) -> Self {
-        Self { engine, directory, objects, clock, published: BTreeMap::new() }
+    /// Publishes what `engine` holds into `directory`, as `objects`, and by `uploads`.
+    pub fn new(
+        engine: Engine,
+        directory: PathBuf,
+        uploads: Option<Uploads>,
+        objects: Objects,
+        clock: log::Clock,
+    ) -> Self {
+        Self { engine, directory, uploads, objects, clock, published: BTreeMap::new() }
     }
 
     /// Publishes until `stop` says so, and then what is left.
@@ -60,9 +70,13 @@ impl Publisher {
                 () = self.objects.nudged(), if !has_failed => false,
             };
             has_failed = !self.publish(is_last).await;
+            self.uploads.iter_mut().for_each(Uploads::go_on);
             if is_last {
-                return;
+                break;
             }
+        }
+        if let Some(uploads) = self.uploads {
+            uploads.finish().await;
         }
     }
 
@@ -103,7 +117,7 @@ impl Publisher {
     }
 
     /// Publishes one class as of `version` or later, and returns the time that its object is of.
-    async fn object(&self, class: ClassId, version: Clock) -> Result<Clock, String> {
+    async fn object(&mut self, class: ClassId, version: Clock) -> Result<Clock, String> {
         // The live state, where the version is from, may be a tick ahead of what is answered from.
         self.engine.reached(version).await.map_err(|error| error.to_string())?;
         let answer = self.engine.ask(Query::History(class)).await;
@@ -128,6 +142,9 @@ impl Publisher {
         let written = written.await.map_err(|error| error.to_string())?;
         let object = written.map_err(|error| error.to_string())?;
         metrics::counter!("velodrome_history_objects_total").increment(object.iter().len() as u64);
+        if let Some(uploads) = &mut self.uploads {
+            uploads.want(class, read, object.clone());
+        }
         self.objects.publish(class, Published { read: Some(read), object });
         Ok(read)
     }

@@ -75,6 +75,17 @@ impl Object {
         })
     }
 
+    /// Writes its bytes.
+    pub(super) fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        let mut at = 0;
+        while at < self.length {
+            let piece = self.piece(at)?;
+            out.write_all(&piece)?;
+            at += piece.len() as u64;
+        }
+        Ok(())
+    }
+
     fn piece(&self, at: u64) -> io::Result<Bytes> {
         let length = self.length.saturating_sub(at).min(PIECE_BYTES);
         let mut piece = vec![0; length as usize];

@@ -68,7 +68,7 @@ impl Publishing {
         let directory = tempfile::tempdir().unwrap();
         let objects = Objects::open(directory.path(), Some(0));
         let path = directory.path().to_owned();
-        let publisher = Publisher::new(engine, path, objects.clone(), clock);
+        let publisher = Publisher::new(engine, path, None, objects.clone(), clock);
         Self { publisher, objects, directory, feeds, complete, is_empty, time }
     }
 
@@ -210,7 +210,7 @@ async fn objects_of_an_earlier_run_are_served_until_they_are_published_anew() {
     assert!(!anew.is_finished());
     publishing.complete.send(20).unwrap();
     let Publisher { engine, directory, clock, .. } = publishing.publisher;
-    let mut publisher = Publisher::new(engine, directory, objects.clone(), clock);
+    let mut publisher = Publisher::new(engine, directory, None, objects.clone(), clock);
     assert!(publisher.publish(false).await);
     let anew = timeout(PATIENCE, anew).await.unwrap().unwrap().unwrap();
     assert_eq!(Some(content(&bytes(anew).await)), at(20));

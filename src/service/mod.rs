@@ -14,4 +14,4 @@ mod running;
 mod saver;
 
 pub use directory::{Directory, DirectoryError};
-pub use running::{Config, Running, Service, ServiceError};
+pub use running::{ARCHIVE, Config, HISTORY, Running, Service, ServiceError};

@@ -27,22 +27,38 @@ use crate::engine::{
     ClusterError, Command, Feeder, Live, RecoverError, Recovered, recover, window_ms,
 };
 use crate::health::Health;
+use crate::kinesis::{Sinks, Source, SourceConfig, SourceError};
 use crate::log::Log;
 use crate::log::{self, Clock, LogError, TICK_MS};
-use crate::publish::{Objects, Publisher};
+use crate::publish::{Objects, Publisher, Uploads};
+use crate::remote::Remote;
 use crate::serve::{self, App};
-use crate::store;
+use crate::store::{Acl, Location, OpenError, Store, StoreError};
 
 /// The checkpoint's file in the data directory.
 const CHECKPOINT: &str = "checkpoint.redb";
 
+/// Where archive and history are in the data directory, unless they are to be elsewhere; what is served
+/// of a history elsewhere is there too.
+pub const ARCHIVE: &str = "archive";
+pub const HISTORY: &str = "history";
+
 /// How the service is to run.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The data directory: log, archive, checkpoint, bans, dead letters.
+    /// The data directory: log, checkpoint, bans, dead letters.
     pub data: PathBuf,
-    /// Where history objects are published.
-    pub history: PathBuf,
+    /// Where the log's archive is.
+    pub archive: Location,
+    /// Where history objects are published; what is served is in the data directory where this is a
+    /// bucket.
+    pub history: Location,
+    /// Who else may read the history objects in a bucket.
+    pub history_acl: Option<Acl>,
+    /// The stream that it reads, whose clock is then its own.
+    pub source: Option<SourceConfig>,
+    /// What is asked in the place of AWS.
+    pub endpoint: Option<String>,
     /// Where it listens; port 0 is any free one.
     pub listen: SocketAddr,
     /// What it listens with, where that is TLS.
@@ -67,9 +83,18 @@ pub enum ServiceError {
     /// Its data directory.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    /// Its archive or history.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The same, which answers.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Its log.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// The stream that it reads.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// Its checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -98,8 +123,15 @@ pub struct Service {
     config: Config,
     address: SocketAddr,
     app: App,
+    health: Health,
+    /// Where the history objects are that are served.
+    served: PathBuf,
+    /// Where they are published beside that.
+    bucket: Option<Arc<dyn Store>>,
     objects: Objects,
     dead_letters: DeadLetters,
+    archive: Arc<dyn Store>,
+    source: Option<Source>,
     live: Live,
     checkpoint: Checkpoint,
     log: log::Recovered,
@@ -114,31 +146,60 @@ impl Service {
     ///
     /// # Errors
     /// Whatever stands in the way, by its name.
-    pub fn listen(config: Config, metrics: PrometheusHandle) -> Result<Self, ServiceError> {
+    pub fn listen(mut config: Config, metrics: PrometheusHandle) -> Result<Self, ServiceError> {
         let directory = Directory::take(&config.data)?;
         let path = config.data.join(CHECKPOINT);
         if config.rebuild {
             Checkpoint::discard(&path)?;
         }
-        let log = log::open(&config.data, config.clock.clone())?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let remote = Remote::new(config.endpoint.clone(), runtime.handle().clone());
+        let health = Health::default();
+        let archive = config.archive.open(&remote)?;
+        archive.check()?;
+        let bucket = match &config.history {
+            Location::Directory(_) => None,
+            Location::Bucket(..) => Some(config.history.open(&remote)?),
+        };
+        bucket.as_ref().map_or(Ok(()), |bucket| bucket.check())?;
+        let (followed, time) = config.clock.clone().followed();
+        if config.source.is_some() {
+            config.clock = followed;
+        }
+        let log = log::open(&config.data, Arc::clone(&archive), config.clock.clone())?;
+        let source = config.source.as_ref().map(|source| {
+            // Far enough within the grace that no ride is over before the samples of a slower shard come.
+            let distance_ms = u64::from(config.rules.grace_seconds) * 1_000 / 2;
+            Source::open(source, &remote, &config.data, log.last_arrival(), distance_ms, time)
+        });
+        let source = source.transpose()?;
         let checkpoint = Checkpoint::open(&path, &config.rules)?;
         let live = Live::start(config.workers, config.rules)?;
         // Before all else that the engine is told, so that nobody ever sees who is banned.
         let bans = Bans::open(&config.data, live.engine.clone())?;
 
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind(config.listen));
         let listener = listener.map_err(|error| ServiceError::Listen(config.listen, error))?;
         let address = listener.local_addr()?;
-        let health = Health::default();
         let dead_letters = DeadLetters::open(&config.data, config.clock.clone(), &health)?;
         let (clock, engine) = (config.clock.clone(), live.engine.clone());
         let lag = move || clock.wall(engine.lag_ms()).unwrap_or_default();
         let is_nobody_banned = runtime.block_on(bans.racers()).is_empty();
-        let objects = Objects::open(&config.history, is_nobody_banned.then_some(0));
+        let served = match &config.history {
+            Location::Directory(path) => path.clone(),
+            Location::Bucket(..) => config.data.join(HISTORY),
+        };
+        let objects = Objects::open(&served, is_nobody_banned.then_some(0));
         let (serving, engine) = (config.serve.clone(), live.engine.clone());
-        let app =
-            App::new(engine, lag, dead_letters.clone(), health, objects.clone(), bans, serving);
+        let app = App::new(
+            engine,
+            lag,
+            dead_letters.clone(),
+            health.clone(),
+            objects.clone(),
+            bans,
+            serving,
+        );
         let router = serve::router(app.clone(), metrics);
         let (stop, stopped) = watch::channel(false);
         let limits = config.serve.limits;
@@ -150,8 +211,13 @@ impl Service {
             config,
             address,
             app,
+            health,
+            served,
+            bucket,
             objects,
             dead_letters,
+            archive,
+            source,
             live,
             checkpoint,
             log,
@@ -176,8 +242,13 @@ impl Service {
         let Self {
             config,
             app,
+            health,
+            served,
+            bucket,
             objects,
             dead_letters,
+            archive,
+            source,
             live,
             checkpoint,
             log,
@@ -196,29 +267,36 @@ impl Service {
         })?;
         let window = window_ms(&config.rules);
         let from = checkpoint.complete().map_or(0, |complete| complete.saturating_sub(window));
-        let files = log.files_from(from)?;
-        let recovered = recover(&files, &config.rules, &live.engine, runtime.handle())?;
+        let inputs = log.inputs_from(from)?;
+        let recovered = recover(&inputs, &config.rules, &live.engine, runtime.handle())?;
         let seconds = began.elapsed().as_secs_f64();
-        let (checkpoint_ms, files) = (checkpoint.complete(), files.len());
+        let (checkpoint_ms, files) = (checkpoint.complete(), inputs.len());
         let Recovered { events, rejected, .. } = recovered;
         tracing::info!(seconds, ?checkpoint_ms, files, events, rejected, "recovered");
 
         let mut feeder = Feeder::new(live.engine.clone());
         let log = log.not_before(checkpoint.complete().unwrap_or(0));
         let now = config.clock.now();
-        let log = log.start(move |delivery| feeder.take(delivery))?;
+        let sealing = health.part("archive");
+        let log = log.start(sealing, move |delivery| feeder.take(delivery))?;
         // Whoever reads from then on reads all that the log held, and no engine that has yet to come from
         // there to the present is taken for one that is behind.
         let present = recovered.clock.max(now.saturating_sub(TICK_MS));
         runtime.block_on(live.engine.reached(present)).unwrap_or_default();
         app.start(log.clone());
+        let source = source.map(|source| {
+            let (letters, race_seconds) = (dead_letters.clone(), config.rules.race_seconds);
+            let sinks = Sinks { log: log.clone(), letters, race_seconds };
+            runtime.spawn(source.run(sinks, health.part("source"), stop.subscribe()))
+        });
         tracing::info!("ready");
 
         let clock = config.clock.clone();
-        let publisher = Publisher::new(live.engine.clone(), config.history, objects, clock);
+        let uploads =
+            bucket.map(|bucket| Uploads::new(bucket, config.history_acl, health.part("history")));
+        let publisher = Publisher::new(live.engine.clone(), served, uploads, objects, clock);
         let (published, last) = watch::channel(false);
         let publisher = runtime.spawn(publisher.run(last));
-        let archive = Arc::new(store::Directory::new(config.data.join("archive")));
         let courier = Courier::new(dead_letters, archive);
         let (bringing, courier_stops) = mpsc::channel();
         let thread = thread::Builder::new().name("courier".to_owned());
@@ -235,6 +313,7 @@ impl Service {
         let saver = thread.spawn(move || saver.run(&saver_stops))?;
         Ok(Running {
             live,
+            source,
             log,
             stop,
             server,
@@ -253,6 +332,7 @@ impl Service {
 /// A service that takes events and answers.
 pub struct Running {
     live: Live,
+    source: Option<tokio::task::JoinHandle<()>>,
     log: Log<Events>,
     stop: watch::Sender<bool>,
     server: tokio::task::JoinHandle<()>,
@@ -267,12 +347,15 @@ pub struct Running {
 }
 
 impl Running {
-    /// Stops in order: running requests end, the log is committed, what is complete is published and
+    /// Stops in order: running requests end, and so does the source, the log is committed, what is complete is published and
     /// saved, the engine ends.
     pub fn stop(self) {
         let Self { live, log, stop, server, runtime, .. } = self;
         stop.send_replace(true);
         runtime.block_on(server).unwrap_or_default();
+        if let Some(source) = self.source {
+            runtime.block_on(source).unwrap_or_default();
+        }
         log.close();
         runtime.block_on(live.engine.settled()).unwrap_or_default();
         self.published.send_replace(true);
@@ -283,6 +366,8 @@ impl Running {
         self.saver.join().unwrap_or_default();
         drop(live);
         drop(self.directory);
+        // What hangs in the store's calls is given up.
+        runtime.shutdown_background();
         tracing::info!("stopped");
     }
 }

@@ -1,9 +1,11 @@
 //! Objects in a directory: a file each, below folders as their keys say.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
+use super::compared::Compared;
 use super::{Condition, Form, Listing, Object, Put, Store, StoreError, Write, durable};
 
 /// A directory of objects, which is made when the first one is put. Only one process may write to it at a
@@ -33,6 +35,7 @@ impl Directory {
 
 impl Store for Directory {
     fn check(&self) -> Result<(), StoreError> {
+        durable::create(&self.root).map_err(self.failed("make", ""))?;
         self.list("").map(|_| ())
     }
 
@@ -83,14 +86,26 @@ impl Store for Directory {
 
     fn put(&self, key: &str, form: Form, write: Write<'_>) -> Result<Put, StoreError> {
         let path = self.path(key);
-        if form.condition == Condition::Absent && path.exists() {
-            return Ok(Put::Kept);
+        match form.condition {
+            Condition::Absent if path.exists() => {
+                let there = File::open(&path).map_err(self.failed("read", key))?;
+                let is_same = Compared::is_same(BufReader::new(there), write);
+                let is_same = is_same.map_err(self.failed("compare", key))?;
+                return Ok(if is_same { Put::Done } else { Put::Kept });
+            }
+            Condition::NotNewerThan(version) if version_of(&path) > Some(version) => {
+                return Ok(Put::Kept);
+            }
+            _ => (),
         }
         let folder = path.parent().unwrap_or(&self.root);
         let hidden = self.path(&hidden(key));
         let written = durable::create(folder).and_then(|()| {
             let file = File::create(&hidden)?;
             write(&mut &file)?;
+            if let Condition::NotNewerThan(version) = form.condition {
+                file.set_modified(UNIX_EPOCH + Duration::from_millis(version))?;
+            }
             file.sync_all()?;
             fs::rename(&hidden, &path)?;
             durable::sync(folder)
@@ -115,6 +130,12 @@ impl Store for Directory {
     fn name(&self, key: &str) -> String {
         self.path(key).display().to_string()
     }
+}
+
+/// The version of the object at `path`, where there is one: the time of its file.
+fn version_of(path: &Path) -> Option<u64> {
+    let modified = fs::metadata(path).and_then(|metadata| metadata.modified()).ok()?;
+    modified.duration_since(UNIX_EPOCH).ok().map(|since| since.as_millis() as u64)
 }
 
 /// The key under which an object is written, until it is whole.
@@ -185,7 +206,7 @@ impl Iterator for Walk<'_> {
 mod tests {
     use super::*;
 
-    const FORM: Form = Form { content_type: "text/plain", condition: Condition::Always };
+    const FORM: Form = Form { content_type: "text/plain", condition: Condition::Always, acl: None };
 
     fn put(store: &Directory, key: &str, text: &str, form: Form) -> Put {
         store.put(key, form, &mut |out| out.write_all(text.as_bytes())).unwrap()
@@ -219,7 +240,11 @@ mod tests {
         let store = Directory::new(root.path().to_owned());
         put(&store, "a/b", "first", FORM);
         let absent = Form { condition: Condition::Absent, ..FORM };
-        assert_eq!(put(&store, "a/b", "second", absent), Put::Kept);
+        for (text, expected) in
+            [("first", Put::Done), ("fir", Put::Kept), ("first!", Put::Kept), ("other", Put::Kept)]
+        {
+            assert_eq!(put(&store, "a/b", text, absent), expected, "{text}");
+        }
         let failed = store.put("a/b", FORM, &mut |out| {
             out.write_all(b"half")?;
             Err(ErrorKind::StorageFull.into())
@@ -233,5 +258,18 @@ mod tests {
         store.remove("a/b").unwrap();
         store.remove("a/b").unwrap();
         assert_eq!(store.read(&object, 0).err().unwrap().reason.kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn an_object_of_an_older_version_does_not_replace_a_newer_one() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Directory::new(root.path().to_owned());
+        for (version, expected, stays) in
+            [(20, Put::Done, 20), (19, Put::Kept, 20), (20, Put::Done, 20), (21, Put::Done, 21)]
+        {
+            let form = Form { condition: Condition::NotNewerThan(version), ..FORM };
+            assert_eq!(put(&store, "a", &version.to_string(), form), expected, "{version}");
+            assert_eq!(fs::read_to_string(root.path().join("a")).unwrap(), stays.to_string());
+        }
     }
 }

@@ -3,17 +3,27 @@
 //! Keys are parts joined by slashes, below the store's root; their order is that of their bytes. All
 //! calls block, so they are for threads that are no runtime's own.
 
+mod compared;
 mod directory;
 pub mod durable;
+#[cfg(feature = "aws")]
+mod s3;
 
 use std::fmt;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use thiserror::Error;
 
 pub use directory::Directory;
+#[cfg(feature = "aws")]
+pub use s3::S3;
+
+#[cfg(feature = "aws")]
+use crate::aws::AwsError;
+use crate::remote::Remote;
 
 /// An object in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,17 +50,25 @@ pub enum Condition {
     Always,
     /// Where nothing is there yet, or the same bytes.
     Absent,
-    /// Where nothing is there, or what was put with a version that is not greater.
+    /// Where nothing is there, or what was put under this condition with a version that is not greater.
+    /// A version is a time in ms since the epoch.
     NotNewerThan(u64),
 }
 
 /// What became of an object that was to be put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
-    /// It is there, durably.
+    /// It is there, durably: put now, or before with the same bytes.
     Done,
-    /// What is there already stays.
+    /// Another one is there, which the condition lets stay.
     Kept,
+}
+
+/// Who may read an object beside those whom the store lets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Acl {
+    /// Everybody.
+    PublicRead,
 }
 
 /// What is put beside the bytes.
@@ -60,6 +78,8 @@ pub struct Form {
     pub content_type: &'static str,
     /// When it may take its key.
     pub condition: Condition,
+    /// Who else may read it, where the store knows of that.
+    pub acl: Option<Acl>,
 }
 
 /// A store that cannot do what it is asked.
@@ -79,7 +99,8 @@ pub type Write<'a> = &'a mut dyn FnMut(&mut dyn io::Write) -> io::Result<()>;
 
 /// Objects by key.
 pub trait Store: fmt::Debug + Send + Sync {
-    /// Whether the store can be used at all: asked once, before anything depends on it.
+    /// Whether the store can be used at all: asked once, before anything depends on it. A directory is
+    /// made.
     ///
     /// # Errors
     /// No such store, no permission, no way there.
@@ -98,14 +119,14 @@ pub trait Store: fmt::Debug + Send + Sync {
         prefix: &str,
     ) -> Box<dyn Iterator<Item = Result<Object, StoreError>> + Send + 'a>;
 
-    /// The bytes of `object` from offset `from` on.
+    /// The bytes of `object` from offset `from` on, all of one version of it.
     ///
     /// # Errors
-    /// An object that is not there or cannot be read; so do the reads.
+    /// An object that is not there or cannot be read, now or when it is read.
     fn read(&self, object: &Object, from: u64) -> Result<Box<dyn Read + Send>, StoreError>;
 
     /// Puts the bytes that `write` writes under `key`: whoever reads finds what was there before or all of
-    /// them, and once this returns, they are durable. `write` is not called where nothing is to be put.
+    /// them, and once this returns, they are durable. `write` is called at most once.
     ///
     /// # Errors
     /// Those of `write`; an object that cannot be written.
@@ -148,6 +169,48 @@ impl FromStr for Location {
         }
         let slash = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
         Ok(Self::Bucket(bucket.to_owned(), format!("{prefix}{slash}")))
+    }
+}
+
+/// A store that cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// AWS cannot be asked.
+    #[cfg(feature = "aws")]
+    #[error("cannot use '{0}': {1}")]
+    Aws(Location, AwsError),
+    /// This build knows no S3.
+    #[cfg(not(feature = "aws"))]
+    #[error("cannot use '{0}': this velodrome knows no S3; build it with --features aws")]
+    NoAws(Location),
+}
+
+impl Location {
+    /// The store there, which nobody has asked anything yet.
+    ///
+    /// # Errors
+    /// A bucket without region or credentials, or in a build without the feature `aws`.
+    pub fn open(&self, remote: &Remote) -> Result<Arc<dyn Store>, OpenError> {
+        match self {
+            Self::Directory(path) => Ok(Arc::new(Directory::new(path.clone()))),
+            Self::Bucket(bucket, prefix) => self.bucket(remote, bucket, prefix),
+        }
+    }
+
+    #[cfg(feature = "aws")]
+    fn bucket(
+        &self,
+        remote: &Remote,
+        bucket: &str,
+        prefix: &str,
+    ) -> Result<Arc<dyn Store>, OpenError> {
+        let aws = remote.aws().map_err(|error| OpenError::Aws(self.clone(), error))?;
+        Ok(Arc::new(S3::new(&aws, bucket, prefix)))
+    }
+
+    #[cfg(not(feature = "aws"))]
+    fn bucket(&self, _: &Remote, _: &str, _: &str) -> Result<Arc<dyn Store>, OpenError> {
+        Err(OpenError::NoAws(self.clone()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! `velodrome serve`: the live service.
 
 mod access;
+mod places;
 
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
@@ -16,16 +17,18 @@ use clap::builder::BoolishValueParser;
 use tracing_subscriber::EnvFilter;
 
 use super::signals;
+use crate::kinesis::{SourceConfig, Start, StreamName};
 use crate::log::Clock;
 use crate::rules;
 use crate::serve;
 use crate::service::{Config, Service};
 use access::{Access, Clients, Tls};
+use places::Places;
 
 /// Serve: take events over HTTP, keep what follows from them, answer
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Directory of the log, its archive and the checkpoint; one process at a time
+    /// Directory of the log and the checkpoint; one process at a time
     #[arg(long, env = "VELODROME_DATA", value_name = "DIR")]
     data: PathBuf,
     /// Address to listen on; one that is not loopback needs tokens
@@ -45,13 +48,14 @@ pub struct Args {
     /// Throw the checkpoint away and replay the archive
     #[arg(long, env = "VELODROME_REBUILD", value_parser = BoolishValueParser::new())]
     rebuild: bool,
-    /// Directory to publish class-N.gz in; by default 'history' in --data
-    #[arg(long, env = "VELODROME_HISTORY", value_name = "DIR")]
-    history: Option<PathBuf>,
+    #[command(flatten)]
+    places: Places,
     /// How often the checkpoint is brought up to date, in seconds
     #[arg(long, env = "VELODROME_CHECKPOINT_SECONDS", value_name = "N", default_value_t = 10,
         value_parser = clap::value_parser!(u64).range(1..=30))]
     checkpoint_seconds: u64,
+    #[command(flatten)]
+    source: SourceArgs,
     #[command(flatten)]
     access: Access,
     #[command(flatten)]
@@ -62,6 +66,31 @@ pub struct Args {
     logging: Logging,
     #[command(flatten)]
     clock: ClockArgs,
+}
+
+/// What is taken beside what clients send.
+#[derive(Debug, clap::Args)]
+struct SourceArgs {
+    /// Read a Kinesis stream too; its time is the service's then
+    #[arg(long = "source", env = "VELODROME_SOURCE", value_name = "kinesis:STREAM")]
+    stream: Option<StreamName>,
+    /// Where to begin a stream that was not read before: trim-horizon, latest, or a time (RFC 3339, or ms
+    /// since the epoch); a log that holds events already is gone on with where it ends
+    #[arg(
+        long = "source-from",
+        env = "VELODROME_SOURCE_FROM",
+        value_name = "PLACE",
+        default_value = "trim-horizon",
+        requires = "stream"
+    )]
+    from: Start,
+}
+
+impl SourceArgs {
+    fn config(self) -> Option<SourceConfig> {
+        let start = self.from;
+        self.stream.map(|stream| SourceConfig { stream, start })
+    }
 }
 
 /// What is told on standard error.
@@ -116,7 +145,11 @@ impl Args {
             _ => Clock::system(),
         };
         Ok(Config {
-            history: self.history.unwrap_or_else(|| self.data.join("history")),
+            archive: self.places.archive(&self.data),
+            history: self.places.history(&self.data),
+            history_acl: self.places.history_acl()?,
+            source: self.source.config(),
+            endpoint: self.places.endpoint.url,
             data: self.data,
             listen: self.listen,
             tls,

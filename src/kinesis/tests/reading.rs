@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::super::shard::{Batch, Record, ShardReader, Start};
+use super::super::Start;
+use super::super::shard::{Batch, Record, ShardReader};
 use super::super::stream::{Stream, StreamError};
 use super::fake::{Fake, error, stream};
 use crate::log::Clock;

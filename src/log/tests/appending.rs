@@ -28,7 +28,7 @@ fn what_eight_threads_were_told_is_durable_is_there_after_a_crash_and_after_a_cl
     assert_eq!(recovered(crashed.path()), found);
     assert!(found.is_sorted_by_key(|(_, arrival)| arrival));
     let batches = delivered.iter().filter_map(|delivery| match delivery {
-        Delivery::Batch { arrival, payload } => Some((payload * 3, arrival)),
+        Delivery::Batch { arrival, payload, .. } => Some((payload * 3, arrival)),
         Delivery::Advance(_) => None,
     });
     assert!(batches.eq(found.iter().copied().step_by(3)));
@@ -49,7 +49,7 @@ fn batches_that_come_while_one_is_written_are_one_group() {
             may_leave.recv().unwrap();
         }
     };
-    let log: Log<u64> = open(root.path(), clock).unwrap().start(deliver).unwrap();
+    let log: Log<u64> = open(root.path(), clock).unwrap().start(part(), deliver).unwrap();
     let first = log.append(lines([0]), 0).unwrap();
     is_entered.recv_timeout(PATIENCE).unwrap();
     time.set(START_MS + 5);
@@ -111,7 +111,7 @@ fn a_log_without_handles_ends() {
 fn a_delivery_that_panics_poisons_the_log_and_leaves_nobody_waiting() {
     let root = tempfile::tempdir().unwrap();
     let deliver = |delivery| assert!(matches!(delivery, Delivery::Advance(_)), "as it is to");
-    let log: Log<u64> = open(root.path(), Clock::system()).unwrap().start(deliver).unwrap();
+    let log: Log<u64> = open(root.path(), Clock::system()).unwrap().start(part(), deliver).unwrap();
     assert!(log.append(lines([0]), 0).unwrap().blocking_recv().is_err());
     // The answer is gone just before the log is poisoned: joining the writer is what tells.
     let other = log.clone();
@@ -119,4 +119,39 @@ fn a_delivery_that_panics_poisons_the_log_and_leaves_nobody_waiting() {
     let reason = "the writer panicked".to_owned();
     assert_eq!(append(&other, 1), Err(AppendError::Poisoned(reason.clone())));
     assert_eq!(other.health(), Health::Poisoned(reason));
+}
+
+#[test]
+fn lines_keep_arrivals_of_their_own_unless_the_log_is_past_them() {
+    let root = tempfile::tempdir().unwrap();
+    let (clock, source) = Clock::system().followed();
+    let (log, delivered) = start(root.path(), clock.clone());
+    let append_at = |arrivals: &[u64]| {
+        let mut lines = Lines::new();
+        for ms in arrivals {
+            lines.push_at(format!("{{\"number\":{ms}}}").as_bytes(), START_MS + ms);
+        }
+        log.append(lines, arrivals[0]).unwrap().blocking_recv().unwrap()
+    };
+    assert_eq!(append_at(&[1_000, 1_500, 1_400]), Ok(START_MS + 1_500));
+    // The end of a tick may have been told by then.
+    let late = append_at(&[200, 5_000]);
+    assert_eq!(late, Ok(START_MS + 5_000));
+    // What arrives here arrives when the log is there, the source or not.
+    assert!(append(&log, 1).unwrap() - (START_MS + 5_000) <= TICK_MS + 1);
+    source.reach(START_MS + 9_000);
+    assert_eq!(append(&log, 2), Ok(START_MS + 9_000));
+    log.close();
+
+    let found = recovered(root.path());
+    assert!(found.is_sorted_by_key(|(_, arrival)| arrival), "{found:?}");
+    let passed = |at: usize| found[at].1 - START_MS;
+    assert_eq!([0, 1, 2, 4, 6].map(passed), [1_000, 1_500, 1_500, 5_000, 9_000]);
+    assert!((1_500..=1_511).contains(&passed(3)), "{found:?}");
+    let batches = delivered.iter().filter_map(|delivery| match delivery {
+        Delivery::Batch { from, arrival, .. } => Some((from - START_MS, arrival - START_MS)),
+        Delivery::Advance(_) => None,
+    });
+    let spans = [(1_000, 1_500), (passed(3), 5_000), (passed(5), passed(5)), (9_000, 9_000)];
+    assert_eq!(batches.collect::<Vec<_>>(), spans);
 }

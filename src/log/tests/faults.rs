@@ -70,7 +70,7 @@ impl SegmentFile for Unsynced {
 /// A log on `disk` and the data directory `dir`.
 fn start_on(disk: Disk, dir: &Path) -> Log<u64> {
     let recovered = open(dir, Clock::manual(START_MS).0).unwrap();
-    recovered.start_on(disk.create(), |_| ()).unwrap()
+    recovered.start_on(disk.create(), part(), |_| ()).unwrap()
 }
 
 /// Ten events appended one after the other: those acknowledged, and the errors of the others.
@@ -150,7 +150,7 @@ fn a_full_disk_is_tried_once_a_second_and_nothing_is_left_of_that() {
     let recovered = open(root.path(), clock).unwrap();
     // The second event's write, and the first trial's sync.
     let create = Disk::new([3, 7], ErrorKind::StorageFull).create();
-    let log: Log<u64> = recovered.start_on(create, move |d| _ = sender.send(d)).unwrap();
+    let log: Log<u64> = recovered.start_on(create, part(), move |d| _ = sender.send(d)).unwrap();
     append(&log, 0).unwrap();
     assert_eq!(append(&log, 1), Err(AppendError::DiskFull));
     for (seconds, health) in [(1, Health::DiskFull), (2, Health::Healthy)] {
@@ -188,7 +188,7 @@ fn a_poisoned_log_goes_on_telling_the_time() {
     let (sender, delivered) = mpsc::channel();
     let recovered = open(root.path(), clock).unwrap();
     let create = Disk::new([0], ErrorKind::Other).create();
-    let log: Log<u64> = recovered.start_on(create, move |d| _ = sender.send(d)).unwrap();
+    let log: Log<u64> = recovered.start_on(create, part(), move |d| _ = sender.send(d)).unwrap();
     assert!(matches!(append(&log, 0), Err(AppendError::Poisoned(_))));
     time.set(START_MS + 5_000);
     for advance in [START_MS, START_MS + 5_000] {

@@ -9,12 +9,15 @@ mod telling_time;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use flate2::read::GzDecoder;
 
 use super::*;
+use crate::health::Part;
+use crate::store::{Directory, Store};
 
 /// 2021-05-05T18:40:01Z, at the start of a tick.
 const START_MS: u64 = 1_620_240_001_000;
@@ -31,10 +34,31 @@ fn lines(numbers: impl IntoIterator<Item = u64>) -> Lines {
     lines
 }
 
+/// What is in a segment of `lines` that all arrived at `arrival_ms`.
+fn arrived(mut lines: Lines, arrival_ms: u64) -> Vec<u8> {
+    lines.arrive(arrival_ms, arrival_ms);
+    lines.text().to_vec()
+}
+
+/// The log in the data directory `dir`, and its archive there.
+fn open(dir: &Path, clock: Clock) -> Result<Recovered, LogError> {
+    super::open(dir, archive_in(dir), clock)
+}
+
+fn archive_in(dir: &Path) -> Arc<dyn Store> {
+    Arc::new(Directory::new(dir.join("archive")))
+}
+
+/// What is told of the archive.
+fn part() -> Part {
+    crate::health::Health::default().part("archive")
+}
+
 /// A log on the data directory `dir`, and what it delivers.
 fn start(dir: &Path, clock: Clock) -> (Log<u64>, Receiver<Delivery<u64>>) {
     let (sender, delivered) = mpsc::channel();
-    let log = open(dir, clock).unwrap().start(move |delivery| _ = sender.send(delivery)).unwrap();
+    let log =
+        open(dir, clock).unwrap().start(part(), move |delivery| _ = sender.send(delivery)).unwrap();
     (log, delivered)
 }
 
@@ -59,8 +83,16 @@ fn events(path: &Path) -> Vec<(u64, u64)> {
 
 /// All events that a start on the data directory `dir` would find.
 fn recovered(dir: &Path) -> Vec<(u64, u64)> {
-    let files = open(dir, Clock::manual(START_MS).0).unwrap().files_from(0).unwrap();
-    files.iter().flat_map(|path| events(path)).collect()
+    paths(&open(dir, Clock::manual(START_MS).0).unwrap(), 0)
+        .iter()
+        .flat_map(|p| events(p))
+        .collect()
+}
+
+/// The files that hold all from a time on.
+fn paths(recovered: &Recovered, from_ms: u64) -> Vec<PathBuf> {
+    let inputs = recovered.inputs_from(from_ms).unwrap();
+    inputs.iter().map(|input| PathBuf::from(&*input.name())).collect()
 }
 
 /// The files below `dir`, hidden ones too, sorted.

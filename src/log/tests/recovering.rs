@@ -14,14 +14,14 @@ fn holding(text: &[u8]) -> tempfile::TempDir {
 
 /// The lines of the events `numbers`.
 fn text(numbers: impl IntoIterator<Item = u64>) -> Vec<u8> {
-    lines(numbers).arrived(START_MS).to_vec()
+    arrived(lines(numbers), START_MS)
 }
 
 /// What is left of a newest segment after `open`.
 fn opened(bytes: &[u8]) -> Vec<u8> {
     let root = holding(bytes);
     let recovered = open(root.path(), Clock::system()).unwrap();
-    let files = recovered.files_from(0).unwrap();
+    let files = paths(&recovered, 0);
     assert_eq!(recovered.last_arrival(), (!files.is_empty()).then_some(START_MS));
     files.first().map_or(Vec::new(), |path| fs::read(path).unwrap())
 }
@@ -93,34 +93,34 @@ fn an_empty_data_directory_holds_nothing_and_nothing_is_made_in_it() {
     let dir = root.path().join("data");
     let recovered = open(&dir, Clock::system()).unwrap();
     assert_eq!(recovered.last_arrival(), None);
-    assert!(recovered.files_from(0).unwrap().is_empty());
+    assert!(paths(&recovered, 0).is_empty());
     assert!(!dir.exists());
 }
 
 #[test]
 fn files_from_a_time_hold_all_that_came_since_in_order_and_little_more() {
     let root = tempfile::tempdir().unwrap();
-    let (log_dir, archive) = (root.path().join("log"), root.path().join("archive"));
+    let (log_dir, archive) = (root.path().join("log"), archive_in(root.path()));
     fs::create_dir(&log_dir).unwrap();
     // Two events a segment, the second half a second before the next segment: some share a second,
     // some an arrival.
     let first_ms = |sequence: u64| START_MS + sequence * 700;
     for sequence in 1..=12 {
-        let mut both = lines([sequence]).arrived(first_ms(sequence)).to_vec();
+        let mut both = arrived(lines([sequence]), first_ms(sequence));
         let last_ms = first_ms(sequence) + if sequence % 3 == 0 { 700 } else { 300 };
-        both.extend_from_slice(lines([sequence + 100]).arrived(last_ms));
+        both.extend(arrived(lines([sequence + 100]), last_ms));
         let path = segment::path(&log_dir, sequence);
         fs::write(&path, both).unwrap();
         if sequence <= 8 {
-            archive::seal(&path, sequence, &archive).unwrap();
+            archive::seal(&path, sequence, &*archive).unwrap();
         }
     }
     let recovered = open(root.path(), Clock::system()).unwrap();
-    let all = recovered.files_from(0).unwrap();
+    let all = paths(&recovered, 0);
     let order: Vec<_> = all.iter().map(|path| events(path)[0].0).collect();
     assert_eq!(order, (1..=12).collect::<Vec<_>>());
     for from_ms in (START_MS..START_MS + 11_000).step_by(50) {
-        let files = recovered.files_from(from_ms).unwrap();
+        let files = paths(&recovered, from_ms);
         assert!(all.ends_with(&files));
         let left_out = &all[..all.len() - files.len()];
         let arrivals = left_out.iter().flat_map(|path| events(path));
@@ -129,5 +129,5 @@ fn files_from_a_time_hold_all_that_came_since_in_order_and_little_more() {
         let old = files.iter().filter(|path| events(path).iter().all(|(_, ms)| *ms < from_ms));
         assert!(old.count() <= 3, "{from_ms}");
     }
-    assert!(recovered.files_from(u64::MAX).unwrap().is_empty());
+    assert!(paths(&recovered, u64::MAX).is_empty());
 }

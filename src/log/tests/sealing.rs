@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use super::*;
 use crate::ingest::event::{Event, Reading};
 use crate::ingest::lines::Block;
-use crate::ingest::{decode, inputs, units};
+use crate::ingest::{decode, units};
 
 /// Waits until the data directory holds these numbers of segments and objects.
 fn wait_for(dir: &Path, segments: usize, objects: usize) {
@@ -25,8 +25,7 @@ fn two_segments() -> tempfile::TempDir {
     let log = root.path().join("log");
     fs::create_dir(&log).unwrap();
     for number in 0..2 {
-        let mut lines = lines([number]);
-        let text = lines.arrived(START_MS + number);
+        let text = arrived(lines([number]), START_MS + number);
         fs::write(segment::path(&log, number + 1), text).unwrap();
     }
     root
@@ -98,7 +97,8 @@ fn sealing_again_after_a_crash_at_any_step_comes_to_the_same() {
     let hidden = copy(untouched.path());
     let folder = hidden.path().join(expected[0].0.parent().unwrap());
     fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join(".1.gz"), &expected[0].1[..9]).unwrap();
+    let name = expected[0].0.file_name().unwrap().to_str().unwrap();
+    fs::write(folder.join(format!(".{name}")), &expected[0].1[..9]).unwrap();
     assert_eq!(recovered(hidden.path()), [(0, START_MS), (1, START_MS + 1)]);
     assert_eq!(seal_all(hidden.path()), expected);
 
@@ -132,13 +132,14 @@ fn a_seal_that_fails_keeps_its_segment_and_those_after_it_until_it_is_tried_agai
     let root = two_segments();
     let folder = root.path().join("archive/2021/05/05/18");
     fs::create_dir_all(&folder).unwrap();
-    let hidden = folder.join(".1.gz");
+    let names = [1, 2].map(|sequence| archive::name(START_MS + sequence - 1, sequence));
+    let hidden = folder.join(format!(".{}", names[0].rsplit('/').next().unwrap()));
     let fill_disk = || symlink("/dev/full", &hidden).unwrap();
 
     fill_disk();
     let first = segment::path(&root.path().join("log"), 1);
-    let error = archive::seal(&first, 1, &root.path().join("archive")).unwrap_err().to_string();
-    assert!(error.contains(".1.gz': No space left on device"), "{error}");
+    let error = archive::seal(&first, 1, &*archive_in(root.path())).unwrap_err().to_string();
+    assert!(error.contains(&names[0]) && error.contains("No space left on device"), "{error}");
     assert_eq!(files(root.path()).len(), 2, "what could not be written is gone, the segments stay");
 
     // The sealer fails once, too, as the same place waits for it.
@@ -163,7 +164,7 @@ fn a_replay_reads_the_archive() {
     wait_for(root.path(), 0, 1);
     log.close();
 
-    let inputs = inputs::list(&[root.path().join("archive")]).unwrap();
+    let inputs = open(root.path(), Clock::system()).unwrap().inputs_from(0).unwrap();
     let unit = units::units(&inputs)[0];
     let mut reader = units::open(&inputs[0], unit, &ProgressBar::hidden()).unwrap();
     let Block::Lines(block) = reader.next_block() else { panic!("no lines") };

@@ -15,8 +15,8 @@ fn an_advance_follows_a_batch_as_soon_as_its_tick_is_over() {
     for (arrival, end) in [(1, 11), (19, 21), (30, 31), (31, 41)] {
         time.set(START_MS + arrival);
         append(&log, arrival).unwrap();
-        let arrival = Delivery::Batch { arrival: START_MS + arrival, payload: arrival };
-        assert_eq!(next(&delivered), arrival);
+        let at = START_MS + arrival;
+        assert_eq!(next(&delivered), Delivery::Batch { from: at, arrival: at, payload: arrival });
         time.set(START_MS + end - 1);
         time.set(START_MS + end);
         assert_eq!(next(&delivered), Delivery::Advance(START_MS + end));
@@ -91,4 +91,16 @@ fn a_close_ends_the_tick_at_hand() {
     append(&log, 0).unwrap();
     log.close();
     assert_eq!(delivered.iter().last(), Some(Delivery::Advance(START_MS + 11)));
+}
+
+#[test]
+fn an_idle_log_whose_clock_follows_a_source_advances_as_the_source_does() {
+    let root = tempfile::tempdir().unwrap();
+    let (clock, source) = Clock::system().followed();
+    source.reach(START_MS);
+    let (log, delivered) = start(root.path(), clock);
+    assert_eq!(next(&delivered), Delivery::Advance(START_MS));
+    source.reach(START_MS + 60_000);
+    assert_eq!(next(&delivered), Delivery::Advance(START_MS + 60_000));
+    log.close();
 }

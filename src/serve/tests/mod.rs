@@ -35,6 +35,7 @@ use crate::feeds::Feeds;
 use crate::health::Health;
 use crate::log;
 use crate::publish::Objects;
+use crate::store::Directory;
 
 /// When all events arrive.
 const ARRIVAL_MS: u64 = 1_620_240_001_001;
@@ -99,7 +100,9 @@ impl Service {
         let (clock, _) = log::Clock::manual(ARRIVAL_MS);
         let health = Health::default();
         let letters = DeadLetters::open(dir.path(), clock.clone(), &health).unwrap();
-        let log = log::open(dir.path(), clock).unwrap().start(|_| {}).unwrap();
+        let archive = Arc::new(Directory::new(dir.path().join("archive")));
+        let log = log::open(dir.path(), archive, clock).unwrap();
+        let log = log.start(health.part("archive"), |_| {}).unwrap();
         let lag_ms = Arc::new(AtomicU64::new(0));
         let lagging = Arc::clone(&lag_ms);
         let lag = move || Duration::from_millis(lagging.load(Ordering::Relaxed));

@@ -1,0 +1,45 @@
+//! A build without the feature `aws`, which knows no Kinesis.
+
+use std::path::Path;
+
+use thiserror::Error;
+use tokio::sync::watch;
+
+use super::{Sinks, SourceConfig, StreamName};
+use crate::health::Part;
+use crate::log::SourceTime;
+use crate::remote::Remote;
+
+/// A stream that can be read; there is none.
+#[derive(Debug)]
+pub enum Source {}
+
+/// A stream that cannot be read.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// As none can.
+    #[error("cannot read '{0}': this velodrome knows no Kinesis; build it with --features aws")]
+    Unknown(StreamName),
+}
+
+impl Source {
+    /// Finds no stream.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn open(
+        config: &SourceConfig,
+        _: &Remote,
+        _: &Path,
+        _: Option<u64>,
+        _: u64,
+        _: SourceTime,
+    ) -> Result<Self, SourceError> {
+        Err(SourceError::Unknown(config.stream.clone()))
+    }
+
+    /// Is never called.
+    pub async fn run(self, _: Sinks, _: Part, _: watch::Receiver<bool>) {
+        match self {}
+    }
+}
