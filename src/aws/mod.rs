@@ -12,6 +12,7 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_types::service_config::ServiceConfigKey;
@@ -77,7 +78,7 @@ impl Aws {
         let none = || AwsError::NoCredentials("no provider".to_owned());
         let provider = config.credentials_provider().ok_or_else(none)?;
         let credentials = runtime.block_on(provider.provide_credentials());
-        credentials.map_err(|error| AwsError::NoCredentials(error::innermost(&error)))?;
+        credentials.map_err(|error| AwsError::NoCredentials(reason(&error)))?;
         Ok(Self { config, runtime: runtime.clone() })
     }
 
@@ -104,4 +105,11 @@ impl Aws {
     pub fn region(&self) -> &str {
         self.config.region().map_or("none", |region| region.as_ref())
     }
+}
+
+/// Why there are no credentials, in one line: where all places lack them, the SDK lists them below it.
+fn reason(error: &CredentialsError) -> String {
+    let reason = error::innermost(error);
+    let first = reason.lines().next().unwrap_or_default();
+    first.strip_suffix(". Attempted:").unwrap_or(first).to_owned()
 }

@@ -20,7 +20,7 @@ use crate::serve;
 use crate::serve::auth::Auth;
 use crate::serve::limits::Limits;
 use crate::service::{ARCHIVE, Config, Directory, HISTORY, Service};
-use crate::simulate::drive::{Drive, Rate, drive};
+use crate::simulate::drive::{Drive, Events, Rate, To, drive};
 use crate::simulate::{Parameters, RACE_INTERVAL_MS, Workload};
 use crate::store::{self, Location};
 
@@ -97,13 +97,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let tour = tour(&url, workload.race(0).id, &data);
     let told = OnceLock::new();
     let racing = Drive {
-        to: url,
-        token: None,
+        to: To::Service { url, token: None },
         rate: Rate::Factor(1.0),
         connections: NonZeroUsize::MIN,
         batch: NonZeroUsize::new(500).unwrap_or(NonZeroUsize::MIN),
     };
-    let raced = drive(&workload, &racing, &stop, |so_far| {
+    let raced = drive(&Events::Simulated(workload), &racing, &stop, |so_far| {
         // Once all have ridden a second, each command shows something.
         if so_far.events >= u64::from(CLASSES) * u64::from(RACERS_A_RACE) {
             told.get_or_init(|| super::print(&tour));

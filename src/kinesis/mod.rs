@@ -24,6 +24,8 @@ pub mod positions;
 #[cfg(feature = "aws")]
 mod progress;
 #[cfg(feature = "aws")]
+pub mod put;
+#[cfg(feature = "aws")]
 mod reading;
 #[cfg(feature = "aws")]
 pub mod shard;
@@ -49,7 +51,7 @@ use crate::log::Log;
 pub use source::{Source, SourceError};
 pub use start::{Start, StartError};
 #[cfg(not(feature = "aws"))]
-pub use without::{Source, SourceError};
+pub use without::{NoAws, Source, SourceError};
 
 /// How a stream is told from paths and addresses.
 const SCHEME: &str = "kinesis:";

@@ -10,6 +10,11 @@ use crate::health::Part;
 use crate::log::SourceTime;
 use crate::remote::Remote;
 
+/// A stream that this build cannot use.
+#[derive(Debug, Error)]
+#[error("cannot use '{0}': this velodrome knows no Kinesis; build it with --features aws")]
+pub struct NoAws(pub StreamName);
+
 /// A stream that can be read; there is none.
 #[derive(Debug)]
 pub enum Source {}
@@ -18,8 +23,8 @@ pub enum Source {}
 #[derive(Debug, Error)]
 pub enum SourceError {
     /// As none can.
-    #[error("cannot read '{0}': this velodrome knows no Kinesis; build it with --features aws")]
-    Unknown(StreamName),
+    #[error(transparent)]
+    Unknown(NoAws),
 }
 
 impl Source {
@@ -35,7 +40,7 @@ impl Source {
         _: u64,
         _: SourceTime,
     ) -> Result<Self, SourceError> {
-        Err(SourceError::Unknown(config.stream.clone()))
+        Err(SourceError::Unknown(NoAws(config.stream.clone())))
     }
 
     /// Is never called.

@@ -1,6 +1,6 @@
 //! Simulated racing: the telemetry and view events of races that start every five minutes.
 //!
-//! Everything but the two writers and the drive is a pure function of [`Parameters`]: no clock, no file and no
+//! Everything but the two writers, the drive and what it reads of files is a pure function of [`Parameters`]: no clock, no file and no
 //! thread takes part, so the same parameters are the same bytes on any machine. Each second of each
 //! race has a generator of its own, so that any part of the workload can be made without the parts
 //! before it. A race's lines arrive before the first line of the next race does.
@@ -12,6 +12,7 @@ mod lines;
 pub mod objects;
 mod race;
 mod random;
+mod recorded;
 pub mod stream;
 
 use thiserror::Error;
@@ -19,6 +20,7 @@ use thiserror::Error;
 pub use batch::{Batch, Line};
 pub use race::Race;
 use random::Share;
+pub use recorded::{Recorded, RecordedError};
 
 /// From the start of one race to the start of the next, in ms.
 pub const RACE_INTERVAL_MS: u64 = 300_000;

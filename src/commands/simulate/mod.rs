@@ -1,4 +1,5 @@
-//! `velodrome simulate`: a workload to a file, a pipe or a directory of objects, or to a service.
+//! `velodrome simulate`: a workload to a file, a pipe or a directory of objects; or it, or the events of files, to
+//! a service or a stream.
 
 mod drive;
 mod write;
@@ -7,9 +8,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use tokio::runtime::Runtime;
 
-use crate::simulate::{Parameters, Workload};
+use crate::remote::Remote;
+use crate::simulate::drive::Events;
+use crate::simulate::{Parameters, Recorded, Workload};
 
 const DEFAULT: Parameters = Parameters::DEFAULT;
 
@@ -54,16 +59,18 @@ struct Target {
     /// gzip objects as Firehose delivers them, one a race.
     #[arg(long, env = "VELODROME_OUT", value_name = "PATH")]
     out: Option<PathBuf>,
-    /// Address of a running service to post to, as http://host:port.
+    /// Address of a running service to post to, as http://host:port, or a Kinesis stream to put into, as
+    /// kinesis:name.
     #[arg(long, env = "VELODROME_TO", value_name = "URL")]
     to: Option<String>,
 }
 
-/// Writes the workload, or drives a service with it; then the status is 1 where the service did not
-/// show what it had acknowledged.
+/// Writes the workload, or drives a service or a stream with it or the events of files; then the status is 1
+/// where the service did not show what it had acknowledged.
 ///
 /// # Errors
-/// Arguments out of their range, an output that cannot be written, a service that cannot be driven.
+/// Arguments out of their range, files that cannot be read, an output that cannot be written, a service or stream
+/// that cannot be driven.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let workload = |default_start_ms| {
         Workload::new(Parameters {
@@ -78,7 +85,16 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         })
     };
     match args.target {
-        Target { to: Some(to), .. } => drive::run(&workload(now_ms())?, to, args.drive),
+        Target { to: Some(to), .. } => {
+            // What is asked of AWS runs there, as long as the drive.
+            let runtime = Runtime::new().context("cannot start threads")?;
+            let remote = Remote::new(args.drive.endpoint.url.clone(), runtime.handle().clone());
+            let events = match &args.drive.events[..] {
+                [] => Events::Simulated(workload(now_ms())?),
+                paths => Events::Recorded(Recorded::list(paths, &remote)?),
+            };
+            drive::run(&events, drive::target(to, &args.drive, &remote)?, args.drive)
+        }
         // That there is one is clap's to see to.
         Target { out, .. } => write::run(&workload(DEFAULT.start_ms)?, &out.unwrap_or_default()),
     }
@@ -90,10 +106,15 @@ fn now_ms() -> u64 {
     now.unwrap_or_default().as_millis() as u64
 }
 
-/// A bar on standard error, hidden where that is no terminal.
-fn bar(lines: u64) -> ProgressBar {
-    let template = "{wide_bar} {human_pos} of {human_len} events, {per_sec}, {eta} left {msg}";
+/// A bar on standard error, hidden where that is no terminal; without a length where nobody knows how many lines
+/// there are.
+fn bar(lines: Option<u64>) -> ProgressBar {
+    let template = match lines {
+        Some(_) => "{wide_bar} {human_pos} of {human_len} events, {per_sec}, {eta} left {msg}",
+        None => "{spinner} {human_pos} events, {per_sec} {msg}",
+    };
     let style = ProgressStyle::with_template(template);
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(lines).with_style(style).with_finish(ProgressFinish::AndClear)
+    let bar = lines.map_or_else(ProgressBar::no_length, ProgressBar::new);
+    bar.with_style(style).with_finish(ProgressFinish::AndClear)
 }

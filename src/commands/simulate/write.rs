@@ -17,7 +17,7 @@ use crate::simulate::{Workload, objects, stream};
 /// Writes `workload` to `out` and tells on standard error how much it was.
 pub(super) fn run(workload: &Workload, out: &Path) -> anyhow::Result<ExitCode> {
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let bar = super::bar(workload.expected_lines());
+    let bar = super::bar(Some(workload.expected_lines()));
     let progress = |lines| bar.inc(lines);
     let begin = Instant::now();
 

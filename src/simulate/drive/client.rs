@@ -8,13 +8,14 @@ use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use ureq::http::{HeaderValue, Response, Uri};
 use ureq::{Agent, Body, RequestBuilder};
 
+use super::DriveError;
 use super::posts::Sample;
-use super::{Drive, DriveError};
 
 /// A request that takes longer has failed: twice what a read waits for `after`.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Too many requests, unavailable, not included in time, no room left: these pass.
-const PASSING: [u16; 4] = [429, 503, 504, 507];
+const PASSING: [u16; 4] = [TOO_MANY, 503, 504, 507];
+const TOO_MANY: u16 = 429;
 /// How much is shown of an answer that is no error of the service's, in characters.
 const EXCERPT: usize = 200;
 
@@ -49,6 +50,8 @@ pub(super) enum Failure {
         reason: String,
         /// When, as the service told.
         retry_after: Option<Duration>,
+        /// Whether it was too much at a time.
+        is_throttled: bool,
     },
     /// Sending it again changes nothing.
     Final(DriveError),
@@ -78,16 +81,16 @@ struct Message {
 
 impl Client {
     /// Connects at the first request.
-    pub(super) fn new(drive: &Drive) -> Result<Self, DriveError> {
-        let to = drive.to.trim_end_matches('/').to_owned();
+    pub(super) fn new(url: &str, token: Option<&str>) -> Result<Self, DriveError> {
+        let to = url.trim_end_matches('/').to_owned();
         let is_service = |uri: &Uri| {
             uri.scheme_str() == Some("http") && uri.path() == "/" && uri.query().is_none()
         };
         if !to.parse().is_ok_and(|uri| is_service(&uri)) {
-            return Err(DriveError::Address(drive.to.clone()));
+            return Err(DriveError::Address(url.to_owned()));
         }
-        let bearer = |token| HeaderValue::try_from(format!("Bearer {token}"));
-        let authorization = drive.token.as_ref().map(bearer).transpose();
+        let bearer = |token: &str| HeaderValue::try_from(format!("Bearer {token}"));
+        let authorization = token.map(bearer).transpose();
         let authorization = authorization.map_err(|_| DriveError::Token)?;
         let agent = Agent::config_builder()
             .http_status_as_error(false)
@@ -141,8 +144,11 @@ impl Client {
 
 /// Status and body, which is read to its end, so that the connection can be used again.
 fn answer(url: &str, sent: Result<Response<Body>, ureq::Error>) -> Result<(u16, Vec<u8>), Failure> {
-    let lost =
-        |error: ureq::Error| Failure::Passing { reason: error.to_string(), retry_after: None };
+    let lost = |error: ureq::Error| Failure::Passing {
+        reason: error.to_string(),
+        retry_after: None,
+        is_throttled: false,
+    };
     let mut response = sent.map_err(lost)?;
     let body = response.body_mut().read_to_vec().map_err(lost)?;
     let status = response.status().as_u16();
@@ -150,7 +156,8 @@ fn answer(url: &str, sent: Result<Response<Body>, ureq::Error>) -> Result<(u16, 
         let retry_after = response.headers().get(RETRY_AFTER);
         let retry_after = retry_after.and_then(|value| value.to_str().ok()?.parse().ok());
         let reason = format!("'{url}' answered {status}: {}", message(&body));
-        return Err(Failure::Passing { reason, retry_after: retry_after.map(Duration::from_secs) });
+        let retry_after = retry_after.map(Duration::from_secs);
+        return Err(Failure::Passing { reason, retry_after, is_throttled: status == TOO_MANY });
     }
     Ok((status, body))
 }
@@ -174,20 +181,19 @@ fn message(body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::drive_to;
     use super::*;
 
     #[test]
     fn take_an_address_of_a_service_and_nothing_else() {
         for to in ["http://127.0.0.1:80", "http://localhost/", "http://[::1]:8080"] {
-            assert!(Client::new(&drive_to(to)).is_ok(), "{to}");
+            assert!(Client::new(to, None).is_ok(), "{to}");
         }
         for to in ["", "localhost:80", "https://host", "http://", "http://host/v1", "http://h/?a=b"]
         {
-            let error = Client::new(&drive_to(to)).unwrap_err().to_string();
+            let error = Client::new(to, None).unwrap_err().to_string();
             assert!(error.starts_with(&format!("'{to}' is no address")), "{error}");
         }
-        let drive = Drive { token: Some("line\nbreak".to_owned()), ..drive_to("http://host") };
-        assert!(matches!(Client::new(&drive), Err(DriveError::Token)));
+        let client = Client::new("http://host", Some("line\nbreak"));
+        assert!(matches!(client, Err(DriveError::Token)));
     }
 }

@@ -1,23 +1,59 @@
 //! One connection: posts and probes, one after the other.
 
-use std::sync::Mutex;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::Scope;
 use std::time::Duration;
 
 use super::super::random::Random;
-use super::DriveError;
 use super::client::{Client, Failure};
 use super::course::Course;
-use super::posts::Post;
+use super::posts::{self, Post};
 use super::rate::TICK;
+use super::{Drive, DriveError, Events};
 
+/// Posts that wait, for each connection: with ticks of 20 ms and 8 connections a third of a second,
+/// in which the next lines are made.
+const AHEAD: usize = 2;
 /// Where posts must not wait, or wait already, one in this many is looked for.
 const PROBE_ONE_IN: u64 = 16;
 /// First wait before sending again, in ms, and the greatest: from a group commit to a restart.
 const PAUSE_MS: (u64, u64) = (50, 2_000);
 
+/// Starts a connection for each of `clients`, and what makes their posts; each keeps `driving` until it ends.
+pub(super) fn start<'scope, 'env>(
+    scope: &'scope Scope<'scope, 'env>,
+    clients: Vec<Client>,
+    events: &'env Events,
+    drive: &'env Drive,
+    course: &'scope Course<'_>,
+    driving: SyncSender<()>,
+) {
+    let (sender, posts) = sync_channel(clients.len() * AHEAD);
+    let posts = Arc::new(Mutex::new(posts));
+    // With the last connection the queue is gone, which ends this thread.
+    scope.spawn(move || {
+        let mut posts = posts::posts(events, drive);
+        posts.try_for_each(|post| match post {
+            Ok(post) => sender.send(post).ok(),
+            Err(error) => {
+                course.fail(error.into());
+                None
+            }
+        })
+    });
+    for (number, client) in clients.into_iter().enumerate() {
+        let (posts, driving) = (Arc::clone(&posts), driving.clone());
+        let connection = Connection::new(number, client, course);
+        scope.spawn(move || {
+            connection.run(&posts);
+            drop(driving);
+        });
+    }
+}
+
 /// A connection and its way through the drive.
-pub(super) struct Connection<'a> {
+struct Connection<'a> {
     client: Client,
     course: &'a Course<'a>,
     /// Spreads the times at which connections send again.
@@ -27,12 +63,12 @@ pub(super) struct Connection<'a> {
 
 impl<'a> Connection<'a> {
     /// Connection `number` (from 0) of the drive.
-    pub(super) fn new(number: usize, client: Client, course: &'a Course<'a>) -> Self {
+    fn new(number: usize, client: Client, course: &'a Course<'a>) -> Self {
         Self { client, course, random: Random::new(number as u64, 0, 0), posts: 0 }
     }
 
     /// Sends `posts` until there are no more, or the drive is over.
-    pub(super) fn run(mut self, posts: &Mutex<Receiver<Post>>) {
+    fn run(mut self, posts: &Mutex<Receiver<Post>>) {
         let next = || posts.lock().ok()?.recv().ok();
         while let Some(post) = next().filter(|_| !self.course.is_over()) {
             if let Err(error) = self.send(&post) {
@@ -79,11 +115,14 @@ impl<'a> Connection<'a> {
         let first = self.course.now();
         let mut tries = 0;
         loop {
-            let (reason, retry_after) = match ask(&self.client, self.course) {
+            let (reason, retry_after, is_throttled) = match ask(&self.client, self.course) {
                 Ok(answer) => return Ok(Some(answer)),
                 Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Passing { reason, retry_after }) => (reason, retry_after),
+                Err(Failure::Passing { reason, retry_after, is_throttled }) => {
+                    (reason, retry_after, is_throttled)
+                }
             };
+            self.course.tally().throttled += u64::from(is_throttled);
             if self.course.is_silent_since(first) {
                 let (to, seconds) = (self.client.to.clone(), self.course.patience.as_secs());
                 return Err(DriveError::Silent { to, seconds, reason });
@@ -105,7 +144,7 @@ fn is_probed(number: u64, lag: Option<Duration>) -> bool {
 
 /// How long to wait after `tries` waits: what the service asked for, if it asked, or twice as long
 /// each time, of which `chance` (0 to 1) takes up to half away.
-fn pause(retry_after: Option<Duration>, tries: u32, chance: f64) -> Duration {
+pub(super) fn pause(retry_after: Option<Duration>, tries: u32, chance: f64) -> Duration {
     let (first_ms, most_ms) = PAUSE_MS;
     let pause_ms = first_ms.saturating_mul(2_u64.saturating_pow(tries)).min(most_ms);
     let own = Duration::from_millis(pause_ms).mul_f64(1.0 - chance / 2.0);

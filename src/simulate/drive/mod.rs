@@ -1,14 +1,19 @@
-//! Drives a running service over HTTP: the lines of a workload are posted when they arrive, and what
-//! was acknowledged is looked for.
+//! Drives a running service over HTTP, or a Kinesis stream: lines are sent when they arrive, and what a service
+//! acknowledged is looked for.
 //!
-//! One thread makes the posts, in order of arrival, and a thread a connection sends them; between
-//! them is a queue with a bound. Nothing is lost on the way: what a service turns away at first is
-//! sent again, which changes nothing where it was taken after all.
+//! One thread makes what is sent, in order of arrival, and a thread a connection sends it; between
+//! them are queues with a bound. Nothing is lost on the way: what is turned away at first is sent
+//! again, which changes nothing where it was taken after all.
 
 mod client;
 mod connection;
 mod course;
+mod events;
+#[cfg(feature = "aws")]
+mod lane;
 mod posts;
+#[cfg(feature = "aws")]
+mod puts;
 mod rate;
 mod report;
 mod tally;
@@ -16,22 +21,20 @@ mod tally;
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use thiserror::Error;
 
-use super::Workload;
+use super::RecordedError;
+#[cfg(feature = "aws")]
+use crate::kinesis::put::{PutError, Writer};
 use client::Client;
-use connection::Connection;
 use course::Course;
+pub use events::Events;
 pub use rate::{Rate, RateError};
 pub use report::{Latency, Report, Snapshot};
 
-/// Posts that wait, for each connection: with ticks of 20 ms and 8 connections a third of a second,
-/// in which the next lines are made.
-const AHEAD: usize = 2;
 /// A thread a connection: what one machine starts without preparation.
 const CONNECTIONS_MAX: usize = 1_000;
 /// A service that restarts is back long before this.
@@ -39,19 +42,32 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often progress is told.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Where to drive a workload to, and how.
-#[derive(Clone, Debug, PartialEq)]
+/// Where to drive events to, and how.
+#[derive(Clone, Debug)]
 pub struct Drive {
-    /// The service, as `http://host:port`.
-    pub to: String,
-    /// What the service knows the sender by.
-    pub token: Option<String>,
-    /// How fast to go through the workload's time.
+    /// Where to.
+    pub to: To,
+    /// How fast to go through the events' time.
     pub rate: Rate,
-    /// How many posts can be under way at once, at most 1,000.
+    /// How many requests can be under way at once, at most 1,000.
     pub connections: NonZeroUsize,
-    /// Most events in one post.
+    /// Most events in one request; a stream takes 500.
     pub batch: NonZeroUsize,
+}
+
+/// Where to drive events to.
+#[derive(Clone, Debug)]
+pub enum To {
+    /// A service that is running.
+    Service {
+        /// Its address, as `http://host:port`.
+        url: String,
+        /// What it knows the sender by.
+        token: Option<String>,
+    },
+    /// A Kinesis stream.
+    #[cfg(feature = "aws")]
+    Stream(Writer),
 }
 
 /// A drive that cannot go on.
@@ -94,31 +110,38 @@ pub enum DriveError {
         /// Why the last try failed.
         reason: String,
     },
+    /// The stream takes nothing.
+    #[cfg(feature = "aws")]
+    #[error(transparent)]
+    Put(#[from] PutError),
+    /// Events that cannot be read.
+    #[error(transparent)]
+    Recorded(#[from] RecordedError),
     /// Latencies that cannot be counted.
     #[error(transparent)]
     Histogram(#[from] hdrhistogram::CreationError),
 }
 
-/// Drives `workload` to a service until it ends or `stop` is set, and gives the report so far either
+/// Sends `events` until they end or `stop` is set, and gives the report so far either
 /// way. `progress` is told about once a second.
 ///
 /// Once `stop` is set, what is under way is waited for, 10 s at most, and not sent again.
 ///
 /// # Errors
 /// An address, token or number of connections that cannot be used; an answer that sending again
-/// does not change; nothing acknowledged for 60 s.
+/// does not change; files that cannot be read; nothing acknowledged for 60 s.
 pub fn drive(
-    workload: &Workload,
+    events: &Events,
     drive: &Drive,
     stop: &AtomicBool,
     progress: impl Fn(&Snapshot) + Sync,
 ) -> Result<Report, DriveError> {
-    run(workload, drive, PATIENCE, stop, progress)
+    run(events, drive, PATIENCE, stop, progress)
 }
 
 /// The same, giving up after `patience`.
 fn run(
-    workload: &Workload,
+    events: &Events,
     drive: &Drive,
     patience: Duration,
     stop: &AtomicBool,
@@ -128,29 +151,25 @@ fn run(
     if connections > CONNECTIONS_MAX {
         return Err(DriveError::Connections(connections));
     }
-    let clients = (0..connections).map(|_| Client::new(drive)).collect::<Result<Vec<_>, _>>()?;
     let course = Course::begin(patience, stop)?;
-    let (sender, posts) = sync_channel(connections * AHEAD);
-    let posts = Arc::new(Mutex::new(posts));
     // Nothing is ever sent here: it disconnects with the last connection.
     let (driving, ended) = sync_channel::<()>(0);
     thread::scope(|scope| {
-        // With the last connection the queue is gone, which ends this thread.
-        scope.spawn(move || posts::posts(workload, drive).try_for_each(|post| sender.send(post)));
-        for (number, client) in clients.into_iter().enumerate() {
-            let (posts, driving) = (Arc::clone(&posts), driving.clone());
-            let connection = Connection::new(number, client, &course);
-            scope.spawn(move || {
-                connection.run(&posts);
-                drop(driving);
-            });
+        match &drive.to {
+            To::Service { url, token } => {
+                let client = || Client::new(url, token.as_deref());
+                let clients = (0..connections).map(|_| client()).collect::<Result<Vec<_>, _>>()?;
+                connection::start(scope, clients, events, drive, &course, driving);
+            }
+            #[cfg(feature = "aws")]
+            To::Stream(writer) => puts::start(scope, writer, events, drive, &course, driving),
         }
-        drop((posts, driving));
         while ended.recv_timeout(PROGRESS_INTERVAL) == Err(RecvTimeoutError::Timeout) {
             progress(&course.snapshot());
         }
-    });
-    course.finish()
+        Ok(())
+    })
+    .and_then(|()| course.finish())
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::super::{Batch, Workload};
-use super::Drive;
+use super::super::{Batch, RecordedError};
+use super::{Drive, Events};
 
 /// Lines that go in one POST, in the order of their arrival.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(super) struct Post {
     text: Range<usize>,
     /// When to send it, from the beginning of the drive; none where it is due at once.
     pub(super) due: Option<Duration>,
+    /// Whether standings show it once it is acknowledged.
+    is_shown: bool,
 }
 
 /// What a race event tells of its racer.
@@ -34,21 +36,29 @@ impl Post {
         self.batch.text().get(self.text.clone()).unwrap_or_default()
     }
 
-    /// The first race event, if there is one.
+    /// The first race event that standings show, if there is one.
     pub(super) fn sample(&self) -> Option<Sample> {
-        let mut lines = self.text().split_inclusive(|&byte| byte == b'\n');
-        lines.find_map(|line| serde_json::from_slice(line).ok())
+        let lines = self.text().split_inclusive(|&byte| byte == b'\n');
+        lines.filter(|_| self.is_shown).find_map(|line| serde_json::from_slice(line).ok())
     }
 }
 
-/// All posts of `workload`, made as they are taken.
-pub(super) fn posts(workload: &Workload, drive: &Drive) -> impl Iterator<Item = Post> {
-    let batches = (0..workload.races()).flat_map(|window| workload.window(window));
-    batches.flat_map(|batch| cut(batch, workload.parameters.start_ms, drive))
+/// All posts of `events`, made as they are taken, until there is an error.
+pub(super) fn posts(
+    events: &Events,
+    drive: &Drive,
+) -> impl Iterator<Item = Result<Post, RecordedError>> {
+    let is_shown = events.are_shown();
+    events.batches().flat_map(move |batch| match batch {
+        Ok((start_ms, batch)) => {
+            cut(batch, start_ms, drive, is_shown).into_iter().map(Ok).collect()
+        }
+        Err(error) => vec![Err(error)],
+    })
 }
 
 /// What of `batch` is due together goes together, as far as a post has room.
-fn cut(batch: Batch, start_ms: u64, drive: &Drive) -> Vec<Post> {
+fn cut(batch: Batch, start_ms: u64, drive: &Drive, is_shown: bool) -> Vec<Post> {
     let batch = Arc::new(batch);
     let after_ms = |arrival_ms: u64| arrival_ms.saturating_sub(start_ms);
     let lines =
@@ -60,7 +70,7 @@ fn cut(batch: Batch, start_ms: u64, drive: &Drive) -> Vec<Post> {
         let end = begin + lines.iter().map(|(_, bytes)| bytes).sum::<usize>();
         let (batch, text) = (Arc::clone(&batch), begin..end);
         begin = end;
-        Post { batch, text, due: lines.first().and_then(|(due, _)| *due) }
+        Post { batch, text, due: lines.first().and_then(|(due, _)| *due), is_shown }
     };
     together.flat_map(|lines| lines.chunks(drive.batch.get())).map(post).collect()
 }
@@ -80,8 +90,9 @@ mod tests {
         let workload = small();
         let all: Vec<u8> = workload.window(0).flat_map(|batch| batch.text().to_vec()).collect();
         for rate in [Rate::Max, Rate::Factor(1_000.0)] {
-            let drive = Drive { rate, ..drive_to("") };
-            let posts: Vec<_> = posts(&workload, &drive).collect();
+            let (drive, events) =
+                (Drive { rate, ..drive_to("") }, Events::Simulated(workload.clone()));
+            let posts: Vec<_> = posts(&events, &drive).map(Result::unwrap).collect();
             assert!(posts.iter().flat_map(Post::text).eq(&all));
             assert_eq!(posts.iter().map(lines).max(), Some(drive.batch.get()));
         }
@@ -91,7 +102,8 @@ mod tests {
     fn hold_what_falls_due_in_one_tick_and_nothing_else() {
         let workload = small();
         let drive = Drive { rate: Rate::Factor(1.0), ..drive_to("") };
-        let posts: Vec<_> = posts(&workload, &drive).collect();
+        let events = Events::Simulated(workload.clone());
+        let posts: Vec<_> = posts(&events, &drive).map(Result::unwrap).collect();
         assert!(posts.is_sorted_by_key(|post| post.due));
         let mut lines = workload.window(0).flat_map(|batch| {
             let arrivals: Vec<_> = batch.lines().map(|line| line.arrival_ms).collect();
@@ -117,10 +129,12 @@ mod tests {
         let post = |lines: &[&str]| {
             let text = lines.join("\n").into_bytes();
             let text_range = 0..text.len();
-            Post { batch: Arc::new(Batch { text, ends: Vec::new() }), text: text_range, due: None }
+            let batch = Arc::new(Batch { text, ends: Vec::new() });
+            Post { batch, text: text_range, due: None, is_shown: true }
         };
         let sample = Sample { class_id: 2, race_id: 7, racer_id: 3, second: 4 };
         assert_eq!(post(&[view, &event(4), &event(5)]).sample(), Some(sample));
         assert_eq!(post(&[view]).sample(), None);
+        assert_eq!(Post { is_shown: false, ..post(&[&event(4)]) }.sample(), None);
     }
 }

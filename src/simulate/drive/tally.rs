@@ -20,8 +20,10 @@ pub(super) struct Tally {
     /// Why the first line was rejected.
     rejection: Option<String>,
     batches: u64,
-    /// How often a batch was sent once more.
+    /// How often something was sent once more.
     pub(super) resent: u64,
+    /// How often something was too much at a time.
+    pub(super) throttled: u64,
     /// When the last answer came, since the beginning of the drive.
     pub(super) last_acknowledged: Duration,
     /// How late the last batch was sent, and the latest; none where there is no schedule.
@@ -42,6 +44,7 @@ impl Tally {
             rejection: None,
             batches: 0,
             resent: 0,
+            throttled: 0,
             last_acknowledged: Duration::ZERO,
             lag: None,
             lag_max: None,
@@ -72,6 +75,35 @@ impl Tally {
         record(&mut self.acknowledgement, end.saturating_sub(begin));
     }
 
+    /// Counts a request that put records, of which those that were taken took so long each since they were
+    /// first sent, `lag` behind its schedule, and whose answer came at `end`.
+    #[cfg(feature = "aws")]
+    pub(super) fn put(
+        &mut self,
+        took: &[Duration],
+        throttled: usize,
+        end: Duration,
+        lag: Option<Duration>,
+    ) {
+        self.acknowledged += took.len() as u64;
+        self.throttled += throttled as u64;
+        self.batches += u64::from(!took.is_empty());
+        if !took.is_empty() || throttled > 0 {
+            self.last_acknowledged = self.last_acknowledged.max(end);
+        }
+        // A request of records that all go again tells nothing of the schedule.
+        self.lag = lag.or(self.lag);
+        self.lag_max = self.lag_max.max(lag);
+        took.iter().for_each(|took| record(&mut self.acknowledgement, *took));
+    }
+
+    /// Counts a line that no record can hold.
+    #[cfg(feature = "aws")]
+    pub(super) fn reject(&mut self, reason: String) {
+        self.rejected += 1;
+        self.rejection.get_or_insert(reason);
+    }
+
     /// Counts a look for an event, which was there `latency` after its POST began, or was not.
     pub(super) fn probe(&mut self, is_seen: bool, latency: Duration) {
         self.stale += u64::from(!is_seen);
@@ -92,6 +124,7 @@ impl Tally {
             rejection: self.rejection.clone(),
             batches: self.batches,
             resent: self.resent,
+            throttled: self.throttled,
             wall_seconds,
             events_per_second: self.acknowledged as f64 / wall_seconds.max(f64::MIN_POSITIVE),
             lag_ms_max: self.lag_max.map(ms),

@@ -1,3 +1,5 @@
 //! AWS as its own protocols have it: servers on loopback that speak them, the service's clients of them.
 
+mod faults;
+mod put;
 mod servers;

@@ -8,7 +8,7 @@ use std::thread;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_kinesis::types::{Shard, StreamStatus};
+use aws_sdk_kinesis::types::{Record, Shard, ShardIteratorType, StreamStatus};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -86,6 +86,32 @@ impl Kinesis {
     /// What a command is told to reach it.
     pub(crate) fn environment(&self) -> impl Iterator<Item = (&'static str, &str)> {
         CREDENTIALS.into_iter().chain([("AWS_ENDPOINT_URL_KINESIS", &self.server.url[..])])
+    }
+
+    /// Where it is.
+    pub(crate) fn url(&self) -> &str {
+        &self.server.url
+    }
+
+    /// The records of each shard, open and closed, in order: key and data.
+    pub(crate) fn records(&self, stream: &str) -> Vec<Vec<(String, Vec<u8>)>> {
+        let shards = self.shards(stream).into_iter();
+        shards.map(|shard| self.runtime.block_on(self.read(stream, &shard))).collect()
+    }
+
+    /// What is in a shard by now.
+    async fn read(&self, stream: &str, shard: &Shard) -> Vec<(String, Vec<u8>)> {
+        let from = self.client.get_shard_iterator().stream_name(stream).shard_id(&shard.shard_id);
+        let from = from.shard_iterator_type(ShardIteratorType::TrimHorizon).send().await.unwrap();
+        let (mut next, mut records) = (from.shard_iterator, Vec::new());
+        while let Some(from) = next {
+            let answer = self.client.get_records().shard_iterator(from).send().await.unwrap();
+            let is_end = answer.records.is_empty() && answer.millis_behind_latest == Some(0);
+            let record = |record: Record| (record.partition_key.unwrap(), record.data.into_inner());
+            records.extend(answer.records.into_iter().map(record));
+            next = answer.next_shard_iterator.filter(|_| !is_end);
+        }
+        records
     }
 
     /// Makes a stream, and waits until it is active.

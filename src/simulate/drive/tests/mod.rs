@@ -11,7 +11,7 @@ use std::time::Instant;
 use axum::response::IntoResponse;
 use serde_json::json;
 
-use super::super::Parameters;
+use super::super::{Parameters, Workload};
 use super::*;
 use fake::{Call, Fake, all_well, answer, standings};
 
@@ -21,10 +21,13 @@ pub(super) fn small() -> Workload {
     Workload::new(small).unwrap()
 }
 
+fn simulated(workload: Workload) -> Events {
+    Events::Simulated(workload)
+}
+
 pub(super) fn drive_to(to: &str) -> Drive {
     Drive {
-        to: to.to_owned(),
-        token: None,
+        to: To::Service { url: to.to_owned(), token: None },
         rate: Rate::Max,
         connections: NonZeroUsize::new(3).unwrap(),
         batch: NonZeroUsize::new(100).unwrap(),
@@ -32,7 +35,7 @@ pub(super) fn drive_to(to: &str) -> Drive {
 }
 
 fn drive_small(drive: &Drive) -> Result<Report, DriveError> {
-    super::drive(&small(), drive, &AtomicBool::new(false), |_| ())
+    super::drive(&simulated(small()), drive, &AtomicBool::new(false), |_| ())
 }
 
 /// How often each line was sent.
@@ -60,7 +63,8 @@ fn text() -> Vec<u8> {
 #[test]
 fn every_line_is_posted_once_and_one_batch_in_16_is_looked_for() {
     let fake = Fake::start(|_, call| all_well(call));
-    let drive = Drive { token: Some("secret".to_owned()), ..drive_to(&fake.address) };
+    let to = To::Service { url: fake.address.clone(), token: Some("secret".to_owned()) };
+    let drive = Drive { to, ..drive_to("") };
     let report = drive_small(&drive).unwrap();
 
     let posts = fake.posts();
@@ -181,7 +185,7 @@ fn what_the_service_turns_away_for_now_is_asked_again_and_nothing_is_lost() {
     assert!(posts[..4].iter().all(|post| post.body == posts[0].body));
     assert_eq!(sent(&posts[3..]), expected(&text()));
     assert_eq!(report.batches, posts.len() as u64 - 3);
-    assert_eq!((report.resent, report.stale), (3, 0));
+    assert_eq!((report.resent, report.throttled, report.stale), (3, 1, 0));
 }
 
 #[test]
@@ -208,7 +212,7 @@ fn a_service_that_is_not_there_yet_is_waited_for() {
     let fake = OnceLock::new();
     let start = || Fake::start_at(&free, |_, call| all_well(call));
     let report = super::drive(
-        &small(),
+        &simulated(small()),
         &drive_to(&format!("http://{free}")),
         &AtomicBool::new(false),
         |_| _ = fake.get_or_init(start),
@@ -225,7 +229,7 @@ fn a_service_that_stays_silent_is_given_up_and_named_with_its_reason() {
     });
     let (drive, patience) = (drive_to(&fake.address), Duration::from_millis(100));
     let never = AtomicBool::new(false);
-    let error = run(&small(), &drive, patience, &never, |_| ()).unwrap_err().to_string();
+    let error = run(&simulated(small()), &drive, patience, &never, |_| ()).unwrap_err().to_string();
     let address = &fake.address;
     assert_eq!(
         error,
@@ -282,7 +286,7 @@ fn a_drive_that_is_stopped_reports_what_was_acknowledged() {
     });
     // Days of racing, which only a stop ends.
     let long = Workload::new(Parameters { hours: 1_000.0, ..Parameters::DEFAULT }).unwrap();
-    let report = super::drive(&long, &drive_to(&fake.address), &stop, |_| ()).unwrap();
+    let report = super::drive(&simulated(long), &drive_to(&fake.address), &stop, |_| ()).unwrap();
     assert_eq!(report.batches, fake.posts().len() as u64);
     assert!(report.batches < 20, "{report:?}");
 }
@@ -296,7 +300,7 @@ fn a_stop_ends_the_wait_for_what_is_due_later_and_for_a_service_that_is_busy() {
     });
     // Some connections wait to send again, the others for lines of which one is due a minute.
     let drive = Drive { rate: Rate::Factor(1.0), ..drive_to(&fake.address) };
-    let report = super::drive(&small(), &drive, &stop, |_| {
+    let report = super::drive(&simulated(small()), &drive, &stop, |_| {
         if !fake.calls().is_empty() {
             stop.store(true, Ordering::Relaxed);
         }
