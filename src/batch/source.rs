@@ -15,7 +15,7 @@ const BUFFER_BYTES: usize = 1 << 16;
 pub(super) fn open(input: &Input) -> io::Result<Box<dyn Read>> {
     let bytes = input.open(0)?;
     match input.kind {
-        InputKind::Plain => Ok(bytes),
+        InputKind::Plain | InputKind::Parts(_) => Ok(bytes),
         InputKind::Gzip => Ok(gunzip(bytes)),
         InputKind::Either => by_magic(bytes),
     }

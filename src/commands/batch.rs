@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tokio::runtime::Runtime;
 
 use super::Job;
@@ -24,7 +24,9 @@ pub struct Args {
 /// An input, rules file or result directory that cannot be used.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let runtime = Runtime::new().context("cannot start threads")?;
-    let (inputs, rules) = args.job.load(runtime.handle())?;
+    let (inputs, rules) = args.job.load(runtime.handle(), |name, _| {
+        bail!("'{name}' is a stream, which a batch does not read; replay it")
+    })?;
     let out = args.job.out;
     let mut letters = super::prepare(&out, &inputs)?;
 

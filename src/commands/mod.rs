@@ -23,6 +23,7 @@ use velodrome_dataflows::Rules;
 
 use crate::ingest::dead_letters::{DeadLetters, REJECTED};
 use crate::ingest::inputs::{self, Input, Origin};
+use crate::kinesis::StreamName;
 use crate::remote::Remote;
 use crate::results::{self, WriteError};
 use crate::rules;
@@ -44,8 +45,8 @@ struct Endpoint {
 /// What a run takes from and to, and under which rules.
 #[derive(Debug, clap::Args)]
 struct Job {
-    /// Files or directories of JSON lines, plain or gzip, or s3://bucket/prefix, in this order; '-' is
-    /// standard input
+    /// Files or directories of JSON lines, plain or gzip, s3://bucket/prefix, or, for a replay,
+    /// kinesis:stream, in this order; '-' is standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Directory to write the results into; those of an earlier run are replaced
@@ -59,12 +60,30 @@ struct Job {
 }
 
 impl Job {
-    /// The inputs in order, and the rules; what is elsewhere is read on `runtime`.
-    fn load(&self, runtime: &Handle) -> anyhow::Result<(Vec<Input>, Rules)> {
+    /// The inputs in order, and the rules; what is elsewhere is read on `runtime`, and streams are found by
+    /// `stream`.
+    fn load(
+        &self,
+        runtime: &Handle,
+        stream: impl Fn(&StreamName, &Remote) -> anyhow::Result<Input>,
+    ) -> anyhow::Result<(Vec<Input>, Rules)> {
         let rules = self.rules.as_deref().map(rules::load).transpose()?.unwrap_or_default();
         let remote = Remote::new(self.endpoint.url.clone(), runtime.clone());
-        Ok((inputs::list(&self.paths, &remote)?, rules))
+        let mut inputs = Vec::new();
+        let are_files = |one: &PathBuf, next: &PathBuf| named(one).or(named(next)).is_none();
+        for paths in self.paths.chunk_by(are_files) {
+            match paths.first().and_then(|path| named(path)) {
+                Some(name) => inputs.push(stream(&name.parse()?, &remote)?),
+                None => inputs.extend(inputs::list(paths, &remote)?),
+            }
+        }
+        Ok((inputs, rules))
     }
+}
+
+/// The path where it is meant to name a stream.
+fn named(path: &Path) -> Option<&str> {
+    path.to_str().filter(|path| StreamName::is_meant(path))
 }
 
 /// Readies `out` for the results of `inputs`, before any work: what an earlier run left there goes,

@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 
 use super::Job;
 use crate::engine::{Cluster, Plan, Progress, replay};
+use crate::kinesis;
 use crate::results::Overview;
 use crate::results::summary::SUMMARY;
 
@@ -40,7 +41,8 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let runtime = Runtime::new().context("cannot start threads")?;
-    let (inputs, rules) = args.job.load(runtime.handle())?;
+    let (inputs, rules) =
+        args.job.load(runtime.handle(), |name, remote| Ok(kinesis::input(name, remote)?))?;
     let out = args.job.out;
     let workers = args.workers.or_else(|| thread::available_parallelism().ok());
     let workers = workers.map_or(1, NonZeroUsize::get);

@@ -30,7 +30,9 @@ impl Plan {
         let units = units(&inputs);
         let reader = |(number, unit): (usize, &Unit)| match inputs.get(unit.input)?.origin {
             Origin::Stream(_) => Some((number, 0)),
-            Origin::File(_) | Origin::Object(..) => Some((number, number % processes)),
+            Origin::File(_) | Origin::Object(..) | Origin::Parts(_) => {
+                Some((number, number % processes))
+            }
         };
         let readers = units.iter().enumerate().filter_map(reader);
         let share = readers.filter(|(_, by)| *by == process).map(|(number, _)| number).collect();
@@ -50,6 +52,7 @@ impl Plan {
         for input in &self.inputs {
             (input.name(), input.bytes).hash(&mut hasher);
         }
+        self.units.len().hash(&mut hasher);
         format!("{:?}", self.rules).hash(&mut hasher);
         hasher.finish()
     }

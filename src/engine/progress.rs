@@ -21,7 +21,9 @@ impl Progress {
     /// Starts at nothing of `inputs`.
     pub fn start(inputs: &[Input]) -> Self {
         let events = Arc::new(AtomicU64::new(0));
-        let known = inputs.iter().all(|input| !matches!(input.origin, Origin::Stream(_)));
+        let is_known =
+            |input: &Input| !matches!(input.origin, Origin::Stream(_) | Origin::Parts(_));
+        let known = inputs.iter().all(is_known);
         let (bytes, template) = if known {
             let total = inputs.iter().map(|input| input.bytes).sum();
             (ProgressBar::new(total), "{wide_bar} {bytes}/{total_bytes} {rate} {eta} left")

@@ -2,6 +2,7 @@
 //! input.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ pub struct Input {
     pub origin: Origin,
     /// How its bytes are to be read.
     pub kind: InputKind,
-    /// Its size in bytes, 0 for a stream.
+    /// Its size in bytes, 0 where nobody knows.
     pub bytes: u64,
 }
 
@@ -39,6 +40,20 @@ pub enum Origin {
     Stream(PathBuf),
     /// In an object of this key.
     Object(Arc<dyn Store>, String),
+    /// In parts that are elsewhere.
+    Parts(Arc<dyn Parts>),
+}
+
+/// What gives lines in parts, each of which is read on its own.
+pub trait Parts: fmt::Debug + Send + Sync {
+    /// What people call it.
+    fn name(&self) -> String;
+
+    /// The lines of part `part`, from 0.
+    ///
+    /// # Errors
+    /// One that cannot be opened; so do the reads.
+    fn open(&self, part: u64) -> io::Result<Box<dyn Read>>;
 }
 
 /// How the bytes of an input are to be read.
@@ -50,6 +65,8 @@ pub enum InputKind {
     Gzip,
     /// Either of both, told by its first bytes when it is opened: a stream, a small object.
     Either,
+    /// Lines as they stand, in so many parts.
+    Parts(u64),
 }
 
 /// An input that cannot be used.
@@ -93,10 +110,11 @@ impl Input {
         match &self.origin {
             Origin::File(path) | Origin::Stream(path) => path.to_string_lossy(),
             Origin::Object(store, key) => store.name(key).into(),
+            Origin::Parts(parts) => parts.name().into(),
         }
     }
 
-    /// Its bytes from an offset on; a stream's from its beginning.
+    /// Its bytes from an offset on; a stream's from its beginning; of parts, those of part `from`.
     ///
     /// # Errors
     /// One that cannot be opened.
@@ -113,6 +131,7 @@ impl Input {
                 let object = Object { key: key.clone(), bytes: self.bytes };
                 Ok(store.read(&object, from).map_err(|error| error.reason)?)
             }
+            Origin::Parts(parts) => parts.open(from),
         }
     }
 }

@@ -19,7 +19,7 @@ const BUFFER_BYTES: usize = 64 << 10;
 pub struct Unit {
     /// Which input it is of.
     pub input: usize,
-    /// Which chunk of a plain input; 0 for what can be read from its start only.
+    /// Which chunk of a plain input, or which part; 0 for what can be read from its start only.
     pub chunk: u64,
 }
 
@@ -28,6 +28,7 @@ pub fn units(inputs: &[Input]) -> Vec<Unit> {
     let chunks = |input: &Input| match input.kind {
         InputKind::Plain => input.bytes.div_ceil(CHUNK_BYTES),
         InputKind::Gzip | InputKind::Either => 1,
+        InputKind::Parts(parts) => parts,
     };
     let cut = |(index, input)| (0..chunks(input)).map(move |chunk| Unit { input: index, chunk });
     inputs.iter().enumerate().flat_map(cut).collect()
@@ -57,6 +58,7 @@ pub fn open(input: &Input, unit: Unit, progress: &ProgressBar) -> io::Result<Lin
             let gzip = Gunzip::new(BufReader::with_capacity(BUFFER_BYTES, counted(0)?));
             Ok(Lines::all(Box::new(gzip)))
         }
+        InputKind::Parts(_) => Ok(Lines::all(Box::new(counted(unit.chunk)?))),
         InputKind::Either => {
             let mut bytes = BufReader::with_capacity(BUFFER_BYTES, counted(0)?);
             let gzip = bytes.fill_buf()?.starts_with(&GZIP_MAGIC);

@@ -66,7 +66,11 @@ pub(super) fn bury(records: &[Record], shard: &str, race_seconds: u16, letters: 
 type Taken<'a> = Result<(Event, Cow<'a, [u8]>), Reject>;
 
 /// Calls `take` with each event of `records`, in order.
-fn each(records: &[Record], race_seconds: u16, mut take: impl FnMut(&Record, &[u8], Taken<'_>)) {
+pub(super) fn each(
+    records: &[Record],
+    race_seconds: u16,
+    mut take: impl FnMut(&Record, &[u8], Taken<'_>),
+) {
     for record in records {
         for data in aggregate::records(&record.data) {
             let mut take = |line| {

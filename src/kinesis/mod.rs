@@ -28,6 +28,8 @@ pub mod put;
 #[cfg(feature = "aws")]
 mod reading;
 #[cfg(feature = "aws")]
+mod replay;
+#[cfg(feature = "aws")]
 pub mod shard;
 #[cfg(feature = "aws")]
 mod source;
@@ -48,10 +50,12 @@ use crate::dead_letters::DeadLetters;
 use crate::engine::Events;
 use crate::log::Log;
 #[cfg(feature = "aws")]
+pub use replay::input;
+#[cfg(feature = "aws")]
 pub use source::{Source, SourceError};
 pub use start::{Start, StartError};
 #[cfg(not(feature = "aws"))]
-pub use without::{NoAws, Source, SourceError};
+pub use without::{NoAws, Source, SourceError, input};
 
 /// How a stream is told from paths and addresses.
 const SCHEME: &str = "kinesis:";

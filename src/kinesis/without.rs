@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::{Sinks, SourceConfig, StreamName};
 use crate::health::Part;
+use crate::ingest::inputs::Input;
 use crate::log::SourceTime;
 use crate::remote::Remote;
 
@@ -25,6 +26,14 @@ pub enum SourceError {
     /// As none can.
     #[error(transparent)]
     Unknown(NoAws),
+}
+
+/// Finds no stream.
+///
+/// # Errors
+/// Always.
+pub fn input(name: &StreamName, _: &Remote) -> Result<Input, SourceError> {
+    Err(SourceError::Unknown(NoAws(name.clone())))
 }
 
 impl Source {

@@ -99,8 +99,13 @@ impl Lines {
         first..=last
     }
 
+    /// Writes the arrivals of lines that have all their own.
+    pub fn arrive_as_told(&mut self) {
+        self.arrive(MS_MIN, MS_MIN);
+    }
+
     /// The lines, with the arrivals that were written last.
-    pub(super) fn text(&self) -> &[u8] {
+    pub fn text(&self) -> &[u8] {
         &self.text
     }
 }

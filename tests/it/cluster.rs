@@ -28,7 +28,7 @@ fn simulated() -> Workplace {
 }
 
 /// A host file of two ports that are free; the cluster binds them right after.
-fn hosts() -> String {
+pub(crate) fn hosts() -> String {
     let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     free.map(|host| host.local_addr().unwrap().to_string() + "\n").concat()
 }

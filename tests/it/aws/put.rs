@@ -10,7 +10,7 @@ use crate::aws::servers::Kinesis;
 use crate::run::{Workplace, gzip, sample, view};
 
 /// What a command is told to reach `url` in place of the server itself.
-fn environment<'a>(kinesis: &'a Kinesis, url: &'a str) -> Vec<(&'static str, &'a str)> {
+pub(crate) fn environment<'a>(kinesis: &'a Kinesis, url: &'a str) -> Vec<(&'static str, &'a str)> {
     let own = kinesis.environment().filter(|(name, _)| *name != "AWS_ENDPOINT_URL_KINESIS");
     own.chain([("VELODROME_ENDPOINT_URL", url)]).collect()
 }
