@@ -98,3 +98,64 @@ impl Feeder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use velodrome_dataflows::Tracking;
+
+    use super::*;
+    use crate::health::Health;
+    use crate::log::{self, Lines};
+    use crate::store;
+
+    #[test]
+    fn clocks_of_events_are_the_arrivals_of_their_lines_in_the_log() {
+        const START_MS: u64 = 1_620_240_001_000;
+        let root = tempfile::tempdir().unwrap();
+        let archive = Arc::new(store::Directory::new(root.path().join("archive")));
+        let (mailbox, inbox) = Mailbox::new();
+        let engine = Engine::new(vec![mailbox], watch::channel(0).1, Arc::default());
+        let mut feeder = Feeder::new(engine);
+        let (clock, source) = log::Clock::system().followed();
+        source.reach(START_MS);
+        let log = log::open(root.path(), archive, clock).unwrap();
+        let part = Health::default().part("archive");
+        let log = log.start(part, move |delivery| feeder.take(delivery)).unwrap();
+        // What comes from the source, what comes by itself, and what comes late.
+        for own in [Some([50, 30, 90]), None, Some([10, 4_000, 200]), Some([1, 2, 3]), None] {
+            let (mut lines, mut events) = (Lines::new(), Events::default());
+            for number in 0..3 {
+                let clock = match own {
+                    Some(own) => lines.push_at(br#"{"a":1}"#, START_MS + own[number]),
+                    None => {
+                        lines.push(br#"{"a":1}"#);
+                        0
+                    }
+                };
+                let project = "p".into();
+                let event = Tracking { clock, uuid: 1, project, duration_ms: 0, is_view: true };
+                events.tracking.push(event);
+            }
+            log.append(lines, events).unwrap().blocking_recv().unwrap().unwrap();
+        }
+        log.close();
+
+        let mut clocks = Vec::new();
+        while let Ok(command) = inbox.take() {
+            if let Command::Events(time, events) = command {
+                assert!(events.tracking.iter().all(|event| event.clock <= time));
+                clocks.extend(events.tracking.iter().map(|event| event.clock));
+            }
+        }
+        let segment = fs::read_dir(root.path().join("log")).unwrap().next().unwrap().unwrap();
+        let text = fs::read_to_string(segment.path()).unwrap();
+        let arrival = |line: &str| {
+            let event: serde_json::Value = serde_json::from_str(line).unwrap();
+            event["arrivalTimestamp"].as_u64().unwrap()
+        };
+        assert_eq!(clocks, text.lines().map(arrival).collect::<Vec<_>>());
+        assert_eq!(clocks[..3], [50, 50, 90].map(|ms| START_MS + ms));
+    }
+}

@@ -50,14 +50,14 @@ pub enum SourceError {
 /// A stream that can be read.
 #[derive(Debug)]
 pub struct Source {
-    stream: Stream,
-    summary: Summary,
-    data: PathBuf,
-    positions: Positions,
+    pub(super) stream: Stream,
+    pub(super) summary: Summary,
+    pub(super) data: PathBuf,
+    pub(super) positions: Positions,
     /// Whether shards are begun with what comes from now on.
-    is_at_latest: bool,
-    distance_ms: u64,
-    time: SourceTime,
+    pub(super) is_at_latest: bool,
+    pub(super) distance_ms: u64,
+    pub(super) time: SourceTime,
 }
 
 impl Source {

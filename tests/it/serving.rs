@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -32,6 +33,17 @@ impl Serving {
     /// The same, ready or not.
     pub(crate) fn listening(data: &Path, arguments: &str) -> Self {
         Self::spawn(data, command(data, arguments))
+    }
+
+    /// The same with an environment beside the arguments, ready.
+    pub(crate) fn start_with<'a>(
+        data: &Path,
+        arguments: &str,
+        environment: impl Iterator<Item = (&'static str, &'a str)>,
+    ) -> Self {
+        let mut command = command(data, arguments);
+        command.envs(environment);
+        Self::spawn(data, command).ready()
     }
 
     /// Starts it without arguments from a shell that ran `limits` before.
@@ -146,7 +158,17 @@ fn command(data: &Path, arguments: &str) -> Command {
 
 /// What `velodrome serve` says that refuses to start, which must end it with 2.
 pub(crate) fn refusal(data: &Path, arguments: &str) -> String {
-    let mut child = command(data, arguments).stderr(Stdio::piped()).spawn().unwrap();
+    refusal_with(data, arguments, iter::empty())
+}
+
+/// The same with an environment beside the arguments.
+pub(crate) fn refusal_with<'a>(
+    data: &Path,
+    arguments: &str,
+    environment: impl Iterator<Item = (&'static str, &'a str)>,
+) -> String {
+    let mut command = command(data, arguments);
+    let mut child = command.envs(environment).stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     if !line.is_empty() {

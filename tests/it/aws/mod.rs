@@ -4,3 +4,4 @@ mod faults;
 pub(crate) mod put;
 mod replay;
 mod servers;
+mod source;

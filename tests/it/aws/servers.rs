@@ -8,7 +8,9 @@ use std::thread;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_kinesis::types::{Record, Shard, ShardIteratorType, StreamStatus};
+use aws_sdk_kinesis::types::{
+    PutRecordsRequestEntry, Record, Shard, ShardIteratorType, StreamStatus,
+};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -112,6 +114,26 @@ impl Kinesis {
             next = answer.next_shard_iterator.filter(|_| !is_end);
         }
         records
+    }
+
+    /// Puts records, each with its key, at most 500.
+    pub(crate) fn put(&self, stream: &str, records: impl IntoIterator<Item = (String, String)>) {
+        let entry = |(key, data): (String, String)| {
+            let entry = PutRecordsRequestEntry::builder().partition_key(key);
+            entry.data(data.into_bytes().into()).build().unwrap()
+        };
+        let put = self.client.put_records().stream_name(stream);
+        let put = put.set_records(Some(records.into_iter().map(entry).collect()));
+        let answer = self.runtime.block_on(put.send()).unwrap();
+        assert_eq!(answer.failed_record_count, Some(0));
+    }
+
+    /// Deletes a stream, and waits until it is gone.
+    pub(crate) fn delete(&self, stream: &str) {
+        let delete = self.client.delete_stream().stream_name(stream);
+        self.runtime.block_on(delete.send()).unwrap();
+        let describe = self.client.describe_stream_summary().stream_name(stream);
+        wait_for("the stream is gone", || self.runtime.block_on(describe.clone().send()).is_err());
     }
 
     /// Makes a stream, and waits until it is active.
