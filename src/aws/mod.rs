@@ -12,7 +12,6 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials;
-use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_types::service_config::ServiceConfigKey;
@@ -78,8 +77,18 @@ impl Aws {
         let none = || AwsError::NoCredentials("no provider".to_owned());
         let provider = config.credentials_provider().ok_or_else(none)?;
         let credentials = runtime.block_on(provider.provide_credentials());
-        credentials.map_err(|error| AwsError::NoCredentials(reason(&error)))?;
-        Ok(Self { config, runtime: runtime.clone() })
+        credentials.map_err(|error| {
+            // Each provider has a line behind the first one, of what it was not given.
+            let reason = error::innermost(&error);
+            let first = reason.lines().next().unwrap_or_default();
+            AwsError::NoCredentials(first.trim_end_matches(". Attempted:").to_owned())
+        })?;
+        Ok(Self::new(config, runtime))
+    }
+
+    /// Goes by `config`, which has a region and credentials; calls run on `runtime`.
+    pub fn new(config: SdkConfig, runtime: &Handle) -> Self {
+        Self { config, runtime: runtime.clone() }
     }
 
     /// What clients of its services are made with.
@@ -105,11 +114,4 @@ impl Aws {
     pub fn region(&self) -> &str {
         self.config.region().map_or("none", |region| region.as_ref())
     }
-}
-
-/// Why there are no credentials, in one line: where all places lack them, the SDK lists them below it.
-fn reason(error: &CredentialsError) -> String {
-    let reason = error::innermost(error);
-    let first = reason.lines().next().unwrap_or_default();
-    first.strip_suffix(". Attempted:").unwrap_or(first).to_owned()
 }

@@ -154,3 +154,154 @@ fn upload(
     let form = Form { content_type: "application/gzip", condition, acl };
     bucket.put(&key, form, &mut |out| object.write(out))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::sync::{Condvar, Mutex};
+
+    use super::*;
+    use crate::health::Health;
+    use crate::store::{Directory, Listing, Object as Stored, Write};
+
+    /// A directory that is away for a while, and where class 1 hangs for a while.
+    #[derive(Debug)]
+    struct Troubled {
+        directory: Directory,
+        /// Whether it is away, and whether class 1 hangs.
+        troubles: Mutex<(bool, bool)>,
+        changed: Condvar,
+    }
+
+    impl Troubled {
+        fn set(&self, is_away: bool, hangs: bool) {
+            *self.troubles.lock().unwrap() = (is_away, hangs);
+            self.changed.notify_all();
+        }
+
+        fn pass(&self, key: &str) -> Result<(), StoreError> {
+            let troubles = self.troubles.lock().unwrap();
+            let hangs = |(_, hangs): &mut (bool, bool)| *hangs && key == "class-1.gz";
+            let (is_away, _) = *self.changed.wait_while(troubles, hangs).unwrap();
+            let reason = std::io::Error::other("away");
+            let error = StoreError { action: "write", name: key.to_owned(), reason };
+            if is_away { Err(error) } else { Ok(()) }
+        }
+    }
+
+    impl Store for Troubled {
+        fn check(&self) -> Result<(), StoreError> {
+            self.directory.check()
+        }
+
+        fn list(&self, folder: &str) -> Result<Listing, StoreError> {
+            self.directory.list(folder)
+        }
+
+        fn walk<'a>(
+            &'a self,
+            prefix: &str,
+        ) -> Box<dyn Iterator<Item = Result<Stored, StoreError>> + Send + 'a> {
+            self.directory.walk(prefix)
+        }
+
+        fn read(&self, object: &Stored, from: u64) -> Result<Box<dyn Read + Send>, StoreError> {
+            self.directory.read(object, from)
+        }
+
+        fn put(&self, key: &str, form: Form, write: Write<'_>) -> Result<Put, StoreError> {
+            self.pass(key)?;
+            self.directory.put(key, form, write)
+        }
+
+        fn remove(&self, key: &str) -> Result<(), StoreError> {
+            self.pass(key)?;
+            self.directory.remove(key)
+        }
+
+        fn name(&self, key: &str) -> String {
+            key.to_owned()
+        }
+    }
+
+    struct Uploading {
+        uploads: Uploads,
+        bucket: Arc<Troubled>,
+        health: Health,
+        root: tempfile::TempDir,
+    }
+
+    impl Uploading {
+        fn new(is_away: bool, hangs: bool) -> Self {
+            let (root, health) = (tempfile::tempdir().unwrap(), Health::default());
+            let bucket = Arc::new(Troubled {
+                directory: Directory::new(root.path().join("bucket")),
+                troubles: Mutex::new((is_away, hangs)),
+                changed: Condvar::new(),
+            });
+            let uploads = Uploads::new(Arc::clone(&bucket) as _, None, health.part("history"));
+            Self { uploads, bucket, health, root }
+        }
+
+        fn want(&mut self, class: ClassId, read: Clock, text: &str) {
+            let path = self.root.path().join("object");
+            std::fs::write(&path, text).unwrap();
+            let object = Object::open(std::fs::File::open(&path).unwrap()).unwrap();
+            // As the publisher does: the next one takes the name, not the bytes.
+            std::fs::remove_file(path).unwrap();
+            self.uploads.want(class, read, Some(object));
+        }
+
+        fn there(&self, class: ClassId) -> Option<String> {
+            std::fs::read_to_string(self.root.path().join(format!("bucket/class-{class}.gz"))).ok()
+        }
+
+        /// Looks as the publisher does, until it is so.
+        async fn until(&mut self, is_so: impl Fn(&Self) -> bool) {
+            let began = Instant::now();
+            while !is_so(self) {
+                assert!(began.elapsed() < Duration::from_secs(20));
+                self.uploads.go_on();
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_hangs_holds_up_no_other_class_and_only_the_newest_follows_it() {
+        let mut uploading = Uploading::new(false, true);
+        (1..=3).for_each(|class| uploading.want(class, 10, "first"));
+        uploading.until(|u| u.there(2).is_some() && u.there(3).is_some()).await;
+        assert_eq!(uploading.there(1), None);
+        uploading.want(1, 20, "second");
+        uploading.want(1, 30, "third");
+        uploading.uploads.go_on();
+        uploading.bucket.set(false, false);
+        uploading.until(|u| u.there(1).as_deref() == Some("third")).await;
+        uploading.until(|u| u.uploads.wanted.is_empty()).await;
+        assert!(uploading.health.faults().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_fails_is_told_of_and_tried_again_later_and_at_the_end() {
+        let mut uploading = Uploading::new(true, false);
+        uploading.want(2, 10, "first");
+        uploading.until(|u| !u.health.faults().is_empty()).await;
+        assert_eq!(uploading.health.faults(), ["history: cannot write 'class-2.gz': away"]);
+        // Not at once.
+        uploading.bucket.set(false, false);
+        uploading.uploads.go_on();
+        assert!(uploading.uploads.running.is_empty());
+        uploading.until(|u| u.there(2).is_some() && u.health.faults().is_empty()).await;
+        // Whoever ends does not wait for its turn.
+        uploading.bucket.set(true, false);
+        uploading.want(3, 10, "first");
+        uploading.uploads.want(2, 20, None);
+        uploading.until(|u| u.uploads.wanted.values().all(|wanted| wanted.error.is_some())).await;
+        uploading.bucket.set(false, false);
+        uploading.uploads.finish().await;
+        let there = |class| uploading.root.path().join(format!("bucket/class-{class}.gz")).exists();
+        assert!(!there(2) && there(3));
+        assert!(uploading.health.faults().is_empty());
+    }
+}

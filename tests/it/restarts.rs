@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -199,4 +200,27 @@ fn without_a_checkpoint_everything_comes_from_archive_and_log() {
     fs::remove_file(stopped.place.path("data/checkpoint.redb")).unwrap();
     stopped.assert_same("");
     stopped.assert_same("");
+}
+
+#[test]
+fn a_damaged_object_of_the_archive_is_named_and_nothing_is_made_of_the_rest() {
+    let stopped = Stopped::new();
+    let objects = inside(&stopped.place.path("data/archive"));
+    let whole = fs::read(&objects[0]).unwrap();
+    fs::write(&objects[0], &whole[..whole.len() / 2]).unwrap();
+    let serving =
+        Serving::listening(&stopped.place.path("data"), &format!("{} --rebuild", stopped.clock));
+    let log = stopped.place.path("data.stderr");
+    assert_eq!(serving.ended(), 2);
+    let told = fs::read_to_string(log).unwrap();
+    let named = format!("cannot read the log's '{}': input damaged: ", objects[0].display());
+    assert!(told.contains(&named) && told.contains("bring it back"), "{told}");
+    fs::write(&objects[0], whole).unwrap();
+    stopped.assert_same("");
+}
+
+/// The files below a directory.
+fn inside(path: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { inside(&path) } else { vec![path] }).collect()
 }

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
-use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -13,6 +12,9 @@ use ureq::Agent;
 
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a command is told beside its arguments.
+pub(crate) type Environment<'a> = &'a [(&'a str, &'a str)];
 
 /// A running service.
 pub(crate) struct Serving {
@@ -35,14 +37,10 @@ impl Serving {
         Self::spawn(data, command(data, arguments))
     }
 
-    /// The same with an environment beside the arguments, ready.
-    pub(crate) fn start_with<'a>(
-        data: &Path,
-        arguments: &str,
-        environment: impl Iterator<Item = (&'static str, &'a str)>,
-    ) -> Self {
+    /// The same as `start`, in an environment.
+    pub(crate) fn start_in(environment: Environment<'_>, data: &Path, arguments: &str) -> Self {
         let mut command = command(data, arguments);
-        command.envs(environment);
+        command.envs(environment.iter().copied());
         Self::spawn(data, command).ready()
     }
 
@@ -94,6 +92,11 @@ impl Serving {
     pub(crate) fn end(mut self, signal: &str) -> i32 {
         let mut child = self.child.take().unwrap();
         end(&mut child, signal)
+    }
+
+    /// Waits until it ends by itself, and gives its exit status.
+    pub(crate) fn ended(mut self) -> i32 {
+        self.child.take().unwrap().wait().unwrap().code().unwrap()
     }
 
     /// What it has logged of its recovery, by the name of the field.
@@ -158,17 +161,14 @@ fn command(data: &Path, arguments: &str) -> Command {
 
 /// What `velodrome serve` says that refuses to start, which must end it with 2.
 pub(crate) fn refusal(data: &Path, arguments: &str) -> String {
-    refusal_with(data, arguments, iter::empty())
+    refusal_in(&[], data, arguments)
 }
 
-/// The same with an environment beside the arguments.
-pub(crate) fn refusal_with<'a>(
-    data: &Path,
-    arguments: &str,
-    environment: impl Iterator<Item = (&'static str, &'a str)>,
-) -> String {
+/// The same in an environment.
+pub(crate) fn refusal_in(environment: Environment<'_>, data: &Path, arguments: &str) -> String {
     let mut command = command(data, arguments);
-    let mut child = command.envs(environment).stderr(Stdio::piped()).spawn().unwrap();
+    command.envs(environment.iter().copied());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     if !line.is_empty() {

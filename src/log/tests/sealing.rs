@@ -151,6 +151,38 @@ fn a_seal_that_fails_keeps_its_segment_and_those_after_it_until_it_is_tried_agai
 }
 
 #[test]
+fn another_service_in_the_archive_is_told_of_and_nothing_of_it_is_overwritten() {
+    let root = two_segments();
+    let object = root.path().join("archive").join(archive::name(START_MS, 1));
+    fs::create_dir_all(object.parent().unwrap()).unwrap();
+    fs::write(&object, "another's").unwrap();
+    let expected = format!("'{}' is there with other bytes", object.display());
+    let error = open(root.path(), Clock::system()).unwrap_err().to_string();
+    assert!(error.contains(&expected) && error.contains("another --archive"), "{error}");
+
+    // The same while it runs.
+    fs::remove_file(&object).unwrap();
+    let recovered = open(root.path(), Clock::manual(START_MS).0).unwrap();
+    fs::write(&object, "another's").unwrap();
+    let health = crate::health::Health::default();
+    let log: Log<u64> = recovered.start(health.part("archive"), |_| ()).unwrap();
+    let began = std::time::Instant::now();
+    while health.faults().is_empty() {
+        assert!(began.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    }
+    assert!(health.faults()[0].starts_with(&format!("archive: {expected}")), "{health:?}");
+    assert_eq!(files(&root.path().join("log")).len(), 2);
+    fs::remove_file(&object).unwrap();
+    wait_for(root.path(), 0, 2);
+    while !health.faults().is_empty() {
+        assert!(began.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    }
+    log.close();
+}
+
+#[test]
 fn a_replay_reads_the_archive() {
     let root = tempfile::tempdir().unwrap();
     let (log, _delivered) = start(root.path(), Clock::manual(START_MS).0);

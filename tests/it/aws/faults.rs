@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::Request;
-use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -20,6 +20,9 @@ use crate::serving::agent;
 
 /// What Kinesis answers, and says of a record, where a shard has no room.
 const THROTTLED: &str = "ProvisionedThroughputExceededException";
+
+/// The type of its answers.
+const JSON: &str = "application/x-amz-json-1.1";
 
 /// How often there is a fault, as a share of one.
 #[derive(Clone, Copy)]
@@ -49,35 +52,22 @@ impl Faults {
     /// Goes before `kinesis`.
     pub(crate) fn before(kinesis: &Kinesis, shares: Shares) -> Self {
         let made = Arc::new(Made::default());
-        let proxy = Proxy {
+        let proxy = Arc::new(Proxy {
             to: kinesis.url().to_owned(),
             agent: agent(),
             shares,
             random: Mutex::new(Pcg64::seed_from_u64(1)),
             made: Arc::clone(&made),
-        };
-        Self::answering(made, move |headers, body| proxy.answer(headers, &body))
-    }
-
-    /// Answers each call with this error.
-    pub(crate) fn always(code: &'static str, message: &'static str) -> Self {
-        Self::answering(Arc::default(), move |_, _| error(code, message))
-    }
-
-    fn answering(
-        made: Arc<Made>,
-        answer: impl Fn(&HeaderMap, Bytes) -> Response + Send + Sync + 'static,
-    ) -> Self {
+        });
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let answer = Arc::new(answer);
         let router = Router::new().fallback(move |request: Request| {
-            let answer = Arc::clone(&answer);
+            let proxy = Arc::clone(&proxy);
             async move {
                 let (head, body) = request.into_parts();
                 let body = to_bytes(body, usize::MAX).await.unwrap();
-                let answer = move || answer(&head.headers, body);
+                let answer = move || proxy.answer(&head.headers, &body);
                 tokio::task::spawn_blocking(answer).await.unwrap()
             }
         });
@@ -109,7 +99,10 @@ struct Proxy {
 impl Proxy {
     fn answer(&self, headers: &HeaderMap, body: &Bytes) -> Response {
         let action = headers.get("x-amz-target").map(|target| target.to_str().unwrap());
-        let throttled = || error(THROTTLED, "Rate exceeded for shard");
+        let throttled = || {
+            let body = json!({"__type": THROTTLED, "message": "Rate exceeded for shard"});
+            (StatusCode::BAD_REQUEST, [(CONTENT_TYPE, JSON)], body.to_string()).into_response()
+        };
         match action.and_then(|action| action.split_once('.')).map(|(_, action)| action) {
             Some("PutRecords") if self.happens(self.shares.calls, &self.made.puts) => throttled(),
             Some("GetRecords") if self.happens(self.shares.calls, &self.made.gets) => throttled(),
@@ -151,7 +144,7 @@ impl Proxy {
         let verdicts: Vec<_> = failed.iter().enumerate().map(verdict).collect();
         let count = failed.iter().filter(|failed| **failed).count();
         let answer = json!({"FailedRecordCount": count, "Records": verdicts});
-        ([(CONTENT_TYPE, "application/x-amz-json-1.1")], answer.to_string()).into_response()
+        ([(CONTENT_TYPE, JSON)], answer.to_string()).into_response()
     }
 
     fn forward(&self, headers: &HeaderMap, body: &Bytes) -> Response {
@@ -172,11 +165,4 @@ impl Proxy {
         count.fetch_add(usize::from(happens), Ordering::Relaxed);
         happens
     }
-}
-
-/// An error as Kinesis tells it.
-fn error(code: &str, message: &str) -> Response {
-    let body = json!({"__type": code, "message": message}).to_string();
-    (axum::http::StatusCode::BAD_REQUEST, [(CONTENT_TYPE, "application/x-amz-json-1.1")], body)
-        .into_response()
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use crate::aws::answering::answering;
 use crate::aws::faults::{Faults, Shares};
 use crate::aws::servers::Kinesis;
 use crate::run::{Workplace, gzip, sample, view};
@@ -13,6 +14,12 @@ use crate::run::{Workplace, gzip, sample, view};
 pub(crate) fn environment<'a>(kinesis: &'a Kinesis, url: &'a str) -> Vec<(&'static str, &'a str)> {
     let own = kinesis.environment().filter(|(name, _)| *name != "AWS_ENDPOINT_URL_KINESIS");
     own.chain([("VELODROME_ENDPOINT_URL", url)]).collect()
+}
+
+/// A server that denies all, for this reason.
+pub(crate) fn denying(reason: &str) -> String {
+    let body = format!(r#"{{"__type":"AccessDeniedException","message":"{reason}"}}"#);
+    answering("400 Bad Request", "", &body)
 }
 
 /// The key that an event is to be put with.
@@ -81,7 +88,7 @@ fn a_stream_that_takes_nothing_is_one_line_that_says_what_is_missing() {
     let (kinesis, place) = (Kinesis::start(), Workplace::new());
     place.write("event.jsonl", sample(1, 5, 1, 1.0));
     let denied = "User: arn:aws:iam::1:user/bike is not authorized to perform: kinesis:PutRecords";
-    let denying = Faults::always("AccessDeniedException", denied);
+    let denying = denying(denied);
     let all = environment(&kinesis, kinesis.url());
     let without = |names: &str| {
         let mut environment = all.clone();
@@ -99,7 +106,7 @@ fn a_stream_that_takes_nothing_is_one_line_that_says_what_is_missing() {
     );
     for (environment, stream, says) in [
         (all.clone(), "races", missing),
-        (environment(&kinesis, denying.url()), "races", &denied),
+        (environment(&kinesis, &denying), "races", &denied),
         (without("AWS_REGION"), "races", "no AWS region is set; set AWS_REGION"),
         (without("AWS_"), "races", "no AWS region is set"),
         (without("AWS_ACCESS"), "races", "no AWS credentials: "),

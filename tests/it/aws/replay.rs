@@ -7,7 +7,7 @@ use std::thread;
 use flate2::read::GzDecoder;
 
 use crate::aws::faults::{Faults, Shares};
-use crate::aws::put::environment;
+use crate::aws::put::{denying, environment};
 use crate::aws::servers::Kinesis;
 use crate::cluster::hosts;
 use crate::golden::alleycat;
@@ -30,10 +30,10 @@ fn shards_that_were_split_and_merged_come_to_what_their_events_come_to_in_a_file
 
     let kinesis = Kinesis::start();
     kinesis.create("races", 4);
-    let environment = environment(&kinesis, kinesis.url());
+    let direct = environment(&kinesis, kinesis.url());
     let put = |file: &str| {
         let to = "simulate --to kinesis:races --rate max --connections 2 --events";
-        let ended = place.run_with(&format!("{to} {file}"), &environment, b"");
+        let ended = place.run_with(&format!("{to} {file}"), &direct, b"");
         assert_eq!(ended.code, 0, "{}", ended.stderr);
     };
     put("in/1.jsonl");
@@ -44,7 +44,7 @@ fn shards_that_were_split_and_merged_come_to_what_their_events_come_to_in_a_file
 
     place.write("hosts", hosts());
     let faults = Faults::before(&kinesis, Shares { calls: 0.1, records: 0.0 });
-    let through = crate::aws::put::environment(&kinesis, faults.url());
+    let through = environment(&kinesis, faults.url());
     thread::scope(|scope| {
         for process in [0, 1] {
             let (place, through) = (&place, &through);
@@ -70,10 +70,10 @@ fn shards_that_were_split_and_merged_come_to_what_their_events_come_to_in_a_file
 fn a_stream_that_cannot_be_read_is_one_line_that_says_what_is_missing() {
     let (kinesis, place) = (Kinesis::start(), Workplace::new());
     place.write("events.jsonl", "");
-    let denying = Faults::always("AccessDeniedException", "User: x is not authorized");
+    let denying = denying("User: x is not authorized");
     for (url, arguments, says) in [
         (kinesis.url(), "replay kinesis:races", "no such stream 'races' in region 'us-east-1'"),
-        (denying.url(), "replay kinesis:races", "no permission for kinesis:DescribeStreamSummary"),
+        (&denying[..], "replay kinesis:races", "no permission for kinesis:DescribeStreamSummary"),
         (kinesis.url(), "replay events.jsonl kinesis:a/b", "'kinesis:a/b' names no stream"),
         (
             kinesis.url(),

@@ -15,6 +15,8 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use tokio::runtime::Runtime;
+use velodrome::aws::Aws;
+use velodrome::store;
 
 use crate::serving::wait_for;
 
@@ -246,10 +248,51 @@ impl S3 {
         let put = self.client.put_object().bucket(bucket).key(key).body(bytes.into());
         self.runtime.block_on(put.send()).unwrap();
     }
+
+    /// What is told of an object beside its bytes: its media type and its version, where it has one.
+    pub(crate) fn told(&self, bucket: &str, key: &str) -> (String, Option<String>) {
+        let head = self.client.head_object().bucket(bucket).key(key).send();
+        let head = self.runtime.block_on(head).unwrap();
+        let version = head.metadata().and_then(|metadata| metadata.get("velodrome-version"));
+        (head.content_type().unwrap().to_owned(), version.cloned())
+    }
+
+    /// Whether everybody may read an object.
+    pub(crate) fn is_public(&self, bucket: &str, key: &str) -> bool {
+        let acl = self.client.get_object_acl().bucket(bucket).key(key).send();
+        let acl = self.runtime.block_on(acl).unwrap();
+        let everybody = "http://acs.amazonaws.com/groups/global/AllUsers";
+        let mut grantees = acl.grants().iter().filter_map(|grant| grant.grantee());
+        grantees.any(|grantee| grantee.uri() == Some(everybody))
+    }
+
+    /// Takes a bucket away with all that is in it.
+    pub(crate) fn delete(&self, bucket: &str) {
+        for key in self.keys(bucket, "") {
+            let delete = self.client.delete_object().bucket(bucket).key(key);
+            self.runtime.block_on(delete.send()).unwrap();
+        }
+        self.runtime.block_on(self.client.delete_bucket().bucket(bucket).send()).unwrap();
+    }
+
+    /// A bucket as the service sees it, at `url` in the place of the server's own.
+    pub(crate) fn store(&self, url: Option<&str>, bucket: &str, prefix: &str) -> store::S3 {
+        let config = config(url.unwrap_or(&self.server.url));
+        store::S3::new(&Aws::new(config, self.runtime.handle()), bucket, prefix)
+    }
+
+    /// Where it is, without a scheme.
+    pub(crate) fn address(&self) -> &str {
+        self.server.url.trim_start_matches("http://").trim_end_matches('/')
+    }
 }
 
 /// The tests' own way to a server.
 fn client(url: &str) -> (Runtime, SdkConfig) {
+    (Runtime::new().unwrap(), config(url))
+}
+
+fn config(url: &str) -> SdkConfig {
     let tls = Provider::Rustls(CryptoMode::Ring);
     let credentials = Credentials::new("test", "test", None, None, "tests");
     let config = SdkConfig::builder()
@@ -258,7 +301,7 @@ fn client(url: &str) -> (Runtime, SdkConfig) {
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(Builder::new().tls_provider(tls).build_https())
         .endpoint_url(url);
-    (Runtime::new().unwrap(), config.build())
+    config.build()
 }
 
 #[test]

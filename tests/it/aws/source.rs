@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::servers::Kinesis;
 use crate::run::{Workplace, sample, view};
-use crate::serving::{Serving, get, now_ms, refusal_with, wait_for};
+use crate::serving::{Serving, get, now_ms, refusal_in, wait_for};
 
 /// The racers whose seconds tests put; enough that each of four shards gets some.
 const RACERS: u32 = 40;
@@ -18,12 +18,18 @@ const RACERS: u32 = 40;
 /// Starts a service that reads the stream `races`, and waits until it is ready.
 fn start(kinesis: &Kinesis, data: &Path, arguments: &str) -> Serving {
     let arguments = format!("--source kinesis:races {arguments}");
-    Serving::start_with(data, &arguments, kinesis.environment())
+    let environment: Vec<_> = kinesis.environment().collect();
+    Serving::start_in(&environment, data, &arguments)
 }
 
 /// What `velodrome serve --source kinesis:races` says that refuses to start.
 fn refusal(kinesis: &Kinesis, data: &Path) -> String {
-    refusal_with(data, "--source kinesis:races", kinesis.environment())
+    refused(kinesis, data, "--source kinesis:races")
+}
+
+/// What `velodrome serve` says with these arguments, which must refuse to start.
+fn refused(kinesis: &Kinesis, data: &Path, arguments: &str) -> String {
+    refusal_in(&kinesis.environment().collect::<Vec<_>>(), data, arguments)
 }
 
 /// Puts a second of all racers.
@@ -311,7 +317,7 @@ fn a_stream_that_cannot_be_read_is_refused_at_the_start_in_one_line() {
         // Where a machine has its own, which these tests must not find.
         let nowhere = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"].map(|n| (n, "/dev/null"));
         let environment: Vec<_> = environment.chain(nowhere).collect();
-        refusal_with(&data, "--source kinesis:races", environment.into_iter())
+        refusal_in(&environment, &data, "--source kinesis:races")
     };
     let none = without(&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
     assert!(none.contains("no AWS credentials: "), "{none}");
@@ -319,7 +325,7 @@ fn a_stream_that_cannot_be_read_is_refused_at_the_start_in_one_line() {
     assert!(none.contains("no AWS region is set"), "{none}");
 
     let nobody = format!("--source kinesis:races --endpoint-url http://127.0.0.1:{}", 9);
-    let told = refusal_with(&data, &nobody, kinesis.environment());
+    let told = refused(&kinesis, &data, &nobody);
     let expected = "cannot reach Kinesis for stream 'races' in region 'us-east-1': no connection";
     assert!(told.contains(expected), "{told}");
 }
@@ -335,7 +341,7 @@ fn another_stream_of_the_same_name_or_data_is_refused_with_what_to_do() {
     assert_eq!(serving.stop(), 0);
 
     kinesis.create("other", 1);
-    let other = refusal_with(&data, "--source kinesis:other", kinesis.environment());
+    let other = refused(&kinesis, &data, "--source kinesis:other");
     assert!(other.contains("give --source kinesis:races or another --data"), "{other}");
     kinesis.delete("races");
     kinesis.create("races", 1);
