@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use velodrome::commands::{batch, demo, key, replay, serve, simulate, token, verify};
+use velodrome::commands::{batch, demo, key, replay, serve, simulate, token, transform, verify};
 
 /// Race telemetry and view events to live leaderboards, all-time records and counters.
 #[derive(Debug, Parser)]
@@ -23,6 +23,7 @@ enum Command {
     Batch(batch::Args),
     Verify(verify::Args),
     Simulate(simulate::Args),
+    Transform(transform::Args),
 }
 
 impl Cli {
@@ -36,6 +37,7 @@ impl Cli {
             Command::Batch(args) => batch::run(args),
             Command::Verify(args) => verify::run(args),
             Command::Simulate(args) => simulate::run(args),
+            Command::Transform(args) => transform::run(args),
         }
     }
 }

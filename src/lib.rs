@@ -10,6 +10,7 @@ pub mod commands;
 pub mod dead_letters;
 pub mod engine;
 pub mod feeds;
+pub mod firehose;
 pub mod health;
 pub mod ingest;
 pub mod kinesis;

@@ -78,7 +78,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         checkpoint_every: Duration::from_secs(10),
         clock: Clock::system(),
         serve: serve::Config {
-            race_seconds: Rules::default().race_seconds,
+            rules: Rules::default(),
             auth: Auth::Off,
             origins: Vec::new(),
             limits: Limits::default(),

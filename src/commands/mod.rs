@@ -11,6 +11,7 @@ pub mod serve;
 mod signals;
 pub mod simulate;
 pub mod token;
+pub mod transform;
 pub mod verify;
 
 use std::fmt::Display;

@@ -4,6 +4,7 @@ pub mod dead_letters;
 pub mod decode;
 pub mod event;
 mod fast;
+pub(crate) mod fields;
 pub(crate) mod gunzip;
 pub mod inputs;
 pub mod lines;

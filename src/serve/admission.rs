@@ -9,6 +9,7 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, InsufficientCapacity, NotUntil, Quota, RateLimiter};
 use hashbrown::HashMap;
 use tokio::sync::Semaphore;
+use tokio::time::sleep;
 
 use super::body::Held;
 use super::error::ApiError;
@@ -101,9 +102,9 @@ impl Admission {
         })
     }
 
-    /// An empty body, which takes memory as it grows.
-    pub(super) fn hold(&self) -> Held {
-        Held::new(Arc::clone(&self.memory))
+    /// An empty body of at most `bytes_max`, which takes memory as it grows.
+    pub(super) fn hold(&self, bytes_max: usize) -> Held {
+        Held::new(Arc::clone(&self.memory), bytes_max)
     }
 
     /// Lets so many events of `peer` in, which are no more than a second's.
@@ -121,6 +122,16 @@ impl Admission {
                 Err(too_many(message).retry_after(self.seconds_until(&not_until)))
             }
             Err(_) => Err(too_many_events(rate)),
+        }
+    }
+
+    /// Waits until so many events of `peer` are let in; those over a second's are not counted.
+    pub(super) async fn pace(&self, peer: IpAddr, events: usize) {
+        let rate = self.limits.client_events_per_second;
+        let events = u32::try_from(events).unwrap_or(u32::MAX).min(rate.get());
+        let Some(events) = NonZeroU32::new(events) else { return };
+        while let Ok(Err(not_until)) = check(&self.events, peer, events) {
+            sleep(not_until.wait_time_from(self.clock.now())).await;
         }
     }
 

@@ -21,6 +21,9 @@ use crate::auth::{Claims, Keyring, Scope, TokenError, now};
 /// no headers, and what clients of Firebase send.
 pub(super) const QUERY_TOKENS: [&str; 2] = ["auth", "access_token"];
 
+/// The header that Firehose sends the access key of an HTTP endpoint in, which is a token here.
+pub(super) const ACCESS_KEY: &str = "x-amz-firehose-access-key";
+
 /// Whether tokens are asked for.
 #[derive(Clone, Debug)]
 pub enum Auth {
@@ -58,6 +61,12 @@ pub(super) fn ingest(app: &App, routes: OpenApiRouter<App>) -> OpenApiRouter<App
     openapi::guarded(routes, Scope::Ingest, &[]).layer(layer)
 }
 
+/// Routes that take events, and may have their token in the header that Firehose sends its access key in.
+pub(super) fn ingest_by_key(app: &App, routes: OpenApiRouter<App>) -> OpenApiRouter<App> {
+    let layer = from_fn_with_state((app.clone(), Scope::Ingest), by_key);
+    openapi::guarded(routes, Scope::Ingest, &[ACCESS_KEY]).layer(layer)
+}
+
 /// Routes that answer reads.
 pub(super) fn read(app: &App, routes: OpenApiRouter<App>) -> OpenApiRouter<App> {
     let layer = from_fn_with_state((app.clone(), Scope::Read), by_header);
@@ -81,6 +90,13 @@ type Guard = (App, Scope);
 
 async fn by_header(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let token = bearer(request.headers()).map(str::to_owned);
+    admit(&guard, token.as_deref(), request, next).await
+}
+
+async fn by_key(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let key = || headers.get(ACCESS_KEY).and_then(|key| key.to_str().ok());
+    let token = bearer(headers).or_else(key).map(str::to_owned);
     admit(&guard, token.as_deref(), request, next).await
 }
 

@@ -1,6 +1,7 @@
 //! The events of a body: those that are taken, ready for the log, and those that are not.
 
 use std::fmt;
+use std::mem;
 use std::num::NonZeroU32;
 
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
@@ -25,15 +26,15 @@ pub(super) struct Batch {
     pub(super) events: Events,
     pub(super) rejected: Vec<Rejected>,
     count: usize,
+    bytes: usize,
     grant: Grant,
     race_seconds: u16,
-    events_max: NonZeroU32,
 }
 
 /// An event that is not taken.
 #[derive(Debug)]
 pub(super) struct Rejected {
-    /// Which event of the body it is, from 0.
+    /// Which event of the body it is, or in which record it came, from 0.
     pub(super) index: usize,
     pub(super) reason: String,
     /// Its text, at most 1 MiB.
@@ -41,6 +42,19 @@ pub(super) struct Rejected {
 }
 
 impl Batch {
+    /// No events yet; those of races of `race_seconds` and in `grant` will be taken.
+    pub(super) fn new(grant: Grant, race_seconds: u16) -> Self {
+        Self {
+            lines: Lines::new(),
+            events: Events::default(),
+            rejected: Vec::new(),
+            count: 0,
+            bytes: 0,
+            grant,
+            race_seconds,
+        }
+    }
+
     /// The events of `body`, of races of `race_seconds`; those that are not in `grant` are rejected.
     ///
     /// # Errors
@@ -52,15 +66,7 @@ impl Batch {
         race_seconds: u16,
         events_max: NonZeroU32,
     ) -> Result<Self, ApiError> {
-        let mut batch = Self {
-            lines: Lines::new(),
-            events: Events::default(),
-            rejected: Vec::new(),
-            count: 0,
-            grant,
-            race_seconds,
-            events_max,
-        };
+        let mut batch = Self::new(grant, race_seconds);
         if body.trim_ascii().is_empty() {
             return Err(bad_body("the body is empty; send events"));
         }
@@ -69,11 +75,11 @@ impl Batch {
                 let lines =
                     body.split(|byte| *byte == b'\n').filter(|l| !l.trim_ascii().is_empty());
                 for line in lines {
-                    batch.take(line.strip_suffix(b"\r").unwrap_or(line));
-                    batch.check_count()?;
+                    batch.take(batch.count, line.strip_suffix(b"\r").unwrap_or(line));
+                    batch.check_count(events_max)?;
                 }
             }
-            Kind::Json => batch.take_json(body)?,
+            Kind::Json => batch.take_json(body, events_max)?,
         }
         Ok(batch)
     }
@@ -89,36 +95,46 @@ impl Batch {
         self.count
     }
 
-    fn take_json(&mut self, body: &[u8]) -> Result<(), ApiError> {
+    /// What was taken so far, as a batch of its own.
+    pub(super) fn next(&mut self) -> Self {
+        let next = Self::new(self.grant.clone(), self.race_seconds);
+        mem::replace(self, next)
+    }
+
+    /// How many bytes the events have, as they came.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn take_json(&mut self, body: &[u8], events_max: NonZeroU32) -> Result<(), ApiError> {
         let text = str::from_utf8(body).map_err(|e| bad_body(format!("the body: {e}")))?;
         let unreadable = |e: serde_json::Error| bad_body(format!("the body is no JSON: {e}"));
         match text.trim_ascii_start().as_bytes().first() {
             Some(b'[') => {
                 let mut deserializer = serde_json::Deserializer::from_str(text);
-                let taken = deserializer.deserialize_seq(Elements(self));
+                let taken = deserializer.deserialize_seq(Elements(self, events_max));
                 // Elements stop early where they are too many, which is no error of JSON.
-                self.check_count()?;
+                self.check_count(events_max)?;
                 taken.and_then(|()| deserializer.end()).map_err(unreadable)
             }
             Some(b'{') => {
                 let event: &RawValue = serde_json::from_str(text).map_err(unreadable)?;
-                self.take(event.get().as_bytes());
+                self.take(0, event.get().as_bytes());
                 Ok(())
             }
             _ => Err(bad_body("the body is no JSON object and no array of them")),
         }
     }
 
-    fn check_count(&self) -> Result<(), ApiError> {
-        match u32::try_from(self.count).is_ok_and(|count| count <= self.events_max.get()) {
+    fn check_count(&self, events_max: NonZeroU32) -> Result<(), ApiError> {
+        match u32::try_from(self.count).is_ok_and(|count| count <= events_max.get()) {
             true => Ok(()),
-            false => Err(too_many_events(self.events_max)),
+            false => Err(too_many_events(events_max)),
         }
     }
 
-    fn take(&mut self, line: &[u8]) {
-        let index = self.count;
-        self.count += 1;
+    /// Takes an event, or rejects it as the one of `index`.
+    pub(super) fn take(&mut self, index: usize, line: &[u8]) {
         let decoded = decode(line, self.race_seconds);
         let loggable = decoded.and_then(|event| Ok((event, loggable(line)?)));
         let taken = loggable
@@ -126,22 +142,29 @@ impl Batch {
             .and_then(|(event, text)| self.grant.refuses(&event).map_or(Ok((event, text)), Err));
         match taken {
             Ok((event, text)) => {
+                self.count += 1;
+                self.bytes += line.len();
                 self.lines.push(&text);
                 match event {
                     Event::Race(taken) => self.events.samples.push(taken.event),
                     Event::Tracking(taken) => self.events.tracking.push(taken.event),
                 }
             }
-            Err(reason) => {
-                let text = line.get(..LINE_BYTES_MAX).unwrap_or(line).to_owned();
-                self.rejected.push(Rejected { index, reason, text });
-            }
+            Err(reason) => self.reject(index, reason, line),
         }
+    }
+
+    /// Rejects what came as the event of `index`.
+    pub(super) fn reject(&mut self, index: usize, reason: String, data: &[u8]) {
+        self.count += 1;
+        self.bytes += data.len();
+        let text = data.get(..LINE_BYTES_MAX).unwrap_or(data).to_owned();
+        self.rejected.push(Rejected { index, reason, text });
     }
 }
 
 /// Takes each element of an array as an event.
-struct Elements<'b>(&'b mut Batch);
+struct Elements<'b>(&'b mut Batch, NonZeroU32);
 
 impl<'de> Visitor<'de> for Elements<'_> {
     type Value = ();
@@ -152,8 +175,8 @@ impl<'de> Visitor<'de> for Elements<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
         while let Some(element) = elements.next_element::<&RawValue>()? {
-            self.0.take(element.get().as_bytes());
-            self.0.check_count().map_err(|_| A::Error::custom("too many events"))?;
+            self.0.take(self.0.count, element.get().as_bytes());
+            self.0.check_count(self.1).map_err(|_| A::Error::custom("too many events"))?;
         }
         Ok(())
     }

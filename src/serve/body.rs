@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use bytes::Bytes;
 use http_body_util::BodyExt;
+use tokio::sync::mpsc::{self, error::SendError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -22,7 +24,7 @@ pub(super) const BODY_BYTES_MAX: usize = 8 << 20;
 const DISCARDED_BYTES_MAX: usize = 64 << 20;
 
 /// How much is decompressed at a time.
-const PIECE_BYTES: usize = 64 << 10;
+pub(super) const PIECE_BYTES: usize = 64 << 10;
 
 /// What a body is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,7 @@ pub(super) struct Form {
 /// Bytes of a body, which count among those of all bodies as long as they are held.
 pub(super) struct Held {
     bytes: Vec<u8>,
+    bytes_max: usize,
     memory: Arc<Semaphore>,
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -76,9 +79,9 @@ impl Form {
 }
 
 impl Held {
-    /// No bytes yet; they take their permits from `memory`.
-    pub(super) fn new(memory: Arc<Semaphore>) -> Self {
-        Self { bytes: Vec::new(), memory, permit: None }
+    /// No bytes yet, and no more than `bytes_max` ever; they take their permits from `memory`.
+    pub(super) fn new(memory: Arc<Semaphore>, bytes_max: usize) -> Self {
+        Self { bytes: Vec::new(), bytes_max, memory, permit: None }
     }
 
     /// Adds what came.
@@ -86,10 +89,8 @@ impl Held {
     /// # Errors
     /// 413 `body_too_large`, and as for [`Held::charge`].
     pub(super) fn push(&mut self, piece: &[u8]) -> Result<(), ApiError> {
-        if self.bytes.len() + piece.len() > BODY_BYTES_MAX {
-            let message =
-                format!("the body has more than {BODY_BYTES_MAX} bytes; send less at once");
-            return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message));
+        if self.bytes.len() + piece.len() > self.bytes_max {
+            return Err(body_too_large(self.bytes_max));
         }
         self.charge(piece.len())?;
         self.bytes.extend_from_slice(piece);
@@ -118,7 +119,7 @@ impl Held {
     /// # Errors
     /// As for [`Held::push`], and 400 `bad_body` for gzip that is broken or cut short.
     pub(super) fn decompressed(&self) -> Result<Self, ApiError> {
-        let mut whole = Self::new(Arc::clone(&self.memory));
+        let mut whole = Self::new(Arc::clone(&self.memory), self.bytes_max);
         let mut reader = Gunzip::new(BufReader::new(self.bytes()));
         let mut piece = vec![0; PIECE_BYTES];
         loop {
@@ -143,8 +144,7 @@ pub(super) async fn read(mut body: Body, mut held: Held, wait: Duration) -> Resu
     let reading = async {
         let (mut refused, mut discarded) = (None, 0);
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| bad_body("the body broke off; send it again"))?;
-            let Ok(piece) = frame.into_data() else { continue };
+            let Ok(piece) = frame.map_err(|_| broken_off())?.into_data() else { continue };
             if refused.is_none() {
                 refused = held.push(&piece).err();
             }
@@ -160,10 +160,52 @@ pub(super) async fn read(mut body: Body, mut held: Held, wait: Duration) -> Resu
             None => Ok(held),
         }
     };
-    timeout(wait, reading).await.unwrap_or_else(|_| {
-        let message = format!("the body did not come within {wait:?}; send it again");
-        Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", message))
-    })
+    timeout(wait, reading).await.unwrap_or_else(|_| Err(too_late(wait)))
+}
+
+/// Hands a body over piece by piece, within `wait`. Once nobody takes its pieces, the rest is read and thrown
+/// away.
+///
+/// # Errors
+/// 408 `body_timeout`, and 400 `bad_body` where it broke off; what was handed over stays so.
+pub(super) async fn feed(
+    mut body: Body,
+    pieces: mpsc::Sender<Bytes>,
+    wait: Duration,
+) -> Result<(), ApiError> {
+    let feeding = async {
+        let mut discarded = 0;
+        while let Some(frame) = body.frame().await {
+            let Ok(piece) = frame.map_err(|_| broken_off())?.into_data() else { continue };
+            if let Err(SendError(piece)) = pieces.send(piece).await {
+                discarded += piece.len();
+            }
+            if discarded > DISCARDED_BYTES_MAX {
+                break;
+            }
+        }
+        Ok(())
+    };
+    timeout(wait, feeding).await.unwrap_or_else(|_| Err(too_late(wait)))
+}
+
+fn broken_off() -> ApiError {
+    bad_body("the body broke off; send it again")
+}
+
+fn too_late(wait: Duration) -> ApiError {
+    let message = format!("the body did not come within {wait:?}; send it again");
+    ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", message)
+}
+
+/// 413: a body of more bytes than there may be.
+pub(super) fn body_too_large(bytes_max: usize) -> ApiError {
+    too_large(format!("the body has more than {bytes_max} bytes; send less at once"))
+}
+
+/// 413: a part of a body that is too large.
+pub(super) fn too_large(message: String) -> ApiError {
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
 }
 
 /// 400: a body that is unreadable as a whole.
@@ -171,7 +213,8 @@ pub(super) fn bad_body(message: impl Into<String>) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "bad_body", message)
 }
 
-fn unsupported(message: String) -> ApiError {
+/// 415: what is not taken.
+pub(super) fn unsupported(message: String) -> ApiError {
     ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
 }
 
@@ -220,7 +263,7 @@ mod tests {
     }
 
     fn held(bytes: &[u8], memory: &Arc<Semaphore>) -> Held {
-        let mut held = Held::new(Arc::clone(memory));
+        let mut held = Held::new(Arc::clone(memory), BODY_BYTES_MAX);
         held.push(bytes).unwrap();
         held
     }

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::batch::{Batch, Rejected};
-use super::body::{self, Form, Held};
+use super::body::{self, BODY_BYTES_MAX, Form, Held};
 use super::error::{ApiError, ErrorBody};
 use super::grant::Grant;
 use super::openapi::Sent;
@@ -23,7 +23,8 @@ use super::query::{NoParams, Params, internal};
 use super::reply::Paced;
 use super::token::Token;
 use crate::dead_letters::{Letter, Source};
-use crate::log::AppendError;
+use crate::engine::Events;
+use crate::log::{AppendError, Lines};
 
 /// Up to here a body is decoded where it was received. 32 KiB are some 170 events, which take 27 us
 /// at the 157 ns of the usual form and 65 us at the 379 ns of any other (`cargo bench --bench
@@ -83,26 +84,23 @@ pub(super) async fn post(
     app.check_lag()?;
     let admission = app.admission();
     let in_flight = admission.enter(peer.ip())?;
-    let body = body::read(request.into_body(), admission.hold(), app.limits().body).await?;
-    let (batch, mut held) = decode(&app, form, grant, body).await?;
+    let body =
+        body::read(request.into_body(), admission.hold(BODY_BYTES_MAX), app.limits().body).await?;
+    let race_seconds = app.rules().race_seconds;
+    let events_max = app.limits().client_events_per_second;
+    let decode = move |body: Held| {
+        let batch = Batch::of(body.bytes(), form.kind, grant, race_seconds, events_max)?;
+        Ok((batch, body))
+    };
+    let (batch, mut held) = worked(form, body, decode).await?;
     held.charge(batch.verdict_bytes())?;
     admission.take(peer.ip(), batch.count())?;
 
     let accepted = batch.lines.len();
     let token = match accepted {
         0 => Token::at(app.engine().complete()),
-        _ => {
-            let answer = app.log()?.append(batch.lines, batch.events)?;
-            let answer = timeout(app.limits().append, answer).await.map_err(|_| {
-                error!("the log did not answer in time");
-                let message = "the log takes too long; send again later";
-                ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).retry_after(1)
-            })?;
-            let lost = |_| AppendError::Poisoned("its writer is gone".to_owned());
-            Token::of_arrival(answer.map_err(lost)??)
-        }
+        _ => Token::of_arrival(append(&app, batch.lines, batch.events).await?),
     };
-    counter!("velodrome_events_total", "verdict" => "accepted").increment(accepted as u64);
     let rejected = bury(&app, peer, batch.rejected).await?;
 
     let reply = Reply { accepted, rejected, token: token.to_string() };
@@ -114,25 +112,37 @@ pub(super) async fn post(
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
-/// Decodes a body, not on the runtime's own threads where it takes long; and what it is held by.
-async fn decode(
-    app: &App,
+/// What `work` makes of a body, which it gets decompressed; not on the runtime's own threads where it takes
+/// long.
+pub(super) async fn worked<T: Send + 'static>(
     form: Form,
-    grant: Grant,
     body: Held,
-) -> Result<(Batch, Held), ApiError> {
-    let race_seconds = app.race_seconds();
-    let events_max = app.limits().client_events_per_second;
+    work: impl FnOnce(Held) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
     let is_short = !form.is_gzip && body.bytes().len() <= INLINE_BYTES_MAX;
-    let decode = move || {
-        let body = if form.is_gzip { body.decompressed()? } else { body };
-        let batch = Batch::of(body.bytes(), form.kind, grant, race_seconds, events_max)?;
-        Ok((batch, body))
-    };
+    let work = move || work(if form.is_gzip { body.decompressed()? } else { body });
     match is_short {
-        true => decode(),
-        false => spawn_blocking(decode).await.map_err(panicked)?,
+        true => work(),
+        false => spawn_blocking(work).await.map_err(panicked)?,
     }
+}
+
+/// Has events in the log, and gives their arrival once they are durable.
+///
+/// # Errors
+/// What the log refuses, and 503 `busy` where it does not answer in time.
+pub(super) async fn append(app: &App, lines: Lines, events: Events) -> Result<u64, ApiError> {
+    let accepted = lines.len() as u64;
+    let answer = app.log()?.append(lines, events)?;
+    let answer = timeout(app.limits().append, answer).await.map_err(|_| {
+        error!("the log did not answer in time");
+        let message = "the log takes too long; send again later";
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).retry_after(1)
+    })?;
+    let lost = |_| AppendError::Poisoned("its writer is gone".to_owned());
+    let arrival_ms = answer.map_err(lost)??;
+    counter!("velodrome_events_total", "verdict" => "accepted").increment(accepted);
+    Ok(arrival_ms)
 }
 
 /// Keeps what was rejected among the dead letters, and tells the verdicts.
@@ -159,7 +169,7 @@ async fn bury(
     kept.await.map_err(panicked)
 }
 
-fn panicked(error: tokio::task::JoinError) -> ApiError {
+pub(super) fn panicked(error: tokio::task::JoinError) -> ApiError {
     error!(%error, "a request's work did not end");
     internal()
 }

@@ -26,6 +26,9 @@ pub struct Limits {
     pub head: Duration,
     /// How long a client may take over a body: 8 MiB at 2.2 Mbit/s.
     pub body: Duration,
+    /// How long a delivery of Firehose may take to come, and to be taken while it does: Firehose waits three
+    /// minutes for its answer.
+    pub delivery: Duration,
     /// How long a client may take no byte of an answer.
     pub write: Duration,
     /// How long the log may take to answer: a disk that takes longer does not work.
@@ -46,6 +49,7 @@ impl Default for Limits {
             connections: 10_000,
             head: Duration::from_secs(10),
             body: Duration::from_secs(30),
+            delivery: Duration::from_secs(150),
             write: Duration::from_secs(30),
             append: Duration::from_secs(30),
             shutdown: Duration::from_secs(10),

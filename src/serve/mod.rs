@@ -14,6 +14,7 @@ mod body;
 pub mod error;
 mod etag;
 mod firebase;
+mod firehose;
 mod frame;
 pub mod grant;
 mod ingest;
@@ -42,10 +43,12 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use velodrome_dataflows::Rules;
 
 use self::admission::Admission;
 use self::auth::Auth;
 use self::error::ApiError;
+use self::firehose::Repeats;
 use self::limits::Limits;
 use self::ops::Description;
 use self::origin::Origin;
@@ -61,8 +64,8 @@ use crate::publish::Objects;
 /// How a service is to be.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The length of races, which decides what seconds there are.
-    pub race_seconds: u16,
+    /// How events become results: the length of races decides what seconds there are.
+    pub rules: Rules,
     /// Who may call it.
     pub auth: Auth,
     /// Whose web pages may call it as well.
@@ -83,6 +86,7 @@ struct Shared {
     /// How far the engine is behind the service's clock.
     lag: Box<dyn Fn() -> Duration + Send + Sync>,
     dead_letters: DeadLetters,
+    repeats: Repeats,
     health: Health,
     objects: Objects,
     bans: Bans,
@@ -104,11 +108,12 @@ impl App {
         config: Config,
     ) -> Self {
         Self(Arc::new(Shared {
-            reads: Reads::new(engine.clone(), config.race_seconds),
+            reads: Reads::new(engine.clone(), config.rules.race_seconds),
             engine,
             log: OnceLock::new(),
             lag: Box::new(lag),
             dead_letters,
+            repeats: Repeats::new(),
             health,
             objects,
             bans,
@@ -143,6 +148,11 @@ impl App {
         &self.0.dead_letters
     }
 
+    /// The deliveries of Firehose that were taken.
+    fn repeats(&self) -> &Repeats {
+        &self.0.repeats
+    }
+
     fn bans(&self) -> &Bans {
         &self.0.bans
     }
@@ -163,8 +173,8 @@ impl App {
         &self.0.config.limits
     }
 
-    fn race_seconds(&self) -> u16 {
-        self.0.config.race_seconds
+    fn rules(&self) -> &Rules {
+        &self.0.config.rules
     }
 
     fn lag(&self) -> Duration {
@@ -205,6 +215,8 @@ impl FromRef<App> for Streams {
 pub fn router(app: App, metrics: PrometheusHandle) -> Router {
     let start = || from_fn_with_state(app.clone(), frame::started);
     let ingest = OpenApiRouter::new().routes(routes!(ingest::post)).layer(start());
+    let ingest = ingest.merge(firehose::transformation());
+    let delivery = auth::ingest_by_key(&app, firehose::delivery().layer(start()));
     let reads = reads::routes()
         .merge(alleycat::routes())
         .layer(start())
@@ -220,6 +232,7 @@ pub fn router(app: App, metrics: PrometheusHandle) -> Router {
         .routes(routes!(ops::healthz))
         .routes(routes!(ops::readyz))
         .merge(auth::ingest(&app, ingest))
+        .merge(delivery)
         .merge(auth::read(&app, reads))
         .merge(auth::read_by_query(&app, streams))
         .merge(auth::admin(&app, admin))
@@ -240,6 +253,7 @@ pub fn router(app: App, metrics: PrometheusHandle) -> Router {
     };
     router
         .layer(CatchPanicLayer::custom(frame::caught))
+        .layer(from_fn(firehose::shaped))
         .layer(from_fn(frame::observe))
         .with_state(app)
 }

@@ -14,9 +14,10 @@ use utoipa::openapi::{
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::auth::QUERY_TOKENS;
+use super::auth::{ACCESS_KEY, QUERY_TOKENS};
 use super::error::{ErrorBody, ErrorDetail};
 use super::firebase::FirebaseError;
+use super::firehose::DeliveryReply;
 use crate::auth::Scope;
 
 /// What every route may answer.
@@ -50,29 +51,31 @@ pub(super) fn base() -> OpenApi {
     let components = openapi.components.get_or_insert_default();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     components.add_security_scheme(BEARER, SecurityScheme::Http(bearer));
+    let in_header = ApiKey::Header(ApiKeyValue::new(ACCESS_KEY));
+    components.add_security_scheme(ACCESS_KEY, SecurityScheme::ApiKey(in_header));
     for name in QUERY_TOKENS {
         let in_query = ApiKey::Query(ApiKeyValue::new(name));
         components.add_security_scheme(name, SecurityScheme::ApiKey(in_query));
     }
     components.schemas.insert(ErrorBody::name().into_owned(), ErrorBody::schema());
     components.schemas.insert(ErrorDetail::name().into_owned(), ErrorDetail::schema());
+    components.schemas.insert(DeliveryReply::name().into_owned(), DeliveryReply::schema());
     components.schemas.insert(FirebaseError::name().into_owned(), FirebaseError::schema());
     openapi
 }
 
-/// Describes `routes` as needing a token with `scope`, in the header or in one of the query's parameters
-/// `in_query`.
+/// Describes `routes` as needing a token with `scope`, as a bearer or in one of the `other` ways.
 pub(super) fn guarded<S>(
     mut routes: OpenApiRouter<S>,
     scope: Scope,
-    in_query: &[&str],
+    other: &[&str],
 ) -> OpenApiRouter<S>
 where
     S: Clone + Send + Sync + 'static,
 {
     for (_, operation) in operations(routes.get_openapi_mut()) {
         add(operation, &GUARDED);
-        let ways = [BEARER].iter().chain(in_query);
+        let ways = [BEARER].iter().chain(other);
         let needed = ways.map(|way| SecurityRequirement::new(*way, [scope.name()]));
         operation.security = Some(needed.collect());
     }

@@ -163,8 +163,8 @@ fn rows(serving: &Serving, path: &str) -> Vec<Value> {
     }
 }
 
-/// What the service answers, as the files of a replay have it.
-fn results(serving: &Serving) -> String {
+/// The results that the service answers, as the files of a replay have them.
+pub(crate) fn results(serving: &Serving) -> String {
     let mut lines = BTreeMap::new();
     for race in rows(serving, "/v1/races?") {
         let (class, race) = (race["classId"].as_u64().unwrap(), race["raceId"].as_u64().unwrap());
@@ -180,7 +180,8 @@ fn results(serving: &Serving) -> String {
     lines.into_values().map(|line| line + "\n").collect()
 }
 
-fn leaderboard(serving: &Serving) -> String {
+/// The leaderboard, likewise.
+pub(crate) fn leaderboard(serving: &Serving) -> String {
     let classes = serving.get("/v1/classes");
     let classes = classes.as_array().unwrap().iter().map(|class| &class["classId"]);
     let class = |class: &Value| {
@@ -194,7 +195,8 @@ fn leaderboard(serving: &Serving) -> String {
     format!("{{{}}}", classes.map(class).collect::<Vec<_>>().join(","))
 }
 
-fn views(serving: &Serving) -> String {
+/// The views, likewise.
+pub(crate) fn views(serving: &Serving) -> String {
     let row = |row: &Value| {
         let text = format!(r#"{{"views":{},"durationMs":{}}}"#, row["views"], row["durationMs"]);
         (row["projectId"].as_str().unwrap().to_owned(), text)

@@ -159,7 +159,7 @@ impl Args {
             checkpoint_every: Duration::from_secs(self.checkpoint_seconds),
             clock,
             serve: serve::Config {
-                race_seconds: rules.race_seconds,
+                rules,
                 auth,
                 origins: self.access.cors_origin,
                 limits: self.clients.limits(),

@@ -21,9 +21,10 @@ const WHOLE: [&str; 9] = [
     "GET /v1/races",
     "PUT /v1/bans/{racerId}",
 ];
-/// What tells of no object, so that a token for any of them opens it: the description, and the ingest,
-/// whose verdicts are tested on their own.
-const OBJECTLESS: [&str; 2] = ["GET /openapi.json", "POST /v1/events"];
+/// What tells of no object, so that a token for any of them opens it: the description, the transformation, and
+/// what takes events, each of which is held against the token; that is tested on its own.
+const OBJECTLESS: [&str; 4] =
+    ["GET /openapi.json", "POST /firehose/delivery", "POST /firehose/transform", "POST /v1/events"];
 
 /// A keyring of one new key.
 fn keyring() -> Keyring {
@@ -55,6 +56,11 @@ fn issued(claims: &Claims) -> String {
 /// The header for a token with `scope`.
 pub(super) fn bearer(scope: Scope) -> String {
     format!("Bearer {}", issued(&claims(scope)))
+}
+
+/// A token with `scope`, for one class alone where there is one.
+pub(super) fn access_key(scope: Scope, class: Option<u16>) -> String {
+    issued(&Claims { classes: class.map(|class| [class].into()), ..claims(scope) })
 }
 
 /// A route of the description, with a request that is right.
@@ -90,7 +96,8 @@ impl Route {
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             let key = parameter["name"].as_str().unwrap();
             let (is_path, required) = (parameter["in"] == "path", parameter["required"] == true);
-            if !is_path && !required {
+            // Headers are looked at behind the token.
+            if parameter["in"] == "header" || (!is_path && !required) {
                 continue;
             }
             let example = [&parameter["example"], &parameter["schema"]["example"]];

@@ -19,7 +19,7 @@ use crate::serve::token::Token;
 const JSON: &str = "application/json";
 const LINES: &str = "application/x-ndjson";
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()

@@ -3,6 +3,7 @@
 mod auth;
 mod bans;
 mod clients;
+mod firehose;
 mod ingest;
 mod ops;
 mod server;
@@ -23,7 +24,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::rustls::ServerConfig;
-use velodrome_dataflows::Clock;
+use velodrome_dataflows::{Clock, Rules};
 
 use super::auth::Auth;
 use super::limits::Limits;
@@ -75,7 +76,7 @@ fn limits() -> Limits {
 const SHORT: Duration = Duration::from_millis(200);
 
 fn open() -> Config {
-    Config { race_seconds: 300, auth: Auth::Off, origins: Vec::new(), limits: limits() }
+    Config { rules: Rules::default(), auth: Auth::Off, origins: Vec::new(), limits: limits() }
 }
 
 impl Service {

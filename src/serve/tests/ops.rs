@@ -69,6 +69,10 @@ fn the_description_tells_of_every_route_and_each_of_its_answers() {
     };
     let ingest = "200 400 401 403 408 413 415 429 500 503 507";
     assert_eq!(statuses("/v1/events", "post"), ingest);
+    let delivery = "200 400 401 403 408 413 415 429 500 503 507";
+    assert_eq!(statuses("/firehose/delivery", "post"), delivery);
+    let transform = "200 400 401 403 408 413 415 429 500 503";
+    assert_eq!(statuses("/firehose/transform", "post"), transform);
     assert_eq!(statuses("/healthz", "get"), "200 400 429 500");
     assert_eq!(statuses("/readyz", "get"), "200 400 429 500 503");
     assert_eq!(statuses("/metrics", "get"), "200 400 401 403 429 500");
@@ -77,7 +81,7 @@ fn the_description_tells_of_every_route_and_each_of_its_answers() {
     assert_eq!(statuses(results, "get"), "200 400 401 403 404 429 500 503 504");
     assert_eq!(statuses("/getRaces", "get"), "200 400 401 403 429 500 503");
     assert_eq!(statuses("/v1/stream", "get"), "200 400 401 403 429 500 503");
-    assert_eq!(json["paths"].as_object().unwrap().len(), 23);
+    assert_eq!(json["paths"].as_object().unwrap().len(), 25);
     let racer = &json["components"]["schemas"]["BoardRow"]["properties"]["racerId"]["$ref"];
     let racer = json.pointer(racer.as_str().unwrap().strip_prefix('#').unwrap());
     assert_eq!(racer.unwrap()["maximum"], u32::MAX);
@@ -85,6 +89,13 @@ fn the_description_tells_of_every_route_and_each_of_its_answers() {
         "ErrorBody",
         "ErrorDetail",
         "FirebaseError",
+        "DeliveryReply",
+        "DeliveryRequest",
+        "DeliveryRecord",
+        "TransformRequest",
+        "TransformRecord",
+        "TransformReply",
+        "Transformed",
         "Reply",
         "Verdict",
         "Sent",

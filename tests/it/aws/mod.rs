@@ -3,6 +3,7 @@
 mod answering;
 mod bucket;
 mod cuts;
+mod end_to_end;
 mod faults;
 mod places;
 pub(crate) mod put;
