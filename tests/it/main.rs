@@ -13,6 +13,8 @@ mod demo;
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
+mod firehose;
+#[cfg(test)]
 mod following;
 #[cfg(test)]
 mod full_disk;
