@@ -18,6 +18,9 @@ use crate::log::TICK_MS;
 /// So many groups of events are with the workers and not yet complete, at most.
 const GROUPS_AHEAD: usize = 8;
 
+/// So many units are opened ahead of the one that is read: objects of a bucket are on their way by then.
+const UNITS_AHEAD: usize = 4;
+
 /// How long before a time the log must be read again to go on from a checkpoint of that time: rides
 /// that ran then may have begun so much earlier. Two seconds are for the rounding of times.
 pub fn window_ms(rules: &Rules) -> u64 {
@@ -66,10 +69,14 @@ pub fn recover(
         let before = clock.next_multiple_of(TICK_MS).saturating_sub(1);
         runtime.block_on(engine.reached(before)).map_err(|_| RecoverError::Stopped)
     };
-    for (number, unit) in units::units(inputs).into_iter().enumerate() {
-        let Some(input) = inputs.get(unit.input) else { continue };
-        let none = ProgressBar::hidden();
-        let mut reader = Reader::open(number, unit, input, rules.race_seconds, &none);
+    let none = ProgressBar::hidden();
+    let mut units = units::units(inputs).into_iter().enumerate().filter_map(|(number, unit)| {
+        let input = inputs.get(unit.input)?;
+        Some((input, Reader::open(number, unit, input, rules.race_seconds, &none)))
+    });
+    let mut opened: VecDeque<_> = units.by_ref().take(UNITS_AHEAD).collect();
+    while let Some((input, mut reader)) = opened.pop_front() {
+        opened.extend(units.next());
         let mut is_last = false;
         while !is_last {
             let mut piece = Piece::default();

@@ -149,7 +149,7 @@ fn upload(
     object: Option<Object>,
 ) -> Result<Put, StoreError> {
     let key = history::name(class);
-    let Some(object) = object else { return bucket.remove(&key).map(|()| Put::Done) };
+    let Some(object) = object else { return bucket.remove(&key, read) };
     let condition = Condition::NotNewerThan(read);
     let form = Form { content_type: "application/gzip", condition, acl };
     bucket.put(&key, form, &mut |out| object.write(out))
@@ -214,9 +214,9 @@ mod tests {
             self.directory.put(key, form, write)
         }
 
-        fn remove(&self, key: &str) -> Result<(), StoreError> {
+        fn remove(&self, key: &str, version: u64) -> Result<Put, StoreError> {
             self.pass(key)?;
-            self.directory.remove(key)
+            self.directory.remove(key, version)
         }
 
         fn name(&self, key: &str) -> String {

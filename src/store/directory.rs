@@ -118,12 +118,16 @@ impl Store for Directory {
         Ok(Put::Done)
     }
 
-    fn remove(&self, key: &str) -> Result<(), StoreError> {
-        match fs::remove_file(self.path(key)) {
+    fn remove(&self, key: &str, version: u64) -> Result<Put, StoreError> {
+        let path = self.path(key);
+        if version_of(&path) > Some(version) {
+            return Ok(Put::Kept);
+        }
+        match fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(self.failed("remove", key)(error))
             }
-            _ => Ok(()),
+            _ => Ok(Put::Done),
         }
     }
 
@@ -255,8 +259,8 @@ mod tests {
         store.read(&object, 2).unwrap().read_to_string(&mut text).unwrap();
         assert_eq!(text, "rst");
         assert_eq!(fs::read_dir(root.path().join("a")).unwrap().count(), 1);
-        store.remove("a/b").unwrap();
-        store.remove("a/b").unwrap();
+        store.remove("a/b", u64::MAX).unwrap();
+        store.remove("a/b", u64::MAX).unwrap();
         assert_eq!(store.read(&object, 0).err().unwrap().reason.kind(), ErrorKind::NotFound);
     }
 

@@ -132,11 +132,11 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Those of `write`; an object that cannot be written.
     fn put(&self, key: &str, form: Form, write: Write<'_>) -> Result<Put, StoreError>;
 
-    /// Takes an object away, where it is there.
+    /// Takes an object away, where it is there and was not put with a greater version.
     ///
     /// # Errors
     /// One that cannot be taken away.
-    fn remove(&self, key: &str) -> Result<(), StoreError>;
+    fn remove(&self, key: &str, version: u64) -> Result<Put, StoreError>;
 
     /// A key's whole name, as people call it: a path, or `s3://bucket/key`.
     fn name(&self, key: &str) -> String;

@@ -118,7 +118,7 @@ impl Store for S3 {
         write(&mut bytes).map_err(failed)?;
         let bytes = Bytes::from(bytes);
         match self.runtime.block_on(self.put_if(key, form, &bytes))? {
-            Outcome::Put => Ok(Put::Done),
+            Outcome::Done => Ok(Put::Done),
             Outcome::Newer => Ok(Put::Kept),
             Outcome::There => {
                 let there = Ranges::new(self.clone(), key.to_owned(), 0);
@@ -130,10 +130,11 @@ impl Store for S3 {
         }
     }
 
-    fn remove(&self, key: &str) -> Result<(), StoreError> {
-        let remove = self.client.delete_object().bucket(&self.bucket).key(self.key(key));
-        let removed = self.runtime.block_on(remove.send());
-        removed.map(drop).map_err(|error| self.failed("remove", key, &error))
+    fn remove(&self, key: &str, version: u64) -> Result<Put, StoreError> {
+        match self.runtime.block_on(self.remove_if(key, version))? {
+            Outcome::Done => Ok(Put::Done),
+            Outcome::There | Outcome::Newer => Ok(Put::Kept),
+        }
     }
 
     fn name(&self, key: &str) -> String {

@@ -1,7 +1,9 @@
-//! Objects that are put under conditions, which S3 looks at together with the write.
+//! Objects that are put and removed under conditions, which S3 looks at together with the write.
 
 use std::time::Duration;
 
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::ObjectCannedAcl;
 use bytes::Bytes;
 use tokio::time::sleep;
@@ -14,15 +16,15 @@ use crate::store::{Acl, Condition, Form, StoreError};
 /// The metadata that holds an object's version.
 const VERSION: &str = "velodrome-version";
 
-/// How often a put is tried that somebody else was faster than each time.
+/// How often a write is tried that somebody else was faster than each time.
 const ATTEMPTS: u32 = 8;
 
 /// How long the first wait for others is.
 const WAIT: Duration = Duration::from_millis(50);
 
-/// What became of bytes that were to be put.
+/// What became of a write.
 pub(super) enum Outcome {
-    Put,
+    Done,
     /// An object is there, though none should be.
     There,
     /// One with a greater version is there.
@@ -37,6 +39,18 @@ enum Guard {
     This(String),
 }
 
+impl Guard {
+    /// Whether a write that failed is to be tried anew: what it was to find came, changed or went since
+    /// it was looked at, or is being written at this moment.
+    fn is_outdated<E: ProvideErrorMetadata>(&self, error: &SdkError<E, HttpResponse>) -> bool {
+        match fault(error) {
+            Fault::Condition => true,
+            Fault::Missing => matches!(self, Self::This(_)),
+            _ => false,
+        }
+    }
+}
+
 impl S3 {
     /// Puts `bytes` under `key` where the form's condition lets it.
     pub(super) async fn put_if(
@@ -47,57 +61,69 @@ impl S3 {
     ) -> Result<Outcome, StoreError> {
         let mut failures = 0;
         loop {
-            let guard = match form.condition {
-                Condition::Always => Guard::Anything,
-                Condition::Absent => Guard::Nothing,
-                Condition::NotNewerThan(version) => match self.version(key).await? {
-                    None => Guard::Nothing,
-                    Some((_, there)) if there > version => return Ok(Outcome::Newer),
-                    Some((etag, _)) => Guard::This(etag),
-                },
+            let Some(guard) = self.guard(key, form.condition).await? else {
+                return Ok(Outcome::Newer);
             };
             let put = self.client.put_object().bucket(&self.bucket).key(self.key(key));
             let put = put.content_type(form.content_type).body(bytes.clone().into());
             let put = put.set_acl(form.acl.map(|Acl::PublicRead| ObjectCannedAcl::PublicRead));
             let put = match form.condition {
                 Condition::NotNewerThan(version) => put.metadata(VERSION, version.to_string()),
-                _ => put,
+                Condition::Always | Condition::Absent => put,
             };
             let put = match &guard {
                 Guard::Anything => put,
                 Guard::Nothing => put.if_none_match("*"),
                 Guard::This(etag) => put.if_match(etag),
             };
-            let Err(error) = put.send().await else { return Ok(Outcome::Put) };
-            let is_passing = match (fault(&error), &guard) {
-                // Somebody else writes it at this moment.
-                (Fault::Condition, _) if status(&error) == Some(409) => true,
-                (Fault::Condition, Guard::Nothing) if form.condition == Condition::Absent => {
-                    return Ok(Outcome::There);
-                }
-                // It came, changed or was removed since it was looked at.
-                (Fault::Condition, _) | (Fault::Missing, Guard::This(_)) => true,
-                _ => false,
-            };
+            let Err(error) = put.send().await else { return Ok(Outcome::Done) };
+            // 409 is for one that is only being written.
+            if form.condition == Condition::Absent && status(&error) == Some(412) {
+                return Ok(Outcome::There);
+            }
             failures += 1;
-            if !is_passing || failures == ATTEMPTS {
+            if !guard.is_outdated(&error) || failures == ATTEMPTS {
                 return Err(self.failed("write", key, &error));
             }
             sleep(backoff(WAIT, failures - 1)).await;
         }
     }
 
-    /// ETag and version of the object of a key; what was put without a version is older than all.
-    async fn version(&self, key: &str) -> Result<Option<(String, u64)>, StoreError> {
-        let head = self.client.head_object().bucket(&self.bucket).key(self.key(key));
-        match head.send().await {
-            Ok(there) => {
-                let version = there.metadata().and_then(|metadata| metadata.get(VERSION));
-                let version = version.and_then(|version| version.parse().ok()).unwrap_or(0);
-                Ok(Some((there.e_tag.unwrap_or_default(), version)))
+    /// Takes the object of `key` away where its version is not greater.
+    pub(super) async fn remove_if(&self, key: &str, version: u64) -> Result<Outcome, StoreError> {
+        let mut failures = 0;
+        loop {
+            let Some(guard) = self.guard(key, Condition::NotNewerThan(version)).await? else {
+                return Ok(Outcome::Newer);
+            };
+            let Guard::This(etag) = &guard else { return Ok(Outcome::Done) };
+            let remove = self.client.delete_object().bucket(&self.bucket).key(self.key(key));
+            let remove = remove.if_match(etag);
+            let Err(error) = remove.send().await else { return Ok(Outcome::Done) };
+            failures += 1;
+            if !guard.is_outdated(&error) || failures == ATTEMPTS {
+                return Err(self.failed("remove", key, &error));
             }
-            Err(error) if fault(&error) == Fault::Missing => Ok(None),
-            Err(error) => Err(self.failed("read", key, &error)),
+            sleep(backoff(WAIT, failures - 1)).await;
         }
+    }
+
+    /// What must be there for a write to `key` under `condition`; none where that forbids it by now.
+    async fn guard(&self, key: &str, condition: Condition) -> Result<Option<Guard>, StoreError> {
+        let version = match condition {
+            Condition::Always => return Ok(Some(Guard::Anything)),
+            Condition::Absent => return Ok(Some(Guard::Nothing)),
+            Condition::NotNewerThan(version) => version,
+        };
+        let head = self.client.head_object().bucket(&self.bucket).key(self.key(key));
+        let there = match head.send().await {
+            Ok(there) => there,
+            Err(error) if fault(&error) == Fault::Missing => return Ok(Some(Guard::Nothing)),
+            Err(error) => return Err(self.failed("read", key, &error)),
+        };
+        // What was put without a version is older than all.
+        let of = there.metadata().and_then(|metadata| metadata.get(VERSION)?.parse().ok());
+        let is_newer = of > Some(version);
+        Ok((!is_newer).then(|| Guard::This(there.e_tag.unwrap_or_default())))
     }
 }

@@ -72,8 +72,14 @@ fn a_bucket_and_a_directory_do_the_same() {
         }
         assert_eq!(put(store, "a", "anew", Condition::Always), Put::Done);
         assert_eq!(read(store, "a", 4, 0).unwrap(), b"anew");
-        store.remove("a").unwrap();
-        store.remove("a").unwrap();
+        for (version, expected) in [(20, Put::Kept), (21, Put::Done), (1, Put::Done)] {
+            let removed = store.remove("v", version).unwrap();
+            assert_eq!(removed, expected, "{version}");
+            assert_eq!(keys(store, "v").is_empty(), expected == Put::Done, "{version}");
+        }
+        for _ in 0..2 {
+            assert_eq!(store.remove("a", u64::MAX).unwrap(), Put::Done);
+        }
         assert!(!keys(store, "").contains(&"a".to_owned()));
     }
 }

@@ -118,8 +118,13 @@ fn plain_and_gzip_objects_are_read_as_files_are() {
     assert_eq!((&expected[0], &expected[1]), (&90_003.into(), &1.into()));
     assert_eq!(summary("s3://races/in", "by-objects", "replay -w 3"), expected);
     assert_eq!(summary("s3://races/in", "by-batch", "batch"), expected);
-    assert_eq!(place.run("verify by-files by-objects").code, 0);
-    assert_eq!(place.run("verify by-files by-batch").code, 0);
+    assert_eq!(place.run("verify by-objects by-batch").code, 0);
+    let events = |out: &str| {
+        let mut files = contents(&place.path(out));
+        files.remove(Path::new("rejected.jsonl"));
+        files
+    };
+    assert_eq!(events("by-objects"), events("by-files"));
     let letter = &place.json_lines("by-objects/rejected.jsonl")[0];
     assert_eq!((&letter["file"], &letter["line"]), (&"s3://races/in/small".into(), &2.into()));
 }
@@ -200,7 +205,8 @@ fn an_older_history_does_not_replace_a_newer_one() {
     assert_eq!(newer.stop(), 0);
     let there = server.told("races", "class-1.gz");
     let older = serve("older", now_ms());
-    wait_for("it is tried", || older.log().contains("newer history object is in the bucket"));
+    wait_for("it is told of", || older.log().contains("newer history object is in the bucket"));
+    wait_for("the race is over", || older.get("/v1/races")["rows"][0]["state"] == "over");
     assert_eq!(older.stop(), 0);
     assert_eq!(server.told("races", "class-1.gz"), there);
 }
