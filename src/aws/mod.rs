@@ -71,7 +71,7 @@ impl Aws {
             None => loader,
         };
         let config = runtime.block_on(loader.load());
-        if config.region().is_none() {
+        if config.region().is_none_or(|region| region.as_ref().is_empty()) {
             return Err(AwsError::NoRegion);
         }
         let none = || AwsError::NoCredentials("no provider".to_owned());

@@ -45,9 +45,11 @@ impl Fronts {
         }
     }
 
-    /// The shard has no record of before `now_ms` that is not taken.
+    /// The shard has no record of before `now_ms` that is not taken, nor of before what was found in others.
     pub(super) fn end(&mut self, shard: &str, now_ms: u64) {
-        self.reach(shard, now_ms);
+        // Where this machine's clock is behind the stream's, that says more than the clock.
+        let newest_ms = self.shards.values().map(|front| front.next_ms).max();
+        self.reach(shard, newest_ms.unwrap_or(0).max(now_ms));
         if let Some(front) = self.shards.get_mut(shard) {
             front.end_ms = Some(now_ms);
         }
@@ -102,5 +104,17 @@ mod tests {
         assert_eq!(fronts.limit(), 930);
         fronts.reach("a", 1_100);
         assert_eq!(fronts.present(), None);
+    }
+
+    #[test]
+    fn a_shard_that_is_read_to_its_end_holds_nobody_up_by_a_clock_that_is_behind() {
+        let mut fronts = Fronts::new(30);
+        fronts.join("idle");
+        fronts.join("busy");
+        fronts.reach("busy", 9_000);
+        fronts.end("idle", 1_000);
+        assert_eq!(fronts.limit(), 9_030);
+        fronts.end("busy", 1_000);
+        assert_eq!(fronts.present(), Some(1_000));
     }
 }

@@ -29,10 +29,10 @@ impl Shard {
 
 /// The shards among those that are `listed` that may be read: not finished themselves, and their parents
 /// finished, or not listed any more, as the stream has dropped all that these held.
-pub fn readable<'a>(
-    listed: &'a [Shard],
+pub fn readable(
+    listed: &[Shard],
     is_finished: impl Fn(&str) -> bool,
-) -> impl Iterator<Item = &'a Shard> {
+) -> impl Iterator<Item = &Shard> {
     let is_listed = |id: &str| listed.iter().any(|shard| shard.id == id);
     let is_over = move |id: &String| is_finished(id) || !is_listed(id);
     listed.iter().filter(move |shard| {

@@ -176,9 +176,14 @@ impl Positions {
     }
 
     /// How far a shard is read; one that is not known is begun with its oldest record, as children are.
-    pub fn of(&mut self, shard: &str) -> &mut Position {
+    pub fn begun(&mut self, shard: &str) -> &mut Position {
         let begun = || Position { next: Start::TrimHorizon, until_ms: None, is_finished: false };
         self.shards.entry(shard.to_owned()).or_insert_with(begun)
+    }
+
+    /// How far a shard is read; none where it was not begun, or is forgotten.
+    pub fn of(&mut self, shard: &str) -> Option<&mut Position> {
+        self.shards.get_mut(shard)
     }
 
     /// Whether a shard is read to its end.

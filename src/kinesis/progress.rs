@@ -99,7 +99,7 @@ impl Progress {
 
     /// Where to begin with a shard.
     pub(super) fn start(&self, shard: &str) -> Start {
-        self.lock().positions.of(shard).next.clone()
+        self.lock().positions.begun(shard).next.clone()
     }
 
     /// The shard is about to be read at `now_ms`; where the stream may have dropped what is next, that is
@@ -108,7 +108,8 @@ impl Progress {
         let mut state = self.lock();
         let horizon_ms = now_ms.saturating_sub(state.retention_ms);
         let hours = state.retention_ms / 3_600_000;
-        let lost = state.positions.of(shard).until_ms.take_if(|until_ms| *until_ms < horizon_ms);
+        let position = state.positions.of(shard);
+        let lost = position.and_then(|position| position.until_ms.take_if(|ms| *ms < horizon_ms));
         drop(state);
         if let Some(until_ms) = lost {
             let [since, until] = [until_ms, horizon_ms].map(objects::time);
@@ -133,8 +134,10 @@ impl Progress {
     pub(super) fn took(&self, shard: &str, last: &Record, arrival_ms: Option<u64>, now_ms: u64) {
         self.time.reach(arrival_ms.unwrap_or(0));
         self.change(|state| {
-            state.positions.of(shard).next = Start::After(last.sequence.clone());
-            state.is_saved = false;
+            if let Some(position) = state.positions.of(shard) {
+                position.next = Start::After(last.sequence.clone());
+                state.is_saved = false;
+            }
             state.read_until(shard, last.arrival_ms, now_ms);
         });
     }
@@ -154,8 +157,10 @@ impl Progress {
     /// The shard is closed, and all of it is taken.
     pub(super) fn finish(&self, shard: &str) {
         self.change(|state| {
-            state.positions.of(shard).is_finished = true;
-            state.is_saved = false;
+            if let Some(position) = state.positions.of(shard) {
+                position.is_finished = true;
+                state.is_saved = false;
+            }
         });
     }
 
@@ -202,7 +207,7 @@ impl State {
     /// it may be gone while it is read, and nobody was to get it.
     fn read_until(&mut self, shard: &str, until_ms: u64, now_ms: u64) {
         let is_kept = until_ms >= now_ms.saturating_sub(self.retention_ms);
-        let position = self.positions.of(shard);
+        let Some(position) = self.positions.of(shard) else { return };
         if is_kept || position.until_ms.is_some() {
             position.until_ms = position.until_ms.max(Some(until_ms));
             self.is_saved = false;

@@ -6,7 +6,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::{counter, gauge};
+use metrics::{Gauge, counter, gauge};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::sleep;
@@ -47,12 +47,17 @@ pub(super) struct Shared {
     pub(super) stop: watch::Receiver<bool>,
 }
 
+/// How far a shard is behind its newest record; 0 once it is not read any more.
+pub(super) fn behind(shard: &str) -> Gauge {
+    gauge!("velodrome_source_behind_seconds", "shard" => shard.to_owned())
+}
+
 /// Reads the shard of `reader` until it is closed and all of it taken, the stream of this name is another
 /// one, or it is to stop.
 pub(super) async fn read(shared: Arc<Shared>, mut reader: ShardReader) {
     let shard = reader.shard().to_owned();
     let mut stop = shared.stop.clone();
-    let behind = gauge!("velodrome_source_behind_seconds", "shard" => shard.clone());
+    let behind = behind(&shard);
     loop {
         shared.progress.check(&shard, shared.wall.now());
         let answer = tokio::select! {
@@ -82,7 +87,6 @@ pub(super) async fn read(shared: Arc<Shared>, mut reader: ShardReader) {
             return;
         }
         if is_closed {
-            behind.set(0.0);
             shared.progress.finish(&shard);
             return;
         }

@@ -14,7 +14,7 @@ use tracing::info;
 use super::faults::Faults;
 use super::positions::{Positions, PositionsError};
 use super::progress::Progress;
-use super::reading::{Shared, read};
+use super::reading::{Shared, behind, read};
 use super::shard::ShardReader;
 use super::stream::{Stream, StreamError, Summary};
 use super::{Sinks, SourceConfig, Start};
@@ -227,6 +227,7 @@ impl Readers {
         // Those that go on with them have joined by now, and hold the others up in their place.
         for shard in gone.iter().filter(|shard| !readable.contains(shard)) {
             faults.well(shard);
+            behind(shard).set(0.0);
             progress.leave(shard);
         }
         Ok(())

@@ -1,7 +1,5 @@
-// Serves Kinesis on any free port of loopback, told on standard output; the arguments are where its
-// package is, and how many shards there may be.
-const [path, shardLimit] = process.argv.slice(2);
-const kinesalite = require(path);
+// Serves Kinesis on any free port of loopback, told on standard output; the argument is where its package is.
+const kinesalite = require(process.argv[2]);
 const soon = { createStreamMs: 10, deleteStreamMs: 10, updateStreamMs: 10 };
-const server = kinesalite({ ...soon, shardLimit: Number(shardLimit) });
+const server = kinesalite({ ...soon, shardLimit: Number(process.env.SHARD_LIMIT) });
 server.listen(0, "127.0.0.1", () => console.log(`http://127.0.0.1:${server.address().port}`));

@@ -22,7 +22,7 @@ fn positions_are_found_as_they_were_saved() {
     assert_eq!(Positions::load(dir.path()).unwrap(), None);
     for start in [Start::TrimHorizon, Start::Latest, Start::At(7), Start::After("5".to_owned())] {
         let mut positions = begun(&Start::TrimHorizon);
-        positions.of("a").next = start;
+        positions.begun("a").next = start;
         positions.save(dir.path()).unwrap();
         assert_eq!(Positions::load(dir.path()).unwrap(), Some(positions));
     }
@@ -32,24 +32,24 @@ fn positions_are_found_as_they_were_saved() {
 fn the_latest_skips_closed_shards_and_is_gone_on_from_a_little_before() {
     let mut latest = begun(&Start::Latest);
     assert!(latest.is_finished("a") && !latest.is_finished("b"));
-    assert_eq!(latest.of("b").next, Start::At(NOW_MS - 300_000));
-    assert_eq!(latest.of("b").until_ms, Some(NOW_MS));
+    assert_eq!(latest.begun("b").next, Start::At(NOW_MS - 300_000));
+    assert_eq!(latest.begun("b").until_ms, Some(NOW_MS));
     let mut horizon = begun(&Start::TrimHorizon);
     assert!(!horizon.is_finished("a"));
-    assert_eq!(horizon.of("a").until_ms, None);
+    assert_eq!(horizon.begun("a").until_ms, None);
     let mut at = begun(&Start::At(CREATED_MS));
     assert_eq!(
-        (at.of("a").next.clone(), at.of("a").until_ms),
+        (at.begun("a").next.clone(), at.begun("a").until_ms),
         (Start::At(CREATED_MS), Some(CREATED_MS))
     );
     // Children are begun with their oldest record, however their parents were.
-    assert_eq!(latest.of("c").next, Start::TrimHorizon);
+    assert_eq!(latest.begun("c").next, Start::TrimHorizon);
 }
 
 #[test]
 fn shards_that_are_not_listed_are_forgotten_and_told_where_they_were_not_finished() {
     let mut positions = begun(&Start::TrimHorizon);
-    positions.of("a").is_finished = true;
+    positions.begun("a").is_finished = true;
     assert!(positions.forget(&[shard("c", true), shard("b", true)]).is_empty());
     assert!(!positions.is_finished("a"));
     let lost = positions.forget(&[shard("c", true)]);

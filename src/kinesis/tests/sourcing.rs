@@ -1,10 +1,13 @@
 //! A whole source against a stream that a test makes up.
 
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -121,16 +124,31 @@ impl Running {
     }
 }
 
+/// What is in the archive and in the log, where segments of more than a minute become objects meanwhile.
 fn logged(dir: &Path) -> Vec<(String, u64)> {
-    let Ok(segments) = std::fs::read_dir(dir.join("log")) else { return Vec::new() };
-    let mut paths: Vec<_> = segments.map(|segment| segment.unwrap().path()).collect();
-    paths.sort();
-    let text: String = paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let mut text = String::new();
+    for path in [files(&dir.join("archive")), files(&dir.join("log"))].concat() {
+        let Ok(file) = File::open(&path) else { continue };
+        let read = match path.extension().is_some_and(|end| end == "gz") {
+            true => GzDecoder::new(file).read_to_string(&mut text),
+            false => BufReader::new(file).read_to_string(&mut text),
+        };
+        read.unwrap_or_default();
+    }
     let read = |line: &str| {
         let event: Value = serde_json::from_str(line).ok()?;
         Some((event["uuid"].as_str()?.to_owned(), event["arrivalTimestamp"].as_u64()?))
     };
     text.lines().filter_map(read).collect()
+}
+
+/// The files below a directory, sorted.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    let below = |path: PathBuf| if path.is_dir() { files(&path) } else { vec![path] };
+    let mut files: Vec<_> = entries.flat_map(|entry| below(entry.unwrap().path())).collect();
+    files.sort();
+    files
 }
 
 fn iterator(body: &Value) -> (u16, Value) {
@@ -147,14 +165,15 @@ async fn a_shard_waits_where_it_is_far_ahead_of_the_slowest_and_arrivals_stay_as
         "ListShards" => shards(&["fast", "slow"]),
         "GetShardIterator" => iterator(body),
         _ if body["ShardIterator"] == "fast" => {
-            views("fast", &[at(0), at(10), at(40), at(100), at(500)], 1_000)
+            views("fast", &[at(0), at(10), at(40), at(100), at(500)], 3_000_000)
         }
         // Nothing though there is more, twice; then one after the other.
         _ => match asked.fetch_add(1, Ordering::SeqCst) {
             0 | 1 => views("slow", &[], 3_600_000),
             2 => views("slow", &[at(50)], 3_000_000),
             3 => views("slow", &[at(90)], 3_000_000),
-            _ => views("slow", &[at(95)], 3_000_000),
+            4 => views("slow", &[at(95)], 3_000_000),
+            _ => views("slow", &[], 3_500_000),
         },
     })
     .await;

@@ -76,10 +76,20 @@ pub(crate) struct Kinesis {
 
 impl Kinesis {
     pub(crate) fn start() -> Self {
+        Self::start_as("kinesalite")
+    }
+
+    /// Another one, which knows more of shards and is slow: for some 2,000 records a stream.
+    pub(crate) fn start_slow() -> Self {
+        Self::start_as("kinesis-local")
+    }
+
+    fn start_as(package: &str) -> Self {
+        let script = format!("tests/it/{package}.cjs");
         let mut command = Command::new("node");
-        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/kinesalite.cjs"));
-        command.arg(installed("node/node_modules/kinesalite")).arg(SHARDS_MAX.to_string());
-        command.stdout(Stdio::piped());
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(script));
+        command.arg(installed(&format!("node/node_modules/{package}")));
+        command.env("SHARD_LIMIT", SHARDS_MAX.to_string()).stdout(Stdio::piped());
         let server =
             Server::start(command, |child| Box::new(BufReader::new(child.stdout.take().unwrap())));
         let (runtime, config) = client(&server.url);

@@ -1,11 +1,13 @@
 //! A service that reads a stream: each event once, in order, over resharding and kills.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
 use super::servers::Kinesis;
@@ -67,15 +69,29 @@ fn wait_until_all_reached(serving: &Serving, second: u64) {
     wait_for("all racers' last second is there", || is_reached(reached(serving)));
 }
 
-/// The events in the log of a data directory, in order, whose arrivals never go back.
+/// The events in the archive and the log of a data directory, in order, whose arrivals never go back.
 fn logged(data: &Path) -> Vec<Value> {
-    let segments = fs::read_dir(data.join("log")).unwrap();
-    let mut segments: Vec<_> = segments.map(|entry| entry.unwrap().path()).collect();
-    segments.sort();
-    let text: String = segments.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let mut text = String::new();
+    for path in [files(&data.join("archive")), files(&data.join("log"))].concat() {
+        let file = File::open(&path).unwrap();
+        let read = match path.extension().unwrap() == "gz" {
+            true => GzDecoder::new(file).read_to_string(&mut text),
+            false => BufReader::new(file).read_to_string(&mut text),
+        };
+        read.unwrap();
+    }
     let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(events.is_sorted_by_key(|event| event["arrivalTimestamp"].as_u64().unwrap()));
     events
+}
+
+/// The files below a directory, sorted.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let below = |path: PathBuf| if path.is_dir() { files(&path) } else { vec![path] };
+    let mut files: Vec<_> = entries.flat_map(below).collect();
+    files.sort();
+    files
 }
 
 /// The seconds of each racer in the log, in order.
@@ -129,21 +145,27 @@ fn four_shards_are_read_in_order_and_each_event_once_over_a_restart() {
 
 #[test]
 fn a_split_and_a_merge_lose_nothing_and_keep_the_order_of_each_racer() {
-    let (place, kinesis) = (Workplace::new(), Kinesis::start());
+    for kinesis in [Kinesis::start(), Kinesis::start_slow()] {
+        reshard(&kinesis);
+    }
+}
+
+fn reshard(kinesis: &Kinesis) {
+    let place = Workplace::new();
     let data = place.path("data");
     kinesis.create("races", 2);
-    put_second(&kinesis, 1);
-    let serving = start(&kinesis, &data, "");
-    put_second(&kinesis, 2);
+    put_second(kinesis, 1);
+    let serving = start(kinesis, &data, "");
+    put_second(kinesis, 2);
     kinesis.split("races", &kinesis.open_shards("races")[0]);
-    put_second(&kinesis, 3);
+    put_second(kinesis, 3);
     let open = kinesis.open_shards("races");
     kinesis.merge("races", &open[1], &open[2]);
-    put_second(&kinesis, 4);
+    put_second(kinesis, 4);
     wait_until_all_reached(&serving, 4);
     let open = kinesis.open_shards("races");
     kinesis.split("races", &open[1]);
-    put_second(&kinesis, 5);
+    put_second(kinesis, 5);
     wait_until_all_reached(&serving, 5);
     assert_eq!(serving.stop(), 0);
     assert_all_once_and_in_order(&data, 5);
@@ -204,8 +226,8 @@ fn a_stream_is_begun_with_what_comes_from_then_on_where_it_is_told_to() {
 
 #[test]
 fn a_stream_is_begun_at_a_time_and_gone_on_with_from_where_it_was_read() {
-    let (place, kinesis) = (Workplace::new(), Kinesis::start());
-    kinesis.create("races", 1);
+    let (place, kinesis) = (Workplace::new(), Kinesis::start_slow());
+    kinesis.create("races", 3);
     put_view(&kinesis, "old");
     let before = now_ms() + 2;
     wait_for("time goes on", || now_ms() > before);
@@ -330,6 +352,12 @@ fn a_stream_that_cannot_be_read_is_refused_at_the_start_in_one_line() {
     assert!(told.contains(expected), "{told}");
 }
 
+/// What tells a stream from others of its name is the second when it was made.
+fn wait_for_the_next_second() {
+    let second = now_ms() / 1_000;
+    wait_for("the next second", || now_ms() / 1_000 > second);
+}
+
 #[test]
 fn another_stream_of_the_same_name_or_data_is_refused_with_what_to_do() {
     let (place, kinesis) = (Workplace::new(), Kinesis::start());
@@ -344,6 +372,7 @@ fn another_stream_of_the_same_name_or_data_is_refused_with_what_to_do() {
     let other = refused(&kinesis, &data, "--source kinesis:other");
     assert!(other.contains("give --source kinesis:races or another --data"), "{other}");
     kinesis.delete("races");
+    wait_for_the_next_second();
     kinesis.create("races", 1);
     put_view(&kinesis, "b");
     let again = refusal(&kinesis, &data);
@@ -370,6 +399,7 @@ fn a_stream_that_goes_while_it_is_read_keeps_the_service_from_being_ready() {
     wait_for("it is told", || is_told("source: no such stream 'races' in region 'us-east-1'"));
     // What it has is served all the same.
     assert_eq!(views(&serving), 1);
+    wait_for_the_next_second();
     kinesis.create("races", 1);
     wait_for("it is told that it is another one", || is_told("positions.json"));
     assert_eq!(serving.stop(), 0);
