@@ -36,7 +36,8 @@ mod source;
 mod start;
 #[cfg(feature = "aws")]
 pub mod stream;
-#[cfg(all(test, feature = "aws"))]
+#[cfg(test)]
+#[cfg(feature = "aws")]
 mod tests;
 #[cfg(not(feature = "aws"))]
 mod without;

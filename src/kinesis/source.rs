@@ -103,7 +103,7 @@ impl Source {
         };
         // No record is older than what is read first.
         let oldest_ms = match start {
-            Start::At(ms) => ms,
+            Start::At(ms) => ms.min(now_ms),
             Start::Latest => now_ms,
             Start::TrimHorizon | Start::After(_) => {
                 summary.created_ms.max(now_ms.saturating_sub(summary.retention_ms))

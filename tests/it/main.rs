@@ -1,6 +1,7 @@
 //! Drives the built binary: a module a behaviour.
 
-#[cfg(all(test, feature = "aws"))]
+#[cfg(test)]
+#[cfg(feature = "aws")]
 mod aws;
 #[cfg(test)]
 mod bad_lines;
@@ -40,3 +41,5 @@ mod stream;
 mod tokens;
 #[cfg(test)]
 mod verify;
+#[cfg(all(test, not(feature = "aws")))]
+mod without_aws;

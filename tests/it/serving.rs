@@ -38,6 +38,7 @@ impl Serving {
     }
 
     /// The same as `start`, in an environment.
+    #[cfg(feature = "aws")]
     pub(crate) fn start_in(environment: Environment<'_>, data: &Path, arguments: &str) -> Self {
         let mut command = command(data, arguments);
         command.envs(environment.iter().copied());

@@ -125,7 +125,7 @@ fn a_delivery_that_panics_poisons_the_log_and_leaves_nobody_waiting() {
 fn lines_keep_arrivals_of_their_own_unless_the_log_is_past_them() {
     let root = tempfile::tempdir().unwrap();
     let (clock, source) = Clock::system().followed();
-    let (log, delivered) = start(root.path(), clock.clone());
+    let (log, delivered) = start(root.path(), clock);
     let append_at = |arrivals: &[u64]| {
         let mut lines = Lines::new();
         for ms in arrivals {

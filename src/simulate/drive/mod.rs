@@ -28,7 +28,9 @@ use thiserror::Error;
 
 use super::RecordedError;
 #[cfg(feature = "aws")]
-use crate::kinesis::put::{PutError, Writer};
+use crate::kinesis::put::Writer;
+#[cfg(feature = "aws")]
+use crate::kinesis::stream::StreamError;
 use client::Client;
 use course::Course;
 pub use events::Events;
@@ -113,7 +115,7 @@ pub enum DriveError {
     /// The stream takes nothing.
     #[cfg(feature = "aws")]
     #[error(transparent)]
-    Put(#[from] PutError),
+    Stream(#[from] StreamError),
     /// Events that cannot be read.
     #[error(transparent)]
     Recorded(#[from] RecordedError),

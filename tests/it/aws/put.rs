@@ -100,9 +100,9 @@ fn a_stream_that_takes_nothing_is_one_line_that_says_what_is_missing() {
         environment.push(("AWS_EC2_METADATA_DISABLED", "true"));
         environment
     };
-    let missing = "no stream 'kinesis:races' in region 'us-east-1'; create it, or set AWS_REGION";
+    let missing = "no such stream 'races' in region 'us-east-1': ResourceNotFoundException";
     let denied = format!(
-        "no permission to put records into 'kinesis:races' in region 'us-east-1': AccessDeniedException: {denied}"
+        "no permission for kinesis:PutRecords on stream 'races' in region 'us-east-1': AccessDeniedException: {denied}"
     );
     for (environment, stream, says) in [
         (all.clone(), "races", missing),
