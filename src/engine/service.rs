@@ -1,9 +1,10 @@
 //! The handle of a running engine: what the service asks it, and how far it is.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
@@ -121,6 +122,8 @@ pub struct Engine {
     complete: watch::Receiver<Clock>,
     /// The last clock that the workers were told.
     advanced: Arc<AtomicU64>,
+    /// The first clock of those that were told and are not complete, and when that was.
+    told: Arc<Mutex<Option<(Clock, Instant)>>>,
     /// How many events the workers were given.
     taken: Arc<AtomicU64>,
     feeds: Arc<Feeds>,
@@ -129,8 +132,8 @@ pub struct Engine {
 impl Engine {
     /// The handle to `workers`, which keep `complete` and `feeds` up to date. There is at least one.
     pub fn new(workers: Vec<Mailbox>, complete: watch::Receiver<Clock>, feeds: Arc<Feeds>) -> Self {
-        let (advanced, taken) = (Arc::default(), Arc::default());
-        Self { workers: workers.into(), complete, advanced, taken, feeds }
+        let (advanced, told, taken) = (Arc::default(), Arc::default(), Arc::default());
+        Self { workers: workers.into(), complete, advanced, told, taken, feeds }
     }
 
     /// Asks for what holds at the time that is complete; the answer says which that was.
@@ -176,6 +179,11 @@ impl Engine {
     /// Tells all workers that the clock of every event to come is at least `clock`.
     pub fn advance(&self, clock: Clock) {
         self.advanced.store(clock, Ordering::Release);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|(clock, _)| self.is_complete_before(clock)) {
+            *told = Some((clock, Instant::now()));
+        }
+        drop(told);
         for worker in self.workers.iter() {
             worker.send(Command::Advance(clock));
         }
@@ -191,10 +199,17 @@ impl Engine {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// How far `complete` is behind what the workers were told, in ms of the service's clock.
-    pub fn lag_ms(&self) -> u64 {
-        let told = self.advanced.load(Ordering::Acquire).next_multiple_of(TICK_MS);
-        told.saturating_sub(self.complete() + 1)
+    /// For how long what the workers were told is not complete: on the wall, as a backlog's clock goes many
+    /// times as fast.
+    pub fn lag(&self) -> Duration {
+        let told = *self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let waits = told.filter(|(clock, _)| !self.is_complete_before(*clock));
+        waits.map_or(Duration::ZERO, |(_, since)| since.elapsed())
+    }
+
+    /// Whether all is complete that was told before the workers were told `clock`.
+    fn is_complete_before(&self, clock: Clock) -> bool {
+        self.complete() + 1 >= clock.next_multiple_of(TICK_MS)
     }
 
     /// Waits until all is complete that was before the clock that the workers were last told.
@@ -222,5 +237,29 @@ impl Engine {
     /// The workers, to send them events.
     pub fn workers(&self) -> &[Mailbox] {
         &self.workers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_lags_by_the_wall_however_fast_its_clock_goes() {
+        let (complete, reached) = watch::channel(0);
+        let engine = Engine::new(Vec::new(), reached, Arc::default());
+        assert_eq!(engine.lag(), Duration::ZERO);
+        engine.advance(1_000_000);
+        engine.advance(9_000_000);
+        let lag = engine.lag();
+        // A day of its clock is no time at all.
+        assert!(lag > Duration::ZERO && lag < Duration::from_secs(60), "{lag:?}");
+        complete.send_replace(999_999);
+        assert_eq!(engine.lag(), Duration::ZERO);
+        engine.advance(9_500_000);
+        complete.send_replace(9_400_000);
+        assert!(engine.lag() > Duration::ZERO);
+        complete.send_replace(9_499_999);
+        assert_eq!(engine.lag(), Duration::ZERO);
     }
 }

@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(fronts.present(), None);
         fronts.end("b", 900);
         assert_eq!(fronts.present(), Some(900));
-        assert_eq!(fronts.limit(), 930);
+        assert_eq!(fronts.limit(), 1_030);
         fronts.reach("a", 1_100);
         assert_eq!(fronts.present(), None);
     }

@@ -83,7 +83,7 @@ struct Shared {
     reads: Reads,
     /// Once what it held is recovered.
     log: OnceLock<Log<Events>>,
-    /// How far the engine is behind the service's clock.
+    /// For how long the engine is behind.
     lag: Box<dyn Fn() -> Duration + Send + Sync>,
     dead_letters: DeadLetters,
     repeats: Repeats,
@@ -96,7 +96,7 @@ struct Shared {
 
 impl App {
     /// A service that keeps the events that it rejects in `dead_letters`, serves the history `objects`, and
-    /// changes `bans`. `lag` tells how far `engine` is behind the service's clock. It answers that it is
+    /// changes `bans`. `lag` tells for how long `engine` is behind. It answers that it is
     /// starting until [`App::start`], and that it is not ready where a part of `health` fails.
     pub fn new(
         engine: Engine,

@@ -182,8 +182,8 @@ impl Service {
         let listener = listener.map_err(|error| ServiceError::Listen(config.listen, error))?;
         let address = listener.local_addr()?;
         let dead_letters = DeadLetters::open(&config.data, config.clock.clone(), &health)?;
-        let (clock, engine) = (config.clock.clone(), live.engine.clone());
-        let lag = move || clock.wall(engine.lag_ms()).unwrap_or_default();
+        let engine = live.engine.clone();
+        let lag = move || engine.lag();
         let is_nobody_banned = runtime.block_on(bans.racers()).is_empty();
         let served = match &config.history {
             Location::Directory(path) => path.clone(),

@@ -1,7 +1,8 @@
 //! Drives the built binary: a module a behaviour.
 
-#[cfg(test)]
+// Two attributes, because clippy takes no other form for a test's.
 #[cfg(feature = "aws")]
+#[cfg(test)]
 mod aws;
 #[cfg(test)]
 mod bad_lines;

@@ -169,7 +169,7 @@ fn refuses_what_it_cannot_work_with_before_it_begins() {
     std::fs::create_dir(place.path("empty")).unwrap();
     for (arguments, part) in [
         ("missing --out out", "cannot read 'missing'"),
-        ("empty --out out", "the directory 'empty' holds no file"),
+        ("empty --out out", "'empty' holds no file"),
         ("in.jsonl --out in.jsonl", "cannot write 'in.jsonl"),
         ("in.jsonl --out out --rules rules.toml", "race_second"),
         ("in.jsonl", "--out"),

@@ -29,7 +29,7 @@ impl Serving {
     /// Starts `velodrome serve` on `data` with further arguments separated by blanks, and waits until
     /// it is ready.
     pub(crate) fn start(data: &Path, arguments: &str) -> Self {
-        Self::listening(data, arguments).ready()
+        Self::start_in(&[], data, arguments)
     }
 
     /// The same, ready or not.
@@ -38,7 +38,6 @@ impl Serving {
     }
 
     /// The same as `start`, in an environment.
-    #[cfg(feature = "aws")]
     pub(crate) fn start_in(environment: Environment<'_>, data: &Path, arguments: &str) -> Self {
         let mut command = command(data, arguments);
         command.envs(environment.iter().copied());

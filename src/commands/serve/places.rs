@@ -17,8 +17,14 @@ pub(super) struct Places {
     /// Directory or s3://bucket/prefix to publish class-N.gz in; by default 'history' in --data
     #[arg(long, env = "VELODROME_HISTORY", value_name = "DIR|S3")]
     history: Option<Location>,
-    /// Who else may read the objects of an s3:// --history
-    #[arg(long, env = "VELODROME_HISTORY_ACL", value_name = "ACL", requires = "history")]
+    /// Who else may read the objects of an s3:// --history: public-read is everybody
+    #[arg(
+        long,
+        env = "VELODROME_HISTORY_ACL",
+        value_name = "ACL",
+        requires = "history",
+        hide_possible_values = true
+    )]
     history_acl: Option<Acl>,
     #[command(flatten)]
     pub(super) endpoint: Endpoint,

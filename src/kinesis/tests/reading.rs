@@ -73,8 +73,9 @@ async fn records_come_in_order_with_their_arrivals_until_the_shard_is_closed() {
 }
 
 #[tokio::test]
-async fn a_shard_is_called_five_times_a_second_where_it_is_behind_and_twice_where_all_is_read() {
-    for (behind_ms, least_ms) in [(1, 200), (0, 500)] {
+async fn a_shard_is_called_five_times_a_second_where_it_is_behind_and_three_times_where_all_is_read()
+ {
+    for (behind_ms, least_ms) in [(1, 200), (0, 334)] {
         let script = move |name: &str, _: &Value, number: usize| match name {
             "GetShardIterator" => iterator(),
             _ => records(&[number as u64], behind_ms),

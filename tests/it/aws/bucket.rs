@@ -108,8 +108,10 @@ fn the_newest_version_stays_whoever_is_faster() {
     let server = S3::start();
     server.create("races");
     let store = server.store(None, "races", "");
-    for round in 0..5 {
+    for round in 0..8 {
         let key = round.to_string();
+        // All look at this one before they write.
+        put(&store, &key, "0", Condition::NotNewerThan(0));
         thread::scope(|scope| {
             for version in [3_u64, 1, 4, 2] {
                 let (store, key) = (&store, &key);

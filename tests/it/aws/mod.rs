@@ -10,3 +10,4 @@ pub(crate) mod put;
 mod replay;
 mod servers;
 mod source;
+mod streams;
