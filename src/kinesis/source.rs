@@ -20,7 +20,7 @@ use super::stream::{Stream, StreamError, Summary};
 use super::{Sinks, SourceConfig, Start};
 use crate::aws::{AwsError, backoff};
 use crate::health::Part;
-use crate::log::{Clock, SourceTime};
+use crate::log::{Clock, SourceTime, TICK_MS};
 use crate::remote::Remote;
 
 /// How often a stream's shards are listed, beside each time that one is read to its end.
@@ -109,7 +109,8 @@ impl Source {
                 summary.created_ms.max(now_ms.saturating_sub(summary.retention_ms))
             }
         };
-        time.reach(last_ms.unwrap_or_else(|| time.at(oldest_ms)));
+        // The last tick of the log is over: what is in it is waited for before anything more is read.
+        time.reach(last_ms.map_or_else(|| time.at(oldest_ms), |ms| ms + TICK_MS));
         let data = data.to_owned();
         Ok(Self { stream, summary, data, positions, is_at_latest, distance_ms, time })
     }

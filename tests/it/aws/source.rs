@@ -196,6 +196,22 @@ fn a_kill_loses_nothing_and_repeats_little() {
 }
 
 #[test]
+fn a_service_is_ready_again_though_its_last_event_came_at_the_end_of_a_tick() {
+    let (place, kinesis) = (Workplace::new(), Kinesis::start());
+    let data = place.path("data");
+    kinesis.create("races", 1);
+    put_view(&kinesis, "a");
+    // All of this clock's times are whole ticks, of which only the next one tells that one is over.
+    let arguments = format!("--clock-speed 10 --clock-from {}", now_ms() / 10 * 10);
+    let serving = start(&kinesis, &data, &arguments);
+    wait_for("the view is taken", || views(&serving) == 1);
+    serving.kill();
+    let serving = start(&kinesis, &data, &arguments);
+    assert_eq!(views(&serving), 1);
+    assert_eq!(serving.stop(), 0);
+}
+
+#[test]
 fn a_stream_is_begun_with_what_comes_from_then_on_where_it_is_told_to() {
     let (place, kinesis) = (Workplace::new(), Kinesis::start());
     kinesis.create("races", 2);
