@@ -65,14 +65,14 @@ pub struct Transformed<'a> {
     /// What the request calls it by.
     record_id: Cow<'a, str>,
     /// What became of it.
-    result: Verdict,
+    result: Outcome,
     /// What it is now, in base64; where that is not `Ok`, what it was.
     data: Cow<'a, str>,
 }
 
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-enum Verdict {
+enum Outcome {
     /// It is an event.
     Ok,
     /// There is nothing in it.
@@ -129,12 +129,12 @@ pub fn transform(request: &[u8], rules: &Rules) -> Result<Vec<u8>, TransformErro
 fn transformed<'a>(record: TransformRecord<'a>, rules: &Rules) -> Transformed<'a> {
     let TransformRecord { record_id, data } = record;
     let (result, data) = match BASE64_STANDARD.decode(&*data) {
-        Ok(text) if text.trim_ascii().is_empty() => (Verdict::Dropped, data),
+        Ok(text) if text.trim_ascii().is_empty() => (Outcome::Dropped, data),
         Ok(text) => match line(&text, rules) {
-            Some(line) => (Verdict::Ok, BASE64_STANDARD.encode(line).into()),
-            None => (Verdict::ProcessingFailed, data),
+            Some(line) => (Outcome::Ok, BASE64_STANDARD.encode(line).into()),
+            None => (Outcome::ProcessingFailed, data),
         },
-        Err(_) => (Verdict::ProcessingFailed, data),
+        Err(_) => (Outcome::ProcessingFailed, data),
     };
     counter!("velodrome_firehose_records_total", "result" => result.name()).increment(1);
     Transformed { record_id, result, data }
@@ -160,7 +160,7 @@ fn line(text: &[u8], rules: &Rules) -> Option<Vec<u8>> {
     Some(line)
 }
 
-impl Verdict {
+impl Outcome {
     fn name(self) -> &'static str {
         match self {
             Self::Ok => "Ok",
