@@ -13,8 +13,8 @@ fn what_needs_aws_is_refused_with_how_to_build_it_in() {
     };
     for (arguments, name) in [
         ("replay kinesis:races --out out", "kinesis:races"),
-        ("replay s3://races/archive --out out", "s3://races/archive"),
-        ("batch s3://races/archive --out out", "s3://races/archive"),
+        ("replay s3://races/archive --out out", "s3://races/"),
+        ("batch s3://races/archive --out out", "s3://races/"),
         ("simulate --to kinesis:races", "kinesis:races"),
     ] {
         let ended = place.run(arguments);
