@@ -9,4 +9,5 @@ pub(crate) mod gunzip;
 pub mod inputs;
 pub mod lines;
 pub(crate) mod objects;
+pub(crate) mod record;
 pub mod units;

@@ -9,6 +9,7 @@ use crate::engine::Events;
 use crate::ingest::decode::decode;
 use crate::ingest::event::{Event, Reject};
 use crate::ingest::lines::LINE_BYTES_MAX;
+use crate::ingest::record::events;
 use crate::log::{Lines, SourceTime, loggable};
 
 /// What records hold.
@@ -73,27 +74,10 @@ pub(super) fn each(
 ) {
     for record in records {
         for data in aggregate::records(&record.data) {
-            let mut take = |line| {
+            for line in events(&data, race_seconds) {
                 let decoded = decode(line, race_seconds);
                 take(record, line, decoded.and_then(|event| Ok((event, loggable(line)?))));
-            };
-            match is_one_object(&data, race_seconds) {
-                true => take(&data),
-                false => lines(&data).for_each(take),
             }
         }
     }
-}
-
-/// Whether a record's data is one event that is written over several lines.
-fn is_one_object(data: &[u8], race_seconds: u16) -> bool {
-    let mut lines = lines(data);
-    lines.next().is_some_and(|first| decode(first, race_seconds).is_err())
-        && lines.next().is_some()
-        && decode(data, race_seconds).is_ok()
-}
-
-/// The lines of a record's data that are not blank.
-fn lines(data: &[u8]) -> impl Iterator<Item = &[u8]> {
-    data.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty())
 }

@@ -12,8 +12,8 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::dead_letters::{Letter, Source};
 use crate::firehose::delivery::{BYTES_MAX, DeliveryError, Splitter};
-use crate::ingest::decode::decode;
 use crate::ingest::gunzip::Gunzip;
+use crate::ingest::record::events;
 use crate::serve::App;
 use crate::serve::batch::Batch;
 use crate::serve::body::{BODY_BYTES_MAX, Held, PIECE_BYTES, bad_body, body_too_large, too_large};
@@ -88,13 +88,8 @@ impl Taking {
                 return self.flush_full();
             }
         };
-        let whole = text.trim_ascii();
-        let race_seconds = self.app.rules().race_seconds;
-        // An event may be written on several lines.
-        let is_one = !whole.contains(&b'\n') || decode(whole, race_seconds).is_ok();
-        let is_end = |byte: &u8| !is_one && *byte == b'\n';
-        for line in whole.split(is_end).map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()) {
-            self.batch.take(index, line);
+        for event in events(&text, self.app.rules().race_seconds) {
+            self.batch.take(index, event);
             self.flush_full()?;
         }
         Ok(())
