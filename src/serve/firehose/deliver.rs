@@ -94,9 +94,10 @@ pub(super) async fn deliver(
     };
     let outcome = app.repeats().once(&head.request_id, take).await;
     if let Some(body) = body {
-        // Another one's was taken; who still sends this one may not see the answer.
+        // Another one's was taken; who still sends this one may not see the answer. It is the same whether its
+        // own comes to its end or not.
         let (nobody, _) = mpsc::channel(1);
-        body::feed(body, nobody, app.limits().body).await?;
+        body::feed(body, nobody, app.limits().body).await.unwrap_or_default();
     }
     outcome?;
     Ok(Json(DeliveryReply::new(head.request_id, None)))

@@ -188,6 +188,21 @@ fn deliveries_of_one_id_wait_for_the_first_one() {
 }
 
 #[test]
+fn a_repeated_delivery_is_taken_however_slowly_its_body_comes() {
+    let short = Limits { body: SHORT, ..limits() };
+    let service = Service::start(Config { limits: short, ..open() });
+    assert_eq!(service.deliver(&[], body(ID, &[event(1)])).delivered(ID), (200, None));
+    let head = format!(
+        "POST {DELIVERY} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         connection: close\r\nx-amz-firehose-protocol-version: 1.0\r\n\
+         x-amz-firehose-request-id: {ID}\r\ncontent-length: 9\r\n\r\n{{"
+    );
+    let answer = service.exchange(head.as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 200") && !answer.contains("errorMessage"), "{answer}");
+    assert_eq!(service.logged(), [event(1)]);
+}
+
+#[test]
 fn ten_thousand_records_are_taken_and_no_more() {
     let service = Service::start(open());
     let events: Vec<_> = (0..10_000).map(|second| event(second % 300 + 1)).collect();
