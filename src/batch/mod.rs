@@ -1,8 +1,8 @@
 //! The batch: one pass over the inputs with hash maps, and no dataflow.
 //!
 //! It is the oracle and the baseline of the replay, so it shares with it only how inputs are listed
-//! and decompressed and how results are written. Cutting lines, decoding, the event clock and every rule of the results are written here
-//! a second time, as plainly as they can be.
+//! and decompressed and how results are written. Cutting lines, decoding, the event clock and every rule of
+//! the results are written here a second time, as plainly as they can be.
 
 mod clock;
 mod decode;

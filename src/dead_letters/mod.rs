@@ -2,7 +2,8 @@
 //! failed on (CONTRACTS, section 6).
 //!
 //! ```text
-//! keep ──► <data>/rejected/: the spool ──(a minute old, or 8 MiB)──► courier ──► processing-failed/ in the archive
+//! keep ──► <data>/rejected/: the spool ──(a minute old, or 8 MiB)──► courier ──► the archive:
+//!                                                                                processing-failed/
 //! ```
 //!
 //! What is kept outlives the process, not a loss of power within its minute. Where the archive takes none,

@@ -176,7 +176,10 @@ mod tests {
 
     use super::*;
 
-    const RACE: &str = r#"{"event":"final","deviceTimestamp":1,"second":3,"raceId":7,"racerId":0,"classId":1,"cadence":65,"resistance":35"#;
+    const RACE: &str = concat!(
+        r#"{"event":"final","deviceTimestamp":1,"second":3,"raceId":7,"racerId":0,"classId":1,"#,
+        r#""cadence":65,"resistance":35"#
+    );
     const VIEW: &str = r#"{"event":"view","uuid":"u","projectId":"p","deviceTimestamp":1}"#;
 
     fn encoded(text: impl AsRef<[u8]>) -> String {

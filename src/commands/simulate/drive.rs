@@ -16,8 +16,8 @@ use crate::simulate::drive::{self, Drive, Events, Rate, Snapshot, To};
 /// How to drive a service or a stream.
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// Send the events of these files or s3://bucket/prefix in place of simulated ones: JSON lines, plain or gzip, directories walked in
-    /// name order, - for standard input.
+    /// Send the events of these files or s3://bucket/prefix in place of simulated ones: JSON lines, plain or
+    /// gzip, directories walked in the order of their keys, - for standard input.
     #[arg(
         long,
         env = "VELODROME_EVENTS",
