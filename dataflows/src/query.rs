@@ -7,6 +7,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 
 use compact_str::CompactString;
+use differential_dataflow::difference::Semigroup;
 use serde::{Deserialize, Serialize};
 
 use crate::bans::{banned, is_banned};
@@ -15,7 +16,7 @@ use crate::event::{ClassId, Clock, RaceId, RacerId};
 use crate::graph::Traces;
 use crate::leaderboard::BestFinal;
 use crate::output::Output;
-use crate::results::RideResult;
+use crate::results::{RideResult, ridden};
 use crate::traces::read;
 use crate::views::ViewCount;
 
@@ -30,8 +31,12 @@ pub enum Query {
     History(ClassId),
     /// A racer's record curve in a class.
     Curve(ClassId, RacerId),
+    /// The best record of any racer of a class at each second.
+    Best(ClassId),
     /// The results of races of a class, each named once.
     Results(ClassId, Vec<RaceId>),
+    /// The first so many of some races of a class in which a racer has a result.
+    Ridden(ClassId, RacerId, Vec<RaceId>, usize),
     /// The names of racers.
     Names(Vec<RacerId>),
     /// How much there is of each class.
@@ -53,8 +58,12 @@ pub enum Answer {
     History(Vec<(RacerId, Record)>),
     /// None where there is no record.
     Curve(Option<Record>),
+    /// Empty where nobody has a record.
+    Best(Record),
     /// Races ascending, racers of each ascending.
     Results(Vec<(RaceId, RacerId, Arc<RideResult>)>),
+    /// In the order in which they were asked for.
+    Ridden(Vec<RaceId>),
     /// Racers ascending, without those that have no name.
     Names(Vec<(RacerId, CompactString)>),
     /// Classes ascending.
@@ -110,6 +119,11 @@ impl Query {
                 });
                 Answer::Curve(curve)
             }
+            Self::Best(class) => {
+                let mut best = Record::default();
+                of_class(traces, *class, at, |_, record| best.plus_equals(&record));
+                Answer::Best(best)
+            }
             Self::Results(class, races) => {
                 let mut rows = Vec::new();
                 let banned = banned(&mut traces.bans, at);
@@ -122,6 +136,12 @@ impl Query {
                     });
                 }
                 Answer::Results(rows)
+            }
+            Self::Ridden(class, racer, races, limit) => {
+                if is_banned(&mut traces.bans, *racer, at) {
+                    return Answer::Ridden(Vec::new());
+                }
+                Answer::Ridden(ridden(&mut traces.results, at, (*class, *racer), races, *limit))
             }
             Self::Names(racers) => {
                 let mut names = Vec::new();
@@ -192,7 +212,10 @@ impl Answer {
             (Self::Leaderboard(all), Self::Leaderboard(rows)) => all.extend(rows),
             (Self::History(all), Self::History(rows)) => all.extend(rows),
             (Self::Curve(all), Self::Curve(part)) => *all = all.take().or(part),
+            (Self::Best(all), Self::Best(part)) => all.plus_equals(&part),
             (Self::Results(all), Self::Results(rows)) => all.extend(rows),
+            // Of one worker alone, where all rides of a racer are.
+            (Self::Ridden(all), Self::Ridden(races)) => all.extend(races),
             (Self::Names(all), Self::Names(rows)) => all.extend(rows),
             (Self::Classes(all), Self::Classes(rows)) => {
                 for (class, size) in rows {
@@ -227,7 +250,7 @@ impl Answer {
                 rows.sort_unstable_by(|(a, n), (b, m)| m.views.cmp(&n.views).then(a.cmp(b)));
                 rows.truncate(limit);
             }
-            Self::Curve(_) | Self::Project(_) => {}
+            Self::Curve(_) | Self::Best(_) | Self::Ridden(_) | Self::Project(_) => {}
         }
     }
 }

@@ -6,9 +6,11 @@ use compact_str::CompactString;
 use differential_dataflow::operators::arrange::TraceAgent;
 use differential_dataflow::operators::arrange::arrangement::arrange_core;
 use differential_dataflow::trace::implementations::{ValBatcher, ValSpine};
+use differential_dataflow::trace::{Cursor, Navigable, TraceReader};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
+use timely::progress::Antichain;
 
 use crate::Arrangement;
 use crate::change::Change;
@@ -31,6 +33,17 @@ pub struct RideResult {
     pub seconds: u16,
 }
 
+impl RideResult {
+    /// Less than what any ride comes to, as outputs are finite.
+    const LEAST: Self = Self {
+        name: None,
+        final_output: None,
+        best: Output(f64::NEG_INFINITY),
+        total: Output(f64::NEG_INFINITY),
+        seconds: 0,
+    };
+}
+
 /// Results of a race's riders by (class, race), as ordinary rows.
 pub type ResultTrace =
     TraceAgent<ValSpine<(ClassId, RaceId), (RacerId, Arc<RideResult>), Clock, isize>>;
@@ -44,4 +57,40 @@ pub fn results<'scope>(
         _ => None,
     });
     arrange_core(updates, Pipeline, "Results", ValBatcher::new)
+}
+
+/// The first `limit` of `races` of a class in which a racer has a result at time `at`, in their order.
+///
+/// It goes to the racer's own values: a class has thousands of races, of a thousand riders each.
+pub(crate) fn ridden(
+    results: &mut ResultTrace,
+    at: Clock,
+    (class, racer): (ClassId, RacerId),
+    races: &[RaceId],
+    limit: usize,
+) -> Vec<RaceId> {
+    let batches = results.batches_through(Antichain::new().borrow()).unwrap_or_default();
+    // A cursor each: that of a list does not go to a value where a batch has no more keys.
+    let mut cursors: Vec<_> = batches.iter().map(|batch| (batch.cursor(), batch)).collect();
+    let first = (racer, Arc::new(RideResult::LEAST));
+    let is_ridden = |race: &&RaceId| {
+        let key = (class, **race);
+        let mut count = 0;
+        for (cursor, batch) in &mut cursors {
+            cursor.rewind_keys(batch);
+            cursor.seek_key(batch, &key);
+            if cursor.get_key(batch) != Some(&key) {
+                continue;
+            }
+            cursor.seek_val(batch, &first);
+            while cursor.get_val(batch).is_some_and(|(of, _)| *of == racer) {
+                cursor.map_times(batch, |time, diff| {
+                    count += if *time <= at { *diff } else { 0 };
+                });
+                cursor.step_val(batch);
+            }
+        }
+        count > 0
+    };
+    races.iter().filter(is_ridden).take(limit).copied().collect()
 }

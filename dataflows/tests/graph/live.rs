@@ -169,6 +169,10 @@ fn everything() -> Vec<Query> {
         queries.extend([Query::Results(class, vec![2, 0]), Query::Results(class, vec![1])]);
         queries.extend((1..=RULES.race_seconds).map(|second| Query::Board(class, second)));
         queries.extend((0..4).map(|racer| Query::Curve(class, racer)));
+        queries.push(Query::Best(class));
+        for (racer, limit) in (0..4).flat_map(|racer| [(racer, 1), (racer, 2), (racer, 9)]) {
+            queries.push(Query::Ridden(class, racer, vec![1, 7, 2, 0], limit));
+        }
     }
     queries.push(Query::Classes);
     queries
@@ -180,7 +184,7 @@ fn joined(at: u64, mut answers: Vec<Told>) -> Expected {
     answers.sort_by_key(|(id, _, _)| *id);
     let mut all = Expected::default();
     let (mut by_second, mut by_racer) = (BTreeMap::new(), BTreeMap::new());
-    let mut sizes = BTreeMap::new();
+    let (mut sizes, mut best, mut ridden) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     for (query, (_, time, answer)) in everything().into_iter().zip(answers) {
         assert_eq!(time, at);
         match (query, answer) {
@@ -231,12 +235,30 @@ fn joined(at: u64, mut answers: Vec<Told>) -> Expected {
                     by_racer.insert((class, racer, second), output.to_bits());
                 }
             }
+            (Query::Best(class), Answer::Best(curve)) => {
+                best.extend(curve.outputs().map(|(second, o)| ((class, second), Output(o))));
+            }
+            (Query::Ridden(class, racer, races, limit), Answer::Ridden(found)) => {
+                ridden.push(((class, racer, races, limit), found));
+            }
             (Query::Classes, Answer::Classes(rows)) => sizes.extend(rows),
             (query, answer) => panic!("{query:?} answered by {answer:?}"),
         }
     }
     assert_eq!(by_second, all.records, "boards and history are of one time");
     assert_eq!(by_racer, all.records, "curves and history are of one time");
+    let mut greatest: BTreeMap<(u16, u16), Output> = BTreeMap::new();
+    for ((class, _, second), output) in &all.records {
+        let output = Output(f64::from_bits(*output));
+        let best = greatest.entry((*class, *second)).or_insert(output);
+        *best = output.max(*best);
+    }
+    assert_eq!(best, greatest, "the best of all and history are of one time");
+    for ((class, racer, mut races, limit), found) in ridden {
+        races.retain(|race| all.results.contains_key(&(class, *race, racer)));
+        races.truncate(limit);
+        assert_eq!(found, races, "rides and results are of one time");
+    }
     let mut counted: BTreeMap<u16, (BTreeSet<u32>, u64)> = BTreeMap::new();
     for (class, racer, _) in all.records.keys() {
         let (racers, records) = counted.entry(*class).or_default();

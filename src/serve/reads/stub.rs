@@ -127,12 +127,20 @@ fn answer(query: Query) -> Answer {
             Answer::Curve(Some(curve.into()))
         }
         Query::Curve(..) => Answer::Curve(None),
+        Query::Best(1) => {
+            let mut curve = Curve::default();
+            curve.raise(2, 30.0);
+            Answer::Best(curve.into())
+        }
+        Query::Best(_) => Answer::Best(Curve::default().into()),
         Query::Results(1, races) if races.contains(&7) => Answer::Results(vec![
             (7, 1, result(Some("Ada"), Some(9.0), 10.0, 15.0)),
             (7, 2, result(None, None, 20.0, 20.0)),
             (7, 3, result(None, Some(9.0), 12.5, 12.5)),
         ]),
         Query::Results(..) => Answer::Results(Vec::new()),
+        Query::Ridden(1, 1..=3, races, _) if races.contains(&7) => Answer::Ridden(vec![7]),
+        Query::Ridden(..) => Answer::Ridden(Vec::new()),
         Query::Names(racers) => {
             let names = [(1, "Ada".into()), (4, "Zoë".into())];
             Answer::Names(names.into_iter().filter(|(racer, _)| racers.contains(racer)).collect())
