@@ -25,6 +25,8 @@ pub(in crate::serve) enum Question {
     Board(ClassId, u16),
     /// The best final outputs of a class.
     Leaderboard(ClassId),
+    /// The best record of any racer of a class at each second.
+    Best(ClassId),
     /// How much there is of each class.
     Classes,
     /// The names of racers.
@@ -36,6 +38,7 @@ impl Question {
         match self {
             Self::Board(class, second) => Query::Board(class, second),
             Self::Leaderboard(class) => Query::Leaderboard(class),
+            Self::Best(class) => Query::Best(class),
             Self::Classes => Query::Classes,
             Self::Names(racers) => Query::Names(racers),
         }
@@ -44,7 +47,7 @@ impl Question {
     /// When what the answer rests on changed last.
     fn version(&self, live: &State) -> Clock {
         match self {
-            Self::Board(class, _) => live.versions(*class).records,
+            Self::Board(class, _) | Self::Best(class) => live.versions(*class).records,
             Self::Leaderboard(class) => live.versions(*class).leaderboard,
             Self::Classes => live.newest_versions().records,
             // A name is told with what its ride adds to a record or to a leaderboard.
@@ -59,6 +62,7 @@ impl Question {
         match self {
             Self::Board(..) => "board",
             Self::Leaderboard(_) => "leaderboard",
+            Self::Best(_) => "best",
             Self::Classes => "classes",
             Self::Names(_) => "names",
         }
@@ -125,6 +129,7 @@ fn bytes(question: &Question, answer: &Answer) -> u32 {
     let rows = match answer {
         Answer::Board(rows) => rows.len() * size_of::<(RacerId, Output)>(),
         Answer::Leaderboard(rows) => rows.len() * size_of::<(RacerId, BestFinal)>(),
+        Answer::Best(curve) => usize::from(curve.seconds()) * size_of::<f64>(),
         Answer::Classes(rows) => rows.len() * size_of::<(ClassId, ClassSize)>(),
         Answer::Names(rows) => {
             let heap = rows.iter().filter(|(_, name)| name.is_heap_allocated());
@@ -174,22 +179,26 @@ mod tests {
     async fn an_answer_is_kept_until_its_class_changes() {
         let stub = Stub::new();
         let cache = Cache::new(stub.engine());
-        let leaderboard = Question::Leaderboard(1);
+        let (leaderboard, best) = (Question::Leaderboard(1), Question::Best(1));
+        cache.ask(best.clone()).await.unwrap();
         assert_eq!(cache.ask(BOARD).await.unwrap().0, 5_000);
         cache.ask(leaderboard.clone()).await.unwrap();
         stub.tick(5_010, vec![FeedChange::Records(2), FeedChange::Leaderboard(2)]);
         // It holds at the time that is complete now, too.
         assert_eq!(cache.ask(BOARD).await.unwrap().0, 5_010);
+        assert_eq!(cache.ask(best.clone()).await.unwrap().0, 5_010);
         cache.ask(leaderboard.clone()).await.unwrap();
-        assert_eq!(stub.asked().len(), 2);
+        assert_eq!(stub.asked().len(), 3);
         stub.tick(5_020, vec![FeedChange::Records(1)]);
         cache.ask(BOARD).await.unwrap();
+        cache.ask(best.clone()).await.unwrap();
         cache.ask(leaderboard.clone()).await.unwrap();
-        assert_eq!(stub.asked()[2..], [Query::Board(1, 2)]);
+        assert_eq!(stub.asked()[3..], [Query::Board(1, 2), Query::Best(1)]);
         stub.tick(5_030, vec![FeedChange::Leaderboard(1)]);
         cache.ask(BOARD).await.unwrap();
+        cache.ask(best).await.unwrap();
         cache.ask(leaderboard).await.unwrap();
-        assert_eq!(stub.asked()[3..], [Query::Leaderboard(1)]);
+        assert_eq!(stub.asked()[5..], [Query::Leaderboard(1)]);
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@
 
 mod board;
 pub(super) mod cache;
+mod class_curve;
 mod classes;
 mod cursor;
 mod curve;
@@ -14,6 +15,7 @@ mod projects;
 mod races;
 mod ranking;
 mod results;
+mod rides;
 mod standings;
 #[cfg(test)]
 pub(super) mod stub;
@@ -79,7 +81,9 @@ where
         .routes(routes!(classes::classes))
         .routes(routes!(board::board))
         .routes(routes!(leaderboard::leaderboard))
+        .routes(routes!(class_curve::class_curve))
         .routes(routes!(curve::curve))
+        .routes(routes!(rides::rides))
         .routes(routes!(races::races))
         .routes(routes!(standings::standings))
         .routes(routes!(results::results))

@@ -86,10 +86,10 @@ pub(super) struct ResultRow {
 }
 
 /// A ride's result and the number that it is ranked by.
-struct Ride {
+pub(super) struct Ride {
     racer: RacerId,
-    value: Option<Output>,
-    result: Arc<RideResult>,
+    pub(super) value: Option<Output>,
+    pub(super) result: Arc<RideResult>,
 }
 
 impl Ranked for Ride {
@@ -110,6 +110,18 @@ impl By {
             Self::Total => Some(result.total),
         }
     }
+}
+
+/// The results of one race in their order.
+pub(super) fn ranked(results: &[(RaceId, RacerId, Arc<RideResult>)], by: By) -> Vec<Ride> {
+    let ride = |(_, racer, result): &(RaceId, RacerId, Arc<RideResult>)| Ride {
+        racer: *racer,
+        value: by.value(result),
+        result: Arc::clone(result),
+    };
+    let mut rides: Vec<_> = results.iter().map(ride).collect();
+    rides.sort_unstable_by_key(Ranked::position);
+    rides
 }
 
 /// What the rides of a race that are over came to; kept for seven days.
@@ -141,13 +153,7 @@ pub(super) async fn results(
     if known.is_none() && results.is_empty() {
         return Err(race.not_found());
     }
-    let ride = |(_, racer, result): (RaceId, RacerId, Arc<RideResult>)| Ride {
-        racer,
-        value: by.value(&result),
-        result,
-    };
-    let mut all: Vec<_> = results.into_iter().map(ride).collect();
-    all.sort_unstable_by_key(Ranked::position);
+    let all = ranked(&results, by);
     let part = selection.of(&all);
     let rows = part.rows.iter().map(|(rank, ride)| ResultRow {
         rank: ride.value.map(|_| *rank),

@@ -1,4 +1,5 @@
 use serde_json::json;
+use velodrome_dataflows::Query;
 
 use super::super::stub::Stub;
 use super::{ok, paged};
@@ -60,6 +61,15 @@ async fn a_leaderboard_tells_where_each_output_was_set() {
 async fn a_curve_has_one_output_or_null_a_second() {
     let expected = json!({"racerId": 4, "classId": 1, "outputs": [null, 30.0, 0.0]});
     assert_eq!(ok(&Stub::new(), "/v1/racers/4/curve?classId=1").await, expected);
+}
+
+#[tokio::test]
+async fn the_curve_of_a_class_has_one_output_or_null_a_second() {
+    let stub = Stub::new();
+    let expected = json!({"asOf": 5_000, "classId": 1, "outputs": [null, 30.0, null]});
+    assert_eq!(ok(&stub, "/v1/classes/1/curve").await, expected);
+    let none = json!({"asOf": 5_000, "classId": 77, "outputs": [null, null, null]});
+    assert_eq!(ok(&stub, "/v1/classes/77/curve").await, none);
 }
 
 #[tokio::test]
@@ -125,6 +135,32 @@ async fn results_are_ranked_by_the_number_that_is_asked_for() {
     // Nobody's ride is over yet.
     let running = ok(&stub, "/v1/races/2/9/results").await;
     assert_eq!((&running["state"], &running["rows"]), (&json!("running"), &json!([])));
+}
+
+#[tokio::test]
+async fn rides_of_a_racer_are_told_with_their_ranks() {
+    let stub = Stub::new();
+    let row = |rank: Option<u64>, name: Option<&str>, last: Option<f64>, best, total| {
+        json!({
+            "raceId": 7, "startedAt": 1_000, "rank": rank, "racers": 3, "name": name, "final": last,
+            "best": best, "total": total, "seconds": 2,
+        })
+    };
+    for (racer, row) in [
+        (1, row(Some(1), Some("Ada"), Some(9.0), 10.0, 15.0)),
+        (2, row(None, None, None, 20.0, 20.0)),
+        (3, row(Some(1), None, Some(9.0), 12.5, 12.5)),
+    ] {
+        let told = ok(&stub, &format!("/v1/racers/{racer}/results?classId=1&limit=9")).await;
+        let expected = json!({"asOf": 5_000, "racerId": racer, "classId": 1, "rows": [row]});
+        assert_eq!(told, expected);
+    }
+    let asked = [Query::Ridden(1, 1, vec![7], 9), Query::Results(1, vec![7])];
+    assert_eq!(stub.asked()[..2], asked);
+    for uri in ["/v1/racers/4/results?classId=1", "/v1/racers/1/results?classId=77"] {
+        assert_eq!(ok(&stub, uri).await["rows"], json!([]), "{uri}");
+    }
+    assert_eq!(stub.asked().last(), Some(&Query::Ridden(77, 1, vec![], 20)));
 }
 
 #[tokio::test]

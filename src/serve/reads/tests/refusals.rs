@@ -45,6 +45,9 @@ async fn a_bad_parameter_is_refused_with_its_name_and_what_it_may_be() {
         (&format!("{board}&cursor=x"), "bad_cursor", "cursor is 'x'"),
         (&of_another, "bad_cursor", "of the same list"),
         ("/v1/racers/4/curve", "bad_parameter", "classId"),
+        ("/v1/racers/4/results", "bad_parameter", "classId"),
+        ("/v1/racers/4/results?classId=1&limit=101", "bad_parameter", "it must be 1 to 100"),
+        ("/v1/classes/1/curve?second=1", "bad_parameter", "second"),
         ("/v1/races/1/7/results?by=worst", "bad_parameter", "worst"),
         ("/v1/projects?cursor=AAAA", "bad_cursor", "AAAA"),
     ] {
