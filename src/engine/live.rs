@@ -48,7 +48,8 @@ impl Live {
         let mut mailboxes: Vec<_> = started.iter().take(workers).collect();
         mailboxes.sort_by_key(|(index, _)| *index);
         let mailboxes = mailboxes.into_iter().map(|(_, mailbox)| mailbox).collect();
-        Ok(Self { engine: Engine::new(mailboxes, reached, feeds), unsaved, _guards: guards })
+        let engine = Engine::new(mailboxes, reached, feeds).of_processes(cluster.processes());
+        Ok(Self { engine, unsaved, _guards: guards })
     }
 }
 

@@ -119,6 +119,8 @@ pub enum EngineError {
 #[derive(Clone, Debug)]
 pub struct Engine {
     workers: Arc<[Mailbox]>,
+    /// How many processes it runs as.
+    processes: usize,
     complete: watch::Receiver<Clock>,
     /// The last clock that the workers were told.
     advanced: Arc<AtomicU64>,
@@ -130,10 +132,16 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// The handle to `workers`, which keep `complete` and `feeds` up to date. There is at least one.
+    /// The handle to `workers` of one process, which keep `complete` and `feeds` up to date. There is at least
+    /// one.
     pub fn new(workers: Vec<Mailbox>, complete: watch::Receiver<Clock>, feeds: Arc<Feeds>) -> Self {
         let (advanced, told, taken) = (Arc::default(), Arc::default(), Arc::default());
-        Self { workers: workers.into(), complete, advanced, told, taken, feeds }
+        Self { workers: workers.into(), processes: 1, complete, advanced, told, taken, feeds }
+    }
+
+    /// The same where the workers are in `processes`.
+    pub(super) fn of_processes(self, processes: usize) -> Self {
+        Self { processes, ..self }
     }
 
     /// Asks for what holds at the time that is complete; the answer says which that was.
@@ -232,6 +240,11 @@ impl Engine {
     /// How many commands wait for the workers.
     pub fn waiting(&self) -> usize {
         self.workers.iter().map(|worker| worker.waiting.load(Ordering::Relaxed)).sum()
+    }
+
+    /// How many processes the workers are in.
+    pub fn processes(&self) -> usize {
+        self.processes
     }
 
     /// The workers, to send them events.

@@ -1,6 +1,7 @@
 //! `POST /v1/events`: events into the log, each with a verdict, acknowledged once they are durable.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
@@ -80,6 +81,7 @@ pub(super) async fn post(
     Params(NoParams {}): Params<NoParams>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let came = Instant::now();
     let form = Form::of(request.headers())?;
     app.check_lag()?;
     let admission = app.admission();
@@ -99,7 +101,11 @@ pub(super) async fn post(
     let accepted = batch.lines.len();
     let token = match accepted {
         0 => Token::at(app.engine().complete()),
-        _ => Token::of_arrival(append(&app, batch.lines, batch.events).await?),
+        _ => {
+            let arrival_ms = append(&app, batch.lines, batch.events).await?;
+            app.acks().record(came.elapsed());
+            Token::of_arrival(arrival_ms)
+        }
     };
     let rejected = bury(&app, peer, batch.rejected).await?;
 

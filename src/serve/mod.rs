@@ -5,6 +5,7 @@
 //! which asks the token's grant for each object that it names. No route answers but through `ApiError`
 //! where it fails, and none of its bounds can be passed by what a client sends.
 
+mod acks;
 mod admission;
 mod alleycat;
 pub mod auth;
@@ -45,6 +46,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use velodrome_dataflows::Rules;
 
+use self::acks::Acks;
 use self::admission::Admission;
 use self::auth::Auth;
 use self::error::ApiError;
@@ -87,6 +89,7 @@ struct Shared {
     lag: Box<dyn Fn() -> Duration + Send + Sync>,
     dead_letters: DeadLetters,
     repeats: Repeats,
+    acks: Arc<Acks>,
     health: Health,
     objects: Objects,
     bans: Bans,
@@ -114,6 +117,7 @@ impl App {
             lag: Box::new(lag),
             dead_letters,
             repeats: Repeats::new(),
+            acks: Arc::new(Acks::new()),
             health,
             objects,
             bans,
@@ -151,6 +155,11 @@ impl App {
     /// The deliveries of Firehose that were taken.
     fn repeats(&self) -> &Repeats {
         &self.0.repeats
+    }
+
+    /// How long requests with events waited.
+    fn acks(&self) -> &Arc<Acks> {
+        &self.0.acks
     }
 
     fn bans(&self) -> &Bans {

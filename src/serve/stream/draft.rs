@@ -91,12 +91,18 @@ pub(super) struct RaceKey {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Stats {
     pub(super) events_per_second: u64,
+    /// How long requests waited whose events were acknowledged in the last second: half of them no longer
+    /// than the first, of a hundred all but one no longer than the second.
+    pub(super) ack_p50_ms: Option<f64>,
+    pub(super) ack_p99_ms: Option<f64>,
     /// How far what is told is behind what came in.
     pub(super) lag_ms: u64,
     /// Clients that follow something.
     pub(super) streams: usize,
     pub(super) resident_bytes: u64,
     pub(super) workers: usize,
+    /// That the workers are in.
+    pub(super) processes: usize,
 }
 
 /// What all frames have.

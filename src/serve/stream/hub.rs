@@ -17,6 +17,7 @@ use super::source::{Place, Tick};
 use super::topic::Topic;
 use crate::engine::Engine;
 use crate::memory::resident_bytes;
+use crate::serve::acks::Acks;
 use crate::serve::reads::Reads;
 
 /// How often the service's own figures are measured, and topics that nobody follows are looked for.
@@ -29,6 +30,7 @@ pub(super) struct Hub<L> {
     reads: Reads,
     /// How far the engine is behind the service's clock.
     lag: L,
+    acks: Arc<Acks>,
     /// The time that was complete when it last looked.
     seen: Clock,
     stats: Stats,
@@ -47,10 +49,16 @@ struct Drafts {
 }
 
 impl<L: Fn() -> Duration> Hub<L> {
-    pub(super) fn new(channels: Arc<Channels>, engine: Engine, reads: Reads, lag: L) -> Self {
+    pub(super) fn new(
+        channels: Arc<Channels>,
+        engine: Engine,
+        reads: Reads,
+        lag: L,
+        acks: Arc<Acks>,
+    ) -> Self {
         let (seen, stats, events) = (engine.complete(), Stats::default(), engine.taken());
         let measured = Instant::now();
-        Self { channels, engine, reads, lag, seen, stats, second: 0, measured, events }
+        Self { channels, engine, reads, lag, acks, seen, stats, second: 0, measured, events }
     }
 
     /// Publishes until the engine stops.
@@ -137,13 +145,17 @@ impl<L: Fn() -> Duration> Hub<L> {
         let events = taken - mem::replace(&mut self.events, taken);
         self.measured += elapsed;
         self.second += 1;
+        let waits = self.acks.take();
         self.stats = Stats {
             events_per_second: (events as f64 / elapsed.as_secs_f64().max(MEASURE.as_secs_f64()))
                 .round() as u64,
+            ack_p50_ms: waits.map(|waits| waits.p50_ms),
+            ack_p99_ms: waits.map(|waits| waits.p99_ms),
             lag_ms: (self.lag)().as_millis() as u64,
             streams: self.channels.streams(),
             resident_bytes: resident_bytes(),
             workers: self.engine.workers().len(),
+            processes: self.engine.processes(),
         };
         self.channels.sweep();
     }

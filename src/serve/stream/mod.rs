@@ -73,8 +73,9 @@ pub(super) struct StreamParams {
 /// * `views:PROJECT`, `views:*`: `rows` of `projectId`, `views`, `durationMs`.
 /// * `races`, `races:1`: `rows` as in the list of races, of which a snapshot has the newest 100; `gone`,
 ///   races that are no more, by `classId` and `raceId`.
-/// * `stats`: `eventsPerSecond`, `lagMs`, `streams`, `residentBytes`, `workers`, once a second;
-///   for tokens that are for all classes and projects.
+/// * `stats`: `eventsPerSecond`, `ackP50Ms` and `ackP99Ms` (how long requests with events waited that were
+///   acknowledged in the last second; null where none was), `lagMs`, `streams`, `residentBytes`, `workers`,
+///   `processes`, once a second; for tokens that are for all classes and projects.
 ///
 /// Who comes back with the `id` of the last frame as `Last-Event-ID` gets what came after it, or
 /// snapshots where that is too long ago or the service has started anew.
@@ -146,7 +147,8 @@ impl Streams {
 pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
     let lag = || app.lag();
     let channels = Arc::clone(&app.0.streams.channels);
-    let hub = Hub::new(Arc::clone(&channels), app.engine().clone(), app.0.reads.clone(), lag);
+    let (engine, reads, acks) = (app.engine().clone(), app.0.reads.clone(), app.acks());
+    let hub = Hub::new(Arc::clone(&channels), engine, reads, lag, Arc::clone(acks));
     tokio::select! {
         () = hub.run() => {}
         _ = stop.wait_for(|is_over| *is_over) => {}

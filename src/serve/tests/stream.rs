@@ -151,6 +151,21 @@ fn a_client_has_so_many_streams_and_gets_the_place_of_one_that_ended() {
 }
 
 #[test]
+fn how_long_posts_wait_is_among_the_services_figures() {
+    let service = Service::start(open());
+    let (mut stream, mut came) =
+        follow(&service, "topics=stats", "\"ackP50Ms\":null,\"ackP99Ms\":null");
+    assert_eq!(service.post("application/json", event(1)).status, 200);
+    let is_told = |came: &str| {
+        let mut told = came.split("\"ackP50Ms\":").skip(1);
+        told.any(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+    };
+    while !is_told(&came) {
+        came.push_str(&read_until(&mut stream, "\n\n"));
+    }
+}
+
+#[test]
 fn a_shutdown_ends_streams_at_once() {
     let mut service = Service::start(open());
     let (mut stream, _) = follow(&service, "topics=races,stats", "snapshot");

@@ -17,6 +17,7 @@ use super::hub::Hub;
 use super::subscription::Subscription;
 use super::topic::Topic;
 use crate::feeds::FeedChange;
+use crate::serve::acks::Acks;
 use crate::serve::reads::Reads;
 use crate::serve::reads::stub::Stub;
 
@@ -27,6 +28,7 @@ const TICK: Duration = Duration::from_millis(10);
 struct Bench {
     stub: Stub,
     channels: Arc<Channels>,
+    acks: Arc<Acks>,
     hub: Hub<fn() -> Duration>,
 }
 
@@ -42,8 +44,9 @@ impl Bench {
         let (stub, channels) = (Stub::new(), Arc::new(Channels::new(0xe)));
         let reads = Reads::new(stub.engine(), 300);
         let lag: fn() -> Duration = || Duration::from_millis(7);
-        let hub = Hub::new(Arc::clone(&channels), stub.engine(), reads, lag);
-        Self { stub, channels, hub }
+        let acks = Arc::new(Acks::new());
+        let hub = Hub::new(Arc::clone(&channels), stub.engine(), reads, lag, Arc::clone(&acks));
+        Self { stub, channels, acks, hub }
     }
 
     fn follow(&self, topics: &str, last: Option<&str>) -> Subscription {

@@ -160,15 +160,29 @@ async fn races_are_told_as_they_begin_end_and_are_forgotten() {
 async fn the_services_figures_are_told_once_a_second() {
     let mut bench = Bench::new();
     let mut client = bench.followed("stats").await;
-    for time in 1..=30 {
-        tokio::time::advance(Duration::from_millis(100)).await;
-        bench.tick(5_000 + time * 100, vec![]).await;
+    let mut last = None;
+    for (second, waits_us) in [(0, &[1_500][..]), (1, &[900, 40_000]), (2, &[])] {
+        waits_us.iter().for_each(|us| bench.acks.record(Duration::from_micros(*us)));
+        for time in 1..=10 {
+            tokio::time::advance(Duration::from_millis(100)).await;
+            bench.tick(5_000 + second * 1_000 + time * 100, vec![]).await;
+        }
+        let mut told = take(&mut client);
+        assert_eq!(told.len(), 1, "{told:?}");
+        let data = told[0].data();
+        // Counted to two digits.
+        for (key, us) in [("ackP50Ms", waits_us.first()), ("ackP99Ms", waits_us.last())] {
+            let is_near =
+                |us: &u64| (data[key].as_f64().unwrap() / (*us as f64 / 1e3) - 1.0).abs() < 0.01;
+            assert!(us.map_or(data[key].is_null(), is_near), "{key}: {data}");
+        }
+        last = told.pop();
     }
-    let told = take(&mut client);
-    let [last] = &told[..] else { panic!("{told:?}") };
+    let last = last.unwrap();
     let data = last.data();
     assert_eq!(last.head().2, 8_000);
     assert_eq!((&data["lagMs"], &data["streams"]), (&json!(7), &json!(1)));
     assert_eq!((&data["eventsPerSecond"], &data["workers"]), (&json!(0), &json!(1)));
+    assert_eq!(data["processes"], 1);
     assert!(data["residentBytes"].as_u64().unwrap() > 1_000_000);
 }
