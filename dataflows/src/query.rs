@@ -33,6 +33,8 @@ pub enum Query {
     Curve(ClassId, RacerId),
     /// The best record of any racer of a class at each second.
     Best(ClassId),
+    /// A racer's name, and the classes that the racer has a record in.
+    Racer(RacerId),
     /// The results of races of a class, each named once.
     Results(ClassId, Vec<RaceId>),
     /// The first so many of some races of a class in which a racer has a result.
@@ -60,6 +62,8 @@ pub enum Answer {
     Curve(Option<Record>),
     /// Empty where nobody has a record.
     Best(Record),
+    /// Classes ascending, none of a racer who is banned.
+    Racer(Option<CompactString>, Vec<ClassId>),
     /// Races ascending, racers of each ascending.
     Results(Vec<(RaceId, RacerId, Arc<RideResult>)>),
     /// In the order in which they were asked for.
@@ -123,6 +127,25 @@ impl Query {
                 let mut best = Record::default();
                 of_class(traces, *class, at, |_, record| best.plus_equals(&record));
                 Answer::Best(best)
+            }
+            Self::Racer(racer) => {
+                let (mut name, mut classes) = (None, Vec::new());
+                read(&mut traces.names, at, Some(racer), |of, (), known| {
+                    name = (of == racer).then_some(known.text);
+                    Break(())
+                });
+                // From the racer's place in one class to that in the next: curves are by class, then racer.
+                let is_shown = !is_banned(&mut traces.bans, *racer, at);
+                let mut place = is_shown.then_some((0, *racer));
+                while let Some(from) = place.take() {
+                    read(&mut traces.records, at, Some(&from), |(class, other), (), _| {
+                        classes.extend((other == racer).then_some(*class));
+                        let next = if other < racer { Some(*class) } else { class.checked_add(1) };
+                        place = next.map(|class| (class, *racer));
+                        Break(())
+                    });
+                }
+                Answer::Racer(name, classes)
             }
             Self::Results(class, races) => {
                 let mut rows = Vec::new();
@@ -213,6 +236,10 @@ impl Answer {
             (Self::History(all), Self::History(rows)) => all.extend(rows),
             (Self::Curve(all), Self::Curve(part)) => *all = all.take().or(part),
             (Self::Best(all), Self::Best(part)) => all.plus_equals(&part),
+            (Self::Racer(name, all), Self::Racer(part, classes)) => {
+                *name = name.take().or(part);
+                all.extend(classes);
+            }
             (Self::Results(all), Self::Results(rows)) => all.extend(rows),
             // Of one worker alone, where all rides of a racer are.
             (Self::Ridden(all), Self::Ridden(races)) => all.extend(races),
@@ -243,6 +270,7 @@ impl Answer {
                 rows.sort_unstable_by_key(|(racer, best)| (Reverse(best.output), *racer));
             }
             Self::History(rows) => rows.sort_unstable_by_key(|(racer, _)| *racer),
+            Self::Racer(_, classes) => classes.sort_unstable(),
             Self::Results(rows) => rows.sort_unstable_by_key(|(race, racer, _)| (*race, *racer)),
             Self::Names(rows) => rows.sort_unstable_by_key(|(racer, _)| *racer),
             Self::Classes(rows) => rows.sort_unstable_by_key(|(class, _)| *class),

@@ -164,6 +164,7 @@ fn tap<'scope, D: 'static>(
 /// Queries for all that there can be.
 fn everything() -> Vec<Query> {
     let mut queries = vec![Query::Names((0..4).collect()), Query::Projects(None, 1000)];
+    queries.extend((0..4).map(Query::Racer));
     for class in 1..3 {
         queries.extend([Query::History(class), Query::Leaderboard(class)]);
         queries.extend([Query::Results(class, vec![2, 0]), Query::Results(class, vec![1])]);
@@ -185,6 +186,7 @@ fn joined(at: u64, mut answers: Vec<Told>) -> Expected {
     let mut all = Expected::default();
     let (mut by_second, mut by_racer) = (BTreeMap::new(), BTreeMap::new());
     let (mut sizes, mut best, mut ridden) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+    let mut racers = Vec::new();
     for (query, (_, time, answer)) in everything().into_iter().zip(answers) {
         assert_eq!(time, at);
         match (query, answer) {
@@ -238,6 +240,9 @@ fn joined(at: u64, mut answers: Vec<Told>) -> Expected {
             (Query::Best(class), Answer::Best(curve)) => {
                 best.extend(curve.outputs().map(|(second, o)| ((class, second), Output(o))));
             }
+            (Query::Racer(racer), Answer::Racer(name, classes)) => {
+                racers.push((racer, name.map(String::from), classes));
+            }
             (Query::Ridden(class, racer, races, limit), Answer::Ridden(found)) => {
                 ridden.push(((class, racer, races, limit), found));
             }
@@ -258,6 +263,12 @@ fn joined(at: u64, mut answers: Vec<Told>) -> Expected {
         races.retain(|race| all.results.contains_key(&(class, *race, racer)));
         races.truncate(limit);
         assert_eq!(found, races, "rides and results are of one time");
+    }
+    for (racer, name, classes) in racers {
+        let rode: BTreeSet<_> = all.records.keys().filter(|(_, own, _)| *own == racer).collect();
+        let in_classes: BTreeSet<_> = rode.into_iter().map(|(class, _, _)| *class).collect();
+        assert_eq!(classes, Vec::from_iter(in_classes), "classes and history are of one time");
+        assert_eq!(name.as_ref(), all.names.get(&racer), "one name of racer {racer}");
     }
     let mut counted: BTreeMap<u16, (BTreeSet<u32>, u64)> = BTreeMap::new();
     for (class, racer, _) in all.records.keys() {

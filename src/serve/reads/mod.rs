@@ -12,6 +12,7 @@ mod curve;
 mod leaderboard;
 mod params;
 mod projects;
+mod racer;
 mod races;
 mod ranking;
 mod results;
@@ -83,6 +84,7 @@ where
         .routes(routes!(leaderboard::leaderboard))
         .routes(routes!(class_curve::class_curve))
         .routes(routes!(curve::curve))
+        .routes(routes!(racer::racer))
         .routes(routes!(rides::rides))
         .routes(routes!(races::races))
         .routes(routes!(standings::standings))

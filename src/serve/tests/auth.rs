@@ -21,10 +21,16 @@ const WHOLE: [&str; 9] = [
     "GET /v1/races",
     "PUT /v1/bans/{racerId}",
 ];
-/// What tells of no object, so that a token for any of them opens it: the description, the transformation, and
-/// what takes events, each of which is held against the token; that is tested on its own.
-const OBJECTLESS: [&str; 4] =
-    ["GET /openapi.json", "POST /firehose/delivery", "POST /firehose/transform", "POST /v1/events"];
+/// What names no object, so that a token for any of them opens it: the description, the transformation, a racer,
+/// who is told with the classes of the token alone, and what takes events, each of which is held against the
+/// token; that is tested on its own.
+const OBJECTLESS: [&str; 5] = [
+    "GET /openapi.json",
+    "GET /v1/racers/{racerId}",
+    "POST /firehose/delivery",
+    "POST /firehose/transform",
+    "POST /v1/events",
+];
 
 /// A keyring of one new key.
 fn keyring() -> Keyring {

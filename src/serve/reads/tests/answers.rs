@@ -2,7 +2,8 @@ use serde_json::json;
 use velodrome_dataflows::Query;
 
 use super::super::stub::Stub;
-use super::{ok, paged};
+use super::{get_with, ok, paged};
+use crate::serve::grant::{Grant, Objects};
 
 #[tokio::test]
 async fn classes_are_those_with_records_or_a_running_race() {
@@ -135,6 +136,22 @@ async fn results_are_ranked_by_the_number_that_is_asked_for() {
     // Nobody's ride is over yet.
     let running = ok(&stub, "/v1/races/2/9/results").await;
     assert_eq!((&running["state"], &running["rows"]), (&json!("running"), &json!([])));
+}
+
+#[tokio::test]
+async fn a_racer_is_told_with_the_classes_that_the_token_is_for() {
+    let stub = Stub::new();
+    let all = json!({"asOf": 5_000, "racerId": 4, "name": "Zoë", "classes": [1, 2]});
+    assert_eq!(ok(&stub, "/v1/racers/4").await, all);
+    let unknown = json!({"asOf": 5_000, "racerId": 5, "name": null, "classes": []});
+    assert_eq!(ok(&stub, "/v1/racers/5").await, unknown);
+    for (class, name, classes) in [(2, Some("Zoë"), vec![2]), (3, None, vec![])] {
+        let expected = json!({"asOf": 5_000, "racerId": 4, "name": name, "classes": classes});
+        let objects = Objects { classes: [class].into(), ..Objects::default() };
+        let grant = Grant::new(Some(objects), None);
+        let (status, body, _) = get_with(grant, &stub.engine(), "/v1/racers/4").await;
+        assert_eq!((status, body), (200, expected));
+    }
 }
 
 #[tokio::test]
