@@ -1,0 +1,92 @@
+// How the service does.
+
+import * as format from '../format.js'
+import { html } from '../html.js'
+import { Stats } from '../models.js'
+import { Page } from '../page.js'
+import { Sparkline } from '../parts/sparkline.js'
+import { token } from '../session.js'
+
+const READ_EVERY_MS = 5_000
+
+export class Operations extends Page {
+  constructor(props) {
+    super(props)
+    this.stats = new Stats()
+    /** How many records there were at each reading. */
+    this.records = []
+  }
+
+  componentDidMount() {
+    this.follow({ stats: this.stats })
+    this.readOften()
+  }
+
+  componentWillUnmount() {
+    super.componentWillUnmount()
+    clearTimeout(this.reading)
+  }
+
+  readOften() {
+    this.load('classes', () => this.read('/v1/classes'), (classes) => {
+      this.classes = classes
+      this.records.push(classes.reduce((sum, { records }) => sum + records, 0))
+      if (this.records.length > Stats.SECONDS) this.records.shift()
+    })
+    this.load('ready', () => ready(this.reads.signal), (answer) => { this.ready = answer })
+    this.reading = setTimeout(() => this.readOften(), READ_EVERY_MS)
+  }
+
+  render() {
+    const { seconds } = this.stats
+    const now = seconds.at(-1)
+    const title = html`<h1 tabindex="-1">Operations</h1>`
+    if (now === undefined) return [title, html`<p class="hint" aria-busy="true">Loading…</p>`]
+    const series = (name) => seconds.map((second) => second[name] ?? null)
+    const tile = (name, of, show, note) => html`
+      <${Sparkline} name=${name} figure=${show(now[of])} values=${series(of)} most=${Stats.SECONDS} note=${note} />`
+    const processes = `in ${format.count(now.processes)} ${now.processes === 1 ? 'process' : 'processes'}`
+    return html`
+      <div class="operations">
+        <div class="race-title">${title}${this.readiness()}</div>
+        <div class="tiles">
+          ${tile('Events a second', 'eventsPerSecond', format.count)}
+          ${tile('Acknowledged in', 'ackP50Ms', format.milliseconds, `p99 ${format.milliseconds(now.ackP99Ms)}`)}
+          ${tile('Frontier lag', 'lagMs', format.milliseconds, 'from an event to all that follows from it')}
+          ${this.recordsTile()}
+          ${tile('Memory', 'residentBytes', format.bytes)}
+          ${tile('Streams', 'streams', format.count, 'clients that follow something')}
+          ${tile('Workers', 'workers', format.count, processes)}
+        </div>
+        ${token() === null && html`
+          <p class="hint">The last two minutes; the text for machines is at
+            ${' '}<a href="/metrics" target="_blank">/metrics</a>, every call at
+            ${' '}<a href="/openapi.json" target="_blank">/openapi.json</a>.</p>`}
+      </div>`
+  }
+
+  recordsTile() {
+    const [last, classes] = [this.records.at(-1), this.classes ?? []]
+    const racers = classes.reduce((sum, row) => sum + row.racers, 0)
+    const note = `of ${format.count(racers)} racers in ${format.count(classes.length)} classes`
+    const figure = last === undefined ? format.NONE : format.count(last)
+    return html`
+      <${Sparkline} name="Records" figure=${figure} values=${this.records} most=${Stats.SECONDS} note=${note} />`
+  }
+
+  readiness() {
+    if (this.ready === undefined) return null
+    const { ready, reasons, notes } = this.ready
+    return html`
+      <div class="readiness">
+        <p class="state ${ready ? 'live' : 'stale'}">${ready ? 'Ready' : 'Not ready'}</p>
+        ${[...reasons, ...notes].map((text) => html`<p key=${text}>${text}</p>`)}
+      </div>`
+  }
+}
+
+/** What `/readyz` says, which it does with status 503 too. */
+async function ready(signal) {
+  const answer = await fetch('/readyz', { signal }).catch(() => null)
+  return answer ? answer.json() : { ready: false, reasons: ['the service cannot be reached'], notes: [] }
+}

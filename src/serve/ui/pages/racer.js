@@ -1,0 +1,123 @@
+// One racer: the record curve in each class, and recent results.
+
+import * as format from '../format.js'
+import { html } from '../html.js'
+import { Races } from '../models.js'
+import { Page } from '../page.js'
+import { Chart } from '../parts/chart.js'
+import { Table } from '../parts/table.js'
+
+const ROWS = 20
+
+export class Racer extends Page {
+  componentDidMount() {
+    this.open()
+  }
+
+  componentDidUpdate() {
+    if (this.props.params.get('id') !== this.openId) this.open()
+  }
+
+  open() {
+    this.openId = this.props.params.get('id')
+    this.racer = undefined
+    /** By class: the racer's records, the best of the class, the racer's results. */
+    this.classes = new Map()
+    this.props.tell('idle')
+    if (this.openId === null) return this.forceUpdate()
+    this.load('racer', () => this.read(`/v1/racers/${this.openId}`), (racer) => {
+      this.racer = racer
+      this.classes = new Map(racer.classes.map((id) => [id, {}]))
+      // What changes is told by the lists of races; a stream has 16 topics at most.
+      const topics = racer.classes.slice(0, 16).map((id) => [`races:${id}`, new Races()])
+      const took = (topic) => this.loadClass(Number(topic.slice('races:'.length)))
+      if (topics.length > 0) this.follow(Object.fromEntries(topics), took)
+    })
+    this.forceUpdate()
+  }
+
+  /** Reads anew what a race that is over may have changed. */
+  loadClass(classId) {
+    const [id, of] = [this.openId, this.classes.get(classId)]
+    const reads = {
+      record: [`/v1/racers/${id}/curve`, { classId }],
+      best: [`/v1/classes/${classId}/curve`, {}],
+      results: [`/v1/racers/${id}/results`, { classId, limit: ROWS }],
+    }
+    for (const [name, [path, parameters]] of Object.entries(reads)) {
+      this.load(`${name} ${classId}`, () => this.read(path, parameters), (answer) => { of[name] = answer })
+    }
+  }
+
+  render() {
+    const { openId, racer } = this
+    if (openId === null || openId === undefined) return this.asked()
+    const classes = [...this.classes]
+    const isKnown = racer !== undefined && classes.every(([, { results }]) => results !== undefined)
+    const ridden = ([classId, { results }]) => (results?.rows ?? []).map((row) => ({ ...row, classId }))
+    const rows = classes.flatMap(ridden)
+    rows.sort((a, b) => b.startedAt - a.startedAt)
+    return html`
+      <div class="racer">
+        <div class="race-title">
+          <h1 tabindex="-1">${format.racer({ name: racer?.name, racerId: openId })}</h1>
+          ${racer?.name && html`<p class="faint">racer ${openId}</p>`}
+        </div>
+        ${racer?.classes.length === 0 && html`<p class="hint">This racer has no record yet.</p>`}
+        <div class="curves">${classes.map(([classId, of]) => this.curve(classId, of))}</div>
+        <section class="card">
+          <div class="card-head"><h2>Recent results</h2></div>
+          <${Table} label="Recent results" rows=${isKnown ? rows.slice(0, ROWS) : undefined} columns=${COLUMNS}
+                    keyed=${({ classId, raceId }) => `${classId} ${raceId}`}
+                    empty="No race in the last seven days." />
+        </section>
+      </div>`
+  }
+
+  curve(classId, { record, best }) {
+    const outputs = record?.outputs ?? []
+    const curves = [
+      { name: 'Class best', colour: 'best', outputs: best?.outputs ?? [] },
+      { name: 'Own record', colour: 'accent', width: 2, outputs },
+    ]
+    const greatest = outputs.reduce((a, b) => Math.max(a, b ?? 0), 0)
+    return html`
+      <section class="card" key=${classId}>
+        <div class="card-head">
+          <h2>Class ${classId}</h2>
+          <a href="/?class=${classId}&racer=${this.openId}">Follow</a>
+        </div>
+        <p class="faint">greatest output ${format.output(greatest || null)}</p>
+        ${best && html`
+          <${Chart} label="Records of this racer in class ${classId} at each second, and the best of the class"
+                    curves=${curves} seconds=${best.outputs.length} height=${180} />`}
+      </section>`
+  }
+
+  asked() {
+    const submit = (event) => {
+      event.preventDefault()
+      const id = event.target.elements.id.value.trim()
+      if (id !== '') this.props.go({ id })
+    }
+    return html`
+      <form class="card sign-in" onSubmit=${submit}>
+        <h1 tabindex="-1">Racer</h1>
+        <label for="id">Number of the racer</label>
+        <input id="id" name="id" inputmode="numeric" pattern="[0-9]+" autocomplete="off" required />
+        <button type="submit">Show</button>
+        <p class="hint">Or choose one from a board of results.</p>
+      </form>`
+  }
+}
+
+const COLUMNS = [
+  { name: 'Race', cell: ({ classId, raceId, startedAt }) => html`
+    <a href="/results?class=${classId}&race=${raceId}">${format.date(startedAt)}</a>` },
+  { name: 'Class', isNumber: true, cell: ({ classId }) => classId },
+  { name: 'Place', isNumber: true, cell: ({ rank, racers }) => html`
+    ${rank ?? format.NONE}<small> of ${format.count(racers)}</small>` },
+  { name: 'Final', isNumber: true, cell: (row) => format.output(row.final) },
+  { name: 'Best', isNumber: true, cell: (row) => format.output(row.best) },
+  { name: 'Total', isNumber: true, cell: (row) => format.output(row.total) },
+]

@@ -1,0 +1,165 @@
+// Races that are over, one of them ranked by final, best or total, and the class's leaderboard.
+
+import * as format from '../format.js'
+import { html } from '../html.js'
+import { Races } from '../models.js'
+import { Page } from '../page.js'
+import { chosenClass, classList, Classes } from '../parts/classes.js'
+import { Table } from '../parts/table.js'
+
+const BY = { final: 'Final', best: 'Best', total: 'Total' }
+const ROWS = 100
+
+export class Results extends Page {
+  constructor(props) {
+    super(props)
+    this.classes = []
+  }
+
+  componentDidMount() {
+    this.load('classes', () => classList(this), (classes) => { this.classes = classes })
+    this.open()
+  }
+
+  componentDidUpdate() {
+    if (this.classId() !== this.openClass) return this.open()
+    const race = this.race()
+    if (race !== null && this.resultsOf !== this.resultsKey(race)) this.loadResults(race)
+  }
+
+  classId() {
+    return chosenClass(this.props.params)
+  }
+
+  by() {
+    const by = this.props.params.get('by')
+    return by in BY ? by : 'final'
+  }
+
+  /** The race of the URL, or the last one that is over; null where there is none. */
+  race() {
+    const chosen = this.props.params.get('race')
+    return chosen === null ? this.races.lastOver()?.raceId ?? null : Number(chosen)
+  }
+
+  open() {
+    const id = (this.openClass = this.classId())
+    this.races = new Races()
+    this.results = this.leaders = this.resultsOf = this.older = undefined
+    this.follow({ [`races:${id}`]: this.races }, () => this.loadLeaders())
+    this.forceUpdate()
+  }
+
+  /** The leaderboard changes as races end. */
+  loadLeaders() {
+    const ask = () => this.read(`/v1/classes/${this.openClass}/leaderboard`, { limit: ROWS })
+    this.load('leaders', ask, (leaders) => { this.leaders = leaders })
+  }
+
+  resultsKey(race) {
+    return `${this.openClass} ${race} ${this.by()} ${this.races.races.get(race)?.state}`
+  }
+
+  loadResults(race) {
+    this.resultsOf = this.resultsKey(race)
+    const ask = () => this.page(race)
+    this.load('results', ask, (results) => { this.results = results })
+  }
+
+  page(race, cursor) {
+    return this.read(`/v1/races/${this.openClass}/${race}/results`, { by: this.by(), limit: ROWS, cursor })
+  }
+
+  /** Puts the next page below the rows that are there. */
+  more() {
+    const { raceId, next, rows } = this.results
+    const take = (page) => { this.results = { ...page, rows: [...rows, ...page.rows] } }
+    this.load('results', () => this.page(raceId, next), take)
+  }
+
+  /** Races before those that the stream tells of. */
+  loadOlder() {
+    const known = this.older ?? { rows: [], next: undefined }
+    const ask = () => this.read('/v1/races', { classId: this.openClass, limit: ROWS, cursor: known.next })
+    this.load('older', ask, ({ rows, next }) => { this.older = { rows: [...known.rows, ...rows], next } })
+  }
+
+  render() {
+    if (this.races === undefined) return html`<h1 tabindex="-1">Results</h1>`
+    const race = this.race()
+    return html`
+      <div class="results">
+        <div class="race-title">
+          <h1 tabindex="-1">Results</h1>
+          <${Classes} classes=${this.classes} chosen=${this.openClass} url=${(id) => `/results?class=${id}`} />
+        </div>
+        <div class="columns">
+          <section class="card races">
+            <div class="card-head"><h2>Races</h2></div>
+            ${this.listed(race)}
+          </section>
+          <section class="card">${this.ranked(race)}</section>
+          <section class="card">
+            <div class="card-head"><h2>Leaderboard</h2><p class="faint">best final outputs</p></div>
+            <${Table} label="Leaderboard" rows=${this.leaders?.rows}
+                      columns=${this.columns('Best final', ({ output }) => output)}
+                      empty="Nobody has finished a race of this class yet." />
+          </section>
+        </div>
+      </div>`
+  }
+
+  listed(chosen) {
+    const known = this.races.newest()
+    const older = (this.older?.rows ?? []).filter(({ raceId }) => !this.races.races.has(raceId))
+    const all = [...known, ...older]
+    if (all.length === 0) {
+      return html`<p class="hint">${this.asOf === undefined ? 'Loading…' : 'No race has been ridden yet.'}</p>`
+    }
+    const item = ({ raceId, startedAt, racers, state }) => html`
+      <li key=${raceId}>
+        <a href="/results?class=${this.openClass}&race=${raceId}&by=${this.by()}"
+           aria-current=${raceId === chosen ? 'true' : undefined}>
+          <b>${format.date(startedAt)}</b>
+          <span class="faint">${state === 'running' ? 'running, ' : ''}${format.count(racers)} racers</span>
+        </a>
+      </li>`
+    const hasOlder = known.length >= ROWS && (this.older === undefined || this.older.next)
+    return html`
+      <ol class="scroll">${all.map(item)}</ol>
+      ${hasOlder && html`<button type="button" class="quiet" onClick=${() => this.loadOlder()}>Older races</button>`}`
+  }
+
+  ranked(race) {
+    if (race === null) return html`<div class="card-head"><h2>Race</h2></div><p class="hint">No race is over yet.</p>`
+    const { results } = this
+    const sorted = (by) => ({
+      name: BY[by],
+      isNumber: true,
+      cell: (row) => format.output(row[by]),
+      isSorted: this.by() === by,
+      onSort: () => this.props.go({ by }),
+    })
+    const columns = [...this.columns(), ...Object.keys(BY).map(sorted),
+      { name: 'Seconds', isNumber: true, cell: ({ seconds }) => seconds }]
+    const still = results?.state === 'running' ? ', still running' : ''
+    return html`
+      <div class="card-head">
+        <h2>Race ${race}</h2>
+        <p class="faint">${results && `${format.count(results.racers)} results${still}`}</p>
+      </div>
+      ${results === null
+        ? html`<p class="hint">No such race is known.</p>`
+        : html`<${Table} label="Race ${race}" rows=${results?.rows} columns=${columns}
+                         empty="Nobody has finished it yet." />`}
+      ${results?.next && html`<button type="button" class="quiet" onClick=${() => this.more()}>More</button>`}`
+  }
+
+  /** Rank and racer, and a number where its name is given. */
+  columns(name, number) {
+    const racer = (row) => html`<a href="/racer?id=${row.racerId}&class=${this.openClass}">${format.racer(row)}</a>`
+    const rank = ({ rank }) => html`<span class="rank rank-${rank}">${rank ?? format.NONE}</span>`
+    const own = name ? [{ name, isNumber: true, cell: (row) => format.output(number(row)) }] : []
+    return [{ name: 'Rank', cell: rank }, { name: 'Racer', cell: racer }, ...own]
+  }
+}

@@ -1,0 +1,58 @@
+// Between races: how the last one ended, and who leads the class.
+
+import * as format from '../format.js'
+import { Component, html } from '../html.js'
+import { Table } from './table.js'
+
+const ROWS = 10
+
+/** `page` reads; `race`: the last one that is over, or null; `followed`: a racer or null. */
+export class Interval extends Component {
+  componentDidMount() {
+    this.ask()
+  }
+
+  componentDidUpdate() {
+    if (this.asked !== this.props.race?.raceId) this.ask()
+  }
+
+  ask() {
+    const { page, classId, race } = this.props
+    this.asked = race?.raceId
+    const parameters = { limit: ROWS }
+    const take = (name) => (answer) => this.setState({ [name]: answer })
+    page.load('leaders', () => page.read(`/v1/classes/${classId}/leaderboard`, parameters), take('leaders'))
+    if (race === null) return
+    page.load('last', () => page.read(`/v1/races/${classId}/${race.raceId}/results`, parameters), take('last'))
+  }
+
+  render({ classId, race, followed }, { last, leaders }) {
+    const racer = (row) => html`<a href="/racer?id=${row.racerId}&class=${classId}">${format.racer(row)}</a>`
+    const rank = ({ rank }) => html`<span class="rank rank-${rank}">${rank ?? format.NONE}</span>`
+    const columns = [{ name: 'Rank', cell: rank }, { name: 'Racer', cell: racer }]
+    const final = { name: 'Final', isNumber: true, cell: (row) => format.output(row.final) }
+    const best = { name: 'Best final', isNumber: true, cell: (row) => format.output(row.output) }
+    const own = last?.rows.find(({ racerId }) => racerId === followed)
+    return html`
+      <div class="interval">
+        ${race && html`
+          <section class="card">
+            <div class="card-head">
+              <h2>The last race</h2>
+              <a href="/results?class=${classId}&race=${race.raceId}">All ${format.count(race.racers)} results</a>
+            </div>
+            ${own?.rank && html`<p class="hint">${format.racer(own)} came in ${format.ordinal(own.rank)}.</p>`}
+            <${Table} label="The last race" rows=${last?.rows} followed=${followed} empty="No results."
+                      columns=${[...columns, final]} />
+          </section>`}
+        <section class="card">
+          <div class="card-head">
+            <h2>Leaderboard</h2>
+            <a href="/results?class=${classId}">All of class ${classId}</a>
+          </div>
+          <${Table} label="Leaderboard" rows=${leaders?.rows} followed=${followed}
+                    empty="Nobody has finished a race yet." columns=${[...columns, best]} />
+        </section>
+      </div>`
+  }
+}
