@@ -1,0 +1,227 @@
+// The page against a service whose events the tests send: what it shows is what the service answers, also
+// after connections that break, a service that is killed, and races that end.
+
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+
+import { Between, eventually, launch, ride, rows, Service, watch, WITHIN_MS } from './harness.mjs'
+
+const SERVE = 'serve --listen 127.0.0.1:0 --auth off'
+/** As the page shows outputs. */
+const digits = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 })
+/** High enough for all rows of the tests to be in sight. */
+const TALL = { width: 1440, height: 4_000 }
+
+let browser
+
+before(async () => { browser = await launch() })
+after(() => browser?.close())
+
+/** Opens `path` of a service, in a context of its own. */
+async function open(url, path, options = {}) {
+  const context = await browser.newContext({ viewport: TALL, locale: 'en', ...options })
+  const page = await context.newPage()
+  page.setDefaultTimeout(WITHIN_MS)
+  await page.goto(url + path)
+  return page
+}
+
+const state = (page) => page.locator('.top .state').textContent()
+
+/** Whether the board is exactly what the service says of the race, names and ties too. */
+async function showsStandings(page, service, race) {
+  const { rows: standings } = await service.get(`/v1/races/1/${race}/standings?limit=1000`)
+  const expected = standings.map(({ racerId, rank, name, output }) =>
+    ({ racerId, rank, name: name ?? `Racer ${racerId}`, output: digits.format(output) }))
+  assert.deepEqual(await rows(page, 'now'), expected)
+  return expected.length > 0
+}
+
+/** Whether the odometers are exactly what the service counts. */
+async function showsViews(page, service) {
+  const { rows: projects } = await service.get('/v1/projects')
+  const cards = page.locator('.projects li')
+  const shown = await cards.evaluateAll((items) => items.map((item) =>
+    [item.querySelector('h2').textContent, item.querySelector('.unseen').textContent]))
+  assert.deepEqual(shown, projects.map(({ projectId, views }) => [projectId, `${views} views`]))
+  return projects.length > 0
+}
+
+/** Numbers that look like chance, the same in each run. */
+function chance(seed) {
+  let state = seed
+  return (below) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 2 ** 32) * below)
+  }
+}
+
+test('boards are what the service answers, with ties and with names that are no markup', async () => {
+  const service = await Service.start(SERVE)
+  const page = await open(service.url, '/')
+  const faults = watch(page, [service.url])
+  const below = chance(7)
+  for (let round = 1; round <= 12; round += 1) {
+    const names = ['<img src=x onerror=alert(1)>', 'Zoë', '&lt;b&gt;', undefined]
+    const event = () => {
+      const racer = below(60)
+      return ride(5, racer, round, 40 + below(8), { name: names[racer % names.length] })
+    }
+    await service.post(Array.from({ length: 30 }, event))
+    await eventually(() => showsStandings(page, service, 5), `the standings of round ${round}`)
+  }
+  assert.deepEqual(faults, [])
+  await page.context().close()
+  await service.end()
+})
+
+test('of a thousand racers only those in sight are drawn, and each can be found', async () => {
+  const service = await Service.start(SERVE)
+  const page = await open(service.url, '/', { viewport: { width: 1440, height: 900 } })
+  const racers = [...Array(1_000).keys()]
+  await service.post(racers.map((racer) => ride(5, racer, 1, 100 - racer / 20, { name: `R${racer}` })))
+  await page.getByText('1,000 racers').waitFor()
+  await eventually(async () => (await rows(page, 'now'))[0]?.racerId === 0, 'the first')
+  assert.ok((await rows(page, 'now')).length < 60)
+  await page.locator('.now .rows').evaluate((scroller) => scroller.scrollTo(0, scroller.scrollHeight))
+  await eventually(async () => (await rows(page, 'now')).at(-1).rank === 1_000, 'the last')
+  assert.ok((await rows(page, 'now')).length < 60)
+
+  await page.getByLabel('Find a racer of this race').fill('r500')
+  await eventually(async () => (await rows(page, 'now')).length === 1, 'one that is found')
+  await page.locator('.now [data-racer] button').click()
+  await page.getByLabel('Find a racer of this race').fill('')
+  await page.getByRole('button', { name: 'R500 is 501st of 1,000' }).click()
+  await page.locator('.now .followed').waitFor()
+  await eventually(() => page.locator('.now .followed').evaluate((row) => {
+    const [at, board] = [row.getBoundingClientRect(), row.closest('.rows').getBoundingClientRect()]
+    return at.top >= board.top && at.bottom <= board.bottom
+  }), 'the racer in sight')
+  await page.context().close()
+  await service.end()
+})
+
+test('a row moves to its new rank, unless motion is to be reduced', async () => {
+  const service = await Service.start(SERVE)
+  await service.post([ride(5, 1, 1, 60), ride(5, 2, 1, 50)])
+  for (const reducedMotion of ['no-preference', 'reduce']) {
+    const page = await open(service.url, '/', { reducedMotion })
+    await eventually(() => showsStandings(page, service, 5), 'the standings')
+    await page.evaluate(() => {
+      const { animate } = Element.prototype
+      globalThis.moves = 0
+      Element.prototype.animate = function (...how) {
+        if (this.matches('[data-racer]')) globalThis.moves += 1
+        return animate.apply(this, how)
+      }
+    })
+    const last = (await rows(page, 'now')).at(-1)
+    await service.post([ride(5, last.racerId, 2, reducedMotion === 'reduce' ? 90 : 80)])
+    await eventually(() => showsStandings(page, service, 5), 'the new ranks')
+    assert.equal((await rows(page, 'now'))[0].racerId, last.racerId)
+    assert.equal(await page.evaluate(() => globalThis.moves), reducedMotion === 'reduce' ? 0 : 2)
+    await page.context().close()
+  }
+  await service.end()
+})
+
+test('no row leaves the pointer between press and release', async () => {
+  const service = await Service.start(SERVE)
+  await service.post([ride(5, 1, 1, 60), ride(5, 2, 1, 50)])
+  const page = await open(service.url, '/')
+  await eventually(() => showsStandings(page, service, 5), 'the standings')
+  await page.locator('.now [data-racer="2"] button').hover()
+  await page.mouse.down()
+  await service.post([ride(5, 2, 2, 80)])
+  await page.locator('.all').getByText('Nobody has a record').waitFor()
+  await eventually(async () => (await page.locator('.progress b').textContent()) === '2', 'what came meanwhile')
+  assert.deepEqual((await rows(page, 'now')).map(({ racerId }) => racerId), [1, 2])
+  await page.mouse.up()
+  await page.waitForURL((url) => url.searchParams.get('racer') === '2')
+  await eventually(() => showsStandings(page, service, 5), 'the new ranks')
+  await page.context().close()
+  await service.end()
+})
+
+test('what was missed while a connection was cut comes once, and is not asked for from the start', async () => {
+  const service = await Service.start(SERVE)
+  const between = await Between.open(service.port)
+  const [race, views] = [await open(between.url, '/'), await open(between.url, '/views')]
+  const view = (n) => ({ event: 'view', uuid: `u${n}`, projectId: `p${n % 3}`, deviceTimestamp: 1 })
+  await service.post([...Array(20).keys()].flatMap((n) => [ride(5, n, 1, 50 + n), view(n)]))
+  const isExact = async () => (await showsStandings(race, service, 5)) && (await showsViews(views, service))
+  await eventually(isExact, 'what was sent first')
+
+  between.cut()
+  await eventually(async () => (await state(race)) === 'Reconnecting', 'the loss of the connection')
+  await service.post([...Array(30).keys()].flatMap((n) => [ride(5, n, 2, 80 - n), view(n)]))
+  await eventually(async () => /^Stale since \d/.test(await state(race)), 'that it is told to be stale')
+  const resumed = race.waitForRequest((request) => request.url().includes('/v1/stream'))
+  between.mend()
+  assert.match((await (await resumed).allHeaders())['last-event-id'], /./)
+  await eventually(async () => (await state(race)) === 'Live' && (await state(views)) === 'Live', 'the connection')
+  await eventually(isExact, 'what was missed')
+
+  await service.kill()
+  await eventually(async () => (await state(race)) === 'Reconnecting', 'the loss of the service')
+  const again = await Service.start(`serve --listen 127.0.0.1:${service.port} --auth off`, service)
+  await again.post([ride(5, 3, 3, 99), view(40)])
+  await eventually(async () => (await state(race)) === 'Live' && (await state(views)) === 'Live', 'the service')
+  await eventually(isExact, 'what came after the restart')
+  await Promise.all([race, views].map((page) => page.context().close()))
+  await between.close()
+  await again.end()
+})
+
+test('a connection that is silent for too long is taken for dead', async () => {
+  const service = await Service.start(SERVE)
+  const between = await Between.open(service.port)
+  const page = await open(between.url, '/')
+  await eventually(async () => (await state(page)) === 'Live', 'the stream')
+  await page.clock.install()
+  // The timer that is running is of before the clock was taken over; the next chunk sets a new one.
+  await service.post([ride(5, 1, 1, 50)])
+  await eventually(async () => {
+    await page.clock.runFor(300)
+    return (await rows(page, 'now')).length === 1
+  }, 'the first row')
+  between.isSilent = true
+  await page.clock.runFor(21_000)
+  await eventually(async () => (await state(page)) !== 'Live', 'that the connection is given up')
+  between.mend()
+  await service.post([ride(5, 2, 1, 60)])
+  await eventually(async () => {
+    await page.clock.runFor(1_000)
+    return (await state(page)) === 'Live' && (await rows(page, 'now')).length === 2
+  }, 'a new connection')
+  await page.context().close()
+  await between.close()
+  await service.end()
+})
+
+test('between races stand the results, and then records are there to be beaten', async () => {
+  // A race of 300 s and a minute of grace is over within 9 s.
+  const service = await Service.start(`${SERVE} --clock-speed 40 --clock-from ${Date.now()}`)
+  const page = await open(service.url, '/?class=1&racer=7')
+  const seconds = (race, racer, cadences) => cadences.map((cadence, i) => ride(race, racer, i + 1, cadence))
+  await service.post([...seconds(1, 7, [50, 50, 50]), ...seconds(1, 8, [60, 60, 60]),
+    ride(1, 7, 4, 51, { event: 'final' }), ride(1, 8, 4, 61, { event: 'final' })])
+  await page.getByText('No race is running.').waitFor()
+  const last = page.getByRole('table', { name: 'The last race' })
+  await eventually(async () => (await last.locator('tbody tr').count()) === 2, 'the results')
+  assert.match(await last.locator('tbody tr').first().textContent(), /1\s*Racer 8\s*158\.4/)
+  await page.getByText('Racer 7 came in 2nd.').waitFor()
+  assert.match(await page.getByRole('table', { name: 'Leaderboard' }).textContent(), /Racer 8\s*158\.4/)
+
+  await service.post(seconds(2, 7, [49, 52]))
+  const figures = page.locator('.one .figures')
+  await figures.locator('img[alt="New record at this second"]').waitFor()
+  assert.match(await figures.textContent(), /Own record here\s*140\.3\s*New records\s*1$/)
+  await eventually(async () => (await rows(page, 'all'))[0]?.output === '156.8', 'the all-time board')
+  await service.post([ride(2, 7, 3, 49)])
+  await eventually(async () => (await figures.locator('img').count()) === 0, 'that the third second is no record')
+  const chart = await page.locator('.one figure').textContent()
+  assert.match(chart, /Class best\s*Own record\s*This race/)
+  await page.context().close()
+  await service.end()
+})

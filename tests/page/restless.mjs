@@ -1,0 +1,20 @@
+// A race in which everybody changes rank each second: RACERS of class 1, each with a chance output a second, spread
+// over the second as racers' clocks are, until it is killed.
+//
+// Run: node restless.mjs URL RACERS
+
+const [url, racers] = process.argv.slice(2)
+const [PARTS, RESISTANCE] = [20, 100]
+const headers = { 'content-type': 'application/json' }
+const raceId = Math.floor(Date.now() / 300_000)
+
+for (let part = 0; ; part += 1) {
+  const events = []
+  for (let racerId = part % PARTS; racerId < racers; racerId += PARTS) {
+    const second = Math.min(300, Math.floor(part / PARTS) + 1)
+    const [cadence, deviceTimestamp] = [60 + Math.random() * 60, Date.now()]
+    events.push({ event: 'update', raceId, classId: 1, racerId, second, cadence, resistance: RESISTANCE, deviceTimestamp })
+  }
+  await fetch(`${url}/v1/events`, { method: 'POST', headers, body: JSON.stringify(events) })
+  await new Promise((resolve) => setTimeout(resolve, 1_000 / PARTS))
+}
