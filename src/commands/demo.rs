@@ -155,6 +155,7 @@ fn tour(url: &str, race: u64, data: &Path) -> String {
     format!(
         "\
 look at
+  the page      {url}/
   here now      curl '{url}/v1/races?limit=6'
   standings     curl '{url}/v1/races/1/{race}/standings?limit=10'
   as it changes curl -N '{url}/v1/stream?topics=standings:1,views:*'

@@ -32,6 +32,7 @@ pub mod stream;
 mod tests;
 pub mod tls;
 pub mod token;
+mod ui;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -251,6 +252,7 @@ pub fn router(app: App, metrics: PrometheusHandle) -> Router {
     let json = serde_json::to_vec(&description).unwrap_or_default();
 
     let router = router
+        .merge(ui::routes())
         .fallback(frame::unknown_path)
         .method_not_allowed_fallback(frame::unknown_method)
         .layer(Extension(Description(json.into())))

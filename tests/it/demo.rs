@@ -19,9 +19,12 @@ fn the_demonstration_races_and_every_url_that_it_prints_answers() {
     }
     let words = tour.iter().flat_map(|line| line.split([' ', '\'']));
     let urls: Vec<_> = words.filter(|word| word.starts_with("http://")).collect();
-    assert!(urls.len() > 7 && urls[0].ends_with(|end: char| end.is_ascii_digit()), "{tour:?}");
+    assert!(urls.len() > 8 && urls[0].ends_with(|end: char| end.is_ascii_digit()), "{tour:?}");
+    assert_eq!(urls[1], format!("{}/", urls[0]), "{tour:?}");
+    let page = agent().get(urls[1]).call().unwrap().body_mut().read_to_string().unwrap();
+    assert!(page.contains("<html"), "{page}");
     let (streams, answers): (Vec<&str>, Vec<&str>) =
-        urls[1..].iter().partition(|url| url.contains("stream?"));
+        urls[2..].iter().partition(|url| url.contains("stream?"));
     for url in streams {
         let mut answer = agent().get(url).call().unwrap();
         let lines = BufReader::new(answer.body_mut().as_reader()).lines().map(Result::unwrap);

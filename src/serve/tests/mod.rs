@@ -9,6 +9,7 @@ mod ops;
 mod server;
 mod stream;
 mod tls;
+mod ui;
 
 use std::fs;
 use std::io::{Read, Write};
