@@ -89,6 +89,11 @@ export class Service {
     await fetch(`${this.url}/v1/classes?after=${token}`, { headers })
   }
 
+  /** Takes a racer out of all that is shown, once that can be seen. */
+  async ban(racer) {
+    assert.equal((await fetch(`${this.url}/v1/bans/${racer}`, { method: 'PUT' })).status, 204)
+  }
+
   async get(path) {
     return (await fetch(`${this.url}${path}`)).json()
   }

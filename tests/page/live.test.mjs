@@ -70,6 +70,10 @@ test('boards are what the service answers, with ties and with names that are no 
     await service.post(Array.from({ length: 30 }, event))
     await eventually(() => showsStandings(page, service, 5), `the standings of round ${round}`)
   }
+  const [leader] = await rows(page, 'now')
+  await service.ban(leader.racerId)
+  await eventually(async () => (await rows(page, 'now'))[0].racerId !== leader.racerId, 'that who is banned is gone')
+  await eventually(() => showsStandings(page, service, 5), 'the standings of the others')
   assert.deepEqual(faults, [])
   await page.context().close()
   await service.end()
@@ -109,17 +113,19 @@ test('a row moves to its new rank, unless motion is to be reduced', async () => 
     await eventually(() => showsStandings(page, service, 5), 'the standings')
     await page.evaluate(() => {
       const { animate } = Element.prototype
-      globalThis.moves = 0
+      globalThis.moves = []
       Element.prototype.animate = function (...how) {
-        if (this.matches('[data-racer]')) globalThis.moves += 1
+        if (this.matches('[data-racer]')) globalThis.moves.push([Number(this.dataset.racer), how[0][0].transform])
         return animate.apply(this, how)
       }
     })
-    const last = (await rows(page, 'now')).at(-1)
+    const [first, last] = await rows(page, 'now')
     await service.post([ride(5, last.racerId, 2, reducedMotion === 'reduce' ? 90 : 80)])
     await eventually(() => showsStandings(page, service, 5), 'the new ranks')
     assert.equal((await rows(page, 'now'))[0].racerId, last.racerId)
-    assert.equal(await page.evaluate(() => globalThis.moves), reducedMotion === 'reduce' ? 0 : 2)
+    // From where they were: the one from the row below, the other from the one above.
+    const moves = [[last.racerId, 'translateY(40px)'], [first.racerId, 'translateY(-40px)']]
+    assert.deepEqual(await page.evaluate(() => globalThis.moves), reducedMotion === 'reduce' ? [] : moves)
     await page.context().close()
   }
   await service.end()
@@ -164,8 +170,12 @@ test('what was missed while a connection was cut comes once, and is not asked fo
 
   await service.kill()
   await eventually(async () => (await state(race)) === 'Reconnecting', 'the loss of the service')
+  between.cut()
   const again = await Service.start(`serve --listen 127.0.0.1:${service.port} --auth off`, service)
   await again.post([ride(5, 3, 3, 99), view(40)])
+  // Who is gone is in no row that comes.
+  await again.ban(7)
+  between.mend()
   await eventually(async () => (await state(race)) === 'Live' && (await state(views)) === 'Live', 'the service')
   await eventually(isExact, 'what came after the restart')
   await Promise.all([race, views].map((page) => page.context().close()))

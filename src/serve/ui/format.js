@@ -37,7 +37,7 @@ export function duration(ms) {
 /** ms with the digits that tell. */
 export function milliseconds(ms) {
   if (ms === null || ms === undefined) return NONE
-  if (ms < 10) return `${oneDigit.format(ms)} ms`
+  if (ms < 10 && !Number.isInteger(ms)) return `${oneDigit.format(ms)} ms`
   return ms < 1_000 ? `${count(Math.round(ms))} ms` : `${oneDigit.format(ms / 1_000)} s`
 }
 

@@ -44,7 +44,7 @@ export class Operations extends Page {
     if (now === undefined) return [title, html`<p class="hint" aria-busy="true">Loading…</p>`]
     const series = (name) => seconds.map((second) => second[name] ?? null)
     const tile = (name, of, show, note) => html`
-      <${Sparkline} name=${name} figure=${show(now[of])} values=${series(of)} most=${Stats.SECONDS} note=${note} />`
+      <${Sparkline} name=${name} figure=${show(now[of])} values=${series(of)} note=${note} />`
     const processes = `in ${format.count(now.processes)} ${now.processes === 1 ? 'process' : 'processes'}`
     return html`
       <div class="operations">
@@ -71,7 +71,7 @@ export class Operations extends Page {
     const note = `of ${format.count(racers)} racers in ${format.count(classes.length)} classes`
     const figure = last === undefined ? format.NONE : format.count(last)
     return html`
-      <${Sparkline} name="Records" figure=${figure} values=${this.records} most=${Stats.SECONDS} note=${note} />`
+      <${Sparkline} name="Records" figure=${figure} values=${this.records} note=${note} />`
   }
 
   readiness() {
