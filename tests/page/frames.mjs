@@ -2,7 +2,7 @@
 //
 // Run: node frames.mjs URL RACERS SECONDS, with the environment of harness.mjs
 
-import { launch, rows } from './harness.mjs'
+import { end, launch, rows } from './harness.mjs'
 
 const [url, racers, seconds] = process.argv.slice(2)
 const browser = await launch()
@@ -42,4 +42,4 @@ console.log(`work a frame, ms: all ${perFrame('TaskDuration')}, script ${perFram
   + `style ${perFrame('RecalcStyleDuration')}, layout ${perFrame('LayoutDuration')}`)
 console.log(`from frame to frame, ms: p50 ${quantile(0.5)}, p99 ${quantile(0.99)}, greatest ${quantile(1)}`)
 console.log(`memory of the page: ${(after.JSHeapUsedSize / 1e6).toFixed(1)} MB`)
-await browser.close()
+await end()

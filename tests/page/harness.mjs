@@ -21,11 +21,21 @@ export const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
 /** How long the page and the service have for what they are waited for. */
 export const WITHIN_MS = 20_000
 
+/** How to end what was begun, in turn. */
+const endings = []
+
+/** Ends all that was begun, whether it went well or not. */
+export async function end() {
+  for (const ending of endings.splice(0).reverse()) await ending()
+}
+
 /** Debian's Chromium, which tries to reach hosts of its maker where nobody keeps it from it. */
-export function launch() {
+export async function launch() {
   const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic']
   const args = ['--no-sandbox', '--disable-gpu', '--no-first-run', ...quiet]
-  return chromium.launch({ executablePath: '/usr/bin/chromium', args })
+  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args })
+  endings.push(() => browser.close())
+  return browser
 }
 
 /** Tells of all that a page must not do: errors, and requests to other hosts than `origins`. */
@@ -50,6 +60,7 @@ export class Service {
     const args = [...command.split(' '), '--data', join(service.scratch, 'data'), '--log', 'warn']
     service.child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     service.ended = new Promise((resolve) => service.child.once('exit', resolve))
+    endings.push(() => service.end())
     // The demonstration prints its tour once all have ridden a second.
     const last = command.startsWith('demo') ? /Ctrl-C/ : /http/
     for await (const line of createInterface({ input: service.child.stdout })) {
@@ -71,11 +82,10 @@ export class Service {
     await this.ended
   }
 
-  /** Ends it and removes what it kept. */
   async end() {
     this.child.kill('SIGTERM')
     await this.ended
-    rmSync(this.scratch, { recursive: true })
+    rmSync(this.scratch, { recursive: true, force: true })
   }
 
   /** Sends events, and returns once they are visible. */
@@ -106,6 +116,7 @@ export class Between {
     between.sockets = new Set()
     between.server = createServer((client) => between.take(client, port))
     await new Promise((resolve) => between.server.listen(0, '127.0.0.1', resolve))
+    endings.push(() => between.close())
     between.url = `http://localhost:${between.server.address().port}`
     return between
   }

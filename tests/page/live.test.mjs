@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
-import { Between, eventually, launch, ride, rows, Service, watch, WITHIN_MS } from './harness.mjs'
+import { Between, end, eventually, launch, ride, rows, Service, watch, WITHIN_MS } from './harness.mjs'
 
 const SERVE = 'serve --listen 127.0.0.1:0 --auth off'
 /** As the page shows outputs. */
@@ -15,7 +15,7 @@ const TALL = { width: 1440, height: 4_000 }
 let browser
 
 before(async () => { browser = await launch() })
-after(() => browser?.close())
+after(end)
 
 /** Opens `path` of a service, in a context of its own. */
 async function open(url, path, options = {}) {
@@ -75,8 +75,6 @@ test('boards are what the service answers, with ties and with names that are no 
   await eventually(async () => (await rows(page, 'now'))[0].racerId !== leader.racerId, 'that who is banned is gone')
   await eventually(() => showsStandings(page, service, 5), 'the standings of the others')
   assert.deepEqual(faults, [])
-  await page.context().close()
-  await service.end()
 })
 
 test('of a thousand racers only those in sight are drawn, and each can be found', async () => {
@@ -101,8 +99,6 @@ test('of a thousand racers only those in sight are drawn, and each can be found'
     const [at, board] = [row.getBoundingClientRect(), row.closest('.rows').getBoundingClientRect()]
     return at.top >= board.top && at.bottom <= board.bottom
   }), 'the racer in sight')
-  await page.context().close()
-  await service.end()
 })
 
 test('a row moves to its new rank, unless motion is to be reduced', async () => {
@@ -126,9 +122,7 @@ test('a row moves to its new rank, unless motion is to be reduced', async () => 
     // From where they were: the one from the row below, the other from the one above.
     const moves = [[last.racerId, 'translateY(40px)'], [first.racerId, 'translateY(-40px)']]
     assert.deepEqual(await page.evaluate(() => globalThis.moves), reducedMotion === 'reduce' ? [] : moves)
-    await page.context().close()
-  }
-  await service.end()
+    }
 })
 
 test('no row leaves the pointer between press and release', async () => {
@@ -145,8 +139,6 @@ test('no row leaves the pointer between press and release', async () => {
   await page.mouse.up()
   await page.waitForURL((url) => url.searchParams.get('racer') === '2')
   await eventually(() => showsStandings(page, service, 5), 'the new ranks')
-  await page.context().close()
-  await service.end()
 })
 
 test('what was missed while a connection was cut comes once, and is not asked for from the start', async () => {
@@ -178,9 +170,6 @@ test('what was missed while a connection was cut comes once, and is not asked fo
   between.mend()
   await eventually(async () => (await state(race)) === 'Live' && (await state(views)) === 'Live', 'the service')
   await eventually(isExact, 'what came after the restart')
-  await Promise.all([race, views].map((page) => page.context().close()))
-  await between.close()
-  await again.end()
 })
 
 test('a connection that is silent for too long is taken for dead', async () => {
@@ -204,9 +193,6 @@ test('a connection that is silent for too long is taken for dead', async () => {
     await page.clock.runFor(1_000)
     return (await state(page)) === 'Live' && (await rows(page, 'now')).length === 2
   }, 'a new connection')
-  await page.context().close()
-  await between.close()
-  await service.end()
 })
 
 test('between races stand the results, and then records are there to be beaten', async () => {
@@ -232,6 +218,4 @@ test('between races stand the results, and then records are there to be beaten',
   await eventually(async () => (await figures.locator('img').count()) === 0, 'that the third second is no record')
   const chart = await page.locator('.one figure').textContent()
   assert.match(chart, /Class best\s*Own record\s*This race/)
-  await page.context().close()
-  await service.end()
 })

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 
-import { axe, eventually, launch, rows, Service, watch, WITHIN_MS } from './harness.mjs'
+import { axe, end, eventually, launch, rows, Service, watch, WITHIN_MS } from './harness.mjs'
 
 const SCREENSHOTS = 'target/screenshots'
 const SCREENS = { desktop: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } }
@@ -16,11 +16,7 @@ before(async () => {
   demo = await Service.start('demo --port 0')
   browser = await launch()
 })
-
-after(async () => {
-  await browser?.close()
-  await demo?.end()
-})
+after(end)
 
 /** What each page shows once it is there. */
 const PAGES = {
@@ -51,7 +47,6 @@ for (const [screen, viewport] of Object.entries(SCREENS)) {
         const isWider = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)
         assert.ok(!isWider, `${name} is wider than the screen`)
       }
-      await context.close()
     })
   }
 }
@@ -97,7 +92,6 @@ test('the race goes on: seconds pass, and racers change ranks', async () => {
   const order = (board) => board.map(({ racerId }) => racerId).join()
   await eventually(async () => order(await rows(page, 'now')) !== order(places), 'another order')
   assert.deepEqual(faults, [])
-  await page.close()
 })
 
 test('the odometers roll to what the service counts', async () => {
@@ -117,7 +111,6 @@ test('the odometers roll to what the service counts', async () => {
   const { rows: projects } = await demo.get('/v1/projects?limit=1000')
   const counted = projects.reduce((sum, { views }) => sum + views, 0)
   await eventually(async () => (await shown()) >= counted, 'all views')
-  await page.close()
 })
 
 test('all is done by keyboard', async () => {
@@ -144,5 +137,4 @@ test('all is done by keyboard', async () => {
   await page.locator(`.now .followed[data-racer="${racer}"]`).waitFor()
   // Rows that change places keep the focus.
   assert.equal(await page.evaluate(() => document.activeElement.closest('[data-racer]')?.dataset.racer), racer)
-  await page.close()
 })

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 
-import { eventually, launch, ride, rows, Service, WITHIN_MS } from './harness.mjs'
+import { end, eventually, launch, ride, rows, Service, WITHIN_MS } from './harness.mjs'
 
 const keys = mkdtempSync(join(tmpdir(), 'velodrome-keys-'))
 const velodrome = (...args) => execFileSync(process.env.VELODROME, args, { encoding: 'utf8' }).trim()
@@ -25,11 +25,8 @@ before(async () => {
   await service.post(events, { authorization: `Bearer ${token('admin')}` })
 })
 
-after(async () => {
-  await browser?.close()
-  await service?.end()
-  rmSync(keys, { recursive: true })
-})
+after(end)
+after(() => rmSync(keys, { recursive: true }))
 
 test('a token opens the page, is kept in the tab alone, and is in no address', async () => {
   const context = await browser.newContext()
@@ -58,7 +55,6 @@ test('a token opens the page, is kept in the tab alone, and is in no address', a
   await page.getByRole('button', { name: 'Sign out' }).click()
   await page.getByLabel('Token').waitFor()
   assert.equal(await page.evaluate(() => sessionStorage.length), 0)
-  await context.close()
 })
 
 test('a token for some classes and projects shows those', async () => {
@@ -74,5 +70,4 @@ test('a token for some classes and projects shows those', async () => {
   await page.locator('.projects .odometer').waitFor()
   await page.getByRole('link', { name: 'Operations' }).click()
   await page.getByText('the token is for single classes or projects').waitFor()
-  await page.close()
 })

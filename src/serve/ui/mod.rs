@@ -243,6 +243,16 @@ mod tests {
     }
 
     #[test]
+    fn the_page_has_all_modules_loaded_at_once() {
+        let page = File::named(PAGE).map(|file| str::from_utf8(file.bytes).unwrap()).unwrap();
+        let scripts = FILES.iter().map(|file| file.name).filter(|name| name.ends_with(".js"));
+        for name in scripts.filter(|name| *name != "main.js") {
+            let link = format!("<link rel=\"modulepreload\" href=\"/ui/{name}\">");
+            assert!(page.contains(&link), "{name} would be waited for once more");
+        }
+    }
+
+    #[test]
     fn gzip_is_for_who_says_to_take_it() {
         let takes = |values: &[&str]| {
             let value = |value: &&str| (header::ACCEPT_ENCODING, value.parse().unwrap());
