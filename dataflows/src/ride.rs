@@ -81,13 +81,8 @@ impl Ride {
 
     /// How it stands while it runs: at the latest second that was reported.
     pub(crate) fn standing(&self) -> Standing {
-        let second = self.curve.seconds();
-        Standing {
-            second,
-            output: Output(self.curve.get(second).unwrap_or_default()),
-            name: self.name.as_ref().map(|name| name.text.clone()),
-            began: self.began,
-        }
+        let name = self.name.as_ref().map(|name| name.text.clone());
+        Standing::new(self.curve.clone(), name, self.began)
     }
 
     /// Tells what the ride comes to: its outputs, what was told before, and what stands now.

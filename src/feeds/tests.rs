@@ -1,13 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use velodrome_dataflows::{Output, RacerId, Standing};
+use velodrome_dataflows::{RacerId, Standing};
 
 use super::*;
 
 fn standing(output: f64, began: Clock) -> Standing {
     // Few seconds, so that riders share some.
-    Standing { second: began as u16 % 5 + 1, output: Output(output), name: None, began }
+    Standing::new([(began as u16 % 5 + 1, output)].into_iter().collect(), None, began)
 }
 
 fn running(ride: RideKey, output: f64, began: Clock) -> FeedChange {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use velodrome_dataflows::{Output, RETENTION_MS, Sample, Standing, Tracking};
+use velodrome_dataflows::{Curve, Output, RETENTION_MS, Sample, Standing, Tracking};
 
 use super::stream::{RULES, Tick};
 
@@ -155,7 +155,8 @@ fn is_late(
 fn standing(ride: Ride) -> Standing {
     let (&second, &output) = ride.outputs.last_key_value().unwrap();
     let name = ride.names.into_iter().max().map(|(_, name)| name.into());
-    Standing { second, output: Output(output), name, began: ride.began }
+    let curve = ride.outputs.into_iter().collect::<Curve>().into();
+    Standing { second, output: Output(output), name, began: ride.began, curve }
 }
 
 fn result(ride: Ride) -> Row {

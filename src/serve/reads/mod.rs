@@ -16,6 +16,7 @@ mod racer;
 mod races;
 mod ranking;
 mod results;
+mod ride;
 mod rides;
 mod standings;
 #[cfg(test)]
@@ -88,6 +89,7 @@ where
         .routes(routes!(rides::rides))
         .routes(routes!(races::races))
         .routes(routes!(standings::standings))
+        .routes(routes!(ride::ride))
         .routes(routes!(results::results))
         .routes(routes!(projects::project))
         .routes(routes!(projects::projects))

@@ -139,6 +139,22 @@ async fn results_are_ranked_by_the_number_that_is_asked_for() {
 }
 
 #[tokio::test]
+async fn a_running_ride_is_told_up_to_its_second() {
+    let stub = Stub::new();
+    let ride = |racer: u32, name: Option<&str>, outputs: &[Option<f64>]| {
+        json!({
+            "asOf": 5_000, "classId": 2, "raceId": 9, "racerId": racer, "name": name, "outputs": outputs,
+        })
+    };
+    let told = ok(&stub, "/v1/races/2/9/rides/12").await;
+    assert_eq!(told, ride(12, Some("Bo"), &[None, None, Some(20.0)]));
+    // A name of another race.
+    let told = ok(&stub, "/v1/races/2/9/rides/4").await;
+    assert_eq!(told, ride(4, Some("Zoë"), &[None, None, Some(30.0)]));
+    assert_eq!(ok(&stub, "/v1/races/2/9/rides/11").await, ride(11, None, &[None, Some(20.0)]));
+}
+
+#[tokio::test]
 async fn a_racer_is_told_with_the_classes_that_the_token_is_for() {
     let stub = Stub::new();
     let all = json!({"asOf": 5_000, "racerId": 4, "name": "Zoë", "classes": [1, 2]});

@@ -17,7 +17,7 @@ use super::*;
 use crate::serve::grant::Grant;
 
 /// All reads that there are, of things that are there.
-const READS: [&str; 12] = [
+const READS: [&str; 13] = [
     "/v1/classes",
     "/v1/classes/1/board?second=2",
     "/v1/classes/1/leaderboard",
@@ -27,6 +27,7 @@ const READS: [&str; 12] = [
     "/v1/racers/1/results?classId=1",
     "/v1/races",
     "/v1/races/2/9/standings",
+    "/v1/races/2/9/rides/4",
     "/v1/races/1/7/results",
     "/v1/projects/trailer",
     "/v1/projects",
