@@ -19,7 +19,7 @@ const { chromium } = require('playwright-core')
 export const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
 
 /** How long the page and the service have for what they are waited for. */
-export const WITHIN_MS = 20_000
+export const WITHIN_MS = 30_000
 
 /** How to end what was begun, in turn. */
 const endings = []

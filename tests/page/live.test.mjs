@@ -17,11 +17,12 @@ let browser
 before(async () => { browser = await launch() })
 after(end)
 
-/** Opens `path` of a service, in a context of its own. */
+/** Opens `path` of a service, in a context of its own. `faults` is what it must not do. */
 async function open(url, path, options = {}) {
   const context = await browser.newContext({ viewport: TALL, locale: 'en', ...options })
   const page = await context.newPage()
   page.setDefaultTimeout(WITHIN_MS)
+  page.faults = watch(page, [url])
   await page.goto(url + path)
   return page
 }
@@ -59,7 +60,6 @@ function chance(seed) {
 test('boards are what the service answers, with ties and with names that are no markup', async () => {
   const service = await Service.start(SERVE)
   const page = await open(service.url, '/')
-  const faults = watch(page, [service.url])
   const below = chance(7)
   for (let round = 1; round <= 12; round += 1) {
     const names = ['<img src=x onerror=alert(1)>', 'Zoë', '&lt;b&gt;', undefined]
@@ -74,7 +74,7 @@ test('boards are what the service answers, with ties and with names that are no 
   await service.ban(leader.racerId)
   await eventually(async () => (await rows(page, 'now'))[0].racerId !== leader.racerId, 'that who is banned is gone')
   await eventually(() => showsStandings(page, service, 5), 'the standings of the others')
-  assert.deepEqual(faults, [])
+  assert.deepEqual(page.faults, [])
 })
 
 test('of a thousand racers only those in sight are drawn, and each can be found', async () => {
@@ -99,6 +99,15 @@ test('of a thousand racers only those in sight are drawn, and each can be found'
     const [at, board] = [row.getBoundingClientRect(), row.closest('.rows').getBoundingClientRect()]
     return at.top >= board.top && at.bottom <= board.bottom
   }), 'the racer in sight')
+})
+
+test('a class that is none is the first one', async () => {
+  const service = await Service.start(SERVE)
+  for (const path of ['/?class=x', '/results?class=-1', '/?class=1.5']) {
+    const page = await open(service.url, path)
+    await page.locator('.top .state.live').waitFor()
+    assert.match(await page.locator('.classes [aria-current]').textContent(), /Class\s*1/)
+  }
 })
 
 test('a row moves to its new rank, unless motion is to be reduced', async () => {
@@ -172,6 +181,24 @@ test('what was missed while a connection was cut comes once, and is not asked fo
   await eventually(isExact, 'what came after the restart')
 })
 
+test('a page that nobody looks at lets go of its connection, and comes back with what it missed', async () => {
+  const service = await Service.start(SERVE)
+  const page = await open(service.url, '/')
+  await service.post([ride(5, 1, 1, 50)])
+  await eventually(() => showsStandings(page, service, 5), 'the standings')
+  const turn = (isHidden) => page.evaluate((hidden) => {
+    Object.defineProperty(document, 'hidden', { configurable: true, value: hidden })
+    document.dispatchEvent(new Event('visibilitychange'))
+  }, isHidden)
+  const streams = () => fetch(`${service.url}/metrics`).then((answer) => answer.text())
+  await turn(true)
+  await eventually(async () => /^velodrome_streams 0$/m.test(await streams()), 'that the stream is closed')
+  await service.post([ride(5, 2, 1, 60)])
+  await turn(false)
+  await eventually(() => showsStandings(page, service, 5), 'what was missed')
+  assert.deepEqual(page.faults, [])
+})
+
 test('a connection that is silent for too long is taken for dead', async () => {
   const service = await Service.start(SERVE)
   const between = await Between.open(service.port)
@@ -196,8 +223,8 @@ test('a connection that is silent for too long is taken for dead', async () => {
 })
 
 test('between races stand the results, and then records are there to be beaten', async () => {
-  // A race of 300 s and a minute of grace is over within 9 s.
-  const service = await Service.start(`${SERVE} --clock-speed 40 --clock-from ${Date.now()}`)
+  // A race of 300 s and a minute of grace is over within 24 s.
+  const service = await Service.start(`${SERVE} --clock-speed 15 --clock-from ${Date.now()}`)
   const page = await open(service.url, '/?class=1&racer=7')
   const seconds = (race, racer, cadences) => cadences.map((cadence, i) => ride(race, racer, i + 1, cadence))
   await service.post([...seconds(1, 7, [50, 50, 50]), ...seconds(1, 8, [60, 60, 60]),
@@ -206,7 +233,7 @@ test('between races stand the results, and then records are there to be beaten',
   const last = page.getByRole('table', { name: 'The last race' })
   await eventually(async () => (await last.locator('tbody tr').count()) === 2, 'the results')
   assert.match(await last.locator('tbody tr').first().textContent(), /1\s*Racer 8\s*158\.4/)
-  await page.getByText('Racer 7 came in 2nd.').waitFor()
+  await page.getByText('Racer 7 came in 2nd of 2.').waitFor()
   assert.match(await page.getByRole('table', { name: 'Leaderboard' }).textContent(), /Racer 8\s*158\.4/)
 
   await service.post(seconds(2, 7, [49, 52]))
@@ -216,6 +243,9 @@ test('between races stand the results, and then records are there to be beaten',
   await eventually(async () => (await rows(page, 'all'))[0]?.output === '156.8', 'the all-time board')
   await service.post([ride(2, 7, 3, 49)])
   await eventually(async () => (await figures.locator('img').count()) === 0, 'that the third second is no record')
+  // Who comes now sees what was ridden before.
+  const late = await open(service.url, '/?class=1&racer=7')
+  await eventually(async () => /New records\s*1$/.test(await late.locator('.one .figures').textContent()), 'the record')
   const chart = await page.locator('.one figure').textContent()
   assert.match(chart, /Class best\s*Own record\s*This race/)
 })

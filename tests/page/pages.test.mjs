@@ -71,7 +71,7 @@ async function find(page) {
 async function measured(page) {
   const points = () => page.locator('polyline').first().getAttribute('points')
   await eventually(async () => (await points()).split(' ').length >= 4, 'four seconds of figures')
-  await page.getByText('Ready').waitFor()
+  await page.getByText('Ready', { exact: true }).waitFor()
 }
 
 /** Nothing that those who do not see, or use no mouse, would stumble over. */
@@ -114,11 +114,13 @@ test('the odometers roll to what the service counts', async () => {
 })
 
 test('all is done by keyboard', async () => {
-  const page = await browser.newPage()
+  const page = await browser.newPage({ viewport: { width: 1440, height: 2600 } })
   await page.goto(`${demo.url}/?class=1`)
   await page.locator('.now [data-racer]').first().waitFor()
   await page.keyboard.press('Tab')
   assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to content')
+  await page.keyboard.press('Enter')
+  await page.waitForFunction(() => document.activeElement.id === 'main')
   const reach = async (selector) => {
     for (let steps = 0; steps < 60; steps += 1) {
       if (await page.evaluate((wanted) => document.activeElement.matches(wanted), selector)) return
@@ -136,5 +138,8 @@ test('all is done by keyboard', async () => {
   await page.waitForURL((url) => url.searchParams.get('racer') === racer)
   await page.locator(`.now .followed[data-racer="${racer}"]`).waitFor()
   // Rows that change places keep the focus.
+  const order = async () => (await rows(page, 'now')).map(({ racerId }) => racerId).join()
+  const before = await order()
+  await eventually(async () => (await order()) !== before, 'another order')
   assert.equal(await page.evaluate(() => document.activeElement.closest('[data-racer]')?.dataset.racer), racer)
 })

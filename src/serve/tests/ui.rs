@@ -61,7 +61,7 @@ fn files_are_told_as_what_they_are_and_to_be_asked_for_again() {
                 (
                     "content-security-policy",
                     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-                     img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+                     img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
                      require-trusted-types-for 'script'",
                 ),
             ] {

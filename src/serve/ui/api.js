@@ -37,9 +37,12 @@ export async function request(address, options = {}) {
 /** The JSON of a read; null for what is not there. */
 export async function read(path, parameters, signal) {
   try {
-    return await (await request(url(path, parameters), { signal })).json()
+    const answer = await request(url(path, parameters), { signal })
+    return await answer.json()
   } catch (error) {
     if (error.status === 404) return null
+    // A connection that breaks in the middle of an answer.
+    if (error.status === undefined && error.name !== 'AbortError') throw new ApiError(0, 'the answer broke off')
     throw error
   }
 }

@@ -28,8 +28,9 @@ export class Live {
     this.state = 'connecting'
     this.attempt = 0
     this.wake = () => this.woken?.()
+    this.turn = () => (document.hidden ? this.rest() : this.wake())
     addEventListener('online', this.wake)
-    document.addEventListener('visibilitychange', this.wake)
+    document.addEventListener('visibilitychange', this.turn)
     this.run()
   }
 
@@ -39,11 +40,12 @@ export class Live {
     clearTimeout(this.staleTimer)
     this.woken?.()
     removeEventListener('online', this.wake)
-    document.removeEventListener('visibilitychange', this.wake)
+    document.removeEventListener('visibilitychange', this.turn)
   }
 
   async run() {
     while (!this.isClosed) {
+      while (document.hidden && !this.isClosed) await this.sleep()
       const error = await this.connect().catch((reason) => reason)
       if (this.isClosed) return
       if (error instanceof ApiError && [400, 401, 403].includes(error.status)) {
@@ -57,41 +59,47 @@ export class Live {
 
   /** Reads one connection to its end. */
   async connect() {
-    this.connection = new AbortController()
-    const { signal } = this.connection
+    const connection = (this.connection = new AbortController())
+    const { signal } = connection
     const resume = this.lastId === undefined ? {} : { 'last-event-id': this.lastId }
     const address = url('/v1/stream', { topics: this.topics.join(',') })
-    let silence = setTimeout(() => this.connection.abort(), SILENCE_MAX_MS)
+    let silence = setTimeout(() => connection.abort(), SILENCE_MAX_MS)
     try {
       const answer = await request(address, { signal, headers: resume, cache: 'no-store' })
       const parser = createParser({ onEvent: (event) => this.event(event) })
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader()
-      this.attempt = 0
       for (;;) {
         const { done, value } = await reader.read()
         if (done || this.isClosed) return
         clearTimeout(silence)
-        silence = setTimeout(() => this.connection.abort(), SILENCE_MAX_MS)
+        silence = setTimeout(() => connection.abort(), SILENCE_MAX_MS)
         parser.feed(value)
         this.become('live')
       }
     } finally {
       clearTimeout(silence)
-      this.connection.abort()
+      connection.abort()
     }
   }
 
   event({ id, event, data }) {
     this.take(JSON.parse(data), event === 'snapshot')
+    this.attempt = 0
     // Only the last frame of those that were sent together has one.
     if (id) this.lastId = id
   }
 
-  /** Notes that the connection is gone. */
+  /** Notes that the connection is gone, and tells so where it does not come back soon. */
   lose() {
     if (this.state !== 'live') return
     this.become('reconnecting')
     this.staleTimer = setTimeout(() => this.become('stale'), STALE_AFTER_MS)
+  }
+
+  /** Lets go of the connection: nobody looks, and a browser has six to a service, for all of its tabs. */
+  rest() {
+    this.lose()
+    this.connection?.abort()
   }
 
   become(state, error) {
@@ -105,16 +113,19 @@ export class Live {
   async pause(leastMs) {
     const wait = WAITS_MS[Math.min(this.attempt, WAITS_MS.length - 1)]
     this.attempt += 1
+    const asked = new Promise((resolve) => setTimeout(resolve, leastMs))
     // Clients that were cut off together come back apart.
-    const waitMs = Math.max(leastMs, wait * (0.5 + Math.random()))
-    await new Promise((resolve) => {
-      const timer = setTimeout(resolve, waitMs)
+    await Promise.all([asked, this.sleep(wait * (0.5 + Math.random()))])
+  }
+
+  /** Waits until it is woken, or for so long. */
+  sleep(ms) {
+    return new Promise((resolve) => {
+      const timer = ms === undefined ? undefined : setTimeout(resolve, ms)
       this.woken = () => {
-        if (leastMs > 0 && !this.isClosed) return
         clearTimeout(timer)
         resolve()
       }
     })
-    this.woken = undefined
   }
 }

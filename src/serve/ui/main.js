@@ -31,7 +31,8 @@ const STATES = {
 class App extends Component {
   constructor(props) {
     super(props)
-    this.state = { state: 'connecting', error: null, asOf: null, session: 0 }
+    // `error`: why the stream is refused; `fault`: why something was not read.
+    this.state = { state: 'connecting', error: null, fault: null, asOf: null, session: 0 }
     this.tell = this.tell.bind(this)
     this.go = this.go.bind(this)
     addEventListener('popstate', () => this.forceUpdate())
@@ -43,11 +44,11 @@ class App extends Component {
     const link = event.target.closest?.('a[href]')
     const isPlain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey
     if (!link || !isPlain || link.target || link.origin !== location.origin) return
-    if (!(link.pathname in PAGES)) return
+    if (!(link.pathname in PAGES) || link.hash !== '') return
     event.preventDefault()
     const isOther = link.pathname !== location.pathname
     history.pushState(null, '', link.href)
-    this.setState({ error: null })
+    this.setState({ fault: null })
     if (!isOther) return
     scrollTo(0, 0)
     // Where a new page would begin to be read.
@@ -62,23 +63,24 @@ class App extends Component {
       else params.set(name, value)
     }
     history.replaceState(null, '', `${location.pathname}?${params}`.replace(/\?$/, ''))
-    this.forceUpdate()
+    this.setState({ fault: null })
   }
 
   tell(state, error = null, asOf = null) {
-    if (state === 'failed') this.setState({ error })
+    if (state === 'failed') this.setState({ fault: error })
     else this.setState({ state, error, asOf })
   }
 
   restart() {
-    this.setState(({ session }) => ({ session: session + 1, error: null, state: 'connecting' }))
+    this.setState(({ session }) => ({ session: session + 1, error: null, fault: null, state: 'connecting' }))
   }
 
-  render(_, { state, error, asOf, session }) {
+  render(_, { state, error, fault, asOf, session }) {
     const { name, Page } = PAGES[location.pathname] ?? PAGES['/']
     const params = new URLSearchParams(location.search)
     document.title = `${name} · Velodrome`
     const isClosed = error?.status === 401
+    const message = (error ?? fault)?.message
     return html`
       <a class="skip" href="#main">Skip to content</a>
       <header class="top">
@@ -93,10 +95,10 @@ class App extends Component {
         ${token() && html`
           <button type="button" class="quiet" onClick=${() => { signOut(); this.restart() }}>Sign out</button>`}
       </header>
-      <main id="main" class=${state === 'stale' ? 'is-stale' : ''}>
-        ${error && !isClosed && html`<p class="error" role="alert">${error.message}</p>`}
+      <main id="main" tabindex="-1" class=${state === 'stale' ? 'is-stale' : ''}>
+        ${message && !isClosed && html`<p class="error" role="alert">${message}</p>`}
         ${isClosed
-          ? html`<${SignIn} isWrong=${token() !== null} message=${error.message}
+          ? html`<${SignIn} isWrong=${token() !== null} message=${message}
                             onToken=${(text) => { signIn(text); this.restart() }} />`
           : html`<${Page} key=${`${name} ${session}`} params=${params} go=${this.go} tell=${this.tell} />`}
       </main>`

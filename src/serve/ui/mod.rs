@@ -27,7 +27,7 @@ const PAGE: &str = "index.html";
 
 /// What the page may load and run: its own files, and nothing of other sites, which may not frame it either.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-                      img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+                      img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
                       require-trusted-types-for 'script'";
 
 macro_rules! files {

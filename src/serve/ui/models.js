@@ -8,8 +8,10 @@ export class Standings {
     this.raceId = null
     this.startedAt = null
     this.rows = new Map()
-    /** What each racer was seen with at each second of this race, from 1: the greatest output. */
+    /** By racer, the greatest output at each second of this race, from 1, as far as it is known. */
     this.curves = new Map()
+    /** How often frames may be missing between what came: each snapshot is such a place. */
+    this.gaps = 0
     this.ranked = []
     this.isRanked = true
   }
@@ -18,16 +20,20 @@ export class Standings {
     if (raceId !== this.raceId) this.curves.clear()
     this.raceId = raceId
     this.startedAt = startedAt
-    if (isSnapshot) this.rows.clear()
+    if (isSnapshot) {
+      this.rows.clear()
+      this.gaps += 1
+    }
     for (const row of rows) {
       this.rows.set(row.racerId, row)
-      this.remember(row)
+      this.remember(row.racerId, row.second, row.output)
     }
     for (const racer of gone) this.rows.delete(racer)
     this.isRanked = false
   }
 
-  remember({ racerId, second, output }) {
+  /** Adds what a racer has come to at a second; a frame tells the latest second alone. */
+  remember(racerId, second, output) {
     let curve = this.curves.get(racerId)
     if (curve === undefined) this.curves.set(racerId, (curve = []))
     curve[second] = Math.max(curve[second] ?? -Infinity, output)
@@ -93,14 +99,20 @@ export class Races {
     return this.newest().find(({ state }) => state === 'over') ?? null
   }
 
-  /** When the next race starts, in ms since the epoch, where races have come at even intervals; or null. */
-  next() {
+  /** When the next race after `now` starts, in ms since the epoch, where races came at even intervals; or null. */
+  next(now) {
     const starts = this.newest().slice(0, 4).map(({ startedAt }) => startedAt)
     const gaps = starts.slice(1).map((start, i) => starts[i] - start)
     if (gaps.length < 2) return null
     const isEven = gaps.every((gap) => Math.abs(gap - gaps[0]) < 0.1 * gaps[0])
-    return isEven ? starts[0] + gaps[0] : null
+    const next = starts[0] + gaps[0]
+    return isEven && next > now ? next : null
   }
+}
+
+/** Whether a frame of races tells of one that is over, or is no more. */
+export function hasEnded({ rows, gone }) {
+  return gone.length > 0 || rows.some(({ state }) => state === 'over')
 }
 
 /** View counters of projects. */
@@ -130,7 +142,9 @@ export class Stats {
   }
 
   take(frame) {
-    if (this.seconds.at(-1)?.asOf === frame.asOf) this.seconds.pop()
+    // A stream that is begun again may tell the last one once more.
+    const is = ({ asOf, lagMs, residentBytes }) => [asOf, lagMs, residentBytes].join()
+    if (this.seconds.length > 0 && is(this.seconds.at(-1)) === is(frame)) return
     this.seconds.push(frame)
     if (this.seconds.length > Stats.SECONDS) this.seconds.shift()
   }

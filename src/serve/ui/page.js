@@ -7,6 +7,8 @@ import { Live } from './live.js'
 /** Rows change places so often at most: more often nobody can follow. */
 const DRAW_EVERY_MS = 200
 const ASK_AGAIN_MS = 1_000
+/** A client follows so many topics at most. */
+export const TOPICS_MAX = 16
 /** Of answers that another one may follow: none at all, too many requests, not now, not in time. */
 const AWAY = new Set([0, 429, 503, 504])
 
@@ -30,13 +32,19 @@ export class Page extends Component {
     cancelAnimationFrame(this.frame)
   }
 
-  /** Follows `models`, by topic, in place of what was followed before. `took(topic)` is called after each frame. */
-  follow(models, took) {
+  /** Begins anew: what was followed and asked for before comes no more. */
+  leave() {
     this.live?.close()
+    this.loads.clear()
+    this.asOf = undefined
+  }
+
+  /** Follows `models`, by topic. `took(frame, isSnapshot)` is called after each frame. */
+  follow(models, took) {
     const take = (frame, isSnapshot) => {
       models[frame.topic].take(frame, isSnapshot)
       this.asOf = frame.asOf
-      took?.(frame.topic)
+      took?.(frame, isSnapshot)
       this.draw()
     }
     const tell = (state, error) => this.props.tell(state, error, this.asOf)

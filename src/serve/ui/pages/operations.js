@@ -40,29 +40,32 @@ export class Operations extends Page {
   render() {
     const { seconds } = this.stats
     const now = seconds.at(-1)
-    const title = html`<h1 tabindex="-1">Operations</h1>`
-    if (now === undefined) return [title, html`<p class="hint" aria-busy="true">Loading…</p>`]
+    return html`
+      <div class="operations">
+        <div class="race-title"><h1 tabindex="-1">Operations</h1>${this.readiness()}</div>
+        ${now === undefined ? html`<p class="hint" aria-busy="true">Loading…</p>` : this.figures(seconds, now)}
+      </div>`
+  }
+
+  figures(seconds, now) {
     const series = (name) => seconds.map((second) => second[name] ?? null)
     const tile = (name, of, show, note) => html`
       <${Sparkline} name=${name} figure=${show(now[of])} values=${series(of)} note=${note} />`
     const processes = `in ${format.count(now.processes)} ${now.processes === 1 ? 'process' : 'processes'}`
     return html`
-      <div class="operations">
-        <div class="race-title">${title}${this.readiness()}</div>
-        <div class="tiles">
-          ${tile('Events a second', 'eventsPerSecond', format.count)}
-          ${tile('Acknowledged in', 'ackP50Ms', format.milliseconds, `p99 ${format.milliseconds(now.ackP99Ms)}`)}
-          ${tile('Frontier lag', 'lagMs', format.milliseconds, 'from an event to all that follows from it')}
-          ${this.recordsTile()}
-          ${tile('Memory', 'residentBytes', format.bytes)}
-          ${tile('Streams', 'streams', format.count, 'clients that follow something')}
-          ${tile('Workers', 'workers', format.count, processes)}
-        </div>
-        ${token() === null && html`
-          <p class="hint">The last two minutes; the text for machines is at
-            ${' '}<a href="/metrics" target="_blank">/metrics</a>, every call at
-            ${' '}<a href="/openapi.json" target="_blank">/openapi.json</a>.</p>`}
-      </div>`
+      <div class="tiles">
+        ${tile('Events a second', 'eventsPerSecond', format.count)}
+        ${tile('Acknowledged in', 'ackP50Ms', format.milliseconds, `p99 ${format.milliseconds(now.ackP99Ms)}`)}
+        ${tile('Frontier lag', 'lagMs', format.milliseconds, 'from an event to all that follows from it')}
+        ${this.recordsTile()}
+        ${tile('Memory', 'residentBytes', format.bytes)}
+        ${tile('Streams', 'streams', format.count, 'clients that follow something')}
+        ${tile('Workers', 'workers', format.count, processes)}
+      </div>
+      ${token() === null && html`
+        <p class="hint">The last two minutes; the text for machines is at
+          ${' '}<a href="/metrics" target="_blank">/metrics</a>, every call at
+          ${' '}<a href="/openapi.json" target="_blank">/openapi.json</a>.</p>`}`
   }
 
   recordsTile() {
@@ -70,8 +73,7 @@ export class Operations extends Page {
     const racers = classes.reduce((sum, row) => sum + row.racers, 0)
     const note = `of ${format.count(racers)} racers in ${format.count(classes.length)} classes`
     const figure = last === undefined ? format.NONE : format.count(last)
-    return html`
-      <${Sparkline} name="Records" figure=${figure} values=${this.records} note=${note} />`
+    return html`<${Sparkline} name="Records" figure=${figure} values=${this.records} note=${note} />`
   }
 
   readiness() {
@@ -87,6 +89,6 @@ export class Operations extends Page {
 
 /** What `/readyz` says, which it does with status 503 too. */
 async function ready(signal) {
-  const answer = await fetch('/readyz', { signal }).catch(() => null)
-  return answer ? answer.json() : { ready: false, reasons: ['the service cannot be reached'], notes: [] }
+  const away = { ready: false, reasons: ['the service cannot be reached'], notes: [] }
+  return fetch('/readyz', { signal }).then((answer) => answer.json()).catch(() => away)
 }

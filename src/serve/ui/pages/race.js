@@ -21,13 +21,12 @@ export class Race extends Page {
   }
 
   componentDidMount() {
-    this.load('classes', () => classList(this), (classes) => { this.classes = classes })
     this.open()
   }
 
   componentDidUpdate() {
     if (this.classId() !== this.openClass) this.open()
-    else this.loadCurve()
+    else this.loadMore()
   }
 
   classId() {
@@ -42,39 +41,55 @@ export class Race extends Page {
   /** Follows the class of the URL. */
   open() {
     const id = (this.openClass = this.classId())
+    this.leave()
     this.standings = new Standings()
     this.board = new BoardModel()
     this.races = new Races()
-    ;[this.best, this.record, this.curveOf, this.bestOf] = [null, null, null, null]
+    /** What was asked for last, by its name. */
+    this.asked = new Map()
+    this.best = this.record = null
     const models = { [`standings:${id}`]: this.standings, [`board:${id}`]: this.board, [`races:${id}`]: this.races }
     this.follow(models)
     this.forceUpdate()
   }
 
-  /** Records change when rides are over: the curves to ride against are those that stood when the race began. */
-  loadCurve() {
-    const [classId, racer, race] = [this.openClass, this.followed(), this.standings.raceId]
-    const best = `${classId} ${race}`
-    if (this.bestOf !== best) {
-      this.bestOf = best
-      const read = () => this.read(`/v1/classes/${classId}/curve`)
-      this.load('best', read, (curve) => { this.best = curve?.outputs ?? [] })
+  /** Reads what the stream does not tell, once for all that it rests on. */
+  loadMore() {
+    const [classId, racer, { raceId, gaps, rows }] = [this.openClass, this.followed(), this.standings]
+    const read = (path, parameters) => () => this.read(path, parameters)
+    const once = (name, restsOn, ask, take) => {
+      const key = restsOn.join()
+      if (this.asked.get(name) === key) return
+      this.asked.set(name, key)
+      this.load(name, ask, take)
     }
-    const own = `${best} ${racer}`
-    if (this.curveOf === own) return
-    this.curveOf = own
-    this.record = null
+    // Records change with rides that are over, a minute behind the race: while the next one is ridden.
+    const records = [raceId, this.races.lastOver()?.raceId]
+    once('classes', [raceId, gaps], () => classList(this), (classes) => { this.classes = classes })
+    once('best', records, read(`/v1/classes/${classId}/curve`), ({ outputs }) => { this.best = outputs })
+    if (racer !== this.recordOf) [this.recordOf, this.record] = [racer, null]
     if (racer === null) return
-    const curve = async () => {
+    const record = async () => {
       const { classes } = await this.read(`/v1/racers/${racer}`)
       return classes.includes(classId) ? this.read(`/v1/racers/${racer}/curve`, { classId }) : null
     }
-    this.load('record', curve, (found) => { this.record = found?.outputs ?? [] })
+    once('record', [racer, ...records], record, (curve) => { this.record = curve?.outputs ?? [] })
+    if (!rows.has(racer)) return
+    // What the racer rode before the page was opened, and while it was cut off.
+    once('ride', [racer, raceId, gaps], read(`/v1/races/${classId}/${raceId}/rides/${racer}`), (ride) => {
+      if (this.standings.raceId !== raceId) return
+      const outputs = ride?.outputs ?? []
+      outputs.forEach((output, i) => { if (output !== null) this.standings.remember(racer, i + 1, output) })
+    })
   }
 
   choose(racer) {
     this.props.go({ racer })
     if (racer !== null) this.shown = 'one'
+    // What was pressed may be hidden or gone now.
+    requestAnimationFrame(() => {
+      if (document.activeElement === document.body) document.querySelector('.one h2').focus()
+    })
   }
 
   render() {
@@ -89,10 +104,10 @@ export class Race extends Page {
             <${Classes} classes=${this.classes} chosen=${this.openClass} url=${(id) => `/?class=${id}`} />
           </div>
           <${Clock} standings=${standings} second=${standings.second()} raceSeconds=${best?.length || null}
-                    races=${races} isKnown=${this.asOf !== undefined} />
+                    races=${races} now=${this.asOf} />
         </div>
         ${isRunning ? this.boards() : html`
-          <${Interval} page=${this} classId=${this.openClass} race=${races.lastOver()} followed=${this.followed()} />`}
+          <${Interval} key=${this.openClass} page=${this} classId=${this.openClass} race=${races.lastOver()} followed=${this.followed()} />`}
       </div>`
   }
 

@@ -2,8 +2,8 @@
 
 import * as format from '../format.js'
 import { html } from '../html.js'
-import { Races } from '../models.js'
-import { Page } from '../page.js'
+import { hasEnded, Races } from '../models.js'
+import { Page, TOPICS_MAX } from '../page.js'
 import { Chart } from '../parts/chart.js'
 import { Table } from '../parts/table.js'
 
@@ -20,20 +20,23 @@ export class Racer extends Page {
 
   open() {
     this.openId = this.props.params.get('id')
+    this.leave()
     this.racer = undefined
     /** By class: the racer's records, the best of the class, the racer's results. */
     this.classes = new Map()
     this.props.tell('idle')
-    if (this.openId === null) return this.forceUpdate()
+    this.forceUpdate()
+    if (this.openId === null) return
     this.load('racer', () => this.read(`/v1/racers/${this.openId}`), (racer) => {
       this.racer = racer
       this.classes = new Map(racer.classes.map((id) => [id, {}]))
-      // What changes is told by the lists of races; a stream has 16 topics at most.
-      const topics = racer.classes.slice(0, 16).map((id) => [`races:${id}`, new Races()])
-      const took = (topic) => this.loadClass(Number(topic.slice('races:'.length)))
-      if (topics.length > 0) this.follow(Object.fromEntries(topics), took)
+      racer.classes.slice(TOPICS_MAX).forEach((id) => this.loadClass(id))
+      const topics = racer.classes.slice(0, TOPICS_MAX).map((id) => [`races:${id}`, new Races()])
+      if (topics.length === 0) return
+      this.follow(Object.fromEntries(topics), (frame, isSnapshot) => {
+        if (isSnapshot || hasEnded(frame)) this.loadClass(Number(frame.topic.slice('races:'.length)))
+      })
     })
-    this.forceUpdate()
   }
 
   /** Reads anew what a race that is over may have changed. */

@@ -2,13 +2,15 @@
 
 import * as format from '../format.js'
 import { html } from '../html.js'
-import { Races } from '../models.js'
+import { hasEnded, Races } from '../models.js'
 import { Page } from '../page.js'
 import { chosenClass, classList, Classes } from '../parts/classes.js'
 import { Table } from '../parts/table.js'
 
 const BY = { final: 'Final', best: 'Best', total: 'Total' }
 const ROWS = 100
+/** The first of them are known: the stream tells of a hundred. */
+const OLDER = 1_000
 
 export class Results extends Page {
   constructor(props) {
@@ -17,7 +19,6 @@ export class Results extends Page {
   }
 
   componentDidMount() {
-    this.load('classes', () => classList(this), (classes) => { this.classes = classes })
     this.open()
   }
 
@@ -44,14 +45,18 @@ export class Results extends Page {
 
   open() {
     const id = (this.openClass = this.classId())
+    this.leave()
     this.races = new Races()
     this.results = this.leaders = this.resultsOf = this.older = undefined
-    this.follow({ [`races:${id}`]: this.races }, () => this.loadLeaders())
+    this.follow({ [`races:${id}`]: this.races }, (frame, isSnapshot) => {
+      if (isSnapshot || hasEnded(frame)) this.loadMore()
+    })
     this.forceUpdate()
   }
 
-  /** The leaderboard changes as races end. */
-  loadLeaders() {
+  /** The leaderboard changes as races end, and a class is new once. */
+  loadMore() {
+    this.load('classes', () => classList(this), (classes) => { this.classes = classes })
     const ask = () => this.read(`/v1/classes/${this.openClass}/leaderboard`, { limit: ROWS })
     this.load('leaders', ask, (leaders) => { this.leaders = leaders })
   }
@@ -62,6 +67,7 @@ export class Results extends Page {
 
   loadResults(race) {
     this.resultsOf = this.resultsKey(race)
+    this.results = undefined
     const ask = () => this.page(race)
     this.load('results', ask, (results) => { this.results = results })
   }
@@ -80,7 +86,7 @@ export class Results extends Page {
   /** Races before those that the stream tells of. */
   loadOlder() {
     const known = this.older ?? { rows: [], next: undefined }
-    const ask = () => this.read('/v1/races', { classId: this.openClass, limit: ROWS, cursor: known.next })
+    const ask = () => this.read('/v1/races', { classId: this.openClass, limit: OLDER, cursor: known.next })
     this.load('older', ask, ({ rows, next }) => { this.older = { rows: [...known.rows, ...rows], next } })
   }
 

@@ -15,7 +15,8 @@ export function SignIn({ isWrong, message, onToken }) {
       <p>This service asks for a token with the scope <code>read</code>. It is kept in this tab alone.</p>
       ${isWrong && html`<p class="error" role="alert">${message}</p>`}
       <label for="token">Token</label>
-      <input id="token" name="token" type="password" autocomplete="off" spellcheck="false" required autofocus />
+      <input id="token" name="token" type="password" autocomplete="off" spellcheck="false" required autofocus
+             pattern="\\s*[!-~]+\\s*" title="The text of one token, whole" />
       <button type="submit">Sign in</button>
     </form>`
 }

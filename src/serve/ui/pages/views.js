@@ -3,14 +3,12 @@
 import * as format from '../format.js'
 import { html } from '../html.js'
 import { Views as ViewsModel } from '../models.js'
-import { Page } from '../page.js'
+import { Page, TOPICS_MAX } from '../page.js'
 import { Odometer } from '../parts/odometer.js'
 import { objects } from '../session.js'
 
 /** So many projects are shown at once; others are found by their name. */
 const SHOWN = 24
-/** A client follows so many topics at most. */
-const TOPICS_MAX = 16
 
 export class Views extends Page {
   constructor(props) {
@@ -20,8 +18,9 @@ export class Views extends Page {
   }
 
   componentDidMount() {
-    const own = objects()?.projects.slice(0, TOPICS_MAX)
-    const topics = own?.map((id) => `views:${escaped(id)}`) ?? ['views:*']
+    const own = objects()?.projects
+    const topics = own?.slice(0, TOPICS_MAX).map((id) => `views:${escaped(id)}`) ?? ['views:*']
+    this.unseen = Math.max(0, (own?.length ?? 0) - TOPICS_MAX)
     // A snapshot of one project is not one of all.
     const take = (frame, isSnapshot) => this.views.take(frame, isSnapshot && own === undefined)
     if (topics.length > 0) return this.follow(Object.fromEntries(topics.map((topic) => [topic, { take }])))
@@ -57,6 +56,7 @@ export class Views extends Page {
                 <p class="faint">${format.duration(row.durationMs)} watched</p>
               </li>`)}
           </ul>
+          ${this.unseen > 0 && html`<p class="hint">The token is for ${format.count(this.unseen)} more.</p>`}
           ${found.length > SHOWN && html`
             <p class="hint">
               The ${SHOWN} most viewed of ${format.count(found.length)}; find others by their name.

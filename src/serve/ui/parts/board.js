@@ -46,6 +46,10 @@ export class Board extends Component {
     return !this.isPressed
   }
 
+  press({ button, target }) {
+    this.isPressed = button === 0 && target.closest('[data-racer]') !== null
+  }
+
   release() {
     if (!this.isPressed) return
     // Behind the click, which comes at once.
@@ -61,8 +65,11 @@ export class Board extends Component {
   }
 
   componentDidUpdate(_, __, focused) {
-    // An element that takes another place among its siblings loses the focus.
-    if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true })
+    // An element that takes another place among its siblings loses the focus, as does one that is gone.
+    if (focused !== null && document.activeElement !== focused) {
+      const next = focused.isConnected ? focused : this.scroller.current
+      next.focus({ preventScroll: true })
+    }
     const before = this.drawn
     this.remember()
     if (calm.matches || document.hidden) return
@@ -110,7 +117,7 @@ export class Board extends Component {
           </div>
         </div>
         <div class="rows" role="rowgroup" ref=${this.scroller} tabindex="0" aria-label="${label}, rows"
-             onScroll=${() => this.look()} onPointerDown=${() => { this.isPressed = true }}>
+             onScroll=${() => this.look()} onPointerDown=${(event) => this.press(event)}>
           <div class="spread" role="presentation" style=${{ height: `${rows.length * ROW_PX}px` }}>
             <div class="seen" role="presentation" style=${{ top: `${first * ROW_PX}px` }}>
               ${rows.slice(first, last).map((row, i) => this.row(row, first + i, leader))}

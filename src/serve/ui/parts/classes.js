@@ -10,9 +10,10 @@ export async function classList(page) {
   return (await page.read('/v1/classes')).map(({ classId }) => classId)
 }
 
-/** The class that a URL's parameters name; without one, the first that there is to see. */
+/** The class that a URL's parameters name; where they name none, the first that there is to see. */
 export function chosenClass(params) {
-  return Number(params.get('class') ?? objects()?.classes[0] ?? 1)
+  const id = Number(params.get('class'))
+  return Number.isInteger(id) && id > 0 ? id : objects()?.classes[0] ?? 1
 }
 
 /** `classes`: their ids; `chosen`: one of them; `url(classId)`: where it is shown. */

@@ -3,10 +3,10 @@
 import * as format from '../format.js'
 import { html } from '../html.js'
 
-/** `second` that is reached, of `raceSeconds`, either null where unknown; `isKnown`: whether the service told yet. */
-export function Clock({ standings, second, raceSeconds, races, isKnown }) {
-  if (!isKnown) return html`<p class="clock faint">Waiting for the service…</p>`
-  if (standings.raceId === null) return html`<${Pause} next=${races.next()} last=${races.lastOver()} />`
+/** `second` that is reached, of `raceSeconds`, either null where unknown; `now`, once the service told it. */
+export function Clock({ standings, second, raceSeconds, races, now }) {
+  if (now === undefined) return html`<p class="clock faint">Waiting for the service…</p>`
+  if (standings.raceId === null) return html`<${Pause} next=${races.next(now)} last=${races.lastOver()} />`
   const left = raceSeconds && second && Math.max(0, raceSeconds - second)
   return html`
     <div class="clock">

@@ -12,7 +12,7 @@ import { Chart } from './chart.js'
 export function Following({ racerId, classId, standings, rows, record, best, onFollow }) {
   if (racerId === null) {
     return html`
-      <div class="card-head"><h2>Following</h2></div>
+      <div class="card-head"><h2 tabindex="-1">Following</h2></div>
       <p class="hint">Choose a racer on a board: you see the gap to the next one, every new record, and the race
         against their own ghost.</p>
       <${Curves} now=${[]} record=${null} best=${best} name="" />`
@@ -24,7 +24,7 @@ export function Following({ racerId, classId, standings, rows, record, best, onF
   const records = now.filter((value, i) => isRecord(value, record, i + 1)).length
   return html`
     <div class="card-head">
-      <h2><a href="/racer?id=${racerId}&class=${classId}">${name}</a></h2>
+      <h2 tabindex="-1"><a href="/racer?id=${racerId}&class=${classId}">${name}</a></h2>
       <button type="button" class="quiet" onClick=${() => onFollow(null)}>Unfollow</button>
     </div>
     ${at === null ? html`<p class="hint">Does not ride in this race.</p>` : html`

@@ -13,26 +13,33 @@ export class Interval extends Component {
   }
 
   componentDidUpdate() {
-    if (this.asked !== this.props.race?.raceId) this.ask()
+    if (this.asked !== this.key()) this.ask()
+  }
+
+  key() {
+    return `${this.props.race?.raceId} ${this.props.followed}`
   }
 
   ask() {
-    const { page, classId, race } = this.props
-    this.asked = race?.raceId
+    const { page, classId, race, followed } = this.props
+    this.asked = this.key()
     const parameters = { limit: ROWS }
     const take = (name) => (answer) => this.setState({ [name]: answer })
     page.load('leaders', () => page.read(`/v1/classes/${classId}/leaderboard`, parameters), take('leaders'))
     if (race === null) return
     page.load('last', () => page.read(`/v1/races/${classId}/${race.raceId}/results`, parameters), take('last'))
+    if (followed === null) return this.setState({ own: null })
+    page.load('own', () => page.read(`/v1/racers/${followed}/results`, { classId, limit: 1 }), take('own'))
   }
 
-  render({ classId, race, followed }, { last, leaders }) {
+  render({ classId, race, followed }, { last, leaders, own }) {
     const racer = (row) => html`<a href="/racer?id=${row.racerId}&class=${classId}">${format.racer(row)}</a>`
     const rank = ({ rank }) => html`<span class="rank rank-${rank}">${rank ?? format.NONE}</span>`
     const columns = [{ name: 'Rank', cell: rank }, { name: 'Racer', cell: racer }]
     const final = { name: 'Final', isNumber: true, cell: (row) => format.output(row.final) }
     const best = { name: 'Best final', isNumber: true, cell: (row) => format.output(row.output) }
-    const own = last?.rows.find(({ racerId }) => racerId === followed)
+    const came = own?.rows.find(({ raceId, rank }) => raceId === race?.raceId && rank !== null)
+    const who = came && format.racer({ ...came, racerId: followed })
     return html`
       <div class="interval">
         ${race && html`
@@ -41,7 +48,7 @@ export class Interval extends Component {
               <h2>The last race</h2>
               <a href="/results?class=${classId}&race=${race.raceId}">All ${format.count(race.racers)} results</a>
             </div>
-            ${own?.rank && html`<p class="hint">${format.racer(own)} came in ${format.ordinal(own.rank)}.</p>`}
+            ${came && html`<p class="hint">${who} came in ${format.ordinal(came.rank)} of ${format.count(came.racers)}.</p>`}
             <${Table} label="The last race" rows=${last?.rows} followed=${followed} empty="No results."
                       columns=${[...columns, final]} />
           </section>`}
