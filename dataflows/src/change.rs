@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use crate::bans::Ban;
-use crate::curve::{Curve, Record};
+use crate::curve::Record;
 use crate::event::{ClassId, Clock, RaceId, RacerId};
 use crate::leaderboard::BestFinal;
 use crate::names::Name;
@@ -40,8 +40,9 @@ pub enum Change {
 /// Where a ride stands in its race.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Stage {
-    /// Running; told whenever the standing changes.
-    Running(Standing),
+    /// Running; told whenever the standing changes, with the best outputs of the seconds that changed since
+    /// it was told before: of all seconds where it is told anew.
+    Running(Standing, Vec<(u16, Output)>),
     /// Over; told once, and again when a ban of its racer is lifted.
     Over {
         /// The event clock at its first sample.
@@ -63,17 +64,6 @@ pub struct Standing {
     pub name: Option<CompactString>,
     /// The event clock at its first sample.
     pub began: Clock,
-    /// The best output of each second so far.
-    pub curve: Record,
-}
-
-impl Standing {
-    /// How a ride stands that has come to `curve`.
-    pub fn new(curve: Curve, name: Option<CompactString>, began: Clock) -> Self {
-        let second = curve.seconds();
-        let output = Output(curve.get(second).unwrap_or_default());
-        Self { second, output, name, began, curve: curve.into() }
-    }
 }
 
 /// What must be known of a ride that is over, to go on from a checkpoint.

@@ -66,17 +66,6 @@ impl Curve {
     }
 }
 
-impl FromIterator<(u16, f64)> for Curve {
-    /// The greatest output of each second (from 1).
-    fn from_iter<I: IntoIterator<Item = (u16, f64)>>(outputs: I) -> Self {
-        let mut curve = Self::default();
-        for (second, output) in outputs {
-            curve.raise(second, output);
-        }
-        curve
-    }
-}
-
 impl Ord for Curve {
     fn cmp(&self, other: &Self) -> Ordering {
         let pairs = self.slots.iter().zip(&other.slots);

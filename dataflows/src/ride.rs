@@ -79,10 +79,25 @@ impl Ride {
         self.name.as_ref()
     }
 
+    /// The best output at a second, while it runs.
+    pub(crate) fn output(&self, second: u16) -> Option<Output> {
+        self.curve.get(second).map(Output)
+    }
+
+    /// The best output of each second while it runs, seconds ascending.
+    pub(crate) fn outputs(&self) -> Vec<(u16, Output)> {
+        self.curve.outputs().map(|(second, output)| (second, Output(output))).collect()
+    }
+
     /// How it stands while it runs: at the latest second that was reported.
     pub(crate) fn standing(&self) -> Standing {
-        let name = self.name.as_ref().map(|name| name.text.clone());
-        Standing::new(self.curve.clone(), name, self.began)
+        let second = self.curve.seconds();
+        Standing {
+            second,
+            output: Output(self.curve.get(second).unwrap_or_default()),
+            name: self.name.as_ref().map(|name| name.text.clone()),
+            began: self.began,
+        }
     }
 
     /// Tells what the ride comes to: its outputs, what was told before, and what stands now.

@@ -97,9 +97,12 @@ impl Roster {
             };
             match state {
                 State::Open(ride) if clock <= ride.due + REPAIR_MS => {
-                    let to_tell = if ride.is_told() { &mut repaired } else { &mut moved };
-                    if ride.add(sample) && to_tell.last() != Some(&key) {
-                        to_tell.push(key);
+                    if ride.add(sample) {
+                        match ride.is_told() {
+                            false => moved.push((key, sample.second)),
+                            true if repaired.last() != Some(&key) => repaired.push(key),
+                            true => {}
+                        }
                     }
                 }
                 _ => {
@@ -119,7 +122,9 @@ impl Roster {
         if self.mode == Mode::Service {
             moved.sort_unstable();
             moved.dedup();
-            moved.into_iter().for_each(|key| self.tell_stage(key, changes));
+            for seconds in moved.chunk_by(|(one, _), (next, _)| one == next) {
+                self.tell_moved(seconds, changes);
+            }
         }
         if late > 0 {
             changes.push(Change::Late(late));
@@ -137,6 +142,17 @@ impl Roster {
             if self.mode == Mode::Service {
                 self.tell_stage(key, changes);
             }
+        }
+    }
+
+    /// Tells where a ride stands that came to other outputs at these seconds.
+    fn tell_moved(&self, seconds: &[(RideKey, u16)], changes: &mut Vec<Change>) {
+        let Some((key @ (_, _, racer), _)) = seconds.first() else { return };
+        let Some(State::Open(ride)) = self.rides.get(key) else { return };
+        if !self.banned.contains(racer) {
+            let output = |(_, second): &(RideKey, u16)| Some((*second, ride.output(*second)?));
+            let moved = seconds.iter().filter_map(output).collect();
+            changes.push(Change::Stage(*key, Stage::Running(ride.standing(), moved)));
         }
     }
 
@@ -266,7 +282,7 @@ impl State {
     fn stage(&self) -> Stage {
         match self {
             Self::Open(ride) if ride.is_told() => Stage::Over { began: ride.began },
-            Self::Open(ride) => Stage::Running(ride.standing()),
+            Self::Open(ride) => Stage::Running(ride.standing(), ride.outputs()),
             Self::Retired(ride) => Stage::Over { began: ride.began },
         }
     }

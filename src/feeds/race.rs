@@ -1,14 +1,22 @@
 //! One race of the live state.
 
 use hashbrown::HashMap;
-use velodrome_dataflows::{Clock, RacerId, Stage, Standing};
+use hashbrown::hash_map::Entry;
+use velodrome_dataflows::{Clock, Curve, RacerId, Stage, Standing};
 
 /// A race that has riders, running or over.
 #[derive(Debug)]
 pub(super) struct Race {
     began: Clock,
-    running: HashMap<RacerId, Standing>,
+    running: HashMap<RacerId, Riding>,
     over: usize,
+}
+
+/// A ride that is running: how it stands, and what it has come to at each second.
+#[derive(Debug)]
+struct Riding {
+    standing: Standing,
+    curve: Curve,
 }
 
 impl Race {
@@ -20,9 +28,21 @@ impl Race {
     /// Takes one ride's way.
     pub(super) fn take(&mut self, racer: RacerId, stage: Stage) {
         match stage {
-            Stage::Running(standing) => {
+            Stage::Running(standing, moved) => {
                 self.began = self.began.min(standing.began);
-                self.running.insert(racer, standing);
+                let curve = match self.running.entry(racer) {
+                    Entry::Occupied(entry) => {
+                        let riding = entry.into_mut();
+                        riding.standing = standing;
+                        &mut riding.curve
+                    }
+                    Entry::Vacant(entry) => {
+                        &mut entry.insert(Riding { standing, curve: Curve::default() }).curve
+                    }
+                };
+                for (second, output) in moved {
+                    curve.raise(second, output.0);
+                }
             }
             Stage::Over { began } => {
                 self.began = self.began.min(began);
@@ -59,13 +79,19 @@ impl Race {
 
     /// How a running rider stands.
     pub(super) fn standing(&self, racer: RacerId) -> Option<&Standing> {
-        self.running.get(&racer)
+        self.running.get(&racer).map(|riding| &riding.standing)
+    }
+
+    /// What a running rider has come to at each second.
+    pub(super) fn curve(&self, racer: RacerId) -> Option<&Curve> {
+        self.running.get(&racer).map(|riding| &riding.curve)
     }
 
     /// The greatest second that half of the running riders have reached: one rider whose clock is
     /// ahead does not move it.
     pub(super) fn second(&self) -> Option<u16> {
-        let mut seconds: Vec<_> = self.running.values().map(|standing| standing.second).collect();
+        let mut seconds: Vec<_> =
+            self.running.values().map(|riding| riding.standing.second).collect();
         let half = seconds.len().checked_sub(1)? / 2;
         let (_, second, _) = seconds.select_nth_unstable_by(half, |a, b| b.cmp(a));
         Some(*second)
@@ -73,6 +99,6 @@ impl Race {
 
     /// How the running riders stand, in no order.
     pub(super) fn standings(&self) -> Vec<(RacerId, Standing)> {
-        self.running.iter().map(|(racer, standing)| (*racer, standing.clone())).collect()
+        self.running.iter().map(|(racer, riding)| (*racer, riding.standing.clone())).collect()
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use compact_str::CompactString;
 use hashbrown::{HashMap, HashSet};
 use velodrome_dataflows::{
-    ClassId, Clock, RaceId, RacerId, RideKey, Semigroup, Stage, Standing, ViewCount,
+    ClassId, Clock, Curve, RaceId, RacerId, RideKey, Semigroup, Stage, Standing, ViewCount,
 };
 
 use super::race::Race;
@@ -77,7 +77,7 @@ impl State {
     fn take(&mut self, (class, race, racer): RideKey, stage: Stage) {
         let key = (class, race);
         let began = match &stage {
-            Stage::Running(standing) => Some(standing.began),
+            Stage::Running(standing, _) => Some(standing.began),
             Stage::Over { began } => Some(*began),
             Stage::Forgotten => None,
         };
@@ -159,6 +159,11 @@ impl State {
     /// How a running ride stands.
     pub fn standing(&self, (class, race, racer): RideKey) -> Option<&Standing> {
         self.races.get(&(class, race))?.standing(racer)
+    }
+
+    /// What a running ride has come to at each second.
+    pub fn curve(&self, (class, race, racer): RideKey) -> Option<&Curve> {
+        self.races.get(&(class, race))?.curve(racer)
     }
 
     /// The greatest second that half of the running rides of a race have reached.

@@ -1,23 +1,32 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use velodrome_dataflows::{RacerId, Standing};
+use velodrome_dataflows::{Output, RacerId, Standing};
 
 use super::*;
 
 fn standing(output: f64, began: Clock) -> Standing {
     // Few seconds, so that riders share some.
-    Standing::new([(began as u16 % 5 + 1, output)].into_iter().collect(), None, began)
+    Standing { second: began as u16 % 5 + 1, output: Output(output), name: None, began }
+}
+
+/// Of which the output is news.
+fn stage(output: f64, began: Clock) -> Stage {
+    let standing = standing(output, began);
+    let moved = vec![(standing.second, standing.output)];
+    Stage::Running(standing, moved)
 }
 
 fn running(ride: RideKey, output: f64, began: Clock) -> FeedChange {
-    FeedChange::Stage(ride, Stage::Running(standing(output, began)))
+    FeedChange::Stage(ride, stage(output, began))
 }
 
 /// Every ride with its stage: all else is computed anew from that.
 #[derive(Clone, Debug, Default)]
 struct Model {
     rides: BTreeMap<RideKey, Stage>,
+    /// The greatest output at each second of those that run.
+    curves: BTreeMap<RideKey, BTreeMap<u16, Output>>,
     /// Began is kept as long as a race has riders, whoever began first.
     began: BTreeMap<(ClassId, RaceId), Clock>,
     records: BTreeMap<ClassId, Clock>,
@@ -28,6 +37,18 @@ struct Model {
 
 impl Model {
     fn apply(&mut self, time: Clock, change: &FeedChange) {
+        if let FeedChange::Stage(ride, stage) = change {
+            match stage {
+                Stage::Running(_, moved) => {
+                    let curve = self.curves.entry(*ride).or_default();
+                    for (second, output) in moved {
+                        let best = curve.entry(*second).or_insert(*output);
+                        *best = *output.max(best);
+                    }
+                }
+                _ => _ = self.curves.remove(ride),
+            }
+        }
         match change {
             FeedChange::Stage(ride, Stage::Forgotten) => {
                 self.rides.remove(ride);
@@ -63,7 +84,7 @@ impl Model {
         let mut rows: Vec<_> = rides
             .iter()
             .filter_map(|(racer, stage)| match stage {
-                Stage::Running(standing) => Some((*racer, standing.clone())),
+                Stage::Running(standing, _) => Some((*racer, standing.clone())),
                 _ => None,
             })
             .collect();
@@ -104,7 +125,7 @@ impl Model {
 
 fn began(stage: &Stage) -> Clock {
     match stage {
-        Stage::Running(standing) => standing.began,
+        Stage::Running(standing, _) => standing.began,
         Stage::Over { began } => *began,
         Stage::Forgotten => 0,
     }
@@ -123,9 +144,9 @@ fn next(model: &Model, ride: RideKey, choice: u8, output: u8, clock: Clock) -> F
             return FeedChange::Views(format!("project-{}", ride.1).into(), count);
         }
         (None, 0) => Stage::Over { began: clock },
-        (None, _) => Stage::Running(standing(output.into(), clock)),
-        (Some(Stage::Running(last)), 0) => Stage::Over { began: last.began },
-        (Some(Stage::Running(last)), 1 | 2) => Stage::Running(standing(output.into(), last.began)),
+        (None, _) => stage(output.into(), clock),
+        (Some(Stage::Running(last, _)), 0) => Stage::Over { began: last.began },
+        (Some(Stage::Running(last, _)), 1 | 2) => stage(output.into(), last.began),
         (Some(_), _) => Stage::Forgotten,
     };
     FeedChange::Stage(ride, stage)
@@ -219,12 +240,14 @@ proptest! {
             let feeds = feeds.live();
             let touched = feeds.take_touched();
             let running = |model: &Model, ride| match model.rides.get(ride) {
-                Some(Stage::Running(standing)) => Some(standing.clone()),
+                Some(Stage::Running(standing, _)) => Some(standing.clone()),
                 _ => None,
             };
             for ride in &told {
                 let (class, race, racer) = *ride;
                 prop_assert_eq!(feeds.standing(*ride).cloned(), running(&model, ride));
+                let curve = feeds.curve(*ride).map(|curve| curve.outputs().map(|(s, o)| (s, Output(o))));
+                prop_assert_eq!(curve.map(Iterator::collect), model.curves.get(ride).cloned());
                 let is_touched = touched.rides.get(&(class, race)).is_some_and(|r| r.contains(&racer));
                 prop_assert!(is_touched || running(&before, ride) == running(&model, ride));
                 let summary = |model: &Model| {

@@ -46,7 +46,7 @@ fn without(ticks: &[Tick], bans: &[(u64, Ban)], at: u64) -> Expected {
     service(&ticks, at)
 }
 
-/// Where each ride stands at `at`, by what was told of it.
+/// Where each ride stands at `at`, by what was told of it; a running one with all of its outputs.
 fn stages(changes: &[(u64, Change)], at: u64) -> BTreeMap<RideKey, Stage> {
     let mut stages = BTreeMap::new();
     // Of one time in the order of each ride's changes, which all come from one worker.
@@ -58,8 +58,16 @@ fn stages(changes: &[(u64, Change)], at: u64) -> BTreeMap<RideKey, Stage> {
                 assert!(stages.remove(ride).is_some(), "{ride:?} was never told of");
             }
             Change::Stage(ride, stage) => {
-                let before = stages.insert(*ride, stage.clone());
+                let (before, mut stage) = (stages.remove(ride), stage.clone());
                 assert!(!matches!(before, Some(Stage::Over { .. })), "{ride:?} is over twice");
+                if let (Some(Stage::Running(_, all)), Stage::Running(_, moved)) =
+                    (before, &mut stage)
+                {
+                    let mut outputs: BTreeMap<_, _> = all.into_iter().collect();
+                    outputs.extend(moved.drain(..));
+                    moved.extend(outputs);
+                }
+                stages.insert(*ride, stage);
             }
             _ => {}
         }
@@ -81,7 +89,7 @@ fn check(
     let (mut running, mut over) = (BTreeMap::new(), BTreeSet::new());
     for (ride, stage) in stages(changes, at) {
         match stage {
-            Stage::Running(standing) => drop(running.insert(ride, standing)),
+            Stage::Running(standing, all) => drop(running.insert(ride, (standing, all))),
             _ => drop(over.insert(ride)),
         }
     }

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use velodrome_dataflows::{Curve, Output, RETENTION_MS, Sample, Standing, Tracking};
+use velodrome_dataflows::{Output, RETENTION_MS, Sample, Standing, Tracking};
 
 use super::stream::{RULES, Tick};
+
+/// How a running ride stands, and its best output at each second.
+pub(crate) type Riding = (Standing, Vec<(u16, Output)>);
 
 /// A ride's name, final, best, total and seconds.
 pub(crate) type Row = (Option<String>, Option<u64>, u64, u64, u16);
@@ -22,7 +25,7 @@ pub(crate) struct Expected {
     /// Rides whose results a service has let go of, or is about to.
     pub(crate) aged: BTreeSet<(u16, u64, u32)>,
     /// Rides that a service has not told to be over.
-    pub(crate) running: BTreeMap<(u16, u64, u32), Standing>,
+    pub(crate) running: BTreeMap<(u16, u64, u32), Riding>,
     /// By racer.
     pub(crate) names: BTreeMap<u32, String>,
     pub(crate) late: u64,
@@ -152,11 +155,12 @@ fn is_late(
     false
 }
 
-fn standing(ride: Ride) -> Standing {
+fn standing(ride: Ride) -> Riding {
     let (&second, &output) = ride.outputs.last_key_value().unwrap();
     let name = ride.names.into_iter().max().map(|(_, name)| name.into());
-    let curve = ride.outputs.into_iter().collect::<Curve>().into();
-    Standing { second, output: Output(output), name, began: ride.began, curve }
+    let outputs = ride.outputs.into_iter().map(|(second, output)| (second, Output(output)));
+    let standing = Standing { second, output: Output(output), name, began: ride.began };
+    (standing, outputs.collect())
 }
 
 fn result(ride: Ride) -> Row {

@@ -97,9 +97,13 @@ async fn get_races_tells_the_newest_hundred_however_many_run() {
         changes.push(FeedChange::Stage((4, race, 1), Stage::Over { began: race }));
     }
     for race in 1_350..1_600 {
-        let curve = [(1, 1.0)].into_iter().collect();
-        let standing = velodrome_dataflows::Standing::new(curve, None, race);
-        changes.push(FeedChange::Stage((4, race, 1), Stage::Running(standing)));
+        let standing = velodrome_dataflows::Standing {
+            second: 1,
+            output: velodrome_dataflows::Output(1.0),
+            name: None,
+            began: race,
+        };
+        changes.push(FeedChange::Stage((4, race, 1), Stage::Running(standing, Vec::new())));
     }
     stub.tick(5_010, changes);
     let races = get(&stub, "/getRaces?classId=4").await.json();

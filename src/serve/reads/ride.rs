@@ -72,18 +72,20 @@ pub(super) async fn ride(
     let RidePath { class_id, race_id, racer_id } = path;
     grant.class(class_id)?;
     token::wait_for(&reads.engine, after.as_deref()).await?;
-    let (as_of, standing) = {
+    let (as_of, ride) = {
         let (as_of, live) = reads.engine.live();
-        (as_of, live.standing((class_id, race_id, racer_id)).cloned())
+        let key = (class_id, race_id, racer_id);
+        let name = live.standing(key).map(|standing| standing.name.clone());
+        (as_of, name.zip(live.curve(key).cloned()))
     };
-    let standing = standing.ok_or_else(|| {
+    let (name, curve) = ride.ok_or_else(|| {
         let race = format!("race '{race_id}' of class '{class_id}'");
         ApiError::not_found(format!("racer '{racer_id}' is not riding in {race}"))
     })?;
-    let name = match standing.name {
+    let name = match name {
         Some(name) => Some(name),
         None => reads.names([racer_id].into_iter()).await?.remove(&racer_id),
     };
-    let outputs = (1..=standing.second).map(|second| standing.curve.get(second)).collect();
+    let outputs = (1..=curve.seconds()).map(|second| curve.get(second)).collect();
     Ok(Json(Ride { as_of, class_id, race_id, racer_id, name, outputs }))
 }

@@ -101,8 +101,8 @@ fn live() -> Vec<FeedChange> {
     let over = |racer| FeedChange::Stage((1, 7, racer), Stage::Over { began: 1_000 });
     let rides = |racer, second, output, name: Option<&str>| {
         let name = name.map(CompactString::from);
-        let standing = Standing::new([(second, output)].into_iter().collect(), name, 2_000);
-        FeedChange::Stage((2, 9, racer), Stage::Running(standing))
+        let standing = Standing { second, output: Output(output), name, began: 2_000 };
+        FeedChange::Stage((2, 9, racer), Stage::Running(standing, vec![(second, Output(output))]))
     };
     let runs = [rides(11, 2, 20.0, None), rides(4, 3, 30.0, None), rides(12, 3, 20.0, Some("Bo"))];
     (1..=3).map(over).chain(runs).collect()

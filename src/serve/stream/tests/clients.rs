@@ -250,9 +250,9 @@ async fn a_frame_that_could_not_be_made_is_made_when_the_engine_answers_again() 
     let mut client = bench.followed("standings:2").await;
     let mut other = bench.followed("races").await;
     // Rows of who has no name need the engine.
-    let nameless = Standing::new([(9, 1.0)].into_iter().collect(), None, 2_000);
+    let nameless = Standing { second: 9, output: Output(1.0), name: None, began: 2_000 };
     let changes = vec![
-        FeedChange::Stage((2, 9, 11), Stage::Running(nameless)),
+        FeedChange::Stage((2, 9, 11), Stage::Running(nameless, Vec::new())),
         FeedChange::Stage((2, 9, 12), Stage::Over { began: 2_000 }),
         rides((2, 9, 99), 1, 1.0),
     ];

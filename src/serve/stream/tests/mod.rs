@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use serde_json::Value;
 use tokio::time::Instant;
-use velodrome_dataflows::{Clock, RideKey, Stage, Standing};
+use velodrome_dataflows::{Clock, Output, RideKey, Stage, Standing};
 
 use super::channels::Channels;
 use super::hub::Hub;
@@ -118,6 +118,6 @@ impl Sent {
 /// A standing of the race 9 of class 2, which is running.
 fn rides(ride: RideKey, second: u16, output: f64) -> FeedChange {
     let name = Some("Al".into());
-    let standing = Standing::new([(second, output)].into_iter().collect(), name, 2_000);
-    FeedChange::Stage(ride, Stage::Running(standing))
+    let standing = Standing { second, output: Output(output), name, began: 2_000 };
+    FeedChange::Stage(ride, Stage::Running(standing, Vec::new()))
 }

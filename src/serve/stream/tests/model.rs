@@ -171,10 +171,15 @@ fn change(live: &State, chosen: Chosen) -> Option<FeedChange> {
             let began = running.map_or(4_000 + race, |standing| standing.began);
             let stage = match running {
                 Some(_) if ends => Stage::Over { began },
-                _ => {
-                    let curve = [(output.into(), output.into())].into_iter().collect();
-                    Stage::Running(Standing::new(curve, named.then(|| "Al".into()), began))
-                }
+                _ => Stage::Running(
+                    Standing {
+                        second: output.into(),
+                        output: Output(output.into()),
+                        name: named.then(|| "Al".into()),
+                        began,
+                    },
+                    Vec::new(),
+                ),
             };
             FeedChange::Stage(ride, stage)
         }
