@@ -13,7 +13,8 @@ for (let part = 0; ; part += 1) {
   for (let racerId = part % PARTS; racerId < racers; racerId += PARTS) {
     const second = Math.min(300, Math.floor(part / PARTS) + 1)
     const [cadence, deviceTimestamp] = [60 + Math.random() * 60, Date.now()]
-    events.push({ event: 'update', raceId, classId: 1, racerId, second, cadence, resistance: RESISTANCE, deviceTimestamp })
+    const rode = { second, cadence, resistance: RESISTANCE, deviceTimestamp }
+    events.push({ event: 'update', raceId, classId: 1, racerId, ...rode })
   }
   await fetch(`${url}/v1/events`, { method: 'POST', headers, body: JSON.stringify(events) })
   await new Promise((resolve) => setTimeout(resolve, 1_000 / PARTS))

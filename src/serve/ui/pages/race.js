@@ -34,8 +34,8 @@ export class Race extends Page {
   }
 
   followed() {
-    const racer = this.props.params.get('racer')
-    return racer === null ? null : Number(racer)
+    const racer = Number(this.props.params.get('racer') ?? NaN)
+    return Number.isInteger(racer) ? racer : null
   }
 
   /** Follows the class of the URL. */
@@ -107,7 +107,8 @@ export class Race extends Page {
                     races=${races} now=${this.asOf} />
         </div>
         ${isRunning ? this.boards() : html`
-          <${Interval} key=${this.openClass} page=${this} classId=${this.openClass} race=${races.lastOver()} followed=${this.followed()} />`}
+          <${Interval} key=${this.openClass} page=${this} classId=${this.openClass} race=${races.lastOver()}
+                       followed=${this.followed()} />`}
       </div>`
   }
 

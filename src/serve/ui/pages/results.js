@@ -5,7 +5,7 @@ import { html } from '../html.js'
 import { hasEnded, Races } from '../models.js'
 import { Page } from '../page.js'
 import { chosenClass, classList, Classes } from '../parts/classes.js'
-import { Table } from '../parts/table.js'
+import { placing, Table } from '../parts/table.js'
 
 const BY = { final: 'Final', best: 'Best', total: 'Total' }
 const ROWS = 100
@@ -163,9 +163,7 @@ export class Results extends Page {
 
   /** Rank and racer, and a number where its name is given. */
   columns(name, number) {
-    const racer = (row) => html`<a href="/racer?id=${row.racerId}&class=${this.openClass}">${format.racer(row)}</a>`
-    const rank = ({ rank }) => html`<span class="rank rank-${rank}">${rank ?? format.NONE}</span>`
     const own = name ? [{ name, isNumber: true, cell: (row) => format.output(number(row)) }] : []
-    return [{ name: 'Rank', cell: rank }, { name: 'Racer', cell: racer }, ...own]
+    return [...placing(this.openClass), ...own]
   }
 }

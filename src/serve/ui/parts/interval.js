@@ -2,7 +2,7 @@
 
 import * as format from '../format.js'
 import { Component, html } from '../html.js'
-import { Table } from './table.js'
+import { placing, Table } from './table.js'
 
 const ROWS = 10
 
@@ -33,9 +33,7 @@ export class Interval extends Component {
   }
 
   render({ classId, race, followed }, { last, leaders, own }) {
-    const racer = (row) => html`<a href="/racer?id=${row.racerId}&class=${classId}">${format.racer(row)}</a>`
-    const rank = ({ rank }) => html`<span class="rank rank-${rank}">${rank ?? format.NONE}</span>`
-    const columns = [{ name: 'Rank', cell: rank }, { name: 'Racer', cell: racer }]
+    const columns = placing(classId)
     const final = { name: 'Final', isNumber: true, cell: (row) => format.output(row.final) }
     const best = { name: 'Best final', isNumber: true, cell: (row) => format.output(row.output) }
     const came = own?.rows.find(({ raceId, rank }) => raceId === race?.raceId && rank !== null)
@@ -48,7 +46,8 @@ export class Interval extends Component {
               <h2>The last race</h2>
               <a href="/results?class=${classId}&race=${race.raceId}">All ${format.count(race.racers)} results</a>
             </div>
-            ${came && html`<p class="hint">${who} came in ${format.ordinal(came.rank)} of ${format.count(came.racers)}.</p>`}
+            ${came && html`
+              <p class="hint">${who} came in ${format.ordinal(came.rank)} of ${format.count(came.racers)}.</p>`}
             <${Table} label="The last race" rows=${last?.rows} followed=${followed} empty="No results."
                       columns=${[...columns, final]} />
           </section>`}

@@ -1,6 +1,17 @@
 // A table of what was read.
 
+import * as format from '../format.js'
 import { html } from '../html.js'
+
+/** The columns of a ranking in a class: rank, and the racer's name with a way to the racer. */
+export function placing(classId) {
+  const rank = ({ rank }) => html`<span class="rank rank-${rank}">${rank ?? format.NONE}</span>`
+  const racer = (row) => html`
+    <a class="racer-name" href="/racer?id=${row.racerId}&class=${classId}" title=${format.racer(row)}>
+      ${format.racer(row)}
+    </a>`
+  return [{ name: 'Rank', cell: rank }, { name: 'Racer', cell: racer }]
+}
 
 /**
  * `rows`, each with a `racerId`, or undefined until they are known; `columns` of `name`, `cell(row)`, `isNumber`, and
