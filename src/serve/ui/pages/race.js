@@ -115,8 +115,7 @@ export class Race extends Page {
   boards() {
     const { standings, board, find } = this
     const rows = standings.standing()
-    const second = standings.second()
-    const at = second === null ? '' : `at ${format.seconds(second)}, ${format.count(board.racers)} racers`
+    const at = board.second === null ? '' : `at ${format.seconds(board.second)}, ${format.count(board.racers)} racers`
     const following = { followed: this.followed(), onFollow: (racer) => this.choose(racer) }
     return html`
       <div class="toggle" role="group" aria-label="What is shown">${Object.entries(VIEWS).map(this.toggle, this)}</div>
