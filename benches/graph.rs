@@ -54,6 +54,7 @@ fn chunks() -> Vec<Chunk> {
                     cadence: 60.0 + (racer % 40) as f64 + 3.0 * way,
                     resistance: 30.0 + (racer % 50) as f64 + 2.0 * way,
                     name: Some("Mabelle".into()),
+                    device: 0,
                     racer: racer as u32,
                     class: (slot % 6) as u16 + 1,
                     second,

@@ -27,6 +27,8 @@ pub struct Sample {
     pub resistance: f64,
     /// The racer's label for display, where the event brings one.
     pub name: Option<CompactString>,
+    /// By what the device is known ([`device`](crate::device)); 0 where the event does not tell.
+    pub device: u64,
     /// The racer.
     pub racer: RacerId,
     /// The class.

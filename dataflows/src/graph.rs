@@ -11,11 +11,12 @@ use crate::change::Change;
 use crate::event::{Clock, Sample, Tracking};
 use crate::leaderboard::{LeaderboardTrace, leaderboard};
 use crate::names::{NameTrace, names};
-use crate::output::{Rules, output};
+use crate::output::output;
 use crate::records::{RecordTrace, records};
 use crate::results::{ResultTrace, results};
 use crate::rides::rides;
 use crate::roster::Mode;
+use crate::rules::Rules;
 use crate::views::{ViewTrace, Viewed, views};
 
 /// What goes into the graph.
@@ -66,7 +67,7 @@ pub struct Graph<'scope> {
 /// Builds the graph over `inputs`.
 pub fn graph(inputs: Inputs<'_>, rules: Rules, mode: Mode) -> Graph<'_> {
     let Inputs { samples, tracking, changes, viewed, bans: banned } = inputs;
-    let changes = rides(output(samples, rules), changes, banned, rules, mode);
+    let changes = rides(output(samples, rules.clone().into()), changes, banned, rules, mode);
     let records = records(changes.clone());
     let results = results(changes.clone());
     let leaderboard = leaderboard(changes.clone());

@@ -23,6 +23,8 @@ mod results;
 mod ride;
 mod rides;
 mod roster;
+mod rules;
+mod scoring;
 mod traces;
 mod views;
 
@@ -36,7 +38,7 @@ pub use event::{ClassId, Clock, RaceId, RacerId, Sample, Tracking};
 pub use graph::{Graph, Inputs, Traces, graph};
 pub use leaderboard::{BestFinal, LeaderboardTrace, leaderboard};
 pub use names::{Name, NameTrace, names};
-pub use output::{Output, RACE_SECONDS_MAX, Rules, Scored, output};
+pub use output::{Output, Scored, output};
 pub use queries::{Ask, queries};
 pub use query::{Answer, ClassSize, Query};
 pub use records::{RecordTrace, records};
@@ -44,6 +46,8 @@ pub use results::{ResultTrace, RideResult, results};
 pub use ride::REPAIR_MS;
 pub use rides::{SPAN_MS, rides};
 pub use roster::{Mode, RETENTION_MS};
+pub use rules::{Correction, ExcludedRace, ExcludedRide, RACE_SECONDS_MAX, Rules, device};
+pub use scoring::Scoring;
 pub use traces::read;
 pub use views::{DEDUP_DAYS, ViewCount, ViewTrace, Viewed, views};
 

@@ -12,8 +12,9 @@ use timely::dataflow::operators::{Capability, Concat, Exchange};
 use crate::bans::Ban;
 use crate::change::{Change, RideKey};
 use crate::event::Clock;
-use crate::output::{Rules, Scored, worker_hash};
+use crate::output::{Scored, worker_hash};
 use crate::roster::{DUE_STEP_MS, Mode, Roster};
+use crate::rules::Rules;
 
 /// How far an event's clock may be behind its time in a service.
 pub const SPAN_MS: u64 = 60_000;

@@ -12,8 +12,9 @@ use crate::curve::Curve;
 use crate::event::{Clock, RacerId};
 use crate::leaderboard::BestFinal;
 use crate::names::Name;
-use crate::output::{Output, Rules, Scored};
+use crate::output::{Output, Scored};
 use crate::ride::{REPAIR_MS, Ride};
+use crate::rules::Rules;
 
 /// Rides end in groups of one second, so that few capabilities are held.
 pub(crate) const DUE_STEP_MS: u64 = 1000;

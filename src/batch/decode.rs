@@ -83,7 +83,6 @@ pub(super) fn decode(line: &[u8], race_seconds: u16) -> Result<Event, Rejection>
 }
 
 fn race(fields: &Fields<'_>, race_seconds: u16, is_final: bool) -> Result<Kind, Rejection> {
-    Field("uuid", fields.uuid).string(0..=usize::MAX)?;
     Ok(Kind::Race(Sample {
         class: Field("classId", fields.class_id).integer(1..=u16::MAX)?,
         race: Field("raceId", fields.race_id).integer(0..=INTEGER_MAX)?,
@@ -92,6 +91,7 @@ fn race(fields: &Fields<'_>, race_seconds: u16, is_final: bool) -> Result<Kind, 
         cadence: Field("cadence", fields.cadence).measure()?,
         resistance: Field("resistance", fields.resistance).measure()?,
         name: Field("name", fields.name).string(0..=usize::MAX)?,
+        device: Field("uuid", fields.uuid).string(0..=usize::MAX)?,
         is_final,
     }))
 }
@@ -151,6 +151,7 @@ mod tests {
             cadence: 0.0,
             resistance: 1000.0,
             name: Some("Jürg".into()),
+            device: None,
             is_final: true,
         };
         assert_eq!(event, Event { device_ms: 0, arrival_ms: None, kind: Kind::Race(sample) });

@@ -30,6 +30,8 @@ pub(super) struct Sample {
     pub(super) cadence: f64,
     pub(super) resistance: f64,
     pub(super) name: Option<CompactString>,
+    /// The `uuid`, by which the device is known.
+    pub(super) device: Option<CompactString>,
     pub(super) is_final: bool,
 }
 

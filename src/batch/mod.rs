@@ -35,7 +35,7 @@ use tally::Tally;
 pub fn run(inputs: &[Input], rules: Rules, letters: &mut DeadLetters) -> (Results, Summary) {
     let mut pass = Pass {
         clock: EventClock::default(),
-        tally: Tally::new(rules),
+        tally: Tally::new(rules.clone()),
         summary: Summary { workers: 1, processes: 1, ..Summary::default() },
         rules,
         letters,

@@ -85,7 +85,18 @@ mod tests {
 
     fn sample(second: u16, cadence: f64, is_final: bool, name: Option<&str>) -> Sample {
         let name = name.map(CompactString::from);
-        Sample { class: 1, race: 7, racer: 5, second, cadence, resistance: 0.0, name, is_final }
+        let device = None;
+        Sample {
+            class: 1,
+            race: 7,
+            racer: 5,
+            second,
+            cadence,
+            resistance: 0.0,
+            name,
+            device,
+            is_final,
+        }
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What the events come to: rides, records, leaderboard and views.
 
 use hashbrown::HashMap;
-use velodrome_dataflows::{BestFinal, ClassId, Clock, Curve, Output, RaceId, RacerId, Rules};
+use velodrome_dataflows::{
+    BestFinal, ClassId, Clock, Curve, ExcludedRace, ExcludedRide, Output, RaceId, RacerId, Rules,
+};
 
 use super::event::{Event, Kind, Sample};
 use super::ride::Ride;
@@ -36,7 +38,7 @@ impl Tally {
         match event.kind {
             Kind::Tracking(view) => self.views.take(clock, view),
             Kind::Race(sample) => {
-                let output = self.rules.output(sample.cadence, sample.resistance);
+                let Some(output) = counted(&self.rules, &sample) else { return };
                 self.record(clock, &sample, output);
                 let key = (sample.class, sample.race, sample.racer);
                 let first = || Ride::new(&self.rules, clock, sample.second);
@@ -88,6 +90,29 @@ impl Tally {
     }
 }
 
+/// The output of a sample under `rules`, unless it counts for nothing.
+fn counted(rules: &Rules, sample: &Sample) -> Option<f64> {
+    let Sample { class: class_id, race: race_id, racer: racer_id, .. } = *sample;
+    if rules.excluded_racers.contains(&racer_id)
+        || rules.excluded_races.contains(&ExcludedRace { class_id, race_id })
+        || rules.excluded_rides.contains(&ExcludedRide { class_id, race_id, racer_id })
+    {
+        return None;
+    }
+    let (mut cadence, mut resistance) = (sample.cadence, sample.resistance);
+    if let Some(device) = &sample.device
+        && let Some(correction) = rules.corrected_devices.get(device)
+    {
+        cadence *= correction.cadence;
+        resistance *= correction.resistance;
+    }
+    if let Some(correction) = rules.corrected_racers.get(&racer_id) {
+        cadence *= correction.cadence;
+        resistance *= correction.resistance;
+    }
+    Some(rules.output(cadence, resistance))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +127,7 @@ mod tests {
         cadence: 65.0,
         resistance: 0.0,
         name: None,
+        device: None,
         is_final: false,
     };
 

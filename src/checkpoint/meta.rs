@@ -1,11 +1,14 @@
 //! What a checkpoint says of itself: its format, the rules, the time that it is complete to; as text,
 //! for whoever opens the file with another tool.
 
+use std::collections::BTreeSet;
+
 use redb::{ReadableDatabase, TableDefinition, TableError, WriteTransaction};
 use serde_json::{Map, Value};
 use velodrome_dataflows::{Clock, Rules};
 
 use super::error::Fault;
+use crate::rules;
 
 /// Goes up whenever what is kept, or how, changes.
 pub(super) const FORMAT: &str = "2";
@@ -47,6 +50,7 @@ pub(super) fn say(write: &WriteTransaction, complete: Clock, rules: &Rules) -> R
     let mut meta = write.open_table(META)?;
     meta.insert("format", FORMAT)?;
     meta.insert("rules", Value::Object(to_map(rules)?).to_string().as_str())?;
+    meta.insert("rules_id", rules::id(rules).as_str())?;
     meta.insert("complete", complete.to_string().as_str())?;
     Ok(())
 }
@@ -60,10 +64,12 @@ fn to_map(rules: &Rules) -> Result<Map<String, Value>, Fault> {
 
 /// The rules that differ, each with both values.
 fn differences(made_under: &Map<String, Value>, now: &Map<String, Value>) -> String {
-    let differing = now.iter().filter(|(rule, value)| made_under.get(*rule) != Some(value));
-    let told = differing.map(|(rule, value)| match made_under.get(rule) {
-        Some(before) => format!("{rule} was {before} and is {value} now"),
-        None => format!("{rule} was not there and is {value} now"),
+    let rules: BTreeSet<_> = made_under.keys().chain(now.keys()).collect();
+    let differing = rules.into_iter().filter(|rule| made_under.get(*rule) != now.get(*rule));
+    let shown = |value: Option<&Value>| value.map_or("empty".to_owned(), Value::to_string);
+    let told = differing.map(|rule| {
+        let (before, now) = (shown(made_under.get(rule)), shown(now.get(rule)));
+        format!("{rule} was {before} and is {now} now")
     });
     told.collect::<Vec<_>>().join(", ")
 }

@@ -69,7 +69,7 @@ impl Checkpoint {
         let (store, complete) = opened().map_err(|fault: Fault| fault.at(path))?;
         Ok(Self {
             path: path.to_owned(),
-            rules: *rules,
+            rules: rules.clone(),
             store: Some(store),
             complete,
             delta: Delta::default(),

@@ -27,7 +27,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     // One byte more, to know that there is more.
     let input = io::stdin().take(BYTES_MAX as u64 + 1).read_to_end(&mut request);
     input.context("cannot read standard input")?;
-    let reply = transform(&request, &rules)?;
+    let reply = transform(&request, &rules.into())?;
     super::print(String::from_utf8_lossy(&reply))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -111,7 +111,7 @@ fn run(
             viewed: empty(scope),
             bans: empty(scope),
         };
-        let graph = graph(inputs, plan.rules, Mode::Replay);
+        let graph = graph(inputs, plan.rules.clone(), Mode::Replay);
         let late = Rc::clone(&late);
         graph
             .changes

@@ -111,7 +111,7 @@ pub(super) fn run(worker: &mut Worker, inbox: &Inbox, shared: &Shared) {
             viewed: viewed.to_stream(scope),
             bans: bans.to_stream(scope),
         };
-        let graph = graph(inputs, shared.rules, Mode::Service);
+        let graph = graph(inputs, shared.rules.clone(), Mode::Service);
         let (changes, viewed) = (graph.changes.clone(), graph.viewed.clone());
         keep(changes, viewed, Arc::clone(&shared.unsaved)).probe_with(&probe);
         feed(graph.changes, graph.viewed, Arc::clone(&shared.feeds)).probe_with(&probe);

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 use utoipa::ToSchema;
-use velodrome_dataflows::Rules;
+use velodrome_dataflows::Scoring;
 
 use super::object;
 use crate::ingest::decode::decode;
@@ -105,7 +105,7 @@ pub enum TransformError {
 ///
 /// # Errors
 /// What is no request, and where either is too large.
-pub fn transform(request: &[u8], rules: &Rules) -> Result<Vec<u8>, TransformError> {
+pub fn transform(request: &[u8], scoring: &Scoring) -> Result<Vec<u8>, TransformError> {
     if request.len() > BYTES_MAX {
         return Err(TransformError::RequestTooLarge);
     }
@@ -117,7 +117,7 @@ pub fn transform(request: &[u8], rules: &Rules) -> Result<Vec<u8>, TransformErro
         if index > 0 {
             reply.push(b',');
         }
-        serde_json::to_writer(&mut reply, &transformed(record, rules)).map_err(unreadable)?;
+        serde_json::to_writer(&mut reply, &transformed(record, scoring)).map_err(unreadable)?;
         if reply.len() + "]}".len() > BYTES_MAX {
             return Err(TransformError::ReplyTooLarge);
         }
@@ -126,11 +126,11 @@ pub fn transform(request: &[u8], rules: &Rules) -> Result<Vec<u8>, TransformErro
     Ok(reply)
 }
 
-fn transformed<'a>(record: TransformRecord<'a>, rules: &Rules) -> Transformed<'a> {
+fn transformed<'a>(record: TransformRecord<'a>, scoring: &Scoring) -> Transformed<'a> {
     let TransformRecord { record_id, data } = record;
     let (result, data) = match BASE64_STANDARD.decode(&*data) {
         Ok(text) if text.trim_ascii().is_empty() => (Outcome::Dropped, data),
-        Ok(text) => match line(&text, rules) {
+        Ok(text) => match line(&text, scoring) {
             Some(line) => (Outcome::Ok, BASE64_STANDARD.encode(line).into()),
             None => (Outcome::ProcessingFailed, data),
         },
@@ -141,14 +141,14 @@ fn transformed<'a>(record: TransformRecord<'a>, rules: &Rules) -> Transformed<'a
 }
 
 /// The line that an event becomes; none for what is no event.
-fn line(text: &[u8], rules: &Rules) -> Option<Vec<u8>> {
-    let event = decode(text, rules.race_seconds).ok()?;
+fn line(text: &[u8], scoring: &Scoring) -> Option<Vec<u8>> {
+    let event = decode(text, scoring.rules().race_seconds).ok()?;
     let mut line = match event {
         Event::Tracking(_) => text.trim_ascii().to_vec(),
         Event::Race(race) => {
             let text = without(text, OUTPUT).ok()?;
             let mut line = text.trim_ascii().strip_suffix(b"}")?.trim_ascii_end().to_vec();
-            let output = rules.output(race.event.cadence, race.event.resistance);
+            let output = scoring.output(&race.event);
             // As JavaScript writes numbers from 1e-6 to 1e21, a whole one without a point: other outputs come of
             // no rules that anybody has.
             write!(line, r#","{OUTPUT}":{output}}}"#).ok()?;
@@ -173,6 +173,7 @@ impl Outcome {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+    use velodrome_dataflows::Rules;
 
     use super::*;
 
@@ -187,7 +188,7 @@ mod tests {
     }
 
     fn reply(request: &str) -> Result<Value, String> {
-        let reply = transform(request.as_bytes(), &Rules::default());
+        let reply = transform(request.as_bytes(), &Rules::default().into());
         reply.map(|reply| serde_json::from_slice(&reply).unwrap()).map_err(|e| e.to_string())
     }
 
@@ -268,7 +269,7 @@ mod tests {
             .collect();
         let request = json!({"invocationId": "i", "region": "eu-west-1", "records": records});
         let rules = Rules { divisor: 50.0, ..Rules::default() };
-        let reply = transform(request.to_string().as_bytes(), &rules).unwrap();
+        let reply = transform(request.to_string().as_bytes(), &rules.into()).unwrap();
         let reply: Value = serde_json::from_slice(&reply).unwrap();
         let records = reply["records"].as_array().unwrap();
         let of = |name: &str| -> Vec<_> {

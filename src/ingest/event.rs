@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
-use velodrome_dataflows::{Sample, Tracking};
+use velodrome_dataflows::{Sample, Tracking, device};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::rules::MEASURE_MAX;
@@ -131,7 +131,7 @@ impl Raw<'_> {
     fn race(&self, is_final: bool, race_seconds: u16) -> Result<Event, Reject> {
         const MEASURE: &str = "a number from 0 to 1000";
         let device_ms = self.device_ms()?;
-        optional("uuid", self.uuid, "a string", |_| true)?;
+        let uuid = optional("uuid", self.uuid, "a string", |_| true)?;
         let name = optional("name", self.name, "a string", |_| true)?;
         let sample = Sample {
             clock: 0,
@@ -140,6 +140,7 @@ impl Raw<'_> {
             cadence: required("cadence", self.cadence, MEASURE, measure)?,
             resistance: required("resistance", self.resistance, MEASURE, measure)?,
             name: name.map(CompactString::from),
+            device: uuid.map_or(0, |uuid| device(uuid.as_bytes())),
             racer: required("racerId", self.racer_id, "an integer from 0 to 2^32 - 1", |raw| {
                 u32::try_from(integer(raw)?).ok()
             })?,

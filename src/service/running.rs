@@ -174,7 +174,7 @@ impl Service {
         });
         let source = source.transpose()?;
         let checkpoint = Checkpoint::open(&path, &config.rules)?;
-        let live = Live::start(config.workers, config.rules)?;
+        let live = Live::start(config.workers, config.rules.clone())?;
         // Before all else that the engine is told, so that nobody ever sees who is banned.
         let bans = Bans::open(&config.data, live.engine.clone())?;
 

@@ -65,7 +65,7 @@ fn a_ride_is_told_of_at_the_second_when_it_is_over() {
     timely::execute_directly(move |worker| {
         let mut input = InputHandle::new();
         worker.dataflow(|scope| {
-            let samples = output(input.to_stream(scope), RULES);
+            let samples = output(input.to_stream(scope), RULES.into());
             rides(samples, empty(scope), empty(scope), RULES, Mode::Replay).capture_into(changes);
         });
         input.advance_to(1_600);
@@ -94,6 +94,7 @@ fn sample(clock: u64, second: u16) -> Sample {
         cadence: 60.0,
         resistance: 40.0,
         name: None,
+        device: 0,
         racer: 1,
         class: 1,
         second,

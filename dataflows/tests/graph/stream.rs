@@ -1,5 +1,7 @@
 //! Random streams: few racers, races and uuids, so that everything meets, repeats and comes late.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use proptest::prelude::*;
 use velodrome_dataflows::{Rules, Sample, Tracking};
 
@@ -10,6 +12,11 @@ pub(crate) const RULES: Rules = Rules {
     divisor: 100.0,
     race_seconds: 10,
     grace_seconds: 3,
+    excluded_racers: BTreeSet::new(),
+    excluded_races: BTreeSet::new(),
+    excluded_rides: BTreeSet::new(),
+    corrected_racers: BTreeMap::new(),
+    corrected_devices: BTreeMap::new(),
 };
 
 /// The events of one logical time, clocks ascending, each with a number that picks its worker.
@@ -88,6 +95,7 @@ fn sample() -> impl Strategy<Value = Event> {
                 cadence: f64::from(cadence) / 3.0,
                 resistance: f64::from(resistance) / 7.0,
                 name: name.map(Into::into),
+                device: 0,
                 racer,
                 class,
                 second,

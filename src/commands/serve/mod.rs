@@ -154,7 +154,7 @@ impl Args {
             listen: self.listen,
             tls,
             workers: workers.map_or(1, NonZeroUsize::get),
-            rules,
+            rules: rules.clone(),
             rebuild: self.rebuild,
             checkpoint_every: Duration::from_secs(self.checkpoint_seconds),
             clock,
