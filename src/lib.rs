@@ -17,6 +17,7 @@ pub mod kinesis;
 pub mod log;
 pub mod memory;
 pub mod publish;
+pub mod rebuild;
 pub mod remote;
 pub mod replace;
 pub mod results;

@@ -65,6 +65,8 @@ pub struct Bans(Arc<Mutex<State>>);
 struct State {
     directory: PathBuf,
     engine: Engine,
+    /// An engine that may take the other's place.
+    beside: Option<Engine>,
     kept: Kept,
     /// From when on all answers are as `kept` has it.
     since: Clock,
@@ -87,11 +89,35 @@ impl Bans {
     /// A file that cannot be read or is damaged; an engine that stopped.
     pub fn open(directory: &Path, engine: Engine) -> Result<Self, BansError> {
         let kept = Kept::read(&directory.join(FILE))?;
-        let ban = |racer: &RacerId| Ban { racer: *racer, is_banned: true };
-        let bans: Vec<_> = kept.racers.iter().map(ban).collect();
+        let bans = kept.bans();
         let since = if bans.is_empty() { 0 } else { engine.ban(bans)? };
         let directory = directory.to_owned();
-        Ok(Self(Arc::new(Mutex::new(State { directory, engine, kept, since }))))
+        Ok(Self(Arc::new(Mutex::new(State { directory, engine, beside: None, kept, since }))))
+    }
+
+    /// Tells all bans, and all changes from now on, to an engine beside the other as well.
+    ///
+    /// Blocks the thread, which must not be one of a runtime.
+    ///
+    /// # Errors
+    /// An engine that stopped.
+    pub fn join(&self, engine: Engine) -> Result<(), BansError> {
+        let mut state = self.0.blocking_lock();
+        let bans = state.kept.bans();
+        if !bans.is_empty() {
+            engine.ban(bans)?;
+        }
+        state.beside = Some(engine);
+        Ok(())
+    }
+
+    /// Does `act` between two changes; from then on no engine beside the other is told any.
+    ///
+    /// Blocks the thread, which must not be one of a runtime.
+    pub fn leave<T>(&self, act: impl FnOnce() -> T) -> T {
+        let mut state = self.0.blocking_lock();
+        state.beside = None;
+        act()
     }
 
     /// Bans a racer or lifts a ban, and tells the time from when on all answers have it. It is durable
@@ -124,7 +150,11 @@ impl State {
             }
             kept.write(&self.directory)?;
             self.kept = kept;
-            self.since = self.engine.ban(vec![Ban { racer, is_banned }])?;
+            let bans = vec![Ban { racer, is_banned }];
+            if let Some(beside) = &self.beside {
+                beside.ban_unanswered(bans.clone())?;
+            }
+            self.since = self.engine.ban(bans)?;
             tracing::info!(racer, is_banned, "bans changed");
         }
         Ok(self.since)
@@ -132,6 +162,10 @@ impl State {
 }
 
 impl Kept {
+    fn bans(&self) -> Vec<Ban> {
+        self.racers.iter().map(|racer| Ban { racer: *racer, is_banned: true }).collect()
+    }
+
     fn read(path: &Path) -> Result<Self, BansError> {
         let damaged = |reason| BansError::Damaged { path: path.to_owned(), reason };
         let text = match fs::read(path) {

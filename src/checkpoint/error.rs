@@ -22,8 +22,8 @@ pub enum CheckpointError {
     },
     /// It was made under other rules.
     #[error(
-        "the checkpoint '{path}' was made under other rules: {differences}; start with the old \
-         rules, or with --rebuild to replay the archive under the new ones"
+        "the checkpoint '{path}' was made under other rules: {differences}; start without --rules to go on \
+         under its own, or with --rebuild to go over to these"
     )]
     Rules {
         /// The file.

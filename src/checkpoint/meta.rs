@@ -15,11 +15,12 @@ pub(super) const FORMAT: &str = "2";
 
 const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 
-/// The time that the checkpoint in `store` is complete to, or none where nothing was ever written.
+/// The rules that the checkpoint in `store` is made under, and the time that it is complete to; none where
+/// nothing was ever written.
 ///
 /// # Errors
-/// Another format, other rules than `rules`.
-pub(super) fn check(store: &redb::Database, rules: &Rules) -> Result<Option<Clock>, Fault> {
+/// Another format.
+pub(super) fn read(store: &redb::Database) -> Result<Option<(Rules, Clock)>, Fault> {
     let read = store.begin_read()?;
     let meta = match read.open_table(META) {
         Err(TableError::TableDoesNotExist(_)) => return Ok(None),
@@ -33,23 +34,31 @@ pub(super) fn check(store: &redb::Database, rules: &Rules) -> Result<Option<Cloc
     if format != FORMAT {
         return Err(Fault::Format(format));
     }
-    let made_under = text("rules")?;
-    let unreadable = |_| Fault::Damage(format!("its rules are '{made_under}'"));
-    let made_under = serde_json::from_str(&made_under).map_err(unreadable)?;
-    let differences = differences(&made_under, &to_map(rules)?);
-    if !differences.is_empty() {
-        return Err(Fault::Rules(differences));
-    }
+    let rules = text("rules")?;
+    let unreadable = |_| Fault::Damage(format!("its rules are '{rules}'"));
+    let rules = serde_json::from_str(&rules).map_err(unreadable)?;
     let complete = text("complete")?;
-    let complete = complete.parse().map_err(|_| Fault::Damage(format!("its time is '{complete}'")));
-    complete.map(Some)
+    let unreadable = |_| Fault::Damage(format!("its time is '{complete}'"));
+    let complete = complete.parse().map_err(unreadable)?;
+    Ok(Some((rules, complete)))
+}
+
+/// Whether a checkpoint that was `made_under` some rules goes with `rules`.
+///
+/// # Errors
+/// Each rule that differs, with both values.
+pub(super) fn check(made_under: &Rules, rules: &Rules) -> Result<(), Fault> {
+    match differences(&to_map(made_under)?, &to_map(rules)?) {
+        differences if differences.is_empty() => Ok(()),
+        differences => Err(Fault::Rules(differences)),
+    }
 }
 
 /// Says of the checkpoint that `write` makes that it holds all that came to `complete` under `rules`.
 pub(super) fn say(write: &WriteTransaction, complete: Clock, rules: &Rules) -> Result<(), Fault> {
     let mut meta = write.open_table(META)?;
     meta.insert("format", FORMAT)?;
-    meta.insert("rules", Value::Object(to_map(rules)?).to_string().as_str())?;
+    meta.insert("rules", rules::canonical(rules).as_str())?;
     meta.insert("rules_id", rules::id(rules).as_str())?;
     meta.insert("complete", complete.to_string().as_str())?;
     Ok(())

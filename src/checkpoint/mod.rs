@@ -53,27 +53,53 @@ pub struct Written {
 }
 
 impl Checkpoint {
-    /// Opens the checkpoint at `path`, or begins one where nothing is. All of it is read once, to find
-    /// damage anywhere; but for the bit that says which of two commits is the newer. Where that is
-    /// wrong after a crash, what the write before came to opens, whole, with its time.
+    /// Opens the checkpoint at `path`, whatever the rules that it was made under, or begins one under `rules`
+    /// where nothing is. All of it is read once, to find damage anywhere; but for the bit that says which of
+    /// two commits is the newer. Where that is wrong after a crash, what the write before came to opens,
+    /// whole, with its time.
     ///
     /// # Errors
-    /// Damage, a checkpoint made under other rules than `rules` or in another format, one in use by
-    /// another process, I/O.
+    /// Damage, a checkpoint made in another format, one in use by another process, I/O.
     pub fn open(path: &Path, rules: &Rules) -> Result<Self, CheckpointError> {
         let opened = || {
             let store = if path.try_exists()? { open(path)? } else { begin(path)? };
-            let complete = meta::check(&store, rules)?;
-            Ok((store, complete))
+            let meta = meta::read(&store)?;
+            Ok((store, meta))
         };
-        let (store, complete) = opened().map_err(|fault: Fault| fault.at(path))?;
-        Ok(Self {
-            path: path.to_owned(),
-            rules: rules.clone(),
-            store: Some(store),
-            complete,
-            delta: Delta::default(),
-        })
+        let (store, meta) = opened().map_err(|fault: Fault| fault.at(path))?;
+        let (rules, complete) = match meta {
+            Some((made_under, complete)) => (made_under, Some(complete)),
+            None => (rules.clone(), None),
+        };
+        let (path, delta) = (path.to_owned(), Delta::default());
+        Ok(Self { path, rules, store: Some(store), complete, delta })
+    }
+
+    /// The rules that it is made under.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Whether it is made under `rules`.
+    ///
+    /// # Errors
+    /// It is not; each rule that differs is named.
+    pub fn check(&self, rules: &Rules) -> Result<(), CheckpointError> {
+        meta::check(&self.rules, rules).map_err(|fault| fault.at(&self.path))
+    }
+
+    /// Moves its file to `path`, in the place of what is there. A crash soon after may bring that back.
+    ///
+    /// # Errors
+    /// I/O; then nothing was moved.
+    pub fn take_place(&mut self, path: &Path) -> Result<(), CheckpointError> {
+        let moved = fs::rename(&self.path, path);
+        moved.map_err(|reason| CheckpointError::Io { path: path.to_owned(), reason })?;
+        self.path = path.to_owned();
+        if let Err(error) = sync_directory(path) {
+            tracing::warn!(%error, "the checkpoint's new name may not be on the disk yet");
+        }
+        Ok(())
     }
 
     /// Removes what is at `path`, if anything is.
@@ -155,7 +181,11 @@ impl Checkpoint {
             return Ok(store);
         }
         let store = open(&self.path)?;
-        let complete = meta::check(&store, &self.rules)?;
+        let meta = meta::read(&store)?;
+        if let Some((made_under, _)) = &meta {
+            meta::check(made_under, &self.rules)?;
+        }
+        let complete = meta.map(|(_, complete)| complete);
         if complete != self.complete {
             (self.complete, self.delta) = (complete, Delta::default());
         }
@@ -192,10 +222,14 @@ fn begin(path: &Path) -> Result<Database, Fault> {
     remove(&new)?;
     let store = builder().create(&new)?;
     fs::rename(&new, path)?;
-    // The new name is on the disk only once its directory is.
-    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
-    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
+    sync_directory(path)?;
     Ok(store)
+}
+
+/// A new name is on the disk only once its directory is.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn remove(path: &Path) -> io::Result<()> {

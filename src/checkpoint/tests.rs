@@ -50,7 +50,7 @@ fn is_complete_to_no_time_and_has_no_rules_until_something_was_written() {
     assert_eq!(open(&path).complete(), None);
     let rules = Rules { race_seconds: 60, ..Rules::default() };
     let checkpoint = Checkpoint::open(&path, &rules).unwrap();
-    assert_eq!(checkpoint.complete(), None);
+    assert_eq!((checkpoint.complete(), checkpoint.rules()), (None, &rules));
     assert_eq!(read(&checkpoint).unwrap(), (vec![], vec![]));
 }
 
@@ -69,19 +69,39 @@ fn hands_out_many_rows_in_chunks() {
 }
 
 #[test]
-fn made_under_other_rules_is_refused_with_both_values_and_both_ways_on() {
+fn goes_on_under_its_own_rules_and_names_both_values_of_others() {
     let (_directory, path) = place();
-    open(&path).write(5, Vec::new(), Vec::new()).unwrap();
+    let own = Rules { excluded_racers: [7].into(), ..Rules::default() };
+    Checkpoint::open(&path, &own).unwrap().write(5, Vec::new(), Vec::new()).unwrap();
     let rules = Rules { cadence_offset: 30.5, race_seconds: 60, ..Rules::default() };
-    let error = Checkpoint::open(&path, &rules).unwrap_err();
+    let checkpoint = Checkpoint::open(&path, &rules).unwrap();
+    assert_eq!((checkpoint.complete(), checkpoint.rules()), (Some(5), &own));
+    checkpoint.check(&own).unwrap();
     let expected = format!(
         "the checkpoint '{}' was made under other rules: cadence_offset was 35.0 and is 30.5 now, \
-         race_seconds was 300 and is 60 now; start with the old rules, or with --rebuild to replay \
-         the archive under the new ones",
+         excluded_racers was [7] and is empty now, race_seconds was 300 and is 60 now; start \
+         without --rules to go on under its own, or with --rebuild to go over to these",
         path.display()
     );
-    assert_eq!(error.to_string(), expected);
-    assert_eq!(open(&path).complete(), Some(5));
+    assert_eq!(checkpoint.check(&rules).unwrap_err().to_string(), expected);
+}
+
+#[test]
+fn takes_the_place_of_another_and_goes_on_there() {
+    let (directory, path) = place();
+    let rebuilt = directory.path().join("rebuilt.redb");
+    let rules = Rules { race_seconds: 60, ..Rules::default() };
+    let old = open(&path);
+    let mut checkpoint = Checkpoint::open(&rebuilt, &rules).unwrap();
+    checkpoint.write(5, finals(3), Vec::new()).unwrap();
+    checkpoint.take_place(&path).unwrap();
+    drop(old);
+    checkpoint.write(6, finals(4), Vec::new()).unwrap();
+    drop(checkpoint);
+    assert!(!rebuilt.exists());
+    let checkpoint = open(&path);
+    assert_eq!((checkpoint.complete(), checkpoint.rules()), (Some(6), &rules));
+    assert_eq!(read(&checkpoint).unwrap().0, finals(4));
 }
 
 #[test]

@@ -10,7 +10,6 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use velodrome_dataflows::Rules;
 
 use super::serve::Logging;
 use super::signals;
@@ -73,16 +72,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
         tls: None,
         workers,
-        rules: Rules::default(),
+        rules: None,
         rebuild: false,
         checkpoint_every: Duration::from_secs(10),
         clock: Clock::system(),
-        serve: serve::Config {
-            rules: Rules::default(),
-            auth: Auth::Off,
-            origins: Vec::new(),
-            limits: Limits::default(),
-        },
+        serve: serve::Config { auth: Auth::Off, origins: Vec::new(), limits: Limits::default() },
     };
     let service = Service::listen(config, serve::ops::metrics()?)?;
     let url = service.url();

@@ -1,5 +1,6 @@
 //! A running engine: its workers beside the service, what feeds them, what ends them.
 
+use std::mem;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
@@ -8,6 +9,7 @@ use tokio::sync::watch;
 use velodrome_dataflows::{Clock, Rules};
 
 use super::cluster::{self, Cluster, ClusterError};
+use super::outlet::{Closed, Outlet};
 use super::service::{Command, Engine, Events, Mailbox};
 use super::sinks::Unsaved;
 use super::worker::{Shared, run};
@@ -20,9 +22,19 @@ pub struct Live {
     pub engine: Engine,
     /// What the next checkpoint has to take up.
     pub unsaved: Arc<Unsaved>,
+    outlet: Arc<Outlet>,
+    workers: Workers,
+}
+
+/// Threads that work until this is dropped.
+struct Workers {
+    mailboxes: Arc<[Mailbox]>,
     /// Waits for the workers when it is dropped.
     _guards: WorkerGuards<()>,
 }
+
+/// Workers whose place others are about to take: what was told last stands still.
+pub struct Closing(Closed);
 
 impl Live {
     /// Starts `workers` workers of this process with nothing in them.
@@ -33,9 +45,12 @@ impl Live {
         let (complete, reached) = watch::channel(0);
         let feeds = Arc::new(Feeds::default());
         let unsaved = Arc::new(Unsaved::default());
-        let complete = Arc::new(complete);
-        let shared =
-            Shared { rules, feeds: Arc::clone(&feeds), unsaved: Arc::clone(&unsaved), complete };
+        let outlet = Arc::new(Outlet::new(Arc::clone(&feeds), complete));
+        let shared = Shared {
+            rules: rules.clone(),
+            outlet: Arc::clone(&outlet),
+            unsaved: Arc::clone(&unsaved),
+        };
         let (ready, started) = mpsc::channel();
         let ready = Mutex::new(ready);
         let cluster = Cluster { workers, process: 0, hosts: Vec::new() };
@@ -48,21 +63,47 @@ impl Live {
         let mut mailboxes: Vec<_> = started.iter().take(workers).collect();
         mailboxes.sort_by_key(|(index, _)| *index);
         let mailboxes = mailboxes.into_iter().map(|(_, mailbox)| mailbox).collect();
-        let engine = Engine::new(mailboxes, reached, feeds).of_processes(cluster.processes());
-        Ok(Self { engine, unsaved, _guards: guards })
+        let engine = Engine::new(mailboxes, reached, feeds).under(rules);
+        let engine = engine.of_processes(cluster.processes());
+        let workers = Workers { mailboxes: engine.workers(), _guards: guards };
+        Ok(Self { engine, unsaved, outlet, workers })
+    }
+
+    /// Begins to let other workers take the place of these. Until they do, reads are answered as of the
+    /// time that was told last.
+    pub fn close(&self) -> Closing {
+        Closing(self.outlet.close())
+    }
+
+    /// Lets the workers of `next` take the place of these, which are returned. `next` is at a later time than
+    /// all that `closing` has told, and was told the same events: an answer is never of an earlier
+    /// time, or of fewer events, than one before.
+    pub fn hand_over(&mut self, Closing(closed): Closing, next: Self) -> impl Sized + use<> {
+        // Whoever sees that all changed asks the new workers already.
+        self.engine.hand_over_to(&next.engine);
+        next.outlet.take_over(closed);
+        (self.unsaved, self.outlet) = (next.unsaved, next.outlet);
+        mem::replace(&mut self.workers, next.workers)
     }
 }
 
-impl Drop for Live {
+impl Closing {
+    /// The last time that was told.
+    pub fn heard(&self) -> Clock {
+        self.0.heard()
+    }
+}
+
+impl Drop for Workers {
     /// Lets the workers end, who are waited for then. What was not complete is not told any more.
     fn drop(&mut self) {
-        for worker in self.engine.workers() {
+        for worker in self.mailboxes.iter() {
             worker.send(Command::Stop);
         }
     }
 }
 
-/// Hands the log's events and its clock to the workers.
+/// Hands events to the workers in turn.
 #[derive(Debug)]
 pub struct Feeder {
     engine: Engine,
@@ -75,16 +116,10 @@ impl Feeder {
         Self { engine, next: 0 }
     }
 
-    /// Takes what the log delivers, in its order.
+    /// Takes what the log delivered, the clocks of its events set.
     pub fn take(&mut self, delivery: Delivery<Events>) {
         match delivery {
-            Delivery::Batch { from, arrival, mut payload } => {
-                // As the log has it: what arrived by itself before other lines, with them; all else, now.
-                let settle = |clock: &mut Clock| *clock = (*clock).clamp(from, arrival);
-                payload.samples.iter_mut().for_each(|sample| settle(&mut sample.clock));
-                payload.tracking.iter_mut().for_each(|event| settle(&mut event.clock));
-                self.events(arrival, payload);
-            }
+            Delivery::Batch { arrival, payload, .. } => self.events(arrival, payload),
             Delivery::Advance(clock) => self.engine.advance(clock),
         }
     }
@@ -97,66 +132,5 @@ impl Feeder {
         if let Some(worker) = workers.get(self.next) {
             worker.send(Command::Events(clock.next_multiple_of(TICK_MS), events));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use velodrome_dataflows::Tracking;
-
-    use super::*;
-    use crate::health::Health;
-    use crate::log::{self, Lines};
-    use crate::store;
-
-    #[test]
-    fn clocks_of_events_are_the_arrivals_of_their_lines_in_the_log() {
-        const START_MS: u64 = 1_620_240_001_000;
-        let root = tempfile::tempdir().unwrap();
-        let archive = Arc::new(store::Directory::new(root.path().join("archive")));
-        let (mailbox, inbox) = Mailbox::new();
-        let engine = Engine::new(vec![mailbox], watch::channel(0).1, Arc::default());
-        let mut feeder = Feeder::new(engine);
-        let (clock, source) = log::Clock::system().followed();
-        source.reach(START_MS);
-        let log = log::open(root.path(), archive, clock).unwrap();
-        let part = Health::default().part("archive");
-        let log = log.start(part, move |delivery| feeder.take(delivery)).unwrap();
-        // What comes from the source, what comes by itself, and what comes late.
-        for own in [Some([50, 30, 90]), None, Some([10, 4_000, 200]), Some([1, 2, 3]), None] {
-            let (mut lines, mut events) = (Lines::new(), Events::default());
-            for number in 0..3 {
-                let clock = match own {
-                    Some(own) => lines.push_at(br#"{"a":1}"#, START_MS + own[number]),
-                    None => {
-                        lines.push(br#"{"a":1}"#);
-                        0
-                    }
-                };
-                let project = "p".into();
-                let event = Tracking { clock, uuid: 1, project, duration_ms: 0, is_view: true };
-                events.tracking.push(event);
-            }
-            log.append(lines, events).unwrap().blocking_recv().unwrap().unwrap();
-        }
-        log.close();
-
-        let mut clocks = Vec::new();
-        while let Ok(command) = inbox.take() {
-            if let Command::Events(time, events) = command {
-                assert!(events.tracking.iter().all(|event| event.clock <= time));
-                clocks.extend(events.tracking.iter().map(|event| event.clock));
-            }
-        }
-        let segment = fs::read_dir(root.path().join("log")).unwrap().next().unwrap().unwrap();
-        let text = fs::read_to_string(segment.path()).unwrap();
-        let arrival = |line: &str| {
-            let event: serde_json::Value = serde_json::from_str(line).unwrap();
-            event["arrivalTimestamp"].as_u64().unwrap()
-        };
-        assert_eq!(clocks, text.lines().map(arrival).collect::<Vec<_>>());
-        assert_eq!(clocks[..3], [50, 50, 90].map(|ms| START_MS + ms));
     }
 }

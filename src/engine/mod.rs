@@ -3,7 +3,9 @@
 mod clock;
 mod cluster;
 mod gather;
+mod junction;
 mod live;
+mod outlet;
 mod piece;
 mod plan;
 mod progress;
@@ -15,7 +17,8 @@ mod sinks;
 mod worker;
 
 pub use cluster::{Cluster, ClusterError};
-pub use live::{Feeder, Live};
+pub use junction::{Junction, Tee};
+pub use live::{Closing, Feeder, Live};
 pub use plan::Plan;
 pub use progress::Progress;
 pub use recover::{RecoverError, Recovered, recover, window_ms};

@@ -1,11 +1,12 @@
 //! Recovery: the log's files, from some time on, through the engine again.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 
 use indicatif::ProgressBar;
 use thiserror::Error;
 use tokio::runtime::Handle;
-use velodrome_dataflows::{Clock, Rules, SPAN_MS};
+use velodrome_dataflows::{Clock, RACE_SECONDS_MAX, Rules, SPAN_MS};
 
 use super::clock::EventClock;
 use super::live::Feeder;
@@ -47,10 +48,13 @@ pub struct Recovered {
     pub rejected: u64,
     /// The clock at the last event.
     pub clock: Clock,
+    /// Bytes of the inputs that were read.
+    pub bytes: u64,
 }
 
-/// Takes the events of `inputs`, in order, through `engine`; returns when all but those of the last tick
-/// are complete.
+/// Takes the events of `inputs` that arrived within `span`, in order, through `engine`, as long as `goes_on`
+/// says so, which is asked now and then; returns when all but those of the last tick are complete. What
+/// `recovered` counts goes on, also where it ends with an error.
 ///
 /// Blocks the thread, which must not be one of `runtime`.
 ///
@@ -58,21 +62,25 @@ pub struct Recovered {
 /// A file that cannot be read; an engine that stopped.
 pub fn recover(
     inputs: &[Input],
-    rules: &Rules,
+    span: Range<Clock>,
     engine: &Engine,
     runtime: &Handle,
-) -> Result<Recovered, RecoverError> {
+    recovered: &mut Recovered,
+    mut goes_on: impl FnMut(&Recovered) -> bool,
+) -> Result<(), RecoverError> {
     let (mut clock, mut feeder) = (EventClock::default(), Feeder::new(engine.clone()));
-    let (mut recovered, mut ahead) = (Recovered::default(), VecDeque::new());
+    let mut ahead = VecDeque::new();
     // All before the tick of `clock` is complete; that tick itself is once later events are let in.
     let reached = |clock: Clock| {
         let before = clock.next_multiple_of(TICK_MS).saturating_sub(1);
         runtime.block_on(engine.reached(before)).map_err(|_| RecoverError::Stopped)
     };
-    let none = ProgressBar::hidden();
+    let bytes = ProgressBar::hidden();
+    let before = recovered.bytes;
     let mut units = units::units(inputs).into_iter().enumerate().filter_map(|(number, unit)| {
         let input = inputs.get(unit.input)?;
-        Some((input, Reader::open(number, unit, input, rules.race_seconds, &none)))
+        // What is in the log was an event under the rules that held then.
+        Some((input, Reader::open(number, unit, input, RACE_SECONDS_MAX, &bytes)))
     });
     let mut opened: VecDeque<_> = units.by_ref().take(UNITS_AHEAD).collect();
     while let Some((input, mut reader)) = opened.pop_front() {
@@ -82,9 +90,10 @@ pub fn recover(
             let mut piece = Piece::default();
             let report = reader.next_piece(&mut piece, Vec::new());
             is_last = report.last;
-            recovered.rejected += rejects(input, &report)?;
+            recovered.rejected += rejects(input, &report, span.end == Clock::MAX)?;
+            recovered.bytes = before + bytes.position();
             let clocks = clocks(&mut clock, &report);
-            for (last, events) in groups(&mut piece, &clocks) {
+            for (last, events) in groups(&mut piece, &clocks, &span) {
                 recovered.events += (events.samples.len() + events.tracking.len()) as u64;
                 recovered.clock = last;
                 feeder.events(last, events);
@@ -94,21 +103,23 @@ pub fn recover(
                     ahead.pop_front().map_or(Ok(()), reached)?;
                 }
             }
+            if !goes_on(recovered) {
+                return Ok(());
+            }
         }
     }
-    reached(recovered.clock)?;
-    Ok(recovered)
+    reached(recovered.clock)
 }
 
-/// Tells of lines that are no event, and how many there are.
+/// Tells of lines that are no event, and how many there are. While the log is written to, its end may be one.
 ///
 /// # Errors
 /// An end that could not be read: whoever went on would hold for complete what is not.
-fn rejects(input: &Input, report: &Report) -> Result<u64, RecoverError> {
+fn rejects(input: &Input, report: &Report, is_still: bool) -> Result<u64, RecoverError> {
     if let Some(damage) = report.rejects.iter().find(|reject| reject.damage) {
         return Err(RecoverError::Damaged(input.name().into_owned(), damage.reason.clone()));
     }
-    if let Some(first) = report.rejects.first() {
+    if let Some(first) = report.rejects.first().filter(|_| is_still) {
         let (lines, reason) = (report.rejects.len(), &first.reason);
         tracing::warn!(file = %input.name(), lines, reason, "the log has lines that are no event");
     }
@@ -131,16 +142,17 @@ fn clocks(clock: &mut EventClock, report: &Report) -> Vec<Clock> {
     clocks
 }
 
-/// The events of a piece by spans of the clock, each with its last clock, which becomes their time.
-fn groups(piece: &mut Piece, clocks: &[Clock]) -> Vec<(Clock, Events)> {
+/// The events of a piece that arrived within `span`, a minute of the clock in each group, with its last clock,
+/// which becomes their time.
+fn groups(piece: &mut Piece, clocks: &[Clock], span: &Range<Clock>) -> Vec<(Clock, Events)> {
     let mut groups: BTreeMap<u64, (Clock, Events)> = BTreeMap::new();
     let (samples, tracking) = piece.stamped(clocks);
-    for sample in samples {
+    for sample in samples.filter(|sample| span.contains(&sample.clock)) {
         let (last, events) = groups.entry(sample.clock / SPAN_MS).or_default();
         *last = sample.clock.max(*last);
         events.samples.push(sample);
     }
-    for event in tracking {
+    for event in tracking.filter(|event| span.contains(&event.clock)) {
         let (last, events) = groups.entry(event.clock / SPAN_MS).or_default();
         *last = event.clock.max(*last);
         events.tracking.push(event);

@@ -2,13 +2,15 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
-use velodrome_dataflows::{Answer, Ban, Change, Clock, Query, Sample, Tracking, Viewed};
+use velodrome_dataflows::{
+    Answer, Ban, Change, Clock, Query, Rules, Sample, Scoring, Tracking, Viewed,
+};
 
 use crate::feeds::{Feeds, Live};
 use crate::log::TICK_MS;
@@ -17,7 +19,7 @@ use crate::log::TICK_MS;
 pub const COMMANDS_MAX: usize = 1024;
 
 /// Events that were taken together.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Events {
     /// Race events.
     pub samples: Vec<Sample>,
@@ -115,10 +117,12 @@ pub enum EngineError {
     Stopped,
 }
 
-/// A running engine.
+/// A running engine; clones are handles of the same, also once other workers took the place of its own.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    workers: Arc<[Mailbox]>,
+    workers: Arc<RwLock<Arc<[Mailbox]>>>,
+    /// The rules that hold.
+    rules: watch::Sender<Arc<Scoring>>,
     /// How many processes it runs as.
     processes: usize,
     complete: watch::Receiver<Clock>,
@@ -132,11 +136,19 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// The handle to `workers` of one process, which keep `complete` and `feeds` up to date. There is at least
-    /// one.
+    /// The handle to `workers` of one process, at least one, which keep `complete` and `feeds` up to date
+    /// under Alleycat's rules.
     pub fn new(workers: Vec<Mailbox>, complete: watch::Receiver<Clock>, feeds: Arc<Feeds>) -> Self {
         let (advanced, told, taken) = (Arc::default(), Arc::default(), Arc::default());
-        Self { workers: workers.into(), processes: 1, complete, advanced, told, taken, feeds }
+        let workers = Arc::new(RwLock::new(workers.into()));
+        let rules = watch::Sender::new(Arc::new(Rules::default().into()));
+        Self { workers, rules, processes: 1, complete, advanced, told, taken, feeds }
+    }
+
+    /// The same under other rules.
+    pub fn under(self, rules: Rules) -> Self {
+        self.rules.send_replace(Arc::new(rules.into()));
+        self
     }
 
     /// The same where the workers are in `processes`.
@@ -144,15 +156,46 @@ impl Engine {
         Self { processes, ..self }
     }
 
+    /// From now on `next`'s workers answer, under its rules.
+    pub(super) fn hand_over_to(&self, next: &Self) {
+        *self.workers.write().unwrap_or_else(PoisonError::into_inner) = next.workers();
+        self.rules.send_replace(next.rules());
+    }
+
+    /// The rules that hold.
+    pub fn rules(&self) -> Arc<Scoring> {
+        Arc::clone(&self.rules.borrow())
+    }
+
+    /// The rules that hold, as they change.
+    pub fn rules_changing(&self) -> watch::Receiver<Arc<Scoring>> {
+        self.rules.subscribe()
+    }
+
     /// Asks for what holds at the time that is complete; the answer says which that was.
     ///
     /// # Errors
     /// An engine that is over its bound, or stopping.
     pub async fn ask(&self, query: Query) -> Result<(Clock, Answer), EngineError> {
-        let (reply, answer) = oneshot::channel();
-        let worker = self.workers.first().ok_or(EngineError::Stopped)?;
-        worker.try_send(Command::Ask(query, reply))?;
-        answer.await.map_err(|_| EngineError::Stopped)
+        let mut workers = self.workers();
+        loop {
+            let (reply, answer) = oneshot::channel();
+            let worker = workers.first().ok_or(EngineError::Stopped)?;
+            let sent = worker.try_send(Command::Ask(query.clone(), reply));
+            let error = match sent {
+                Ok(()) => match answer.await {
+                    Ok(answer) => return Ok(answer),
+                    Err(_) => EngineError::Stopped,
+                },
+                Err(error) => error,
+            };
+            let now = self.workers();
+            if error == EngineError::Busy || Arc::ptr_eq(&workers, &now) {
+                return Err(error);
+            }
+            // Others took the place of those that were asked, who ended with the question.
+            workers = now;
+        }
     }
 
     /// Changes who is banned, and tells the time that is complete once all answers have it. A racer must
@@ -163,10 +206,22 @@ impl Engine {
     /// # Errors
     /// An engine that stopped.
     pub fn ban(&self, bans: Vec<Ban>) -> Result<Clock, EngineError> {
+        self.send_bans(bans)?.blocking_recv().map_err(|_| EngineError::Stopped)
+    }
+
+    /// The same without waiting for the time.
+    ///
+    /// # Errors
+    /// An engine without workers.
+    pub fn ban_unanswered(&self, bans: Vec<Ban>) -> Result<(), EngineError> {
+        self.send_bans(bans).map(drop)
+    }
+
+    fn send_bans(&self, bans: Vec<Ban>) -> Result<oneshot::Receiver<Clock>, EngineError> {
         let (reply, time) = oneshot::channel();
-        let worker = self.workers.first().ok_or(EngineError::Stopped)?;
-        worker.send(Command::Ban(bans, reply));
-        time.blocking_recv().map_err(|_| EngineError::Stopped)
+        let workers = self.workers();
+        workers.first().ok_or(EngineError::Stopped)?.send(Command::Ban(bans, reply));
+        Ok(time)
     }
 
     /// The time up to which, itself included, all events are in all answers.
@@ -192,7 +247,7 @@ impl Engine {
             *told = Some((clock, Instant::now()));
         }
         drop(told);
-        for worker in self.workers.iter() {
+        for worker in self.workers().iter() {
             worker.send(Command::Advance(clock));
         }
     }
@@ -239,7 +294,7 @@ impl Engine {
 
     /// How many commands wait for the workers.
     pub fn waiting(&self) -> usize {
-        self.workers.iter().map(|worker| worker.waiting.load(Ordering::Relaxed)).sum()
+        self.workers().iter().map(|worker| worker.waiting.load(Ordering::Relaxed)).sum()
     }
 
     /// How many processes the workers are in.
@@ -248,8 +303,8 @@ impl Engine {
     }
 
     /// The workers, to send them events.
-    pub fn workers(&self) -> &[Mailbox] {
-        &self.workers
+    pub fn workers(&self) -> Arc<[Mailbox]> {
+        Arc::clone(&self.workers.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -11,7 +11,8 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 use velodrome_dataflows::{Change, Clock, Viewed};
 
-use crate::feeds::{FeedChange, Feeds};
+use super::outlet::Outlet;
+use crate::feeds::FeedChange;
 
 /// The time at which what a checkpoint kept is restored, before all events.
 const RESTORED: Clock = 0;
@@ -86,7 +87,7 @@ pub(super) fn keep<'scope>(
 pub(super) fn feed<'scope>(
     changes: Stream<'scope, Clock, Vec<Change>>,
     viewed: Stream<'scope, Clock, Vec<Viewed>>,
-    feeds: Arc<Feeds>,
+    outlet: Arc<Outlet>,
 ) -> Stream<'scope, Clock, Vec<()>> {
     let feed_changes = changes.binary(viewed, Pipeline, Pipeline, "FeedChanges", |_, _| {
         |changes, viewed, output| {
@@ -139,7 +140,7 @@ pub(super) fn feed<'scope>(
                 && !frontier.less_equal(entry.key())
             {
                 let (time, (_, changes)) = entry.remove_entry();
-                feeds.apply(time, changes);
+                outlet.apply(time, changes);
             }
         }
     })

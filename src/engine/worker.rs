@@ -17,14 +17,14 @@ use timely::dataflow::operators::probe::{Handle, Probe};
 use timely::dataflow::{InputHandle, Stream};
 use timely::scheduling::Activator;
 use timely::worker::Worker;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use velodrome_dataflows::{
     Answer, Ask, Ban, Change, Clock, Inputs, Mode, Rules, Sample, Tracking, Viewed, graph, queries,
 };
 
+use super::outlet::Outlet;
 use super::service::{Command, Events, Inbox};
 use super::sinks::{Unsaved, feed, keep};
-use crate::feeds::Feeds;
 use crate::log::TICK_MS;
 
 /// Commands that are taken before the graph is driven again: some ticks' worth, so that neither
@@ -35,10 +35,9 @@ const COMMANDS_AT_ONCE: usize = 64;
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
     pub(super) rules: Rules,
-    pub(super) feeds: Arc<Feeds>,
-    pub(super) unsaved: Arc<Unsaved>,
     /// Written by worker 0.
-    pub(super) complete: Arc<watch::Sender<Clock>>,
+    pub(super) outlet: Arc<Outlet>,
+    pub(super) unsaved: Arc<Unsaved>,
 }
 
 type Input<D> = InputHandle<Clock, CapacityContainerBuilder<Vec<D>>>;
@@ -114,7 +113,7 @@ pub(super) fn run(worker: &mut Worker, inbox: &Inbox, shared: &Shared) {
         let graph = graph(inputs, shared.rules.clone(), Mode::Service);
         let (changes, viewed) = (graph.changes.clone(), graph.viewed.clone());
         keep(changes, viewed, Arc::clone(&shared.unsaved)).probe_with(&probe);
-        feed(graph.changes, graph.viewed, Arc::clone(&shared.feeds)).probe_with(&probe);
+        feed(graph.changes, graph.viewed, Arc::clone(&shared.outlet)).probe_with(&probe);
         let arranged = graph.arranged.probe_with(&probe);
         let answers = queries(asks.stream(scope), arranged, graph.traces);
         reply(answers, Rc::clone(&replies));
@@ -159,7 +158,7 @@ pub(super) fn run(worker: &mut Worker, inbox: &Inbox, shared: &Shared) {
                 ticks.record(ticked.elapsed());
             }
             if worker_index == 0 {
-                shared.complete.send_replace(complete);
+                shared.outlet.complete(complete);
             }
         }
     }

@@ -9,6 +9,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::mem;
 use std::ops::Deref;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
@@ -74,6 +75,15 @@ impl Feeds {
     pub fn apply(&self, time: Clock, changes: Vec<FeedChange>) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         state.apply(time, changes);
+    }
+
+    /// Takes over all that `next` holds, at once for readers: what was known before is not said any more, and
+    /// whoever asks for what changed is told all that differs. `at` is later than all times so far.
+    pub fn succeed(&self, next: &Self, at: Clock) {
+        let next = mem::take(&mut *next.state.write().unwrap_or_else(PoisonError::into_inner));
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let before = mem::replace(&mut *state, next);
+        state.succeed(before, at);
     }
 
     /// The state now.

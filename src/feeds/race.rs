@@ -97,6 +97,11 @@ impl Race {
         Some(*second)
     }
 
+    /// Who is running, in no order.
+    pub(super) fn riders(&self) -> impl Iterator<Item = RacerId> {
+        self.running.keys().copied()
+    }
+
     /// How the running riders stand, in no order.
     pub(super) fn standings(&self) -> Vec<(RacerId, Standing)> {
         self.running.iter().map(|(racer, riding)| (*racer, riding.standing.clone())).collect()

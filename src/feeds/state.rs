@@ -25,7 +25,8 @@ pub struct State {
     classes: HashMap<ClassId, Class>,
     /// The newest versions of any class.
     newest: Versions,
-    bans_version: Clock,
+    /// When all records and leaderboards changed last: by a ban, or by other rules.
+    all_version: Clock,
     projects: HashMap<CompactString, ViewCount>,
     touched: Mutex<Touched>,
 }
@@ -69,9 +70,33 @@ impl State {
                     count.plus_equals(&more);
                     self.touched().projects.insert(project);
                 }
-                FeedChange::Bans => self.bans_version = time,
+                FeedChange::Bans => self.all_version = time,
             }
         }
+    }
+
+    /// Takes the place of `before` at `at`: all that is another now counts as changed.
+    pub(super) fn succeed(&mut self, mut before: Self, at: Clock) {
+        (self.time, self.all_version) = (at, at);
+        // A class of which nothing is left is one that changed, too.
+        for class in before.classes.keys() {
+            self.classes.entry(*class).or_default();
+        }
+        // What nobody has asked for yet may be the same here, and is to be told all the same.
+        let mut touched = mem::take(before.touched());
+        for (key, race) in self.races.iter().chain(&before.races) {
+            touched.rides.entry(*key).or_default().extend(race.riders());
+            if self.race(key.0, key.1) != before.race(key.0, key.1) {
+                touched.races.insert(*key);
+            }
+        }
+        touched.rides.retain(|_, riders| !riders.is_empty());
+        for project in self.projects.keys().chain(before.projects.keys()) {
+            if self.projects.get(project) != before.projects.get(project) {
+                touched.projects.insert(project.clone());
+            }
+        }
+        *self.touched() = touched;
     }
 
     fn take(&mut self, (class, race, racer): RideKey, stage: Stage) {
@@ -210,29 +235,28 @@ impl State {
     /// When records and leaderboard of a class changed last.
     pub fn versions(&self, class: ClassId) -> Versions {
         let own = self.classes.get(&class).map(|of_class| of_class.versions);
-        self.with_bans(own.unwrap_or_default())
+        self.with_all(own.unwrap_or_default())
     }
 
     /// When the records of each known class changed last, classes in no order.
     pub fn record_versions(&self) -> Vec<(ClassId, Clock)> {
         let classes = self.classes.iter();
-        classes.map(|(class, own)| (*class, self.with_bans(own.versions).records)).collect()
+        classes.map(|(class, own)| (*class, self.with_all(own.versions).records)).collect()
     }
 
     /// When records and leaderboard of any class changed last.
     pub fn newest_versions(&self) -> Versions {
-        self.with_bans(self.newest)
+        self.with_all(self.newest)
     }
 
-    /// Bans change the records and leaderboards of all classes.
-    fn with_bans(&self, Versions { records, leaderboard }: Versions) -> Versions {
-        let bans = self.bans_version;
-        Versions { records: records.max(bans), leaderboard: leaderboard.max(bans) }
+    fn with_all(&self, Versions { records, leaderboard }: Versions) -> Versions {
+        let all = self.all_version;
+        Versions { records: records.max(all), leaderboard: leaderboard.max(all) }
     }
 
-    /// When who is banned changed last, 0 for never.
-    pub fn bans_version(&self) -> Clock {
-        self.bans_version
+    /// When who is banned or which rules hold changed last, 0 for never.
+    pub fn all_version(&self) -> Clock {
+        self.all_version
     }
 
     /// How often and how long a project was viewed, where it ever was.

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use hashbrown::HashSet;
 use proptest::prelude::*;
 use velodrome_dataflows::{Output, RacerId, Standing};
 
@@ -291,4 +292,39 @@ fn a_race_is_over_with_its_last_ride_and_goes_with_the_last_that_is_forgotten() 
     feeds.apply(5, vec![FeedChange::Stage(ride(2), Stage::Forgotten), running(ride(2), 1.0, 50)]);
     assert_eq!(feeds.live().races(None, None, 9)[0].order, (50, 1, 7));
     assert_eq!(feeds.live().standings(1, 7), Some(vec![(2, standing(1.0, 50))]));
+}
+
+#[test]
+fn what_takes_their_place_is_told_where_it_is_another() {
+    let view = |n| FeedChange::Views("p".into(), ViewCount { views: n, duration_ms: 0 });
+    let (feeds, next) = (Feeds::default(), Feeds::default());
+    let over = |ride| FeedChange::Stage(ride, Stage::Over { began: 3 });
+    let records = [FeedChange::Records(1), FeedChange::Leaderboard(2), FeedChange::Records(3)];
+    let rides = vec![over((1, 1, 1)), over((1, 1, 2)), over((1, 3, 1)), running((1, 2, 1), 5.0, 9)];
+    feeds.apply(10, [rides, records.into(), vec![view(1), running((2, 4, 1), 7.0, 8)]].concat());
+    feeds.live().take_touched();
+    // Seen by nobody yet, and the same in both.
+    feeds.apply(20, vec![over((2, 5, 5))]);
+    let rides = vec![over((1, 1, 2)), over((1, 3, 1)), running((1, 2, 1), 6.0, 9), over((2, 5, 5))];
+    next.apply(20, [rides, vec![view(1), FeedChange::Records(1)]].concat());
+    next.live().take_touched();
+
+    feeds.succeed(&next, 25);
+    let live = feeds.live();
+    assert_eq!((live.time(), live.all_version()), (25, 25));
+    assert_eq!(live.standings(1, 2), Some(vec![(1, standing(6.0, 9))]));
+    assert_eq!((live.standings(2, 4), live.running(2)), (None, None));
+    let versions = Versions { records: 25, leaderboard: 25 };
+    for class in 0..5 {
+        assert_eq!(live.versions(class), versions);
+    }
+    // Also of a class of which nothing is left.
+    let mut classes = live.record_versions();
+    classes.sort_unstable();
+    assert_eq!(classes, [(1, 25), (2, 25), (3, 25)]);
+    let touched = live.take_touched();
+    let rides = [((1, 2), [1].into()), ((2, 4), [1].into())];
+    assert_eq!(touched.rides, rides.into());
+    assert_eq!(touched.races, [(1, 1), (2, 4), (2, 5)].into());
+    assert_eq!(touched.projects, HashSet::new());
 }

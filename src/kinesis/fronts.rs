@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub(super) struct Fronts {
     shards: BTreeMap<String, Front>,
     /// How far a shard may be ahead of the slowest, in ms.
-    distance_ms: u64,
+    pub(super) distance_ms: u64,
 }
 
 /// How far a shard has come.

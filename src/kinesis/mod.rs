@@ -44,8 +44,13 @@ mod without;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use thiserror::Error;
+use tokio::sync::watch;
+#[cfg(feature = "aws")]
+use velodrome_dataflows::Rules;
+use velodrome_dataflows::Scoring;
 
 use crate::dead_letters::DeadLetters;
 use crate::engine::Events;
@@ -88,8 +93,28 @@ pub struct Sinks {
     pub log: Log<Events>,
     /// For what is no event.
     pub letters: DeadLetters,
+    /// The rules that hold, as they change.
+    pub rules: watch::Receiver<Arc<Scoring>>,
+}
+
+/// How far a shard may be read ahead of the slowest: far enough within the grace that no ride is over before
+/// the samples of a slower shard come.
+#[cfg(feature = "aws")]
+fn distance_ms(rules: &Rules) -> u64 {
+    u64::from(rules.grace_seconds) * 1_000 / 2
+}
+
+#[cfg(feature = "aws")]
+impl Sinks {
     /// How long races are.
-    pub race_seconds: u16,
+    fn race_seconds(&self) -> u16 {
+        self.rules.borrow().rules().race_seconds
+    }
+
+    /// How far a shard may be read ahead of the slowest.
+    fn distance_ms(&self) -> u64 {
+        distance_ms(self.rules.borrow().rules())
+    }
 }
 
 impl StreamName {

@@ -62,12 +62,18 @@ impl Progress {
         &self.time
     }
 
-    /// Takes note of the shards that are listed and of how long the stream keeps records. Gives those that
-    /// are to be read now, and those that are not listed any more though they were not read to their ends,
+    /// Takes note of the shards that are listed, of how long the stream keeps records, and of how far shards
+    /// may be apart, from the next record on. Gives those that are to be read now, and those that are not listed any more though they were not read to their ends,
     /// which is told.
-    pub(super) fn list(&self, listed: &[Shard], retention_ms: u64) -> (Vec<String>, Vec<String>) {
+    pub(super) fn list(
+        &self,
+        listed: &[Shard],
+        retention_ms: u64,
+        distance_ms: u64,
+    ) -> (Vec<String>, Vec<String>) {
         let mut state = self.lock();
         state.retention_ms = retention_ms;
+        state.fronts.distance_ms = distance_ms;
         let lost = state.positions.forget(listed);
         let is_finished = |id: &str| state.positions.is_finished(id);
         let readable = lineage::readable(listed, is_finished);

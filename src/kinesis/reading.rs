@@ -190,7 +190,7 @@ async fn append(
         if rejected > 0 {
             let (shared, shard) = (Arc::clone(shared), shard.to_owned());
             blocking(records, chunk.clone(), move |records| {
-                bury(records, &shard, shared.sinks.race_seconds, &shared.sinks.letters);
+                bury(records, &shard, shared.sinks.race_seconds(), &shared.sinks.letters);
             })
             .await;
         }
@@ -207,7 +207,7 @@ async fn append(
 /// Decodes a chunk.
 async fn decode(shared: &Arc<Shared>, records: &Arc<[Record]>, chunk: Range<usize>) -> Decoded {
     let shared = Arc::clone(shared);
-    let (time, race_seconds) = (shared.progress.time().clone(), shared.sinks.race_seconds);
+    let (time, race_seconds) = (shared.progress.time().clone(), shared.sinks.race_seconds());
     blocking(records, chunk, move |records| Decoded::of(records, &time, race_seconds)).await
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
 use tokio::time::sleep;
 use tracing::info;
+use velodrome_dataflows::Rules;
 
 use super::faults::Faults;
 use super::positions::{Positions, PositionsError};
@@ -17,7 +18,7 @@ use super::progress::Progress;
 use super::reading::{Shared, behind, read};
 use super::shard::ShardReader;
 use super::stream::{Stream, StreamError, Summary};
-use super::{Sinks, SourceConfig, Start};
+use super::{Sinks, SourceConfig, Start, distance_ms};
 use crate::aws::{AwsError, backoff};
 use crate::health::Part;
 use crate::log::{Clock, SourceTime, TICK_MS};
@@ -56,15 +57,13 @@ pub struct Source {
     pub(super) positions: Positions,
     /// Whether shards are begun with what comes from now on.
     pub(super) is_at_latest: bool,
-    pub(super) distance_ms: u64,
     pub(super) time: SourceTime,
 }
 
 impl Source {
     /// Finds the stream, and how far it is read into the data directory `data`, whose log's last event
-    /// arrived at `last_ms`. Where nothing of it is, it is begun where `config` says, or `distance_ms` before
-    /// the log's end; that is kept. No shard will be read further ahead of the slowest than `distance_ms`. The
-    /// service's clock, which `time` sets, is the stream's from then on.
+    /// arrived at `last_ms`. Where nothing of it is, it is begun where `config` says, or as far
+    /// before the log's end as shards may be apart under `rules`; that is kept. The service's clock, which `time` sets, is the stream's from then on.
     ///
     /// Blocks the thread, which must not be one of a runtime.
     ///
@@ -75,7 +74,7 @@ impl Source {
         remote: &Remote,
         data: &Path,
         last_ms: Option<u64>,
-        distance_ms: u64,
+        rules: &Rules,
         time: SourceTime,
     ) -> Result<Self, SourceError> {
         let aws = remote.aws()?;
@@ -84,7 +83,7 @@ impl Source {
         let (name, now_ms) = (config.stream.as_str(), Clock::system().now());
         let known = Positions::load(data)?;
         let start = match last_ms {
-            Some(ms) => Start::At(time.wall_at(ms.saturating_sub(distance_ms))),
+            Some(ms) => Start::At(time.wall_at(ms.saturating_sub(distance_ms(rules)))),
             None => config.start.clone(),
         };
         let is_at_latest = known.is_none() && start == Start::Latest;
@@ -112,14 +111,15 @@ impl Source {
         // The last tick of the log is over: what is in it is waited for before anything more is read.
         time.reach(last_ms.map_or_else(|| time.at(oldest_ms), |ms| ms + TICK_MS));
         let data = data.to_owned();
-        Ok(Self { stream, summary, data, positions, is_at_latest, distance_ms, time })
+        Ok(Self { stream, summary, data, positions, is_at_latest, time })
     }
 
     /// Reads the stream into `sinks` until `stop` says so; then all that was taken is durable, and so is how
     /// far that is. Tells `part` how it is.
     pub async fn run(self, sinks: Sinks, part: Part, stop: watch::Receiver<bool>) {
-        let Self { stream, summary, data, positions, is_at_latest, distance_ms, time } = self;
+        let Self { stream, summary, data, positions, is_at_latest, time } = self;
         let retention_ms = summary.retention_ms;
+        let distance_ms = sinks.distance_ms();
         let progress =
             Progress::new(positions, data, distance_ms, retention_ms, time, part.clone());
         let shared = Shared {
@@ -198,11 +198,11 @@ impl Readers {
 
     /// Looks which shards there are, and has those read that may be.
     async fn look(&mut self) -> Result<(), SourceError> {
-        let Shared { stream, progress, faults, .. } = &*self.shared;
+        let Shared { stream, progress, faults, sinks, .. } = &*self.shared;
         let summary = stream.describe().await?;
         progress.is_of(stream, summary.created_ms)?;
         let listed = stream.shards().await?;
-        let (readable, lost) = progress.list(&listed, summary.retention_ms);
+        let (readable, lost) = progress.list(&listed, summary.retention_ms, sinks.distance_ms());
         for shard in &lost {
             if let Some(reader) = self.running.get(shard) {
                 reader.abort();

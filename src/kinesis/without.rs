@@ -4,6 +4,7 @@ use std::path::Path;
 
 use thiserror::Error;
 use tokio::sync::watch;
+use velodrome_dataflows::Rules;
 
 use super::{Sinks, SourceConfig, StreamName};
 use crate::health::Part;
@@ -46,7 +47,7 @@ impl Source {
         _: &Remote,
         _: &Path,
         _: Option<u64>,
-        _: u64,
+        _: &Rules,
         _: SourceTime,
     ) -> Result<Self, SourceError> {
         Err(SourceError::Unknown(NoAws(config.stream.clone())))

@@ -21,6 +21,7 @@ mod appender;
 mod archive;
 mod clock;
 mod error;
+mod files;
 mod handle;
 mod lines;
 mod loggable;
@@ -35,6 +36,7 @@ mod writer;
 
 pub use clock::{Clock, ManualTime, SourceTime};
 pub use error::{AppendError, Health, LogError};
+pub use files::Files;
 pub use handle::Log;
 pub use lines::{ARRIVAL_BYTES, Lines};
 pub use loggable::loggable;

@@ -11,9 +11,10 @@ use metrics::gauge;
 use tracing::warn;
 
 use super::appender::Appender;
-use super::archive::{self, Archived, NewestFirst};
-use super::clock::{Clock, MS_MAX};
+use super::archive::{self, NewestFirst};
+use super::clock::Clock;
 use super::error::LogError;
+use super::files::Files;
 use super::handle::Log;
 use super::queue::Queue;
 use super::scan::{Whole, WholeLines};
@@ -22,8 +23,6 @@ use super::segment::{self, Create};
 use super::writer::{Delivery, Writer};
 use crate::health::Part;
 use crate::ingest::gunzip::Gunzip;
-use crate::ingest::inputs::Input;
-use crate::ingest::objects;
 use crate::store::{Object, Store, StoreError, durable};
 
 /// A log that was opened and is not written to yet.
@@ -32,8 +31,8 @@ pub struct Recovered {
     log: PathBuf,
     archive: Arc<dyn Store>,
     clock: Clock,
-    /// Segments that are no objects yet, with their last arrivals, in order; none is empty.
-    segments: Vec<(PathBuf, u64)>,
+    /// How many segments are no objects yet; none is empty.
+    segments: usize,
     /// Greater than the sequence of any segment and object.
     next: u64,
     last_ms: Option<u64>,
@@ -64,8 +63,7 @@ pub fn open(dir: &Path, archive: Arc<dyn Store>, clock: Clock) -> Result<Recover
         }
     }
 
-    let mut segments = Vec::new();
-    let mut last_ms = None;
+    let (mut segments, mut last_ms) = (0, None);
     for (sequence, path) in listed {
         let held = Held::of(&path).map_err(LogError::disk("read", &path))?;
         let is_newest = Some(sequence) == newest;
@@ -84,7 +82,7 @@ pub fn open(dir: &Path, archive: Arc<dyn Store>, clock: Clock) -> Result<Recover
             archive::seal(&path, sequence, &*archive)?;
             continue;
         }
-        segments.push((path, last.arrival_ms));
+        segments += 1;
     }
     if let (None, Some(object)) = (last_ms, &object) {
         last_ms = Some(last_arrival(&*archive, &object.object)?);
@@ -95,31 +93,9 @@ pub fn open(dir: &Path, archive: Arc<dyn Store>, clock: Clock) -> Result<Recover
 }
 
 impl Recovered {
-    /// Inputs that hold every event with an arrival of `from_ms` or later, and some earlier ones, in
-    /// the order of the log: gzip objects of the archive, then plain segments. Read the segments
-    /// before [`Recovered::start`], after which each may become an object at any time.
-    ///
-    /// # Errors
-    /// An archive that cannot be listed, a segment that cannot be read.
-    pub fn inputs_from(&self, from_ms: u64) -> Result<Vec<Input>, LogError> {
-        let later = self.segments.partition_point(|(_, last_ms)| *last_ms < from_ms);
-        let mut inputs = Vec::new();
-        if later == 0 {
-            let from = objects::time(from_ms.min(MS_MAX));
-            for archived in NewestFirst::new(&*self.archive) {
-                let Archived { object, time, .. } = archived?;
-                inputs.push(Input::gzip(&self.archive, object));
-                // The objects before it end where it begins.
-                if time < from {
-                    break;
-                }
-            }
-            inputs.reverse();
-        }
-        for (path, _) in self.segments.iter().skip(later) {
-            inputs.push(Input::plain(path).map_err(LogError::disk("read", path))?);
-        }
-        Ok(inputs)
+    /// Where its events are, from its start on too.
+    pub fn files(&self) -> Files {
+        Files { log: self.log.clone(), archive: Arc::clone(&self.archive) }
     }
 
     /// The arrival of the last event, before which none will arrive; none in an empty log.
@@ -156,7 +132,7 @@ impl Recovered {
     ) -> Result<Log<P>, LogError> {
         durable::create(&self.log).map_err(LogError::disk("make", &self.log))?;
         gauge!("velodrome_log_poisoned").set(0.0);
-        gauge!("velodrome_log_segments").set(self.segments.len() as f64);
+        gauge!("velodrome_log_segments").set(self.segments as f64);
 
         let (sealer, closed) = Sealer::new(self.log.clone(), self.archive, part);
         closed.below(self.next);

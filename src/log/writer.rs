@@ -21,7 +21,7 @@ pub const TICK_MS: u64 = 10;
 const IDLE: Duration = Duration::from_secs(1);
 
 /// What the log tells, in order.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery<P> {
     /// A batch that is durable from now on. No line of it has an arrival less than a line's before it.
     Batch {

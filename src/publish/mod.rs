@@ -30,7 +30,7 @@ use crate::results::history;
 use hashed::Hashed;
 use objects::Published;
 
-/// A class is published at most so often, by the service's clock, unless who is banned changed.
+/// A class is published at most so often, by the service's clock, unless bans or rules changed.
 const EVERY_MS: u64 = 60_000;
 
 /// How often the publisher looks for classes that changed.
@@ -84,9 +84,9 @@ impl Publisher {
     /// whether all could be.
     async fn publish(&mut self, is_last: bool) -> bool {
         let now = self.clock.now();
-        let (time, versions, banned) = {
+        let (time, versions, all) = {
             let (time, live) = self.engine.live();
-            (time, BTreeMap::from_iter(live.record_versions()), live.bans_version())
+            (time, BTreeMap::from_iter(live.record_versions()), live.all_version())
         };
         // What is in the directory of classes that are not this service's stays, and is not served.
         for class in self.objects.classes() {
@@ -97,12 +97,12 @@ impl Publisher {
         let mut is_whole = true;
         for (class, changed) in versions {
             let is_due = self.published.get(&class).is_none_or(|(read, at)| {
-                *read < banned || *read < changed && (is_last || at.saturating_add(EVERY_MS) <= now)
+                *read < all || *read < changed && (is_last || at.saturating_add(EVERY_MS) <= now)
             });
             if !is_due {
                 continue;
             }
-            match self.object(class, changed.max(banned)).await {
+            match self.object(class, changed.max(all)).await {
                 Ok(read) => {
                     self.published.insert(class, (read, now));
                 }

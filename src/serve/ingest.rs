@@ -88,7 +88,7 @@ pub(super) async fn post(
     let in_flight = admission.enter(peer.ip())?;
     let body =
         body::read(request.into_body(), admission.hold(BODY_BYTES_MAX), app.limits().body).await?;
-    let race_seconds = app.rules().race_seconds;
+    let race_seconds = app.race_seconds();
     let events_max = app.limits().client_events_per_second;
     let decode = move |body: Held| {
         let batch = Batch::of(body.bytes(), form.kind, grant, race_seconds, events_max)?;

@@ -26,6 +26,7 @@ pub mod origin;
 pub mod query;
 pub mod reads;
 mod reply;
+mod rules;
 pub mod server;
 pub mod stream;
 #[cfg(test)]
@@ -45,7 +46,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use velodrome_dataflows::Rules;
+use velodrome_dataflows::Scoring;
 
 use self::acks::Acks;
 use self::admission::Admission;
@@ -63,12 +64,11 @@ use crate::engine::{Engine, Events};
 use crate::health::Health;
 use crate::log::Log;
 use crate::publish::Objects;
+use crate::rebuild::Rebuilds;
 
 /// How a service is to be.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// How events become results: the length of races decides what seconds there are.
-    pub rules: Rules,
     /// Who may call it.
     pub auth: Auth,
     /// Whose web pages may call it as well.
@@ -94,34 +94,45 @@ struct Shared {
     health: Health,
     objects: Objects,
     bans: Bans,
+    rebuilds: Rebuilds,
     streams: Streams,
     config: Config,
 }
 
+/// What a service is made of.
+pub struct Parts {
+    /// What answers.
+    pub engine: Engine,
+    /// For how long it is behind.
+    pub lag: Box<dyn Fn() -> Duration + Send + Sync>,
+    /// For events that are rejected.
+    pub dead_letters: DeadLetters,
+    /// Where a part of it fails, the service is not ready.
+    pub health: Health,
+    /// The history.
+    pub objects: Objects,
+    /// Who is banned.
+    pub bans: Bans,
+    /// Which rules are asked for.
+    pub rebuilds: Rebuilds,
+}
+
 impl App {
-    /// A service that keeps the events that it rejects in `dead_letters`, serves the history `objects`, and
-    /// changes `bans`. `lag` tells for how long `engine` is behind. It answers that it is
-    /// starting until [`App::start`], and that it is not ready where a part of `health` fails.
-    pub fn new(
-        engine: Engine,
-        lag: impl Fn() -> Duration + Send + Sync + 'static,
-        dead_letters: DeadLetters,
-        health: Health,
-        objects: Objects,
-        bans: Bans,
-        config: Config,
-    ) -> Self {
+    /// A service that is made of `parts`. It answers that it is starting until [`App::start`].
+    pub fn new(parts: Parts, config: Config) -> Self {
+        let Parts { engine, lag, dead_letters, health, objects, bans, rebuilds } = parts;
         Self(Arc::new(Shared {
-            reads: Reads::new(engine.clone(), config.rules.race_seconds),
+            reads: Reads::new(engine.clone()),
             engine,
             log: OnceLock::new(),
-            lag: Box::new(lag),
+            lag,
             dead_letters,
             repeats: Repeats::new(),
             acks: Arc::new(Acks::new()),
             health,
             objects,
             bans,
+            rebuilds,
             streams: Streams {
                 channels: Arc::new(Channels::new(stream::epoch())),
                 admission: Arc::new(Admission::new(config.limits)),
@@ -183,8 +194,18 @@ impl App {
         &self.0.config.limits
     }
 
-    fn rules(&self) -> &Rules {
-        &self.0.config.rules
+    fn rebuilds(&self) -> &Rebuilds {
+        &self.0.rebuilds
+    }
+
+    /// The rules that hold.
+    fn rules(&self) -> Arc<Scoring> {
+        self.0.engine.rules()
+    }
+
+    /// How long races are.
+    fn race_seconds(&self) -> u16 {
+        self.rules().rules().race_seconds
     }
 
     fn lag(&self) -> Duration {
@@ -237,6 +258,7 @@ pub fn router(app: App, metrics: PrometheusHandle) -> Router {
     let admin = OpenApiRouter::new()
         .routes(routes!(bans::bans))
         .routes(routes!(bans::ban, bans::lift))
+        .routes(routes!(rules::rules, rules::want))
         .layer(start());
     let (router, mut description) = OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(ops::healthz))

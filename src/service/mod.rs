@@ -10,6 +10,8 @@
 
 mod directory;
 mod files;
+mod kept;
+mod rebuilder;
 mod running;
 mod saver;
 

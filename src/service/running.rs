@@ -3,8 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -18,21 +18,24 @@ use velodrome_dataflows::Rules;
 
 use super::directory::{Directory, DirectoryError};
 use super::files;
-use super::saver::Saver;
+use super::kept::{self, KeptError};
+use super::rebuilder::{REBUILT, Rebuilder};
+use super::saver::{self, Saver};
 use crate::bans::{Bans, BansError};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::dead_letters::{Courier, DeadLetters, SpoolError};
 use crate::engine::Events;
 use crate::engine::{
-    ClusterError, Command, Feeder, Live, RecoverError, Recovered, recover, window_ms,
+    ClusterError, Command, Junction, Live, RecoverError, Recovered, Tee, recover, window_ms,
 };
 use crate::health::Health;
 use crate::kinesis::{Sinks, Source, SourceConfig, SourceError};
 use crate::log::Log;
 use crate::log::{self, Clock, LogError, TICK_MS};
 use crate::publish::{Objects, Publisher, Uploads};
+use crate::rebuild::Rebuilds;
 use crate::remote::Remote;
-use crate::serve::{self, App};
+use crate::serve::{self, App, Parts};
 use crate::store::{Acl, Location, OpenError, Store, StoreError};
 
 /// The checkpoint's file in the data directory.
@@ -65,9 +68,10 @@ pub struct Config {
     pub tls: Option<Arc<ServerConfig>>,
     /// Worker threads of the engine, at least 1.
     pub workers: usize,
-    /// How events become results.
-    pub rules: Rules,
-    /// Whether the checkpoint is thrown away and all of the log gone through again.
+    /// How events become results; where none are given, as they did last in this data directory.
+    pub rules: Option<Rules>,
+    /// Whether all of the log is gone through again, under `rules` where they are others: beside what the
+    /// checkpoint holds, or before anything else where that cannot be used.
     pub rebuild: bool,
     /// How often the checkpoint is brought up to date.
     pub checkpoint_every: Duration,
@@ -98,6 +102,9 @@ pub enum ServiceError {
     /// Its checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The rules that it kept.
+    #[error(transparent)]
+    Kept(#[from] KeptError),
     /// Its dead letters.
     #[error(transparent)]
     DeadLetters(#[from] SpoolError),
@@ -133,12 +140,36 @@ pub struct Service {
     archive: Arc<dyn Store>,
     source: Option<Source>,
     live: Live,
+    bans: Bans,
     checkpoint: Checkpoint,
+    rebuilds: Rebuilds,
     log: log::Recovered,
     stop: watch::Sender<bool>,
     server: tokio::task::JoinHandle<()>,
     runtime: Runtime,
     directory: Directory,
+}
+
+/// The checkpoint of the data directory, made under the rules that are to hold.
+fn checkpoint(config: &Config) -> Result<Checkpoint, ServiceError> {
+    let path = config.data.join(CHECKPOINT);
+    Checkpoint::discard(&config.data.join(REBUILT))?;
+    let rules = match &config.rules {
+        Some(rules) => rules.clone(),
+        None => kept::read(&config.data)?.unwrap_or_default(),
+    };
+    let checkpoint = match Checkpoint::open(&path, &rules) {
+        Err(CheckpointError::Damaged { .. } | CheckpointError::Format { .. }) if config.rebuild => {
+            Checkpoint::discard(&path)?;
+            Checkpoint::open(&path, &rules)?
+        }
+        opened => opened?,
+    };
+    if let Some(rules) = config.rules.as_ref().filter(|_| !config.rebuild) {
+        checkpoint.check(rules)?;
+    }
+    kept::keep(&config.data, checkpoint.rules());
+    Ok(checkpoint)
 }
 
 impl Service {
@@ -148,10 +179,8 @@ impl Service {
     /// Whatever stands in the way, by its name.
     pub fn listen(mut config: Config, metrics: PrometheusHandle) -> Result<Self, ServiceError> {
         let directory = Directory::take(&config.data)?;
-        let path = config.data.join(CHECKPOINT);
-        if config.rebuild {
-            Checkpoint::discard(&path)?;
-        }
+        let checkpoint = checkpoint(&config)?;
+        let rules = checkpoint.rules().clone();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let remote = Remote::new(config.endpoint.clone(), runtime.handle().clone());
         let health = Health::default();
@@ -168,13 +197,10 @@ impl Service {
         }
         let log = log::open(&config.data, Arc::clone(&archive), config.clock.clone())?;
         let source = config.source.as_ref().map(|source| {
-            // Far enough within the grace that no ride is over before the samples of a slower shard come.
-            let distance_ms = u64::from(config.rules.grace_seconds) * 1_000 / 2;
-            Source::open(source, &remote, &config.data, log.last_arrival(), distance_ms, time)
+            Source::open(source, &remote, &config.data, log.last_arrival(), &rules, time)
         });
         let source = source.transpose()?;
-        let checkpoint = Checkpoint::open(&path, &config.rules)?;
-        let live = Live::start(config.workers, config.rules.clone())?;
+        let live = Live::start(config.workers, rules)?;
         // Before all else that the engine is told, so that nobody ever sees who is banned.
         let bans = Bans::open(&config.data, live.engine.clone())?;
 
@@ -191,15 +217,17 @@ impl Service {
         };
         let objects = Objects::open(&served, is_nobody_banned.then_some(0));
         let (serving, engine) = (config.serve.clone(), live.engine.clone());
-        let app = App::new(
+        let rebuilds = Rebuilds::default();
+        let parts = Parts {
             engine,
-            lag,
-            dead_letters.clone(),
-            health.clone(),
-            objects.clone(),
-            bans,
-            serving,
-        );
+            lag: Box::new(lag),
+            dead_letters: dead_letters.clone(),
+            health: health.clone(),
+            objects: objects.clone(),
+            bans: bans.clone(),
+            rebuilds: rebuilds.clone(),
+        };
+        let app = App::new(parts, serving);
         let router = serve::router(app.clone(), metrics);
         let (stop, stopped) = watch::channel(false);
         let limits = config.serve.limits;
@@ -219,7 +247,9 @@ impl Service {
             archive,
             source,
             live,
+            bans,
             checkpoint,
+            rebuilds,
             log,
             stop,
             server,
@@ -250,7 +280,9 @@ impl Service {
             archive,
             source,
             live,
+            bans,
             checkpoint,
+            rebuilds,
             log,
             stop,
             server,
@@ -259,34 +291,38 @@ impl Service {
             ..
         } = self;
         let began = Instant::now();
-        let mut to = live.engine.workers().iter().cycle();
+        let (workers, rules) = (live.engine.workers(), checkpoint.rules().clone());
+        let mut to = workers.iter().cycle();
         checkpoint.read(|changes, viewed| {
             if let Some(worker) = to.next() {
                 worker.send(Command::Restore(changes, viewed));
             }
         })?;
-        let window = window_ms(&config.rules);
+        let window = window_ms(&rules);
         let from = checkpoint.complete().map_or(0, |complete| complete.saturating_sub(window));
-        let inputs = log.inputs_from(from)?;
-        let recovered = recover(&inputs, &config.rules, &live.engine, runtime.handle())?;
+        let (files, mut recovered) = (log.files(), Recovered::default());
+        let inputs = files.inputs_from(from)?;
+        let all = from..u64::MAX;
+        recover(&inputs, all, &live.engine, runtime.handle(), &mut recovered, |_| true)?;
         let seconds = began.elapsed().as_secs_f64();
-        let (checkpoint_ms, files) = (checkpoint.complete(), inputs.len());
+        let (checkpoint_ms, inputs) = (checkpoint.complete(), inputs.len());
         let Recovered { events, rejected, .. } = recovered;
-        tracing::info!(seconds, ?checkpoint_ms, files, events, rejected, "recovered");
+        tracing::info!(seconds, ?checkpoint_ms, inputs, events, rejected, "recovered");
 
-        let mut feeder = Feeder::new(live.engine.clone());
+        let junction = Junction::default();
+        let mut tee = Tee::new(live.engine.clone(), &junction);
         let log = log.not_before(checkpoint.complete().unwrap_or(0));
         let now = config.clock.now();
         let sealing = health.part("archive");
-        let log = log.start(sealing, move |delivery| feeder.take(delivery))?;
+        let log = log.start(sealing, move |delivery| tee.take(delivery))?;
         // Whoever reads from then on reads all that the log held, and no engine that has yet to come from
         // there to the present is taken for one that is behind.
         let present = recovered.clock.max(now.saturating_sub(TICK_MS));
         runtime.block_on(live.engine.reached(present)).unwrap_or_default();
         app.start(log.clone());
         let source = source.map(|source| {
-            let (letters, race_seconds) = (dead_letters.clone(), config.rules.race_seconds);
-            let sinks = Sinks { log: log.clone(), letters, race_seconds };
+            let (letters, rules) = (dead_letters.clone(), live.engine.rules_changing());
+            let sinks = Sinks { log: log.clone(), letters, rules };
             runtime.spawn(source.run(sinks, health.part("source"), stop.subscribe()))
         });
         tracing::info!("ready");
@@ -301,18 +337,35 @@ impl Service {
         let (bringing, courier_stops) = mpsc::channel();
         let thread = thread::Builder::new().name("courier".to_owned());
         let courier = thread.spawn(move || courier.run(&courier_stops))?;
+        if config.rebuild && checkpoint.complete().is_some() {
+            rebuilds.renew(config.rules.unwrap_or(rules));
+        }
         let (saving, saver_stops) = mpsc::channel();
-        let saver = Saver {
-            checkpoint,
-            engine: live.engine.clone(),
-            unsaved: Arc::clone(&live.unsaved),
-            every: config.checkpoint_every,
-            clock: config.clock,
+        let (engine, unsaved) = (live.engine.clone(), Arc::clone(&live.unsaved));
+        let saver = Arc::new(Mutex::new(Saver { checkpoint, engine, unsaved }));
+        let live = Arc::new(Mutex::new(live));
+        let rebuilder = Rebuilder {
+            rebuilds: rebuilds.clone(),
+            live: Arc::clone(&live),
+            saver: Arc::clone(&saver),
+            junction,
+            files,
+            bans,
+            checkpoint: config.data.join(CHECKPOINT),
+            data: config.data,
+            checkpoint_every: config.checkpoint_every,
+            workers: config.workers,
+            runtime: runtime.handle().clone(),
         };
+        let thread = thread::Builder::new().name("rebuilder".to_owned());
+        let rebuilder = thread.spawn(move || rebuilder.run())?;
+        let (every, clock) = (config.checkpoint_every, config.clock);
         let thread = thread::Builder::new().name("saver".to_owned());
-        let saver = thread.spawn(move || saver.run(&saver_stops))?;
+        let saver = thread.spawn(move || saver::run(&saver, every, &clock, &saver_stops))?;
         Ok(Running {
             live,
+            rebuilds,
+            rebuilder,
             source,
             log,
             stop,
@@ -331,7 +384,9 @@ impl Service {
 
 /// A service that takes events and answers.
 pub struct Running {
-    live: Live,
+    live: Arc<Mutex<Live>>,
+    rebuilds: Rebuilds,
+    rebuilder: JoinHandle<()>,
     source: Option<tokio::task::JoinHandle<()>>,
     log: Log<Events>,
     stop: watch::Sender<bool>,
@@ -347,17 +402,20 @@ pub struct Running {
 }
 
 impl Running {
-    /// Stops in order: running requests end, and so does the source, the log is committed, what is complete is
+    /// Stops in order: running requests end, a rebuild is given up, and so does the source, the log is committed, what is complete is
     /// published and saved, the engine ends.
     pub fn stop(self) {
         let Self { live, log, stop, server, runtime, .. } = self;
         stop.send_replace(true);
+        self.rebuilds.stop();
+        self.rebuilder.join().unwrap_or_default();
         runtime.block_on(server).unwrap_or_default();
         if let Some(source) = self.source {
             runtime.block_on(source).unwrap_or_default();
         }
         log.close();
-        runtime.block_on(live.engine.settled()).unwrap_or_default();
+        let engine = live.lock().unwrap_or_else(PoisonError::into_inner).engine.clone();
+        runtime.block_on(engine.settled()).unwrap_or_default();
         self.published.send_replace(true);
         runtime.block_on(self.publisher).unwrap_or_default();
         drop(self.bringing);

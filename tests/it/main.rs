@@ -25,6 +25,8 @@ mod golden;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
+mod rebuild;
+#[cfg(test)]
 mod restarts;
 #[cfg(test)]
 mod results;

@@ -42,10 +42,11 @@ pub struct Args {
     /// Worker threads of the engine; by default one a core
     #[arg(short, long, env = "VELODROME_WORKERS", value_name = "N")]
     workers: Option<NonZeroUsize>,
-    /// TOML file of rules other than Alleycat's
+    /// TOML file of rules; without it those hold that did last in --data, at first Alleycat's
     #[arg(long, env = "VELODROME_RULES", value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// Throw the checkpoint away and replay the archive
+    /// Replay the archive, under --rules where they are given: beside the service, which answers as before
+    /// until that has caught up; before it answers where its checkpoint is damaged
     #[arg(long, env = "VELODROME_REBUILD", value_parser = BoolishValueParser::new())]
     rebuild: bool,
     #[command(flatten)]
@@ -136,7 +137,7 @@ impl Logging {
 
 impl Args {
     fn config(self) -> anyhow::Result<Config> {
-        let rules = self.rules.as_deref().map(rules::load).transpose()?.unwrap_or_default();
+        let rules = self.rules.as_deref().map(rules::load).transpose()?;
         let auth = self.access.auth(self.listen)?;
         let tls = self.tls.load(self.listen)?;
         let workers = self.workers.or_else(|| thread::available_parallelism().ok());
@@ -154,12 +155,11 @@ impl Args {
             listen: self.listen,
             tls,
             workers: workers.map_or(1, NonZeroUsize::get),
-            rules: rules.clone(),
+            rules,
             rebuild: self.rebuild,
             checkpoint_every: Duration::from_secs(self.checkpoint_seconds),
             clock,
             serve: serve::Config {
-                rules,
                 auth,
                 origins: self.access.cors_origin,
                 limits: self.clients.limits(),

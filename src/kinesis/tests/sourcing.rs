@@ -11,6 +11,7 @@ use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use velodrome_dataflows::Rules;
 
 use super::super::Sinks;
 use super::super::Start;
@@ -85,7 +86,8 @@ impl Running {
         let log = log::open(dir.path(), archive, clock.clone()).unwrap();
         let log = log.start(health.part("archive"), |_| ()).unwrap();
         let letters = DeadLetters::open(dir.path(), clock.clone(), &health).unwrap();
-        let sinks = Sinks { log: log.clone(), letters, race_seconds: 300 };
+        let (_, rules) = watch::channel(Arc::new(Rules::default().into()));
+        let sinks = Sinks { log: log.clone(), letters, rules };
         let shard = |id: &&str| Shard { id: (*id).to_owned(), parents: Vec::new(), is_open: true };
         let listed: Vec<_> = ids.iter().map(shard).collect();
         let source = Source {
@@ -94,7 +96,6 @@ impl Running {
             data: dir.path().to_owned(),
             positions: Positions::begin("races", created_ms, &listed, &Start::TrimHorizon, 0),
             is_at_latest: false,
-            distance_ms: DISTANCE_MS,
             time,
         };
         let (stop, stopped) = watch::channel(false);

@@ -91,7 +91,7 @@ fn recovered(dir: &Path) -> Vec<(u64, u64)> {
 
 /// The files that hold all from a time on.
 fn paths(recovered: &Recovered, from_ms: u64) -> Vec<PathBuf> {
-    let inputs = recovered.inputs_from(from_ms).unwrap();
+    let inputs = recovered.files().inputs_from(from_ms).unwrap();
     inputs.iter().map(|input| PathBuf::from(&*input.name())).collect()
 }
 

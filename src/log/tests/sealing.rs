@@ -196,7 +196,7 @@ fn a_replay_reads_the_archive() {
     wait_for(root.path(), 0, 1);
     log.close();
 
-    let inputs = open(root.path(), Clock::system()).unwrap().inputs_from(0).unwrap();
+    let inputs = open(root.path(), Clock::system()).unwrap().files().inputs_from(0).unwrap();
     let unit = units::units(&inputs)[0];
     let mut reader = units::open(&inputs[0], unit, &ProgressBar::hidden()).unwrap();
     let Block::Lines(block) = reader.next_block() else { panic!("no lines") };

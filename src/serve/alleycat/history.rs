@@ -50,8 +50,8 @@ pub(super) async fn history(
 ) -> Result<Response, ApiError> {
     let class = class_of(&name).ok_or_else(|| not_found(&name))?;
     grant.class(class)?;
-    // What was read before holds who is banned by now, or lacks who is not any more.
-    let since = reads.engine.live().1.bans_version();
+    // What was read before holds who is banned by now, lacks who is not any more, or is of other rules.
+    let since = reads.engine.live().1.all_version();
     let object = timeout(PUBLISH_WAIT, objects.get(class, since)).await;
     let object = object.map_err(|_| behind(class))?.ok_or_else(|| not_found(&name))?;
     Ok(reply(object, &headers))

@@ -57,7 +57,7 @@ impl Answer {
 
 /// The routes over `stub` and `objects`, for whoever has `grant`.
 fn router(stub: &Stub, objects: &Objects, grant: Grant) -> Router {
-    let doors = Doors { reads: Reads::new(stub.engine(), 3), objects: objects.clone() };
+    let doors = Doors { reads: Reads::new(stub.engine()), objects: objects.clone() };
     let (router, _) = routes::<Doors>().split_for_parts();
     router.with_state(doors).layer(Extension(grant))
 }

@@ -44,7 +44,7 @@ fn router(stub: &Stub, grant: Option<Grant>) -> Router {
     };
     stub.tick(5_010, vec![views("intro", 2, 700), views("a/é", 1, 0)]);
     let (router, _) = routes::<Doors>().split_for_parts();
-    let router = router.with_state(Doors(Reads::new(stub.engine(), 3)));
+    let router = router.with_state(Doors(Reads::new(stub.engine())));
     let router = match grant {
         Some(grant) => router.layer(Extension(grant)),
         None => router,

@@ -43,7 +43,7 @@ impl Taking {
     /// Nothing of it yet; to be called where the runtime is at hand.
     pub(super) fn new(app: App, peer: SocketAddr, grant: Grant, request_id: String) -> Self {
         let held = app.admission().hold(BODY_BYTES_MAX);
-        let batch = Batch::new(grant, app.rules().race_seconds);
+        let batch = Batch::new(grant, app.race_seconds());
         Self { app, peer, request_id, batch, held, bytes: 0, runtime: Handle::current() }
     }
 
@@ -88,7 +88,7 @@ impl Taking {
                 return self.flush_full();
             }
         };
-        for event in events(&text, self.app.rules().race_seconds) {
+        for event in events(&text, self.app.race_seconds()) {
             self.batch.take(index, event);
             self.flush_full()?;
         }

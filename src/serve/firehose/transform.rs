@@ -6,7 +6,6 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use velodrome_dataflows::Scoring;
 
 use crate::firehose::transform::{
     BYTES_MAX, TransformError, TransformReply, TransformRequest, transform as transformed,
@@ -54,7 +53,7 @@ pub(super) async fn transform(
     let in_flight = app.admission().enter(peer.ip())?;
     let held = app.admission().hold(BYTES_MAX);
     let body = body::read(request.into_body(), held, app.limits().body).await?;
-    let scoring = Scoring::from(app.rules().clone());
+    let scoring = app.rules();
     let transform = move |mut body: Held| {
         let reply = transformed(body.bytes(), &scoring)?;
         body.charge(reply.len())?;

@@ -84,8 +84,8 @@ pub(super) async fn board(
 ) -> Result<Json<Board>, ApiError> {
     grant.class(class_id)?;
     let BoardParams { second, limit, cursor, around, window, after } = params;
-    if !(1..=reads.race_seconds).contains(&second) {
-        let last = reads.race_seconds;
+    if !(1..=reads.race_seconds()).contains(&second) {
+        let last = reads.race_seconds();
         let message = format!("second is '{second}'; it must be 1 to {last}, the race's length");
         return Err(ApiError::bad_parameter(message));
     }

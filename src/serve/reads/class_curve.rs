@@ -55,6 +55,6 @@ pub(super) async fn class_curve(
     token::wait_for(&reads.engine, params.after.as_deref()).await?;
     let (as_of, answer) = reads.cache.ask(Question::Best(class_id)).await?;
     let Answer::Best(best) = &*answer else { return Err(internal()) };
-    let outputs = (1..=reads.race_seconds).map(|second| best.get(second)).collect();
+    let outputs = (1..=reads.race_seconds()).map(|second| best.get(second)).collect();
     Ok(Json(ClassCurve { as_of, class_id, outputs }))
 }

@@ -57,6 +57,6 @@ pub(super) async fn curve(
     let record = record.ok_or_else(|| {
         ApiError::not_found(format!("racer '{racer_id}' has no record in class '{class_id}'"))
     })?;
-    let outputs = (1..=reads.race_seconds).map(|second| record.get(second)).collect();
+    let outputs = (1..=reads.race_seconds()).map(|second| record.get(second)).collect();
     Ok(Json(Curve { racer_id, class_id, outputs }))
 }

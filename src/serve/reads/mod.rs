@@ -45,14 +45,17 @@ use cache::{Cache, Question};
 pub struct Reads {
     pub(super) engine: Engine,
     pub(super) cache: Cache,
-    /// Boards and curves have so many seconds.
-    race_seconds: u16,
 }
 
 impl Reads {
-    /// Answers from `engine`, whose races take `race_seconds`.
-    pub fn new(engine: Engine, race_seconds: u16) -> Self {
-        Self { cache: Cache::new(engine.clone()), engine, race_seconds }
+    /// Answers from `engine`.
+    pub fn new(engine: Engine) -> Self {
+        Self { cache: Cache::new(engine.clone()), engine }
+    }
+
+    /// Boards and curves have so many seconds.
+    fn race_seconds(&self) -> u16 {
+        self.engine.rules().rules().race_seconds
     }
 
     /// The names of those of `racers` that have one.

@@ -9,14 +9,14 @@ use std::thread;
 use compact_str::CompactString;
 use tokio::sync::{self, watch};
 use velodrome_dataflows::{
-    Answer, BestFinal, ClassSize, Clock, Curve, Output, Query, RideResult, Stage, Standing,
+    Answer, BestFinal, ClassSize, Clock, Curve, Output, Query, RideResult, Rules, Stage, Standing,
     ViewCount,
 };
 
 use crate::engine::{Command, Engine, Mailbox};
 use crate::feeds::{FeedChange, Feeds};
 
-/// Time 5,000 is complete. Race 7 of class 1 is over, race 9 of class 2 is running.
+/// Time 5,000 is complete, races take 3 seconds. Race 7 of class 1 is over, race 9 of class 2 is running.
 pub(in crate::serve) struct Stub {
     engine: Engine,
     feeds: Arc<Feeds>,
@@ -64,6 +64,7 @@ impl Stub {
         let feeds = Arc::new(Feeds::default());
         feeds.apply(4_000, live());
         let engine = Engine::new(vec![mailbox], completed, Arc::clone(&feeds));
+        let engine = engine.under(Rules { race_seconds: 3, ..Rules::default() });
         Self { engine, feeds, complete, asked, gate, refuses }
     }
 

@@ -1,10 +1,14 @@
 //! What a frame says: rows as they were copied from the live state, then whole, then JSON in one line.
 
+use std::sync::Arc;
+
 use compact_str::CompactString;
 use serde::Serialize;
 use velodrome_dataflows::{ClassId, Clock, RaceId, RacerId, Standing, ViewCount};
 
 use super::topic::Topic;
+use crate::rebuild::Progress;
+use crate::rules;
 use crate::serve::error::ApiError;
 use crate::serve::firebase::{Event, Path};
 use crate::serve::reads::{BoardRow, Project, RaceRow, Reads};
@@ -87,7 +91,7 @@ pub(super) struct RaceKey {
 }
 
 /// How the service does.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Stats {
     pub(super) events_per_second: u64,
@@ -103,6 +107,32 @@ pub(super) struct Stats {
     pub(super) workers: usize,
     /// That the workers are in.
     pub(super) processes: usize,
+    /// The identity of the rules that hold.
+    pub(super) rules_id: Arc<str>,
+    /// The rebuild that is to end with other rules.
+    pub(super) rebuild: Option<Rebuild>,
+}
+
+/// How far a rebuild is.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Rebuild {
+    pub(super) rules_id: String,
+    /// How much of the log is read, 0 to 1.
+    pub(super) share: f64,
+    pub(super) events: u64,
+    /// The event clock that it has reached.
+    pub(super) as_of: Clock,
+    /// Why it was given up.
+    pub(super) error: Option<String>,
+}
+
+impl From<Progress> for Rebuild {
+    fn from(progress: Progress) -> Self {
+        let (rules_id, share) = (rules::id(&progress.rules), progress.share());
+        let Progress { events, clock: as_of, failure: error, .. } = progress;
+        Self { rules_id, share, events, as_of, error }
+    }
 }
 
 /// What all frames have.

@@ -17,6 +17,8 @@ use super::source::{Place, Tick};
 use super::topic::Topic;
 use crate::engine::Engine;
 use crate::memory::resident_bytes;
+use crate::rebuild::Rebuilds;
+use crate::rules;
 use crate::serve::acks::Acks;
 use crate::serve::reads::Reads;
 
@@ -31,6 +33,7 @@ pub(super) struct Hub<L> {
     /// How far the engine is behind the service's clock.
     lag: L,
     acks: Arc<Acks>,
+    rebuilds: Rebuilds,
     /// The time that was complete when it last looked.
     seen: Clock,
     stats: Stats,
@@ -55,10 +58,12 @@ impl<L: Fn() -> Duration> Hub<L> {
         reads: Reads,
         lag: L,
         acks: Arc<Acks>,
+        rebuilds: Rebuilds,
     ) -> Self {
         let (seen, stats, events) = (engine.complete(), Stats::default(), engine.taken());
         let measured = Instant::now();
-        Self { channels, engine, reads, lag, acks, seen, stats, second: 0, measured, events }
+        let second = 0;
+        Self { channels, engine, reads, lag, acks, rebuilds, seen, stats, second, measured, events }
     }
 
     /// Publishes until the engine stops.
@@ -105,7 +110,7 @@ impl<L: Fn() -> Duration> Hub<L> {
         self.seen = self.engine.complete();
         let (time, live) = self.engine.live();
         let touched = live.take_touched();
-        let (stats, second) = (self.stats, self.second);
+        let (stats, second) = (&self.stats, self.second);
         let tick = Tick { time, live: &live, touched: &touched, stats, second };
         // A time can have several positions, as a topic can have its turn before time goes on.
         let position = time.max(state.published + 1);
@@ -156,6 +161,8 @@ impl<L: Fn() -> Duration> Hub<L> {
             resident_bytes: resident_bytes(),
             workers: self.engine.workers().len(),
             processes: self.engine.processes(),
+            rules_id: rules::id(self.engine.rules().rules()).into(),
+            rebuild: self.rebuilds.progress().map(Into::into),
         };
         self.channels.sweep();
     }

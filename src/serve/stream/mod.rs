@@ -148,7 +148,14 @@ pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
     let lag = || app.lag();
     let channels = Arc::clone(&app.0.streams.channels);
     let (engine, reads, acks) = (app.engine().clone(), app.0.reads.clone(), app.acks());
-    let hub = Hub::new(Arc::clone(&channels), engine, reads, lag, Arc::clone(acks));
+    let hub = Hub::new(
+        Arc::clone(&channels),
+        engine,
+        reads,
+        lag,
+        Arc::clone(acks),
+        app.rebuilds().clone(),
+    );
     tokio::select! {
         () = hub.run() => {}
         _ = stop.wait_for(|is_over| *is_over) => {}

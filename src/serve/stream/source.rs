@@ -21,7 +21,7 @@ pub(super) struct Tick<'a> {
     pub(super) live: &'a State,
     pub(super) touched: &'a Touched,
     /// Measured once a second.
-    pub(super) stats: Stats,
+    pub(super) stats: &'a Stats,
     /// How often they were.
     pub(super) second: u64,
 }
@@ -188,7 +188,7 @@ impl Source for StatsSource {
     }
 
     fn snapshot(&self, tick: &Tick<'_>) -> Draft {
-        Draft::snapshot(tick.time, Body::Stats(tick.stats))
+        Draft::snapshot(tick.time, Body::Stats(tick.stats.clone()))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::auth::{Claims, Keyring, Scope, new_key, now};
 /// What everybody may call.
 const PUBLIC: [&str; 2] = ["GET /healthz", "GET /readyz"];
 /// What is of no single class or project, so that a token for some of them does not open it.
-const WHOLE: [&str; 9] = [
+const WHOLE: [&str; 11] = [
     "DELETE /v1/bans/{racerId}",
     "GET /.json",
     "GET /metrics",
@@ -19,6 +19,8 @@ const WHOLE: [&str; 9] = [
     "GET /v1/classes",
     "GET /v1/projects",
     "GET /v1/races",
+    "GET /v1/rules",
+    "POST /v1/rules",
     "PUT /v1/bans/{racerId}",
 ];
 /// What names no object, so that a token for any of them opens it: the description, the transformation, a racer,

@@ -25,11 +25,11 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::rustls::ServerConfig;
-use velodrome_dataflows::{Clock, Rules};
+use velodrome_dataflows::Clock;
 
 use super::auth::Auth;
 use super::limits::Limits;
-use super::{App, Config, ops as operations, router, server as serving};
+use super::{App, Config, Parts, ops as operations, router, server as serving};
 use crate::bans::{Bans, tests as bans_tests};
 use crate::dead_letters::DeadLetters;
 use crate::engine::{Engine, Events};
@@ -37,6 +37,7 @@ use crate::feeds::Feeds;
 use crate::health::Health;
 use crate::log;
 use crate::publish::Objects;
+use crate::rebuild::Rebuilds;
 use crate::store::Directory;
 
 /// When all events arrive.
@@ -77,7 +78,7 @@ fn limits() -> Limits {
 const SHORT: Duration = Duration::from_millis(200);
 
 fn open() -> Config {
-    Config { rules: Rules::default(), auth: Auth::Off, origins: Vec::new(), limits: limits() }
+    Config { auth: Auth::Off, origins: Vec::new(), limits: limits() }
 }
 
 impl Service {
@@ -107,11 +108,15 @@ impl Service {
         let log = log.start(health.part("archive"), |_| {}).unwrap();
         let lag_ms = Arc::new(AtomicU64::new(0));
         let lagging = Arc::clone(&lag_ms);
-        let lag = move || Duration::from_millis(lagging.load(Ordering::Relaxed));
+        let lag = Box::new(move || Duration::from_millis(lagging.load(Ordering::Relaxed)));
         let limits = config.limits;
         let (stop, stopped) = watch::channel(false);
         let bans = Bans::open(dir.path(), engine.clone()).unwrap();
-        let app = App::new(engine, lag, letters, health, Objects::default(), bans, config);
+        let rebuilds = Rebuilds::default();
+        let (objects, dead_letters) = (Objects::default(), letters);
+        let parts =
+            Parts { engine, lag, dead_letters, health, objects, bans, rebuilds: rebuilds.clone() };
+        let app = App::new(parts, config);
         let router = router(app.clone(), operations::metrics().unwrap());
         let streams = super::stream::run(app.clone(), stopped.clone());
 

@@ -81,7 +81,7 @@ fn the_description_tells_of_every_route_and_each_of_its_answers() {
     assert_eq!(statuses(results, "get"), "200 400 401 403 404 429 500 503 504");
     assert_eq!(statuses("/getRaces", "get"), "200 400 401 403 429 500 503");
     assert_eq!(statuses("/v1/stream", "get"), "200 400 401 403 429 500 503");
-    assert_eq!(json["paths"].as_object().unwrap().len(), 29);
+    assert_eq!(json["paths"].as_object().unwrap().len(), 30);
     let racer = &json["components"]["schemas"]["BoardRow"]["properties"]["racerId"]["$ref"];
     let racer = json.pointer(racer.as_str().unwrap().strip_prefix('#').unwrap());
     assert_eq!(racer.unwrap()["maximum"], u32::MAX);

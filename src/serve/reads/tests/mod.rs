@@ -42,7 +42,7 @@ async fn get_from(engine: &Engine, uri: &str) -> (u16, Value, Option<String>) {
 async fn get_with(grant: Grant, engine: &Engine, uri: &str) -> (u16, Value, Option<String>) {
     let (router, _) = routes::<Reads>().split_for_parts();
     let router = router.layer(Extension(grant));
-    let router = router.with_state(Reads::new(engine.clone(), 3));
+    let router = router.with_state(Reads::new(engine.clone()));
     let request = Request::get(uri).body(Body::empty()).unwrap();
     let response = router.oneshot(request).await.unwrap();
     let status = response.status().as_u16();

@@ -17,6 +17,7 @@ use super::hub::Hub;
 use super::subscription::Subscription;
 use super::topic::Topic;
 use crate::feeds::FeedChange;
+use crate::rebuild::Rebuilds;
 use crate::serve::acks::Acks;
 use crate::serve::reads::Reads;
 use crate::serve::reads::stub::Stub;
@@ -42,10 +43,11 @@ enum Sent {
 impl Bench {
     fn new() -> Self {
         let (stub, channels) = (Stub::new(), Arc::new(Channels::new(0xe)));
-        let reads = Reads::new(stub.engine(), 300);
+        let reads = Reads::new(stub.engine());
         let lag: fn() -> Duration = || Duration::from_millis(7);
         let acks = Arc::new(Acks::new());
-        let hub = Hub::new(Arc::clone(&channels), stub.engine(), reads, lag, Arc::clone(&acks));
+        let (engine, rebuilds) = (stub.engine(), Rebuilds::default());
+        let hub = Hub::new(Arc::clone(&channels), engine, reads, lag, Arc::clone(&acks), rebuilds);
         Self { stub, channels, acks, hub }
     }
 

@@ -1,0 +1,284 @@
+//! Going over to other rules: beside the running service, under load, and across its end.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::bans;
+use crate::kills::{leaderboard, results, views};
+use crate::restarts::{Answers, RACERS, Stopped, answers, inside};
+use crate::run::{Workplace, contents};
+use crate::serving::{Serving, agent, get, now_ms, post, wait_for};
+
+/// Events of a race are over 6 minutes after they came; so many times faster for the test.
+const SPEED: u32 = 20;
+
+/// Posts a rules file, and gives status and answer.
+fn want(serving: &Serving, rules: &str) -> (u16, Value) {
+    let mut answer = agent().post(format!("{}/v1/rules", serving.url)).send(rules).unwrap();
+    let text = answer.body_mut().read_to_string().unwrap();
+    (answer.status().as_u16(), serde_json::from_str(&text).unwrap())
+}
+
+/// Waits until the rules of this identity hold, and gives them.
+fn wait_until_they_hold(serving: &Serving, id: &Value) -> Value {
+    let mut rules = Value::Null;
+    wait_for("the rules hold", || {
+        rules = serving.get("/v1/rules");
+        assert_eq!(rules["rebuild"]["error"], Value::Null);
+        rules["rebuild"] == Value::Null
+    });
+    assert_eq!(&rules["id"], id);
+    rules["rules"].clone()
+}
+
+#[test]
+fn under_load_no_event_is_missing_and_no_read_fails_and_all_is_as_a_replay_under_the_rules() {
+    const CLIENTS: usize = 4;
+    let place = Workplace::new();
+    let simulated = place
+        .run("simulate --hours 0.5 --racers 90 --concurrent 36 --classes 3 --out events.jsonl");
+    assert_eq!(simulated.code, 0, "{}", simulated.stderr);
+    let events = fs::read_to_string(place.path("events.jsonl")).unwrap();
+    let mut events: Vec<_> = events.lines().collect();
+    // So that each part of it is of all races: each is ridden as long as events come.
+    events.sort_by_cached_key(|line| line.bytes().rev().collect::<Vec<_>>());
+
+    // An hour of their clock passes in three minutes, before which nothing is too late.
+    let arguments = format!(
+        "--clock-speed {SPEED} --clock-from {} --checkpoint-seconds 1 --workers 2 \
+         --client-requests 100000",
+        now_ms()
+    );
+    let serving = Serving::start(&place.path("data"), &arguments);
+    let rules = [
+        "resistance_offset = 60\nexcluded_racers = [7]",
+        "divisor = 90\ncorrected_racers.8.cadence = 0.9\nexcluded_races = [{ class_id = 1, race_id = 5400801 }]",
+    ];
+    let (acknowledged, reads, is_over) =
+        (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for lines in events.chunks(events.len().div_ceil(CLIENTS)) {
+            let (url, acknowledged) = (&serving.url, &acknowledged);
+            scope.spawn(move || {
+                for batch in lines.chunks(50) {
+                    let token = serving_takes(url, &batch.join("\n"));
+                    acknowledged.fetch_add(batch.len(), Ordering::Relaxed);
+                    assert_eq!(get(&format!("{url}/v1/races?after={token}")).0, 200);
+                    // So that segments become objects while events come.
+                    thread::sleep(Duration::from_millis(20));
+                }
+            });
+        }
+        for part in 0..2 {
+            let (url, reads, is_over) = (&serving.url, &reads, &is_over);
+            scope.spawn(move || {
+                let (mut seen, mut number) = ([0; 8], 0_usize);
+                while !is_over.load(Ordering::Relaxed) {
+                    number += 1;
+                    let path = [
+                        format!("/v1/classes/{}/board?second={}", 1 + number % 3, 1 + number % 300),
+                        format!("/v1/classes/{}/leaderboard", 1 + number % 3),
+                        "/v1/classes".to_owned(),
+                        "/v1/projects".to_owned(),
+                        "/v1/races/1/5400802/standings".to_owned(),
+                        "/v1/races/1/5400802/results".to_owned(),
+                        format!("/v1/racers/{}/curve?classId=1", number % 90),
+                        "/v1/races".to_owned(),
+                    ];
+                    let call = (number / 2 + part) % path.len();
+                    let path = &path[call];
+                    let (status, body) = get(&format!("{url}{path}"));
+                    // A racer without a record, or a race before its first event.
+                    let is_there =
+                        status == 200 || status == 404 && body["error"]["code"] == "not_found";
+                    assert!(is_there, "{path}: {status} {body}");
+                    // No answer is of an earlier time than one to the same call before.
+                    if let Some(as_of) = body["asOf"].as_u64() {
+                        assert!(as_of >= seen[call], "{path}: {as_of} after {}", seen[call]);
+                        seen[call] = as_of;
+                    }
+                    reads.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        for (number, rules) in rules.iter().enumerate() {
+            wait_for("a part of the events is acknowledged", || {
+                acknowledged.load(Ordering::Relaxed) > events.len() * (number + 1) / 4
+            });
+            let (status, asked) = want(&serving, rules);
+            assert_eq!((status, asked["rebuild"].is_object()), (202, true), "{asked}");
+            // It holds for both that answer.
+            bans::set(&serving, 30 + number as u32, true);
+            let before = reads.load(Ordering::Relaxed);
+            wait_until_they_hold(&serving, &asked["rebuild"]["id"]);
+            assert!(reads.load(Ordering::Relaxed) > before, "nothing was read meanwhile");
+        }
+        assert!(acknowledged.load(Ordering::Relaxed) < events.len(), "nothing came meanwhile");
+        wait_for("all is acknowledged", || acknowledged.load(Ordering::Relaxed) == events.len());
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(serving.get("/v1/bans")["racers"], json!([30, 31]));
+    let metrics = get(&format!("{}/metrics", serving.url)).1;
+    let metrics = metrics.as_str().unwrap();
+    assert!(metrics.contains("velodrome_rebuilds_total{outcome=\"done\"} 2"), "{metrics}");
+
+    for racer in [30, 31] {
+        bans::set(&serving, racer, false);
+    }
+    wait_for("all races are over", || {
+        let races = serving.get("/v1/races?limit=1000");
+        races["rows"].as_array().unwrap().iter().all(|race| race["state"] == "over")
+    });
+    place.write("rules.toml", rules[1]);
+    let replayed = place.run("replay events.jsonl --rules rules.toml --out expected");
+    assert_eq!(replayed.code, 0, "{}", replayed.stderr);
+    let expected = |name: &str| fs::read_to_string(place.path("expected").join(name)).unwrap();
+    assert!(results(&serving) == expected("results.jsonl"), "results");
+    assert!(leaderboard(&serving) == expected("leaderboard.json"), "leaderboard");
+    assert!(views(&serving) == expected("views.json"), "views");
+
+    // What was gone over to is what is gone on from, also after a crash.
+    serving.kill();
+    let serving = Serving::start(&place.path("data"), &arguments);
+    assert!(results(&serving) == expected("results.jsonl"), "results after a crash");
+    assert!(leaderboard(&serving) == expected("leaderboard.json"), "leaderboard after a crash");
+    assert_eq!(serving.stop(), 0);
+    assert!(published(&place, "data") == published(&place, "expected"), "history objects");
+    assert!(!place.path("data/rebuilt.redb").exists());
+}
+
+/// Posts lines until they are taken, and gives the token.
+fn serving_takes(url: &str, lines: &str) -> String {
+    let mut token = String::new();
+    wait_for("a batch is acknowledged", || match post(url, lines) {
+        Ok((200, answer)) => {
+            token = answer["token"].as_str().unwrap().to_owned();
+            answer["rejected"] == json!([])
+        }
+        Ok((503 | 429, _)) => false,
+        other => panic!("{other:?}"),
+    });
+    token
+}
+
+/// The history objects below a directory.
+fn published(place: &Workplace, of: &str) -> BTreeMap<PathBuf, Vec<u8>> {
+    let history = contents(&place.path(of)).into_iter();
+    history.filter(|(path, _)| path.starts_with("history")).collect()
+}
+
+#[test]
+fn a_rebuild_at_the_start_goes_on_beside_what_the_checkpoint_holds_there_and_back() {
+    let stopped = Stopped::new();
+    stopped.place.write("rules.toml", "cadence_offset = 15");
+    let rules = format!("--rules {}", stopped.place.path("rules.toml").display());
+    let serving = stopped.start(&format!("{rules} --rebuild"));
+    // Ready at once, with what the checkpoint holds or what the rebuild came to.
+    let told = serving.get("/v1/rules");
+    let id = if told["rebuild"].is_null() { &told["id"] } else { &told["rebuild"]["id"] };
+    assert_eq!(wait_until_they_hold(&serving, id)["cadence_offset"], json!(15.0));
+    let outputs = |serving: &Serving| {
+        let board = serving.get("/v1/classes/1/board?second=10");
+        let rows = board["rows"].as_array().unwrap().iter();
+        rows.map(|row| row["output"].as_f64().unwrap()).collect::<Vec<_>>()
+    };
+    let by_rule = |racer: u32| ((65.0 + 15.0) * (f64::from(racer) + 1.0 + 65.0)) / 100.0;
+    let expected: Vec<_> = (0..RACERS).rev().map(by_rule).collect();
+    assert_eq!(outputs(&serving), expected);
+    assert_eq!(serving.stop(), 0);
+
+    // Its own rules hold where none are given; others need a rebuild, there and back.
+    let serving = stopped.start("");
+    assert_eq!(outputs(&serving), expected);
+    assert_eq!(serving.stop(), 0);
+    stopped.place.write("rules.toml", "");
+    let refused = stopped.refusal(&rules);
+    let told = refused.contains("cadence_offset was 15.0 and is 35.0 now");
+    assert!(told && refused.contains("--rebuild"), "{refused}");
+    let serving = stopped.start(&format!("{rules} --rebuild"));
+    wait_for("the rules hold", || serving.get("/v1/rules")["rebuild"].is_null());
+    assert_eq!(answers(&serving), stopped.answers);
+    assert_eq!(serving.stop(), 0);
+
+    // Under the same rules, all is made anew.
+    let serving = stopped.start("--rebuild");
+    let done = || get(&format!("{}/metrics", serving.url)).1;
+    wait_for("a rebuild is done", || {
+        done().as_str().unwrap().contains("velodrome_rebuilds_total{outcome=\"done\"} 1")
+    });
+    assert_eq!(answers(&serving), stopped.answers);
+    assert_eq!(serving.stop(), 0);
+}
+
+#[test]
+fn rules_outlive_a_checkpoint_that_is_lost() {
+    let stopped = Stopped::new();
+    let serving = stopped.start("");
+    let (_, asked) = want(&serving, "excluded_racers = [1]");
+    wait_until_they_hold(&serving, &asked["rebuild"]["id"]);
+    let expected = answers(&serving);
+    assert_eq!(serving.stop(), 0);
+    // As if the racer had never been there; but that other races began at other times.
+    let without = |mut answers: Answers| {
+        answers.remove("/v1/races");
+        answers
+    };
+    assert_eq!(without(expected.clone()), without(Stopped::of(|racer| racer != 1).answers));
+    for damage in [b"damaged".as_slice(), b""] {
+        let path = stopped.place.path("data/checkpoint.redb");
+        match damage {
+            b"" => fs::remove_file(path).unwrap(),
+            damage => fs::write(path, damage).unwrap(),
+        }
+        let serving = stopped.start("--rebuild");
+        assert_eq!(answers(&serving), expected);
+        assert_eq!(serving.stop(), 0);
+    }
+}
+
+#[test]
+fn what_cannot_be_gone_over_to_is_told_and_changes_nothing() {
+    let stopped = Stopped::new();
+    let serving = stopped.start("");
+    for (rules, says) in [
+        ("divisor = 0", "divisor is 0"),
+        ("race_second = 9", "did you mean 'race_seconds'?"),
+        ("=", "line 1"),
+    ] {
+        let (status, answer) = want(&serving, rules);
+        let (code, message) = (&answer["error"]["code"], answer["error"]["message"].as_str());
+        assert_eq!((status, code), (400, &json!("bad_rules")), "{answer}");
+        assert!(message.unwrap().contains(says), "{answer}");
+    }
+    let held = serving.get("/v1/rules");
+    assert_eq!((&held["rebuild"], &held["rules"]["divisor"]), (&Value::Null, &json!(100.0)));
+
+    let (status, asked) = want(&serving, "");
+    assert_eq!((status, &asked["id"]), (202, &held["id"]), "the rules that hold already");
+    wait_until_they_hold(&serving, &held["id"]);
+
+    let objects = inside(&stopped.place.path("data/archive"));
+    let whole = fs::read(&objects[0]).unwrap();
+    fs::write(&objects[0], &whole[..whole.len() / 2]).unwrap();
+    want(&serving, "divisor = 50");
+    let mut told = Value::Null;
+    wait_for("the damage is told", || {
+        told = serving.get("/v1/rules");
+        told["rebuild"]["error"].is_string()
+    });
+    let named = format!("cannot read the log's '{}': input damaged: ", objects[0].display());
+    assert!(told["rebuild"]["error"].as_str().unwrap().contains(&named), "{told}");
+    assert_eq!(told["rules"]["divisor"], 100.0);
+    assert_eq!(answers(&serving), stopped.answers);
+    // Once it is brought back, the same is asked for again.
+    fs::write(&objects[0], whole).unwrap();
+    let (_, asked) = want(&serving, "divisor = 50");
+    assert_eq!(wait_until_they_hold(&serving, &asked["rebuild"]["id"])["divisor"], 50.0);
+    assert_eq!(serving.stop(), 0);
+}
