@@ -153,7 +153,7 @@ mod tests {
     use tokio::sync::watch;
     use velodrome_dataflows::Tracking;
 
-    use super::super::service::{Command, Mailbox};
+    use super::super::service::{Command, Inbox, Mailbox};
     use super::*;
     use crate::health::Health;
     use crate::log::{self, Lines};
@@ -206,5 +206,79 @@ mod tests {
         };
         assert_eq!(clocks, text.lines().map(arrival).collect::<Vec<_>>());
         assert_eq!(clocks[..3], [50, 50, 90].map(|ms| START_MS + ms));
+    }
+
+    /// What a worker was given: times of events, and the clocks that it was advanced to.
+    fn given(inbox: &Inbox) -> (Vec<Clock>, Vec<Clock>) {
+        let (mut clocks, mut advances) = (Vec::new(), Vec::new());
+        while let Ok(command) = inbox.take() {
+            match command {
+                Command::Events(_, events) => {
+                    clocks.extend(events.tracking.iter().map(|event| event.clock));
+                }
+                Command::Advance(clock) => advances.push(clock),
+                other => panic!("{other:?}"),
+            }
+        }
+        (clocks, advances)
+    }
+
+    fn engine() -> (Engine, Inbox) {
+        let (mailbox, inbox) = Mailbox::new();
+        (Engine::new(vec![mailbox], watch::channel(0).1, Arc::default()), inbox)
+    }
+
+    fn batch(clocks: &[Clock]) -> Delivery<Events> {
+        let event = |clock: &Clock| Tracking {
+            clock: *clock,
+            uuid: 1,
+            project: "p".into(),
+            duration_ms: 0,
+            is_view: true,
+        };
+        let tracking = clocks.iter().map(event).collect();
+        let payload = Events { samples: Vec::new(), tracking };
+        Delivery::Batch { from: clocks[0], arrival: clocks[clocks.len() - 1], payload }
+    }
+
+    #[test]
+    fn an_engine_beside_gets_all_from_a_time_on_once_and_nothing_after_it_leaves() {
+        let ((own, own_inbox), (beside, inbox)) = (engine(), engine());
+        let junction = Junction::default();
+        let mut tee = Tee::new(own, &junction);
+        assert!(!junction.join(Feeder::new(beside.clone()), 0), "nothing was queued");
+        tee.take(batch(&[10]));
+        tee.take(Delivery::Advance(20));
+        assert_eq!(junction.advanced(), 20);
+        assert_eq!(junction.queue(), 20);
+        tee.take(batch(&[20, 25]));
+        // An advance to a time that something may have come at before says nothing.
+        assert_eq!(junction.advanced_past(20, Duration::ZERO), None);
+        tee.take(Delivery::Advance(30));
+        assert_eq!(junction.advanced_past(20, Duration::ZERO), Some(30));
+        tee.take(batch(&[30, 31]));
+        assert!(junction.join(Feeder::new(beside), 30));
+        tee.take(batch(&[40]));
+        tee.take(Delivery::Advance(50));
+        assert_eq!(junction.leave(|| given(&inbox)), (vec![30, 31, 40], vec![30, 50]));
+        tee.take(batch(&[60]));
+        assert_eq!(given(&inbox), (vec![], vec![]));
+        assert_eq!(given(&own_inbox).0, [10, 20, 25, 30, 31, 40, 60]);
+    }
+
+    #[test]
+    fn too_many_events_do_not_wait() {
+        let ((own, own_inbox), (beside, _)) = (engine(), engine());
+        let junction = Junction::default();
+        let mut tee = Tee::new(own, &junction);
+        junction.queue();
+        let many = vec![7; QUEUED_EVENTS_MAX / 2];
+        for fits in [true, true, false] {
+            assert!(matches!(junction.lock().beside, Beside::Queued(..)));
+            tee.take(batch(&many));
+            given(&own_inbox);
+            assert_eq!(matches!(junction.lock().beside, Beside::Queued(..)), fits);
+        }
+        assert!(!junction.join(Feeder::new(beside), 0));
     }
 }

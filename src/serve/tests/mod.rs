@@ -112,10 +112,9 @@ impl Service {
         let limits = config.limits;
         let (stop, stopped) = watch::channel(false);
         let bans = Bans::open(dir.path(), engine.clone()).unwrap();
-        let rebuilds = Rebuilds::default();
-        let (objects, dead_letters) = (Objects::default(), letters);
-        let parts =
-            Parts { engine, lag, dead_letters, health, objects, bans, rebuilds: rebuilds.clone() };
+        let (objects, rebuilds) = (Objects::default(), Rebuilds::default());
+        let dead_letters = letters;
+        let parts = Parts { engine, lag, dead_letters, health, objects, bans, rebuilds };
         let app = App::new(parts, config);
         let router = router(app.clone(), operations::metrics().unwrap());
         let streams = super::stream::run(app.clone(), stopped.clone());

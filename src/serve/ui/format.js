@@ -3,6 +3,7 @@
 const locale = navigator.language
 const whole = new Intl.NumberFormat(locale)
 const oneDigit = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 })
+const percent = new Intl.NumberFormat(locale, { style: 'percent' })
 const clock = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' })
 const clockSeconds = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', second: '2-digit' })
 const day = new Intl.DateTimeFormat(locale, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' })
@@ -10,6 +11,7 @@ const day = new Intl.DateTimeFormat(locale, { month: 'short', day: 'numeric', ho
 export const NONE = '–'
 
 export const count = (number) => whole.format(number)
+export const share = (part) => percent.format(part)
 export const output = (number) => (number === null || number === undefined ? NONE : oneDigit.format(number))
 export const time = (ms) => clock.format(ms)
 export const timeWithSeconds = (ms) => clockSeconds.format(ms)

@@ -30,6 +30,7 @@ struct Bench {
     stub: Stub,
     channels: Arc<Channels>,
     acks: Arc<Acks>,
+    rebuilds: Rebuilds,
     hub: Hub<fn() -> Duration>,
 }
 
@@ -47,8 +48,9 @@ impl Bench {
         let lag: fn() -> Duration = || Duration::from_millis(7);
         let acks = Arc::new(Acks::new());
         let (engine, rebuilds) = (stub.engine(), Rebuilds::default());
-        let hub = Hub::new(Arc::clone(&channels), engine, reads, lag, Arc::clone(&acks), rebuilds);
-        Self { stub, channels, acks, hub }
+        let told = (lag, Arc::clone(&acks), rebuilds.clone());
+        let hub = Hub::new(Arc::clone(&channels), engine, reads, told.0, told.1, told.2);
+        Self { stub, channels, acks, rebuilds, hub }
     }
 
     fn follow(&self, topics: &str, last: Option<&str>) -> Subscription {

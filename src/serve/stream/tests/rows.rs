@@ -1,9 +1,13 @@
 //! What the frames of each topic say.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
-use velodrome_dataflows::{Query, ViewCount};
+use velodrome_dataflows::{Query, Rules, ViewCount};
 
 use super::*;
+use crate::feeds::Feeds;
+use crate::rules;
 
 /// What a topic tells first, and then in each of those ticks.
 async fn told(topic: &str, ticks: Vec<Vec<FeedChange>>) -> Vec<(String, Value)> {
@@ -183,6 +187,58 @@ async fn the_services_figures_are_told_once_a_second() {
     assert_eq!(last.head().2, 8_000);
     assert_eq!((&data["lagMs"], &data["streams"]), (&json!(7), &json!(1)));
     assert_eq!((&data["eventsPerSecond"], &data["workers"]), (&json!(0), &json!(1)));
-    assert_eq!(data["processes"], 1);
+    assert_eq!((&data["processes"], &data["rebuild"]), (&json!(1), &Value::Null));
+    assert_eq!(data["rulesId"], rules::id(bench.stub.engine().rules().rules()));
     assert!(data["residentBytes"].as_u64().unwrap() > 1_000_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stats_tell_how_far_the_way_to_other_rules_is() {
+    let mut bench = Bench::new();
+    let mut client = bench.followed("stats").await;
+    bench.rebuilds.want(Rules { divisor: 50.0, ..Rules::default() });
+    let order = bench.rebuilds.next().unwrap();
+    bench.rebuilds.tell(&order, |told| {
+        (told.events, told.clock, told.read_bytes, told.bytes) = (7, 4_000, 1, 4);
+    });
+    for second in [1, 2] {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        bench.tick(5_000 + second * 1_000, vec![]).await;
+        let told = take(&mut client);
+        let error = (second == 2).then_some("the disk is full");
+        let id = rules::id(&order.rules);
+        let expected =
+            json!({"rulesId": id, "share": 0.25, "events": 7, "asOf": 4_000, "error": error});
+        assert_eq!(told[0].data()["rebuild"], expected);
+        bench.rebuilds.tell(&order, |told| told.failure = Some("the disk is full".to_owned()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_other_rules_come_to_is_told_as_what_changed() {
+    let mut bench = Bench::new();
+    let mut client = bench.followed("standings:2,races,board:2").await;
+    // Racer 11 and race 7 are excluded, and racer 4 comes to more.
+    let next = Feeds::default();
+    next.apply(5_000, vec![rides((2, 9, 4), 3, 99.5), rides((2, 9, 12), 3, 20.0)]);
+    bench.stub.feeds().succeed(&next, 5_005);
+    bench.tick(5_010, vec![]).await;
+    let told: BTreeMap<_, _> = take(&mut client)
+        .iter()
+        .map(|sent| (sent.data()["topic"].as_str().unwrap().to_owned(), sent.data().clone()))
+        .collect();
+    let standings = &told["standings:2"];
+    let outputs: BTreeMap<_, _> = standings["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["racerId"].as_u64().unwrap(), row["output"].as_f64().unwrap()))
+        .collect();
+    assert_eq!(outputs, [(4, 99.5), (12, 20.0)].into());
+    assert_eq!((&standings["gone"], &standings["racers"]), (&json!([11]), &json!(2)));
+    let races = &told["races"];
+    assert_eq!(races["rows"][0]["racers"], 2);
+    assert_eq!(races["gone"], json!([{"classId": 1, "raceId": 7}]));
+    // The same second of the same race, and yet another board.
+    assert!(told.contains_key("board:2"), "{told:?}");
 }

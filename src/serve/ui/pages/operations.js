@@ -8,6 +8,8 @@ import { Sparkline } from '../parts/sparkline.js'
 import { token } from '../session.js'
 
 const READ_EVERY_MS = 5_000
+/** So much of an identity as nobody takes for another. */
+const NAME_DIGITS = 12
 
 export class Operations extends Page {
   constructor(props) {
@@ -62,6 +64,7 @@ export class Operations extends Page {
         ${tile('Streams', 'streams', format.count, 'clients that follow something')}
         ${tile('Workers', 'workers', format.count, processes)}
       </div>
+      ${rules(now)}
       ${token() === null && html`
         <p class="hint">The last two minutes; the text for machines is at
           ${' '}<a href="/metrics" target="_blank">/metrics</a>, every call at
@@ -85,6 +88,20 @@ export class Operations extends Page {
         ${[...reasons, ...notes].map((text) => html`<p key=${text}>${text}</p>`)}
       </div>`
   }
+}
+
+/** Which rules hold, and how far the way to others is. */
+function rules({ rulesId, rebuild }) {
+  const name = (id) => html`<code title=${id}>${id.slice(0, NAME_DIGITS)}</code>`
+  return html`
+    <p class="hint">
+      Rules ${name(rulesId)} hold.
+      ${rebuild !== null && rebuild.error === null && html`
+        ${' '}Replaying under ${name(rebuild.rulesId)}: ${format.share(rebuild.share)},
+        ${' '}${format.count(rebuild.events)} events.`}
+      ${rebuild !== null && rebuild.error !== null && html`
+        ${' '}The replay under ${name(rebuild.rulesId)} failed: ${rebuild.error}`}
+    </p>`
 }
 
 /** What `/readyz` says, which it does with status 503 too. */
