@@ -4,7 +4,7 @@ use std::fs;
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::mpsc;
+use std::sync::{Once, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -136,15 +136,18 @@ pub(super) fn start<T: Send + 'static>(
 /// Timely is fail-stop: the other workers would wait for the lost one for ever. A peer process that
 /// is lost shows as a panic of the thread that reads from it.
 fn end_with_a_lost_worker() {
-    let previous = panic::take_hook();
-    panic::set_hook(Box::new(move |panic| {
-        previous(panic);
-        let current = thread::current();
-        if current.name().is_some_and(|name| name.starts_with("timely:")) {
-            eprintln!("velodrome: a worker or a process of the cluster was lost; run it again");
-            process::exit(2);
-        }
-    }));
+    static HOOKED: Once = Once::new();
+    HOOKED.call_once(|| {
+        let previous = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            previous(panic);
+            let current = thread::current();
+            if current.name().is_some_and(|name| name.starts_with("timely:")) {
+                eprintln!("velodrome: a worker or a process of the cluster was lost; run it again");
+                process::exit(2);
+            }
+        }));
+    });
 }
 
 #[cfg(test)]

@@ -330,4 +330,41 @@ mod tests {
         complete.send_replace(9_499_999);
         assert_eq!(engine.lag(), Duration::ZERO);
     }
+
+    /// The question that a worker was asked.
+    async fn asked(inbox: &Inbox) -> oneshot::Sender<(Clock, Answer)> {
+        loop {
+            match inbox.take() {
+                Ok(Command::Ask(Query::Classes, reply)) => return reply,
+                Ok(other) => panic!("{other:?}"),
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_workers_did_not_come_to_is_asked_of_those_who_took_their_place() {
+        let engine = || {
+            let (mailbox, inbox) = Mailbox::new();
+            (Engine::new(vec![mailbox], watch::channel(0).1, Arc::default()), inbox)
+        };
+        let ((engine, inbox), (next, next_inbox)) = (engine(), engine());
+        let next = next.under(Rules { divisor: 50.0, ..Rules::default() });
+        let ask = |engine: &Engine| {
+            let engine = engine.clone();
+            tokio::spawn(async move { engine.ask(Query::Classes).await })
+        };
+        let (waiting, lost) = (ask(&engine), asked(&inbox).await);
+        engine.hand_over_to(&next);
+        assert_eq!(engine.rules().rules().divisor, 50.0);
+        // They end with the question.
+        drop((lost, inbox));
+        let answer = (9, Answer::Classes(Vec::new()));
+        asked(&next_inbox).await.send(answer.clone()).unwrap();
+        assert_eq!(waiting.await.unwrap(), Ok(answer));
+
+        let (waiting, lost) = (ask(&engine), asked(&next_inbox).await);
+        drop((lost, next_inbox));
+        assert_eq!(waiting.await.unwrap(), Err(EngineError::Stopped));
+    }
 }
