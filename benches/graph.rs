@@ -92,7 +92,7 @@ fn run(workers: usize, chunks: Vec<Chunk>) -> f64 {
                 viewed: empty(scope),
                 bans: empty(scope),
             };
-            let graph = graph(inputs, Rules::default(), Mode::Replay);
+            let graph = graph(inputs, Rules::default(), Mode::Replay { until: u64::MAX });
             graph.arranged.probe_with(&probe);
             graph.traces
         });

@@ -26,4 +26,5 @@ pub mod serve;
 pub mod service;
 pub mod simulate;
 pub mod store;
+pub mod time;
 pub mod verify;

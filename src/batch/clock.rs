@@ -45,8 +45,13 @@ impl EventClock {
 
     /// Hands on a run that is too short to be a gap and ends here; it does not move the clock.
     pub(super) fn finish(&mut self, take: &mut dyn FnMut(Clock, Event)) {
-        let now = self.now.unwrap_or_default();
+        let now = self.now();
         self.held.drain(..).for_each(|event| take(now, event));
+    }
+
+    /// The clock of now: of the last event whose clock is known.
+    pub(super) fn now(&self) -> Clock {
+        self.now.unwrap_or_default()
     }
 
     fn is_too_far_ahead(&self, event: &Event) -> bool {

@@ -18,6 +18,17 @@ pub(super) struct Event {
 pub(super) enum Kind {
     Race(Sample),
     Tracking(View),
+    /// It is one of races that are longer than the rules have them: it has its time, and is a dead letter.
+    Behind(Letter),
+}
+
+/// A line that the rules alone reject.
+#[derive(Debug, PartialEq)]
+pub(super) struct Letter {
+    pub(super) file: String,
+    pub(super) number: u64,
+    pub(super) reason: String,
+    pub(super) line: Vec<u8>,
 }
 
 /// One second of one racer in one race.

@@ -16,7 +16,7 @@ mod views;
 
 use std::io;
 
-use velodrome_dataflows::Rules;
+use velodrome_dataflows::{Clock, RACE_SECONDS_MAX, Rules};
 
 use crate::ingest::dead_letters::DeadLetters;
 use crate::ingest::inputs::Input;
@@ -25,22 +25,33 @@ use crate::results::summary::Summary;
 
 use clock::EventClock;
 use decode::Rejection;
+use event::{Event, Kind, Letter};
 use lines::{Line, Lines};
 use tally::Tally;
 
-/// Takes all lines of `inputs` in order to their results, and counts what happened on the way; the
-/// cost is left for the caller to set.
+/// Takes all lines of `inputs` in order to their results as they stood at the time `as_of` of the event clock,
+/// or at the end, and counts what happened on the way; the cost is left for the caller to set.
 ///
 /// A bad line or a damaged input goes to `letters` and stops nothing else.
-pub fn run(inputs: &[Input], rules: Rules, letters: &mut DeadLetters) -> (Results, Summary) {
+pub fn run(
+    inputs: &[Input],
+    rules: Rules,
+    as_of: Option<Clock>,
+    letters: &mut DeadLetters,
+) -> (Results, Summary) {
+    let race_seconds = rules.race_seconds;
+    let until = as_of.unwrap_or(Clock::MAX);
+    let summary = Summary { workers: 1, processes: 1, ..Summary::default() };
+    let tally = Tally::new(rules);
     let mut pass = Pass {
         clock: EventClock::default(),
-        tally: Tally::new(rules.clone()),
-        summary: Summary { workers: 1, processes: 1, ..Summary::default() },
-        rules,
-        letters,
+        race_seconds,
+        count: Count { until, tally, summary, letters },
     };
     for input in inputs {
+        if pass.clock.now() > until {
+            break;
+        }
         pass.input(input);
     }
     pass.finish()
@@ -49,9 +60,16 @@ pub fn run(inputs: &[Input], rules: Rules, letters: &mut DeadLetters) -> (Result
 /// What one pass holds between lines.
 struct Pass<'a> {
     clock: EventClock,
+    race_seconds: u16,
+    count: Count<'a>,
+}
+
+/// What has counted so far.
+struct Count<'a> {
+    /// The last time that counts.
+    until: Clock,
     tally: Tally,
     summary: Summary,
-    rules: Rules,
     letters: &'a mut DeadLetters,
 }
 
@@ -66,7 +84,7 @@ impl Pass<'_> {
 
     fn lines(&mut self, file: &str, mut lines: Lines) {
         let mut number = 0;
-        loop {
+        while self.clock.now() <= self.count.until {
             number += 1;
             match lines.next() {
                 Ok(None) => return,
@@ -80,34 +98,63 @@ impl Pass<'_> {
         }
     }
 
+    /// Whether a line is an event at all does not depend on the rules, so that the clock does not either.
     fn line(&mut self, file: &str, number: u64, line: &[u8]) {
-        match decode::decode(line, self.rules.race_seconds) {
-            Ok(event) => {
-                self.summary.events += 1;
-                self.clock.push(event, &mut |clock, event| self.tally.take(clock, event));
+        let is_behind = |event: &Event| matches!(&event.kind, Kind::Race(sample) if sample.second > self.race_seconds);
+        let event = match decode::decode(line, RACE_SECONDS_MAX) {
+            Ok(event) if !is_behind(&event) => event,
+            decoded => {
+                // The reason speaks of the races of the rules.
+                let Err(rejection) = decode::decode(line, self.race_seconds) else { return };
+                let Ok(event) = decoded else {
+                    return self.reject(file, number, &rejection, line);
+                };
+                let (file, reason) = (file.to_owned(), rejection.to_string());
+                let letter = Letter { file, number, reason, line: line.to_owned() };
+                Event { kind: Kind::Behind(letter), ..event }
             }
-            Err(rejection) => self.reject(file, number, &rejection, line),
-        }
+        };
+        self.clock.push(event, &mut |clock, event| self.count.take(clock, event));
     }
 
     fn reject(&mut self, file: &str, number: u64, rejection: &Rejection, line: &[u8]) {
-        self.summary.rejected += 1;
-        self.clock.finish(&mut |clock, event| self.tally.take(clock, event));
-        self.letters.keep(file, number, &rejection.to_string(), line);
+        self.clock.finish(&mut |clock, event| self.count.take(clock, event));
+        self.count.summary.rejected += 1;
+        self.count.letters.keep(file, number, &rejection.to_string(), line);
     }
 
     fn damage(&mut self, file: &str, number: u64, error: &io::Error, partial: &[u8]) {
-        self.summary.damaged += 1;
-        self.clock.finish(&mut |clock, event| self.tally.take(clock, event));
-        self.letters.keep(file, number, &format!("input damaged: {error}"), partial);
+        self.clock.finish(&mut |clock, event| self.count.take(clock, event));
+        self.count.summary.damaged += 1;
+        self.count.letters.keep(file, number, &format!("input damaged: {error}"), partial);
     }
 
     fn finish(mut self) -> (Results, Summary) {
-        self.clock.finish(&mut |clock, event| self.tally.take(clock, event));
-        self.summary.late = self.tally.late();
-        let results = self.tally.into_results();
-        self.summary.rides = results.rides.len() as u64;
-        self.summary.records = results.record_count();
-        (results, self.summary)
+        self.clock.finish(&mut |clock, event| self.count.take(clock, event));
+        let Count { until, tally, mut summary, .. } = self.count;
+        summary.late = tally.late();
+        let results = tally.into_results(until);
+        summary.rides = results.rides.len() as u64;
+        summary.records = results.record_count();
+        (results, summary)
+    }
+}
+
+impl Count<'_> {
+    /// Takes a line that brings a time, at its clock.
+    fn take(&mut self, clock: Clock, event: Event) {
+        if clock > self.until {
+            return;
+        }
+        match event.kind {
+            Kind::Behind(letter) => {
+                self.summary.rejected += 1;
+                self.letters.keep(&letter.file, letter.number, &letter.reason, &letter.line);
+            }
+            _ => {
+                self.summary.events += 1;
+                self.tally.take(clock, event);
+            }
+        }
     }
 }

@@ -26,18 +26,23 @@ impl Ride {
         Self { due: rules.due(clock, second), curve, final_output: None, name: None }
     }
 
-    /// Takes a sample with its output, unless it comes more than an hour after the ride was over;
-    /// tells whether it did.
-    pub(super) fn take(
-        &mut self,
-        clock: Clock,
-        device_ms: u64,
-        sample: Sample,
-        output: f64,
-    ) -> bool {
-        if clock > self.due + REPAIR_MS {
-            return false;
-        }
+    /// Whether an event at `clock` still changes it: until an hour after it was over.
+    pub(super) fn is_open(&self, clock: Clock) -> bool {
+        clock <= self.due + REPAIR_MS
+    }
+
+    /// Whether it is over at `clock`: rides end by whole seconds.
+    pub(super) fn is_over(&self, clock: Clock) -> bool {
+        self.due.next_multiple_of(1000) <= clock
+    }
+
+    /// The best output of each second.
+    pub(super) fn curve(&self) -> &Curve {
+        &self.curve
+    }
+
+    /// Takes a sample with its output.
+    pub(super) fn take(&mut self, device_ms: u64, sample: Sample, output: f64) {
         self.curve.raise(sample.second, output);
         if sample.is_final {
             self.final_output = Some(self.final_output.map_or(output, |best| best.max(output)));
@@ -47,7 +52,6 @@ impl Ride {
         if name > self.name {
             self.name = name;
         }
-        true
     }
 
     /// The sum adds the best output of each second in the order of seconds.
@@ -78,7 +82,7 @@ mod tests {
         let mut ride = Ride::new(&Rules::default(), 0, 1);
         for (clock, sample) in samples {
             let output = sample.cadence;
-            assert!(ride.take(clock, clock, sample, output));
+            ride.take(clock, sample, output);
         }
         ride.into_result()
     }

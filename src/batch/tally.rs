@@ -15,6 +15,7 @@ use crate::results::Results;
 pub(super) struct Tally {
     rules: Rules,
     rides: HashMap<(ClassId, RaceId, RacerId), Ride>,
+    /// Of events that came too late for their rides; rides add theirs when they are over.
     records: HashMap<(ClassId, RacerId), Curve>,
     leaderboard: HashMap<(ClassId, RacerId), BestFinal>,
     views: Views,
@@ -39,13 +40,18 @@ impl Tally {
             Kind::Tracking(view) => self.views.take(clock, view),
             Kind::Race(sample) => {
                 let Some(output) = counted(&self.rules, &sample) else { return };
-                self.record(clock, &sample, output);
+                self.lead(clock, &sample, output);
                 let key = (sample.class, sample.race, sample.racer);
                 let first = || Ride::new(&self.rules, clock, sample.second);
                 let ride = self.rides.entry(key).or_insert_with(first);
-                let is_taken = ride.take(clock, event.device_ms, sample, output);
-                self.late += u64::from(!is_taken);
+                if ride.is_open(clock) {
+                    return ride.take(event.device_ms, sample, output);
+                }
+                self.late += 1;
+                let record = self.records.entry((sample.class, sample.racer)).or_default();
+                record.raise(sample.second, output);
             }
+            Kind::Behind(_) => {}
         }
     }
 
@@ -54,11 +60,9 @@ impl Tally {
         self.late
     }
 
-    fn record(&mut self, clock: Clock, sample: &Sample, output: f64) {
+    /// Takes a final output to the leaderboard, whether its ride is over or not.
+    fn lead(&mut self, clock: Clock, sample: &Sample, output: f64) {
         let key = (sample.class, sample.racer);
-        let length = self.rules.race_seconds;
-        let record = self.records.entry(key).or_insert_with(|| Curve::with_capacity(length));
-        record.raise(sample.second, output);
         if sample.is_final {
             let new = BestFinal { output: Output(output), race: sample.race, at: clock };
             let best = self.leaderboard.entry(key).or_insert(new);
@@ -69,9 +73,14 @@ impl Tally {
         }
     }
 
-    /// Everything, in the order that results are written.
-    pub(super) fn into_results(self) -> Results {
+    /// Everything as it stood at `until`, in the order that results are written: a ride that was not over by
+    /// then has neither result nor records.
+    pub(super) fn into_results(mut self, until: Clock) -> Results {
         let mut results = Results::default();
+        self.rides.retain(|_, ride| ride.is_over(until));
+        for ((class, _, racer), ride) in &self.rides {
+            self.records.entry((*class, *racer)).or_default().raise_all(ride.curve());
+        }
         for ((class, racer), curve) in self.records {
             results.records.entry(class).or_default().push((racer, curve.into()));
         }
@@ -139,7 +148,7 @@ mod tests {
             tally.take(clock, Event { device_ms: clock, arrival_ms: None, kind });
         }
         let late = tally.late();
-        (tally.into_results(), late)
+        (tally.into_results(Clock::MAX), late)
     }
 
     #[test]

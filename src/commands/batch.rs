@@ -8,7 +8,8 @@ use tokio::runtime::Runtime;
 
 use super::Job;
 use crate::batch;
-use crate::results::summary::SUMMARY;
+use crate::results::summary::{SUMMARY, Summary};
+use crate::rules;
 
 /// Turn files of events into results in one plain pass, without a dataflow: what `replay` is held
 /// against
@@ -27,15 +28,16 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (inputs, rules) = args.job.load(runtime.handle(), |name, _| {
         bail!("'{name}' is a stream, which a batch does not read; replay it")
     })?;
-    let out = args.job.out;
-    let mut letters = super::prepare(&out, &inputs)?;
+    let (out, as_of) = (&args.job.out, args.job.as_of);
+    let mut letters = super::prepare(out, &inputs)?;
 
     let start = Instant::now();
-    let (results, counts) = batch::run(&inputs, rules, &mut letters);
-    results.write(&out, 1)?;
+    let (results, counts) = batch::run(&inputs, rules.clone(), as_of, &mut letters);
+    results.write(out, &rules, 1)?;
     letters.finish().context("cannot keep the rejected lines")?;
-    let summary = counts.with_cost(start.elapsed().as_secs_f64());
+    let summary = Summary { rules_id: rules::id(&rules), as_of, ..counts };
+    let summary = summary.with_cost(start.elapsed().as_secs_f64());
     summary.write(&out.join(SUMMARY))?;
-    super::print(summary)?;
+    super::print(&summary)?;
     Ok(ExitCode::from(u8::from(summary.damaged > 0)))
 }

@@ -16,18 +16,22 @@ pub mod verify;
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use anyhow::{Context, ensure};
 use tokio::runtime::Handle;
-use velodrome_dataflows::Rules;
+use velodrome_dataflows::{Clock, Rules};
 
+use crate::engine::{Cluster, ClusterError};
 use crate::ingest::dead_letters::{DeadLetters, REJECTED};
 use crate::ingest::inputs::{self, Input, Origin};
 use crate::kinesis::StreamName;
 use crate::remote::Remote;
 use crate::results::{self, WriteError};
 use crate::rules;
+use crate::time;
 
 /// Where AWS' services are asked.
 #[derive(Debug, clap::Args)]
@@ -56,6 +60,9 @@ struct Job {
     /// TOML file of rules other than Alleycat's
     #[arg(long, env = "VELODROME_RULES", value_name = "FILE")]
     rules: Option<PathBuf>,
+    /// Results as they stood at this time of the event clock: as 2026-01-31T18:00:00Z, or in ms since the epoch
+    #[arg(long, env = "VELODROME_AS_OF", value_name = "TIME", value_parser = time)]
+    as_of: Option<Clock>,
     #[command(flatten)]
     endpoint: Endpoint,
 }
@@ -79,6 +86,38 @@ impl Job {
             }
         }
         Ok((inputs, rules))
+    }
+}
+
+/// A time of the event clock.
+fn time(text: &str) -> Result<Clock, String> {
+    let hint = "a time is as 2026-01-31T18:00:00Z or in ms since the epoch";
+    time::parse_ms(text).ok_or_else(|| hint.to_owned())
+}
+
+/// The workers of a run.
+#[derive(Debug, clap::Args)]
+struct Work {
+    /// Worker threads of this process; by default one a core
+    #[arg(short, long, env = "VELODROME_WORKERS", value_name = "N")]
+    workers: Option<NonZeroUsize>,
+    /// How many processes share the work; each is started with the same paths and rules
+    #[arg(short = 'n', long, env = "VELODROME_PROCESSES", default_value = "1", value_name = "N")]
+    processes: NonZeroUsize,
+    /// Which of the processes this is, from 0; process 0 writes the results
+    #[arg(short, long, env = "VELODROME_PROCESS", default_value_t = 0, value_name = "I")]
+    process: usize,
+    /// File with the address of each process, one host:port a line
+    #[arg(long, env = "VELODROME_HOSTS", value_name = "FILE")]
+    hosts: Option<PathBuf>,
+}
+
+impl Work {
+    /// The cluster that they form.
+    fn cluster(&self) -> Result<Cluster, ClusterError> {
+        let workers = self.workers.or_else(|| thread::available_parallelism().ok());
+        let workers = workers.map_or(1, NonZeroUsize::get);
+        Cluster::new(workers, self.process, self.processes.get(), self.hosts.as_deref())
     }
 }
 

@@ -47,6 +47,12 @@ impl EventClock {
         clocks.extend(self.ahead.drain(..).map(|_| now));
     }
 
+    /// Takes a line that brings no time: those that wait are settled, and the line has the clock of now.
+    pub(super) fn pass(&mut self, clocks: &mut Vec<u64>) {
+        self.settle(clocks);
+        clocks.push(self.now.unwrap_or(0));
+    }
+
     /// Believes the gap: the clock goes on from the first event behind it.
     fn jump(&mut self, clocks: &mut Vec<u64>) {
         let mut ahead = std::mem::take(&mut self.ahead).into_iter();

@@ -9,6 +9,7 @@ mod outlet;
 mod piece;
 mod plan;
 mod progress;
+mod reading;
 mod recover;
 mod replay;
 mod sequencer;

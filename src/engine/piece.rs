@@ -4,7 +4,7 @@ use std::io;
 
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
-use velodrome_dataflows::{Sample, Tracking};
+use velodrome_dataflows::{RACE_SECONDS_MAX, Sample, Tracking};
 
 use crate::ingest::decode::decode;
 use crate::ingest::event::{Event, Reading, Reject};
@@ -48,7 +48,8 @@ pub(super) struct Report {
     pub(super) last: bool,
     /// How many lines it has.
     pub(super) lines: u64,
-    /// The times that its events bring, in order; [`Self::BREAK`] stands for a rejected line.
+    /// The times that its events bring, in order, and those of lines that the rules alone reject, marked;
+    /// [`Self::BREAK`] stands for a line that is no event under any rules.
     pub(super) times: Vec<u64>,
     /// Its lines that were not taken, in order.
     pub(super) rejects: Vec<Rejected>,
@@ -66,10 +67,12 @@ pub(super) struct Rejected {
 }
 
 impl Report {
-    /// In `times`: a line that was rejected.
+    /// In `times`: a line that was rejected and brings no time.
     pub(super) const BREAK: u64 = u64::MAX;
     /// In `times`: the mark of an arrival. Times are below 2^53.
     const ARRIVAL: u64 = 1 << 63;
+    /// In `times`: the mark of a line that was rejected.
+    const REJECTED: u64 = 1 << 62;
 
     fn mark(reading: Reading) -> u64 {
         match reading {
@@ -80,10 +83,16 @@ impl Report {
 
     /// The reading that [`Self::mark`] stands for.
     pub(super) fn reading(mark: u64) -> Reading {
+        let ms = mark & !(Self::ARRIVAL | Self::REJECTED);
         match mark & Self::ARRIVAL {
-            0 => Reading::Device(mark),
-            _ => Reading::Arrival(mark & !Self::ARRIVAL),
+            0 => Reading::Device(ms),
+            _ => Reading::Arrival(ms),
         }
+    }
+
+    /// Whether the line of this mark was rejected, whether it brings a time or not.
+    pub(super) fn is_rejected(mark: u64) -> bool {
+        mark & Self::REJECTED != 0
     }
 }
 
@@ -142,20 +151,27 @@ impl Reader {
     }
 }
 
+/// Decodes lines with the longest race that there is: when an event is, does not depend on rules. What comes
+/// behind the end of a race of `race_seconds` is rejected, but brings its time.
 fn decode_block(block: &[u8], race_seconds: u16, piece: &mut Piece, report: &mut Report) {
     let mut rest = block;
     while !rest.is_empty() {
         let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
         let (line, behind) = rest.split_at_checked(length).unwrap_or((rest, &[]));
         rest = behind.get(1..).unwrap_or_default();
-        let event = match decode(line, race_seconds) {
+        let event = match decode(line, RACE_SECONDS_MAX) {
+            Ok(Event::Race(taken)) if taken.event.second > race_seconds => {
+                let time = Report::mark(taken.reading) | Report::REJECTED;
+                reject_at(report, time, reason(line, race_seconds), line, false);
+                continue;
+            }
             Ok(event) => event,
             Err(_) if line.trim_ascii().is_empty() => {
                 report.lines += 1;
                 continue;
             }
-            Err(error) => {
-                reject(report, error.to_string(), line, false);
+            Err(_) => {
+                reject(report, reason(line, race_seconds), line, false);
                 continue;
             }
         };
@@ -178,10 +194,21 @@ fn decode_block(block: &[u8], race_seconds: u16, piece: &mut Piece, report: &mut
     }
 }
 
+/// Why a line is no event of races of `race_seconds`.
+fn reason(line: &[u8], race_seconds: u16) -> String {
+    decode(line, race_seconds).err().map_or_else(String::new, |error| error.to_string())
+}
+
+/// Rejects a line that is no event under any rules.
 fn reject(report: &mut Report, reason: String, bytes: &[u8], damage: bool) {
+    reject_at(report, Report::BREAK, reason, bytes, damage);
+}
+
+/// Rejects a line that stands as `mark` in the report's times.
+fn reject_at(report: &mut Report, mark: u64, reason: String, bytes: &[u8], damage: bool) {
     let line = report.lines;
     report.rejects.push(Rejected { line, reason, bytes: bytes.to_owned(), damage });
-    report.times.push(Report::BREAK);
+    report.times.push(mark);
     report.lines += 1;
 }
 

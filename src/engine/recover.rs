@@ -130,7 +130,7 @@ fn rejects(input: &Input, report: &Report, is_still: bool) -> Result<u64, Recove
 fn clocks(clock: &mut EventClock, report: &Report) -> Vec<Clock> {
     let mut clocks = Vec::with_capacity(report.times.len());
     for mark in &report.times {
-        if *mark == Report::BREAK {
+        if Report::is_rejected(*mark) {
             clock.settle(&mut clocks);
             clocks.push(0);
         } else {

@@ -1,31 +1,28 @@
 //! The replay: each worker reads and decodes its share of the inputs and drives it through the graph.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use thiserror::Error;
+use timely::container::CapacityContainerBuilder;
 use timely::dataflow::InputHandle;
 use timely::dataflow::operators::Inspect;
 use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::operators::probe::{Handle, Probe};
 use timely::worker::Worker;
-use velodrome_dataflows::{Change, Inputs, Mode, graph};
+use velodrome_dataflows::{Change, Clock, Inputs, Mode, Rules, Sample, Traces, Tracking, graph};
 
 use super::cluster::{Cluster, ClusterError, start};
 use super::gather::{Gathered, gather};
-use super::piece::{Piece, Reader};
+use super::piece::Piece;
 use super::plan::Plan;
 use super::progress::Progress;
-use super::sequencer::{Counts, Sequencer, Stamps, sequence};
+use super::reading::{Intake, read_all};
+use super::sequencer::{Counts, Sequencer};
 use crate::ingest::dead_letters::DeadLetters;
 use crate::results::Results;
 use crate::results::summary::Summary;
-
-/// A worker reads ahead of the sequencer until it holds so many bytes of lines: enough that workers
-/// can read neighbouring compressed objects side by side.
-const AHEAD_BYTES_MAX: usize = 256 << 20;
 
 /// A run that came to no results.
 #[derive(Debug, Error)]
@@ -53,7 +50,7 @@ pub struct Outcome {
     pub summary: Summary,
 }
 
-/// Runs the inputs of `plan` through the graph on the workers of `cluster`.
+/// Runs the inputs of `plan` through the graph under `rules`, on the workers of `cluster`.
 ///
 /// Rejected lines go to `dead_letters`, which process 0 has; the outcome is process 0's too, in other
 /// processes it is `None`.
@@ -62,6 +59,7 @@ pub struct Outcome {
 /// A cluster that does not form or does not agree, rejected lines that cannot be kept.
 pub fn replay(
     plan: Plan,
+    rules: Rules,
     cluster: &Cluster,
     dead_letters: Option<DeadLetters>,
     progress: &Progress,
@@ -73,7 +71,7 @@ pub fn replay(
         let letters = (worker.index() == 0)
             .then(|| dead_letters.lock().unwrap_or_else(|e| e.into_inner()).take())
             .flatten();
-        run(worker, &plan, letters, &progress)
+        run(worker, &plan, &rules, letters, &progress)
     })?;
     let mut outcome = None;
     for result in guards.join() {
@@ -86,24 +84,45 @@ pub fn replay(
     }))
 }
 
+/// The graph of a replay, on one worker.
+struct Graph {
+    samples: InputHandle<Clock, CapacityContainerBuilder<Vec<Sample>>>,
+    tracking: InputHandle<Clock, CapacityContainerBuilder<Vec<Tracking>>>,
+    probe: Handle<Clock>,
+    traces: Traces,
+}
+
+impl Intake for Graph {
+    fn advance_to(&mut self, time: Clock) {
+        self.samples.advance_to(time);
+        self.tracking.advance_to(time);
+    }
+
+    fn take(&mut self, piece: &mut Piece, clocks: &[Clock], until: Clock) {
+        let (of_races, of_pages) = piece.stamped(clocks);
+        let samples = of_races.filter(|sample| sample.clock <= until);
+        samples.for_each(|sample| self.samples.send(sample));
+        let tracking = of_pages.filter(|event| event.clock <= until);
+        tracking.for_each(|event| self.tracking.send(event));
+    }
+
+    fn compact(&mut self) {
+        let traces = &mut self.traces;
+        self.probe.with_frontier(|frontier| traces.compact(frontier, frontier));
+    }
+}
+
 /// One worker's part.
 fn run(
     worker: &mut Worker,
     plan: &Arc<Plan>,
+    rules: &Rules,
     dead_letters: Option<DeadLetters>,
     progress: &Progress,
 ) -> Result<Option<Outcome>, ReplayError> {
-    let sequencer = Sequencer::new(Arc::clone(plan), worker.peers(), dead_letters);
-    let sequencer = Rc::new(RefCell::new(sequencer));
-    let (stamps, mut reports) = (Stamps::default(), InputHandle::<u64, _>::new());
-    let told_all = worker.dataflow_named("Order", |scope| {
-        let reports = reports.to_stream(scope);
-        sequence(reports, Rc::clone(&sequencer), Rc::clone(&stamps)).probe().0
-    });
-
     let (mut samples, mut tracking) = (InputHandle::new(), InputHandle::new());
     let (probe, late) = (Handle::new(), Rc::new(Cell::new(0)));
-    let mut traces = worker.dataflow_named("Graph", |scope| {
+    let traces = worker.dataflow_named("Graph", |scope| {
         let inputs = Inputs {
             samples: samples.to_stream(scope),
             tracking: tracking.to_stream(scope),
@@ -111,7 +130,7 @@ fn run(
             viewed: empty(scope),
             bans: empty(scope),
         };
-        let graph = graph(inputs, plan.rules.clone(), Mode::Replay);
+        let graph = graph(inputs, rules.clone(), Mode::Replay { until: plan.until() });
         let late = Rc::clone(&late);
         graph
             .changes
@@ -125,56 +144,9 @@ fn run(
         graph.traces
     });
 
-    let mut reports = Some(reports);
-    let mut reader: Option<Reader> = None;
-    // Pieces that were read, until the clock of their events is known.
-    let (mut ahead, mut ahead_bytes) = (VecDeque::<Piece>::new(), 0);
-    // Pieces and clocks that were handed over: fresh memory costs more than decoding into it.
-    let mut spare: Vec<(Piece, Vec<u64>)> = Vec::new();
-    loop {
-        for stamp in stamps.borrow_mut().drain(..) {
-            samples.advance_to(stamp.time);
-            tracking.advance_to(stamp.time);
-            let Some(clocks) = stamp.clocks else { continue };
-            let Some(mut piece) = ahead.pop_front() else { continue };
-            ahead_bytes -= piece.bytes;
-            let (of_races, of_pages) = piece.stamped(&clocks);
-            of_races.for_each(|sample| samples.send(sample));
-            of_pages.for_each(|event| tracking.send(event));
-            spare.push((piece, clocks));
-        }
-        probe.with_frontier(|frontier| traces.compact(frontier, frontier));
-        if told_all.done() {
-            break;
-        }
-        let Some(to_sequencer) = reports.as_mut().filter(|_| ahead_bytes < AHEAD_BYTES_MAX) else {
-            worker.step_or_park(None);
-            continue;
-        };
-        if reader.is_none() {
-            let race_seconds = plan.rules.race_seconds;
-            reader = plan.take().map(|(number, unit, input)| {
-                Reader::open(number, unit, input, race_seconds, &progress.bytes)
-            });
-        }
-        match &mut reader {
-            Some(open) => {
-                let (mut piece, times) = spare.pop().unwrap_or_default();
-                let report = open.next_piece(&mut piece, times);
-                if report.last {
-                    reader = None;
-                }
-                progress.count(piece.samples.len() + piece.tracking.len());
-                ahead_bytes += piece.bytes;
-                ahead.push_back(piece);
-                to_sequencer.send((worker.index(), report));
-                // Only a new time hands the report over to another worker.
-                to_sequencer.advance_to(to_sequencer.time() + 1);
-            }
-            None => reports = None,
-        }
-        worker.step();
-    }
+    let mut intake = Graph { samples, tracking, probe, traces };
+    let sequencer = read_all(worker, plan, dead_letters, progress, &mut intake);
+    let Graph { samples, tracking, probe, traces } = intake;
     samples.close();
     tracking.close();
     worker.step_or_park_while(None, || !probe.done());

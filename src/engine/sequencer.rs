@@ -33,6 +33,8 @@ pub(super) struct Stamp {
     pub(super) time: u64,
     /// For the piece's reader, the clock at each of its `times`.
     pub(super) clocks: Option<Vec<u64>>,
+    /// Whether nothing behind it counts any more, so that no more need be read.
+    pub(super) is_last: bool,
 }
 
 /// What the sequencer counted.
@@ -57,10 +59,12 @@ pub(super) struct Sequencer {
     /// The input that is being read, and how many of its lines came before.
     input: usize,
     lines: u64,
-    /// Reader and length of pieces whose clocks are not all known, and those clocks that are.
-    waiting: VecDeque<(usize, usize)>,
+    /// Pieces whose clocks are not all known, with their readers, and those clocks that are.
+    waiting: VecDeque<(usize, Report)>,
     clocks: Vec<u64>,
     time: u64,
+    /// Whether the clock has passed the time as of which the results are.
+    has_passed: bool,
 }
 
 impl Sequencer {
@@ -78,29 +82,28 @@ impl Sequencer {
             waiting: VecDeque::new(),
             clocks: Vec::new(),
             time: 0,
+            has_passed: false,
         }
     }
 
     /// Takes worker `from`'s report of a piece, and appends to `stamps` what has become known.
     fn take(&mut self, from: usize, report: Report, stamps: &mut Vec<Stamp>) {
         self.early.insert((report.unit, report.piece), (from, report));
-        while let Some((from, report)) = self.early.remove(&self.next) {
+        while !self.has_passed
+            && let Some((from, report)) = self.early.remove(&self.next)
+        {
             self.next = match report.last {
                 true => (report.unit + 1, 0),
                 false => (report.unit, report.piece + 1),
             };
-            self.keep(&report);
             self.clocks.reserve(report.times.len());
             for mark in &report.times {
-                if *mark == Report::BREAK {
-                    self.clock.settle(&mut self.clocks);
-                    self.clocks.push(0);
-                } else {
-                    self.counts.events += 1;
-                    self.clock.push(Report::reading(*mark), &mut self.clocks);
+                match *mark {
+                    Report::BREAK => self.clock.pass(&mut self.clocks),
+                    mark => self.clock.push(Report::reading(mark), &mut self.clocks),
                 }
             }
-            self.waiting.push_back((from, report.times.len()));
+            self.waiting.push_back((from, report));
             self.stamp(stamps);
         }
     }
@@ -111,14 +114,23 @@ impl Sequencer {
         self.stamp(stamps);
     }
 
-    /// Counts and keeps the report's rejected lines.
-    fn keep(&mut self, report: &Report) {
+    /// Counts the report's lines up to the time as of which the results are, and keeps those that were rejected.
+    fn keep(&mut self, report: &Report, clocks: &[u64]) {
         let Some(unit) = self.plan.units.get(report.unit) else { return };
         if unit.input != self.input {
             (self.input, self.lines) = (unit.input, 0);
         }
         let file = self.plan.inputs.get(unit.input).map(Input::name);
-        for reject in &report.rejects {
+        let mut rejects = report.rejects.iter();
+        for (mark, clock) in report.times.iter().zip(clocks) {
+            if *clock > self.plan.until() {
+                break;
+            }
+            let reject = Report::is_rejected(*mark).then(|| rejects.next()).flatten();
+            let Some(reject) = reject else {
+                self.counts.events += 1;
+                continue;
+            };
             match reject.damage {
                 true => self.counts.damaged += 1,
                 false => self.counts.rejected += 1,
@@ -131,17 +143,20 @@ impl Sequencer {
     }
 
     fn stamp(&mut self, stamps: &mut Vec<Stamp>) {
-        while let Some((from, length)) = self.waiting.front().copied()
-            && length <= self.clocks.len()
+        while !self.has_passed
+            && let Some((from, report)) =
+                self.waiting.pop_front_if(|(_, report)| report.times.len() <= self.clocks.len())
         {
-            self.waiting.pop_front();
-            let later = self.clocks.split_off(length);
+            let later = self.clocks.split_off(report.times.len());
             let clocks = mem::replace(&mut self.clocks, later);
+            self.keep(&report, &clocks);
             let end = clocks.iter().max().copied().unwrap_or(0);
             self.time = end.max(self.time + 1);
+            self.has_passed = end > self.plan.until();
+            let (time, is_last) = (self.time, self.has_passed);
             let others = (0..self.peers).filter(|to| *to != from);
-            stamps.extend(others.map(|to| Stamp { to, time: self.time, clocks: None }));
-            stamps.push(Stamp { to: from, time: self.time, clocks: Some(clocks) });
+            stamps.extend(others.map(|to| Stamp { to, time, clocks: None, is_last }));
+            stamps.push(Stamp { to: from, time, clocks: Some(clocks), is_last });
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Where reading begins.
 
 use std::str::FromStr;
-use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::time;
 
 /// How much this machine's clock may err: AWS takes no call whose signature is further off.
 const SKEW_MS: u64 = 300_000;
@@ -46,16 +47,12 @@ impl FromStr for Start {
     type Err = StartError;
 
     fn from_str(text: &str) -> Result<Self, StartError> {
-        let time = || {
-            let time = humantime::parse_rfc3339(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
-            u64::try_from(time.as_millis()).ok()
-        };
         match text {
             "trim-horizon" => Ok(Self::TrimHorizon),
             "latest" => Ok(Self::Latest),
             _ => {
-                let ms = text.parse().ok().or_else(time);
-                ms.map(Self::At).ok_or_else(|| StartError(text.to_owned()))
+                let ms = time::parse_ms(text).map(Self::At);
+                ms.ok_or_else(|| StartError(text.to_owned()))
             }
         }
     }

@@ -16,7 +16,11 @@ use std::path::{Path, PathBuf};
 
 pub use overview::Overview;
 use thiserror::Error;
-use velodrome_dataflows::{BestFinal, ClassId, RaceId, RacerId, Record, RideResult, ViewCount};
+use velodrome_dataflows::{
+    BestFinal, ClassId, RaceId, RacerId, Record, RideResult, Rules, ViewCount,
+};
+
+use crate::rules;
 
 /// File of the race results: one JSON object a ride.
 pub const RIDES: &str = "results.jsonl";
@@ -24,6 +28,8 @@ pub const RIDES: &str = "results.jsonl";
 pub const LEADERBOARD: &str = "leaderboard.json";
 /// File of the view counts by project.
 pub const VIEWS: &str = "views.json";
+/// File of the rules in their canonical form: its SHA-256 is their identity.
+pub const RULES: &str = "rules.json";
 /// Directory of the history objects.
 pub const HISTORY: &str = "history";
 
@@ -63,16 +69,26 @@ impl Results {
         curves.map(|(_, curve)| curve.outputs().count() as u64).sum()
     }
 
-    /// Writes all result files into `out`, history objects on up to `threads` threads.
+    /// Writes all result files into `out`, with the rules that they follow from; history objects on up to
+    /// `threads` threads.
     ///
     /// # Errors
     /// The first file that could not be written.
-    pub fn write(&self, out: &Path, threads: usize) -> Result<(), WriteError> {
+    pub fn write(&self, out: &Path, rules: &Rules, threads: usize) -> Result<(), WriteError> {
+        write_rules(&out.join(RULES), rules)?;
         history::write(&out.join(HISTORY), &self.records, threads)?;
         tables::write_rides(&out.join(RIDES), &self.rides)?;
         tables::write_leaderboard(&out.join(LEADERBOARD), &self.leaderboard)?;
         tables::write_views(&out.join(VIEWS), &self.views)
     }
+}
+
+/// Writes rules in their canonical form at `path`.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write_rules(path: &Path, rules: &Rules) -> Result<(), WriteError> {
+    fs::write(path, rules::canonical(rules)).map_err(|e| WriteError::new(path, e))
 }
 
 /// Makes the result directory `out` and empties it of what an earlier run wrote there, so that no

@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use velodrome_dataflows::Clock;
 
 use super::WriteError;
 use crate::memory::peak_resident_bytes;
@@ -14,9 +15,13 @@ use crate::memory::peak_resident_bytes;
 pub const SUMMARY: &str = "summary.json";
 
 /// What a run took in, what came of it, and what it cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
+    /// The identity of the rules: the SHA-256 of `rules.json`.
+    pub rules_id: String,
+    /// The time of the event clock as of which the results are, in ms since the epoch; none at the end of all events.
+    pub as_of: Option<Clock>,
     /// Events taken.
     pub events: u64,
     /// Lines rejected.

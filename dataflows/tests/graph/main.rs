@@ -66,7 +66,8 @@ fn a_ride_is_told_of_at_the_second_when_it_is_over() {
         let mut input = InputHandle::new();
         worker.dataflow(|scope| {
             let samples = output(input.to_stream(scope), RULES.into());
-            rides(samples, empty(scope), empty(scope), RULES, Mode::Replay).capture_into(changes);
+            rides(samples, empty(scope), empty(scope), RULES, Mode::Replay { until: u64::MAX })
+                .capture_into(changes);
         });
         input.advance_to(1_600);
         input.send(sample(1_500, 4));

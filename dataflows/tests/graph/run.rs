@@ -49,7 +49,7 @@ fn one(worker: &mut Worker, ticks: &[Tick]) -> Expected {
             viewed: empty(scope),
             bans: empty(scope),
         };
-        let graph = graph(inputs, RULES, Mode::Replay);
+        let graph = graph(inputs, RULES, Mode::Replay { until: u64::MAX });
         let late = Rc::clone(&late);
         let changes = graph.changes.inspect(move |change| match change {
             Change::Late(count) => late.set(late.get() + count),
