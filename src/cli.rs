@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use velodrome::commands::{batch, demo, key, replay, serve, simulate, token, transform, verify};
+use velodrome::commands::{
+    batch, compare, demo, key, replay, serve, simulate, token, transform, verify,
+};
 
 /// Race telemetry and view events to live leaderboards, all-time records and counters.
 #[derive(Debug, Parser)]
@@ -21,6 +23,7 @@ enum Command {
     Token(token::Args),
     Replay(replay::Args),
     Batch(batch::Args),
+    Compare(compare::Args),
     Verify(verify::Args),
     Simulate(simulate::Args),
     Transform(transform::Args),
@@ -35,6 +38,7 @@ impl Cli {
             Command::Token(args) => token::run(args),
             Command::Replay(args) => replay::run(args),
             Command::Batch(args) => batch::run(args),
+            Command::Compare(args) => compare::run(args),
             Command::Verify(args) => verify::run(args),
             Command::Simulate(args) => simulate::run(args),
             Command::Transform(args) => transform::run(args),

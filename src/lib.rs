@@ -7,6 +7,7 @@ pub mod bans;
 pub mod batch;
 pub mod checkpoint;
 pub mod commands;
+pub mod compare;
 pub mod dead_letters;
 pub mod engine;
 pub mod feeds;

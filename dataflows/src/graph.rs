@@ -92,7 +92,7 @@ pub fn graph(inputs: Inputs<'_>, rules: Rules, mode: Mode) -> Graph<'_> {
 }
 
 /// Nothing of a stream but how far its time is.
-fn ended<'scope, D: 'static>(
+pub(crate) fn ended<'scope, D: 'static>(
     stream: Stream<'scope, Clock, Vec<D>>,
 ) -> Stream<'scope, Clock, Vec<()>> {
     stream.unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "Ended", |_, _| {

@@ -65,35 +65,42 @@ pub fn output<'scope>(
     samples: Stream<'scope, Clock, Vec<Sample>>,
     scoring: Scoring,
 ) -> Stream<'scope, Clock, Vec<Scored>> {
-    let score = move |sample: Sample| {
-        let output = scoring.score(&sample)?;
-        Some(Scored {
-            clock: sample.clock,
-            race: sample.race,
-            device_ms: sample.device_ms,
-            output,
-            name: sample.name,
-            racer: sample.racer,
-            class: sample.class,
-            second: sample.second,
-            is_final: sample.is_final,
-        })
-    };
     let route = Exchange::new(|sample: &Sample| worker_hash(sample.class, sample.racer));
     samples.unary(route, "Output", move |_, _| {
         move |input, output| {
             input.for_each(|capability, samples| {
                 // The vector's memory is used again: nothing is moved to another place.
-                let mut scored = mem::take(samples).into_iter().filter_map(&score).collect();
+                let mut scored =
+                    mem::take(samples).into_iter().filter_map(|s| scored(&scoring, s)).collect();
                 output.session(&capability).give_container(&mut scored);
             });
         }
     })
 }
 
-/// The hash by which a racer's worker in a class is found: Fibonacci hashing (Knuth, TAOCP 6.4), of
-/// which the upper half is the well-mixed one.
+/// A sample with its output, where it counts.
+#[inline]
+pub(crate) fn scored(scoring: &Scoring, sample: Sample) -> Option<Scored> {
+    let output = scoring.score(&sample)?;
+    Some(Scored {
+        clock: sample.clock,
+        race: sample.race,
+        device_ms: sample.device_ms,
+        output,
+        name: sample.name,
+        racer: sample.racer,
+        class: sample.class,
+        second: sample.second,
+        is_final: sample.is_final,
+    })
+}
+
+/// The factor of Fibonacci hashing (Knuth, TAOCP 6.4): 2^64 divided by the golden ratio.
+pub(crate) const FIBONACCI: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The hash by which a racer's worker in a class is found: Fibonacci hashing, of which the upper half
+/// is the well-mixed one.
 pub(crate) fn worker_hash(class: ClassId, racer: RacerId) -> u64 {
     let key = u64::from(racer) << 16 | u64::from(class);
-    key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
+    key.wrapping_mul(FIBONACCI) >> 32
 }

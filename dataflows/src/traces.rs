@@ -28,7 +28,7 @@ impl Traces {
     }
 }
 
-fn compact<Tr: TraceReader<Time = Clock>>(
+pub(crate) fn compact<Tr: TraceReader<Time = Clock>>(
     trace: &mut Tr,
     read: AntichainRef<'_, Clock>,
     arranged: AntichainRef<'_, Clock>,

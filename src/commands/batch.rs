@@ -25,10 +25,12 @@ pub struct Args {
 /// An input, rules file or result directory that cannot be used.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let runtime = Runtime::new().context("cannot start threads")?;
-    let (inputs, rules) = args.job.load(runtime.handle(), |name, _| {
+    let rules = args.job.rules()?;
+    let source = args.job.source;
+    let inputs = source.inputs(runtime.handle(), |name, _| {
         bail!("'{name}' is a stream, which a batch does not read; replay it")
     })?;
-    let (out, as_of) = (&args.job.out, args.job.as_of);
+    let (out, as_of) = (&source.out, source.as_of);
     let mut letters = super::prepare(out, &inputs)?;
 
     let start = Instant::now();

@@ -4,6 +4,7 @@
 //! a usage or input that could not be worked with, and ends the process with 2.
 
 pub mod batch;
+pub mod compare;
 pub mod demo;
 pub mod key;
 pub mod replay;
@@ -15,6 +16,7 @@ pub mod transform;
 pub mod verify;
 
 use std::fmt::Display;
+use std::fs;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -30,7 +32,7 @@ use crate::ingest::inputs::{self, Input, Origin};
 use crate::kinesis::StreamName;
 use crate::remote::Remote;
 use crate::results::{self, WriteError};
-use crate::rules;
+use crate::rules::{self, RulesError};
 use crate::time;
 
 /// Where AWS' services are asked.
@@ -47,19 +49,16 @@ struct Endpoint {
     url: Option<String>,
 }
 
-/// What a run takes from and to, and under which rules.
+/// What a run takes from and to, and as of when.
 #[derive(Debug, clap::Args)]
-struct Job {
-    /// Files or directories of JSON lines, plain or gzip, s3://bucket/prefix, or, for a replay,
+struct Source {
+    /// Files or directories of JSON lines, plain or gzip, s3://bucket/prefix, or, but for a batch,
     /// kinesis:stream, in this order; '-' is standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Directory to write the results into; those of an earlier run are replaced
     #[arg(long, env = "VELODROME_OUT", value_name = "DIR")]
     out: PathBuf,
-    /// TOML file of rules other than Alleycat's
-    #[arg(long, env = "VELODROME_RULES", value_name = "FILE")]
-    rules: Option<PathBuf>,
     /// Results as they stood at this time of the event clock: as 2026-01-31T18:00:00Z, or in ms since the epoch
     #[arg(long, env = "VELODROME_AS_OF", value_name = "TIME", value_parser = time)]
     as_of: Option<Clock>,
@@ -67,15 +66,13 @@ struct Job {
     endpoint: Endpoint,
 }
 
-impl Job {
-    /// The inputs in order, and the rules; what is elsewhere is read on `runtime`, and streams are found by
-    /// `stream`.
-    fn load(
+impl Source {
+    /// The inputs in order; what is elsewhere is read on `runtime`, and streams are found by `stream`.
+    fn inputs(
         &self,
         runtime: &Handle,
         stream: impl Fn(&StreamName, &Remote) -> anyhow::Result<Input>,
-    ) -> anyhow::Result<(Vec<Input>, Rules)> {
-        let rules = self.rules.as_deref().map(rules::load).transpose()?.unwrap_or_default();
+    ) -> anyhow::Result<Vec<Input>> {
         let remote = Remote::new(self.endpoint.url.clone(), runtime.clone());
         let mut inputs = Vec::new();
         let are_files = |one: &PathBuf, next: &PathBuf| named(one).or(named(next)).is_none();
@@ -85,7 +82,23 @@ impl Job {
                 None => inputs.extend(inputs::list(paths, &remote)?),
             }
         }
-        Ok((inputs, rules))
+        Ok(inputs)
+    }
+}
+
+/// A run from a source to results under one set of rules.
+#[derive(Debug, clap::Args)]
+struct Job {
+    #[command(flatten)]
+    source: Source,
+    /// TOML file of rules other than Alleycat's
+    #[arg(long, env = "VELODROME_RULES", value_name = "FILE")]
+    rules: Option<PathBuf>,
+}
+
+impl Job {
+    fn rules(&self) -> Result<Rules, RulesError> {
+        self.rules.as_deref().map(rules::load).transpose().map(Option::unwrap_or_default)
     }
 }
 
@@ -129,6 +142,25 @@ fn named(path: &Path) -> Option<&str> {
 /// Readies `out` for the results of `inputs`, before any work: what an earlier run left there goes,
 /// and the file of rejected lines is begun.
 fn prepare(out: &Path, inputs: &[Input]) -> anyhow::Result<DeadLetters> {
+    ensure_apart(out, inputs)?;
+    results::prepare(out)?;
+    begin_letters(out)
+}
+
+/// The same for changes, which replace those of an earlier run file by file.
+fn prepare_changes(out: &Path, inputs: &[Input]) -> anyhow::Result<DeadLetters> {
+    ensure_apart(out, inputs)?;
+    fs::create_dir_all(out).map_err(|e| WriteError::new(out, e))?;
+    begin_letters(out)
+}
+
+fn begin_letters(out: &Path) -> anyhow::Result<DeadLetters> {
+    let rejected = out.join(REJECTED);
+    Ok(DeadLetters::create(&rejected).map_err(|e| WriteError::new(&rejected, e))?)
+}
+
+/// That no input lies in `out`.
+fn ensure_apart(out: &Path, inputs: &[Input]) -> anyhow::Result<()> {
     let own = |path: &Path| {
         path.canonicalize().with_context(|| format!("cannot read '{}'", path.display()))
     };
@@ -143,9 +175,7 @@ fn prepare(out: &Path, inputs: &[Input]) -> anyhow::Result<DeadLetters> {
             );
         }
     }
-    results::prepare(out)?;
-    let rejected = out.join(REJECTED);
-    Ok(DeadLetters::create(&rejected).map_err(|e| WriteError::new(&rejected, e))?)
+    Ok(())
 }
 
 /// Prints what a run came to; that nobody reads it is no failure of the run.

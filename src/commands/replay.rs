@@ -29,14 +29,15 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let runtime = Runtime::new().context("cannot start threads")?;
-    let (inputs, rules) =
-        args.job.load(runtime.handle(), |name, remote| Ok(kinesis::input(name, remote)?))?;
-    let out = &args.job.out;
+    let rules = args.job.rules()?;
+    let source = args.job.source;
+    let inputs =
+        source.inputs(runtime.handle(), |name, remote| Ok(kinesis::input(name, remote)?))?;
+    let (out, as_of) = (&source.out, source.as_of);
     let cluster = args.work.cluster()?;
     let dead_letters = (cluster.process == 0).then(|| super::prepare(out, &inputs));
 
     let progress = Progress::start(&inputs);
-    let as_of = args.job.as_of;
     let plan = Plan::new(inputs, &[&rules], as_of, cluster.process, cluster.processes());
     let outcome = replay(plan, rules.clone(), &cluster, dead_letters.transpose()?, &progress)?;
     progress.finish();

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
+use timely::ExchangeData;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::InputHandle;
 use timely::dataflow::channels::pact::Exchange;
@@ -72,37 +73,52 @@ impl Gathered {
     }
 }
 
+/// Where rows go in.
+pub(super) type Rows<R> = InputHandle<u64, CapacityContainerBuilder<Vec<R>>>;
+
 /// The sink's output is its frontier alone.
 type NoOutput = CapacityContainerBuilder<Vec<()>>;
 
 /// Sends all that `traces` hold to worker 0, where it is returned; elsewhere the answer is empty.
 pub(super) fn gather(worker: &mut Worker, traces: Traces, late: u64, plan: u64) -> Gathered {
-    let gathered = Rc::new(RefCell::new(Gathered::default()));
+    let send_all = |rows: &mut Rows<Row>| {
+        rows.send(Row::Plan(plan));
+        rows.send(Row::Late(late));
+        send(traces, rows);
+    };
+    let mut gathered = to_first(worker, send_all, Gathered::take);
+    gathered.sort();
+    gathered
+}
+
+/// Sends rows of all workers to worker 0, where `take` gathers them in what is returned; elsewhere that is empty.
+pub(super) fn to_first<R: ExchangeData + Clone, G: Default + 'static>(
+    worker: &mut Worker,
+    send: impl FnOnce(&mut Rows<R>),
+    take: impl Fn(&mut G, R) + 'static,
+) -> G {
+    let gathered = Rc::new(RefCell::new(G::default()));
     let sink = Rc::clone(&gathered);
     let mut rows = InputHandle::<u64, _>::new();
     let probe = worker.dataflow_named("Gather", |scope| {
         let stream = rows.to_stream(scope);
         let sink =
-            stream.unary::<NoOutput, _, _, _>(Exchange::new(|_: &Row| 0), "Gather", move |_, _| {
+            stream.unary::<NoOutput, _, _, _>(Exchange::new(|_: &R| 0), "Gather", move |_, _| {
                 move |input, _| {
-                    input.for_each(|_, rows: &mut Vec<Row>| {
-                        rows.drain(..).for_each(|row| sink.borrow_mut().take(row));
+                    input.for_each(|_, rows: &mut Vec<R>| {
+                        rows.drain(..).for_each(|row| take(&mut sink.borrow_mut(), row));
                     });
                 }
             });
         sink.probe().0
     });
-    rows.send(Row::Plan(plan));
-    rows.send(Row::Late(late));
-    send(traces, &mut rows);
+    send(&mut rows);
     rows.close();
     worker.step_or_park_while(None, || !probe.done());
-    let mut gathered = gathered.take();
-    gathered.sort();
-    gathered
+    gathered.take()
 }
 
-fn send(mut traces: Traces, rows: &mut InputHandle<u64, CapacityContainerBuilder<Vec<Row>>>) {
+fn send(mut traces: Traces, rows: &mut Rows<Row>) {
     let end = u64::MAX;
     read(&mut traces.records, end, None, |(class, racer), (), record| {
         rows.send(Row::Record(*class, *racer, record));

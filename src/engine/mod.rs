@@ -2,6 +2,7 @@
 
 mod clock;
 mod cluster;
+mod compare;
 mod gather;
 mod junction;
 mod live;
@@ -18,6 +19,7 @@ mod sinks;
 mod worker;
 
 pub use cluster::{Cluster, ClusterError};
+pub use compare::{Compared, compare};
 pub use junction::{Junction, Tee};
 pub use live::{Closing, Feeder, Live};
 pub use plan::Plan;

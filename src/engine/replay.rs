@@ -161,8 +161,7 @@ fn conclude(gathered: Gathered, sequencer: &mut Sequencer) -> Result<Outcome, Re
     if !gathered.agreed() {
         return Err(ReplayError::Disagreement);
     }
-    let kept = sequencer.dead_letters.take().map_or(Ok(()), DeadLetters::finish);
-    kept.map_err(ReplayError::DeadLetters)?;
+    sequencer.finish_letters().map_err(ReplayError::DeadLetters)?;
     let Counts { events, rejected, damaged } = sequencer.counts;
     let summary = Summary {
         events,

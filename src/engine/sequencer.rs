@@ -7,6 +7,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
+use std::io;
 use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -51,7 +52,7 @@ pub(super) struct Sequencer {
     peers: usize,
     pub(super) counts: Counts,
     /// Where rejected lines are kept; on worker 0 only.
-    pub(super) dead_letters: Option<DeadLetters>,
+    dead_letters: Option<DeadLetters>,
     clock: EventClock,
     /// The unit and piece that comes next, and reports that came before their turn.
     next: (usize, usize),
@@ -112,6 +113,14 @@ impl Sequencer {
     fn finish(&mut self, stamps: &mut Vec<Stamp>) {
         self.clock.settle(&mut self.clocks);
         self.stamp(stamps);
+    }
+
+    /// Ends the dead letters, where they are kept.
+    ///
+    /// # Errors
+    /// The first that could not be kept.
+    pub(super) fn finish_letters(&mut self) -> io::Result<()> {
+        self.dead_letters.take().map_or(Ok(()), DeadLetters::finish)
     }
 
     /// Counts the report's lines up to the time as of which the results are, and keeps those that were rejected.

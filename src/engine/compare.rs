@@ -1,0 +1,201 @@
+//! The comparison: one pass over the inputs under two sets of rules, and what differs.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+use serde::{Deserialize, Serialize};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::InputHandle;
+use timely::dataflow::operators::Inspect;
+use timely::dataflow::operators::probe::{Handle, Probe};
+use timely::worker::Worker;
+use velodrome_dataflows::{
+    Census, Change, ClassId, Clock, Rules, Sample, Side, census, difference, sides,
+};
+
+use super::cluster::{Cluster, start};
+use super::gather::{Rows, to_first};
+use super::piece::Piece;
+use super::plan::Plan;
+use super::progress::Progress;
+use super::reading::{Intake, read_all};
+use super::replay::ReplayError;
+use super::sequencer::Counts;
+use crate::compare::Changes;
+use crate::ingest::dead_letters::DeadLetters;
+
+/// What a comparison came to, but for the changes themselves.
+#[derive(Debug)]
+pub struct Compared {
+    /// What wrote the changes, with what it counted of them.
+    pub changes: Changes,
+    /// How much both sides hold, by class.
+    pub census: BTreeMap<ClassId, Census>,
+    /// Events taken.
+    pub events: u64,
+    /// Lines rejected.
+    pub rejected: u64,
+    /// Inputs whose end was lost to damage.
+    pub damaged: u64,
+    /// Events that were late under the old rules, and under the new ones.
+    pub late: [u64; 2],
+}
+
+/// Runs the inputs of `plan` through the graph under the old rules and the new ones at once, on the workers of
+/// `cluster`, and tells `changes` what differs.
+///
+/// Rejected lines go to `outputs`' dead letters, which process 0 has with the changes; the outcome is process 0's
+/// too, in other processes it is `None`.
+///
+/// # Errors
+/// A cluster that does not form or does not agree, rejected lines that cannot be kept.
+pub fn compare(
+    plan: Plan,
+    rules: [Rules; 2],
+    cluster: &Cluster,
+    outputs: Option<(DeadLetters, Changes)>,
+    progress: &Progress,
+) -> Result<Option<Compared>, ReplayError> {
+    let plan = Arc::new(plan);
+    let outputs = Mutex::new(outputs);
+    let progress = progress.clone();
+    let guards = start(cluster, move |worker| {
+        let outputs = (worker.index() == 0)
+            .then(|| outputs.lock().unwrap_or_else(|e| e.into_inner()).take())
+            .flatten();
+        run(worker, &plan, &rules, outputs, &progress)
+    })?;
+    let mut outcome = None;
+    for result in guards.join() {
+        outcome = outcome.or(result.map_err(|_| ReplayError::Lost)??);
+    }
+    Ok(outcome)
+}
+
+/// The graphs of both sides, on one worker.
+struct Graphs {
+    samples: InputHandle<Clock, CapacityContainerBuilder<Vec<Sample>>>,
+    probe: Handle<Clock>,
+    sides: [Side; 2],
+}
+
+impl Intake for Graphs {
+    fn advance_to(&mut self, time: Clock) {
+        self.samples.advance_to(time);
+    }
+
+    /// Views do not depend on rules: what is of pages is left out.
+    fn take(&mut self, piece: &mut Piece, clocks: &[Clock], until: Clock) {
+        let (of_races, of_pages) = piece.stamped(clocks);
+        drop(of_pages);
+        let samples = of_races.filter(|sample| sample.clock <= until);
+        samples.for_each(|sample| self.samples.send(sample));
+    }
+
+    fn compact(&mut self) {
+        let sides = &mut self.sides;
+        self.probe.with_frontier(|frontier| {
+            sides.iter_mut().for_each(|side| side.compact(frontier));
+        });
+    }
+}
+
+/// One worker's part.
+fn run(
+    worker: &mut Worker,
+    plan: &Arc<Plan>,
+    rules: &[Rules; 2],
+    outputs: Option<(DeadLetters, Changes)>,
+    progress: &Progress,
+) -> Result<Option<Compared>, ReplayError> {
+    let (dead_letters, changes) = outputs.unzip();
+    let (mut samples, probe) = (InputHandle::new(), Handle::new());
+    let late = [(); 2].map(|()| Rc::new(Cell::new(0)));
+    let sides = worker.dataflow_named("Graphs", |scope| {
+        let graphs = sides(samples.to_stream(scope), rules.clone(), plan.until());
+        let mut counts = late.iter();
+        graphs.map(|graph| {
+            let late = counts.next().map(Rc::clone).unwrap_or_default();
+            graph
+                .changes
+                .inspect(move |change| {
+                    if let Change::Late(count) = change {
+                        late.set(late.get() + count);
+                    }
+                })
+                .probe_with(&probe);
+            graph.arranged.probe_with(&probe);
+            graph.side
+        })
+    });
+
+    let mut intake = Graphs { samples, probe, sides };
+    let sequencer = read_all(worker, plan, dead_letters, progress, &mut intake);
+    let Graphs { samples, probe, mut sides } = intake;
+    samples.close();
+    worker.step_or_park_while(None, || !probe.done());
+
+    let share = Share {
+        plan: plan.fingerprint(),
+        late: late.map(|late| late.get()),
+        census: census(&mut sides),
+    };
+    let changes = tell(worker, sides, changes);
+    let all = to_first(worker, |rows: &mut Rows<Share>| rows.send(share), All::take);
+    // On worker 0 alone.
+    let Some(changes) = changes else { return Ok(None) };
+    if all.plans.iter().any(|plan| Some(plan) != all.plans.first()) {
+        return Err(ReplayError::Disagreement);
+    }
+    let mut sequencer = sequencer.borrow_mut();
+    sequencer.finish_letters().map_err(ReplayError::DeadLetters)?;
+    let Counts { events, rejected, damaged } = sequencer.counts;
+    Ok(Some(Compared { changes, census: all.census, events, rejected, damaged, late: all.late }))
+}
+
+/// Tells what differs between the sides to `changes`, which worker 0 has.
+fn tell(worker: &mut Worker, sides: [Side; 2], changes: Option<Changes>) -> Option<Changes> {
+    let changes = Rc::new(RefCell::new(changes));
+    let sink = Rc::clone(&changes);
+    let probe = worker.dataflow_named("Differences", |scope| {
+        difference(scope, sides)
+            .inspect(move |difference| {
+                if let Some(changes) = sink.borrow_mut().as_mut() {
+                    changes.take(difference);
+                }
+            })
+            .probe()
+            .0
+    });
+    worker.step_or_park_while(None, || !probe.done());
+    changes.take()
+}
+
+/// One worker's share of what is counted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Share {
+    /// The fingerprint of the plan that the worker followed.
+    plan: u64,
+    late: [u64; 2],
+    census: BTreeMap<ClassId, Census>,
+}
+
+/// The shares of all workers.
+#[derive(Default)]
+struct All {
+    plans: Vec<u64>,
+    late: [u64; 2],
+    census: BTreeMap<ClassId, Census>,
+}
+
+impl All {
+    fn take(&mut self, share: Share) {
+        self.plans.push(share.plan);
+        self.late.iter_mut().zip(share.late).for_each(|(sum, late)| *sum += late);
+        for (class, census) in share.census {
+            self.census.entry(class).or_default().add(census);
+        }
+    }
+}
