@@ -1,4 +1,4 @@
-//! `velodrome verify`: whether two result directories hold the same results.
+//! `velodrome verify`: whether two result directories hold the same results, or differ as told.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,6 +15,9 @@ pub struct Args {
     /// The directory to hold against it
     #[arg(value_name = "DIR_B")]
     right: PathBuf,
+    /// A directory that `compare` wrote: checks that it tells exactly how DIR_B differs from DIR_A
+    #[arg(long, value_name = "DIR")]
+    changes: Option<PathBuf>,
 }
 
 /// Prints what differs, file by file; the status is 1 where anything does.
@@ -22,6 +25,10 @@ pub struct Args {
 /// # Errors
 /// A directory or file that is missing or cannot be understood.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let is_equal = verify::run(&args.left, &args.right, &mut io::stdout().lock())?;
+    let out = &mut io::stdout().lock();
+    let is_equal = match &args.changes {
+        Some(changes) => verify::run_changes(&args.left, &args.right, changes, out)?,
+        None => verify::run(&args.left, &args.right, out)?,
+    };
     Ok(ExitCode::from(u8::from(!is_equal)))
 }

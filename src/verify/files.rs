@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::io::{self, BufRead, BufReader, Lines, Read};
+use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 use serde::de::DeserializeOwned;
-use velodrome_dataflows::{ClassId, RaceId, RacerId};
+use velodrome_dataflows::{ClassId, RacerId, RideKey};
 
 use super::VerifyError;
+use super::change_rows::{self, BestRow, RecordRow};
+use super::changes::Change;
 use super::rows::{Best, Count, RejectedRow, Ride, RideRow};
 use super::table::{Table, insert_once};
 use crate::results::history::class_of;
@@ -46,9 +48,7 @@ pub(super) fn history(path: &Path) -> Result<BTreeMap<(u16, RacerId), f64>, Veri
 }
 
 /// The rides of `results.jsonl` by class, race and racer.
-pub(super) fn rides(
-    path: &Path,
-) -> Result<BTreeMap<(ClassId, RaceId, RacerId), Ride>, VerifyError> {
+pub(super) fn rides(path: &Path) -> Result<BTreeMap<RideKey, Ride>, VerifyError> {
     let mut rides = BTreeMap::new();
     each_line(path, |row: RideRow| {
         insert_once(&mut rides, (row.class_id, row.race_id, row.racer_id), row.into_ride())
@@ -84,6 +84,82 @@ pub(super) fn rejected(path: &Path) -> Result<BTreeMap<(String, u64, usize), Str
         Ok(())
     })?;
     Ok(lines)
+}
+
+/// The changed rows of the leaderboards by class, such as "class-1", and racer.
+pub(super) fn leaderboard_changes(
+    path: &Path,
+) -> Result<BTreeMap<(String, RacerId), Change<Best>>, VerifyError> {
+    let classes: Table<String, Table<RacerId, BestRow>> = object(path)?;
+    let rows = classes.0.into_iter().flat_map(|(class, Table(racers))| {
+        racers.into_iter().map(move |(racer, row)| ((class.clone(), racer), row.into_change()))
+    });
+    Ok(rows.collect())
+}
+
+/// The changed rides by class, race and racer.
+pub(super) fn ride_changes(path: &Path) -> Result<BTreeMap<RideKey, Change<Ride>>, VerifyError> {
+    let mut rides = BTreeMap::new();
+    each_line(path, |row: change_rows::RideRow| {
+        insert_once(&mut rides, (row.class_id, row.race_id, row.racer_id), row.into_change())
+    })?;
+    Ok(rides)
+}
+
+/// The changed records of a file, read class by class: classes must come in order.
+pub(super) struct RecordChanges {
+    path: PathBuf,
+    lines: Lines<BufReader<File>>,
+    number: u64,
+    /// The first row of the class that comes next.
+    next: Option<RecordRow>,
+}
+
+impl RecordChanges {
+    pub(super) fn open(path: &Path) -> Result<Self, VerifyError> {
+        let lines = BufReader::new(open(path)?).lines();
+        let mut rows = Self { path: path.to_owned(), lines, number: 0, next: None };
+        rows.next = rows.read()?;
+        Ok(rows)
+    }
+
+    /// The class that comes next.
+    pub(super) fn class(&self) -> Option<ClassId> {
+        self.next.as_ref().map(|row| row.class_id)
+    }
+
+    /// The rows of `class`, where it is next, by second and racer.
+    pub(super) fn take(
+        &mut self,
+        class: ClassId,
+    ) -> Result<BTreeMap<(u16, RacerId), Change<f64>>, VerifyError> {
+        let mut rows = BTreeMap::new();
+        while let Some(row) = self.next.take_if(|row| row.class_id == class) {
+            let inserted = insert_once(&mut rows, (row.second, row.racer_id), row.into_change());
+            inserted.map_err(|e| self.refused(e))?;
+            self.next = self.read()?;
+            if self.class().is_some_and(|next| next < class) {
+                return Err(self.refused("its class comes before that of the line above"));
+            }
+        }
+        Ok(rows)
+    }
+
+    fn read(&mut self) -> Result<Option<RecordRow>, VerifyError> {
+        let Some(line) = self.lines.next() else { return Ok(None) };
+        self.number += 1;
+        let line = line.map_err(|e| VerifyError::Read(self.path.clone(), e))?;
+        serde_json::from_str(&line).map(Some).map_err(|e| self.refused(e))
+    }
+
+    fn refused(&self, reason: impl ToString) -> VerifyError {
+        parse(&self.path, format!("line {}: {}", self.number, reason.to_string()))
+    }
+}
+
+/// A file as it is written.
+pub(super) fn text(path: &Path) -> Result<String, VerifyError> {
+    fs::read_to_string(path).map_err(|e| VerifyError::Read(path.to_owned(), e))
 }
 
 fn object<T: DeserializeOwned>(path: &Path) -> Result<T, VerifyError> {

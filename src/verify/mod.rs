@@ -1,8 +1,10 @@
-//! Verifying: whether two result directories hold the same results.
+//! Verifying: whether two result directories hold the same results, or differ as a comparison tells.
 //!
 //! Numbers are compared as doubles and rows by what they are about, so neither the order of rows
 //! nor the form of a number makes a difference. At most one class of each side is in memory.
 
+mod change_rows;
+mod changes;
 mod files;
 mod report;
 mod rows;
@@ -15,7 +17,9 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::ingest::dead_letters::REJECTED;
-use crate::results::{HISTORY, LEADERBOARD, RIDES, VIEWS, history};
+use crate::results::{HISTORY, LEADERBOARD, RIDES, RULES, VIEWS, history};
+
+pub use changes::run_changes;
 
 use report::Report;
 
@@ -56,7 +60,19 @@ pub fn run(left: &Path, right: &Path, out: &mut dyn Write) -> Result<bool, Verif
 
     let (a, b) = both(left, right, REJECTED, files::rejected)?;
     report.file(REJECTED, &a, &b, |(file, line, _)| format!("{file:?} line {line}"))?;
+    tell_rules(left, right, &mut report)?;
     Ok(report.is_equal())
+}
+
+/// Tells where the results were made under different rules, which is no difference of theirs.
+fn tell_rules(left: &Path, right: &Path, report: &mut Report<'_>) -> Result<(), VerifyError> {
+    let (left, right) = both(left, right, RULES, files::text)?;
+    if left != right {
+        report.line(format_args!(
+            "{RULES}: made under different rules: left {left}, right {right}"
+        ))?;
+    }
+    Ok(())
 }
 
 fn histories(left: &Path, right: &Path, report: &mut Report<'_>) -> Result<(), VerifyError> {

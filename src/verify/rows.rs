@@ -33,11 +33,11 @@ impl RideRow {
 /// What a ride came to.
 #[derive(Debug, PartialEq)]
 pub(super) struct Ride {
-    name: Option<String>,
-    r#final: Option<f64>,
-    best: f64,
-    total: f64,
-    seconds: f64,
+    pub(super) name: Option<String>,
+    pub(super) r#final: Option<f64>,
+    pub(super) best: f64,
+    pub(super) total: f64,
+    pub(super) seconds: f64,
 }
 
 impl fmt::Display for Ride {
@@ -58,8 +58,8 @@ impl fmt::Display for Ride {
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Best {
-    output: f64,
-    race_id: f64,
+    pub(super) output: f64,
+    pub(super) race_id: f64,
 }
 
 impl fmt::Display for Best {

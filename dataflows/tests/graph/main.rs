@@ -1,7 +1,11 @@
 //! The graph against a sequential oracle, on random streams, with 1, 2 and 4 workers.
 
 #[cfg(test)]
+mod as_of;
+#[cfg(test)]
 mod bans;
+#[cfg(test)]
+mod difference;
 #[cfg(test)]
 mod live;
 #[cfg(test)]
@@ -23,21 +27,24 @@ use timely::dataflow::operators::capture::Extract;
 use timely::dataflow::operators::generic::operator::empty;
 use velodrome_dataflows::{Change, Mode, Sample, Tracking, output, rides};
 
-use oracle::oracle;
+use oracle::{Expected, oracle};
 use run::run;
 use stream::{RULES, Tick, ticks};
 
 fn check(ticks: &[Tick]) {
     let expected = oracle(ticks);
     for workers in [1, 2, 4] {
-        let actual = run(ticks, workers);
-        assert_eq!(actual.records, expected.records, "records, {workers} workers");
-        assert_eq!(actual.results, expected.results, "results, {workers} workers");
-        assert_eq!(actual.leaderboard, expected.leaderboard, "leaderboard, {workers} workers");
-        assert_eq!(actual.views, expected.views, "views, {workers} workers");
-        assert_eq!(actual.names, expected.names, "names, {workers} workers");
-        assert_eq!(actual.late, expected.late, "late samples, {workers} workers");
+        equal(&run(ticks, workers), &expected, &format!("{workers} workers"));
     }
+}
+
+fn equal(actual: &Expected, expected: &Expected, what: &str) {
+    assert_eq!(actual.records, expected.records, "records, {what}");
+    assert_eq!(actual.results, expected.results, "results, {what}");
+    assert_eq!(actual.leaderboard, expected.leaderboard, "leaderboard, {what}");
+    assert_eq!(actual.views, expected.views, "views, {what}");
+    assert_eq!(actual.names, expected.names, "names, {what}");
+    assert_eq!(actual.late, expected.late, "late samples, {what}");
 }
 
 proptest! {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use velodrome_dataflows::{Output, RETENTION_MS, Sample, Standing, Tracking};
+use velodrome_dataflows::{Output, RETENTION_MS, Rules, Sample, Standing, Tracking};
 
 use super::stream::{RULES, Tick};
 
@@ -56,15 +56,25 @@ impl Ride {
 
 /// What a replay of all ticks comes to.
 pub(crate) fn oracle(ticks: &[Tick]) -> Expected {
-    until(ticks, u64::MAX, false)
+    until(ticks, &RULES, u64::MAX, false)
+}
+
+/// What a replay comes to as of time `at`, under `rules`.
+pub(crate) fn as_of(ticks: &[Tick], rules: &Rules, at: u64) -> Expected {
+    let before = |tick: &Tick| Tick {
+        time: tick.time.min(at),
+        samples: tick.samples.iter().filter(|(_, s)| s.clock <= at).cloned().collect(),
+        tracking: tick.tracking.iter().filter(|(_, t)| t.clock <= at).cloned().collect(),
+    };
+    until(&ticks.iter().map(before).collect::<Vec<_>>(), rules, at, false)
 }
 
 /// What a service holds at time `at`.
 pub(crate) fn service(ticks: &[Tick], at: u64) -> Expected {
-    until(ticks, at, true)
+    until(ticks, &RULES, at, true)
 }
 
-fn until(ticks: &[Tick], at: u64, forgets: bool) -> Expected {
+fn until(ticks: &[Tick], rules: &Rules, at: u64, forgets: bool) -> Expected {
     let mut expected = Expected::default();
     let mut records: BTreeMap<(u16, u32, u16), f64> = BTreeMap::new();
     let mut bests: BTreeMap<(u16, u32), (f64, u64, u64)> = BTreeMap::new();
@@ -83,7 +93,11 @@ fn until(ticks: &[Tick], at: u64, forgets: bool) -> Expected {
     };
     for tick in ticks.iter().filter(|tick| tick.time <= at) {
         for (_, sample) in &tick.samples {
-            let output = ((sample.cadence + 35.0) * (sample.resistance + 65.0)) / 100.0;
+            if rules.excluded_racers.contains(&sample.racer) || sample.second > rules.race_seconds {
+                continue;
+            }
+            let resistance = sample.resistance + rules.resistance_offset;
+            let output = ((sample.cadence + 35.0) * resistance) / 100.0;
             let name = sample.name.as_ref().map(|name| (sample.device_ms, name.to_string()));
             if sample.is_final {
                 let new = (output, sample.race, sample.clock);
@@ -97,7 +111,7 @@ fn until(ticks: &[Tick], at: u64, forgets: bool) -> Expected {
             if forgets && rides.get(&key).is_some_and(|ride| ride.is_forgotten(sample.clock)) {
                 forgotten.extend(rides.remove(&key).map(|ride| (key, ride)));
             }
-            if is_late(&mut rides, sample, output, tick.time) {
+            if is_late(&mut rides, rules, sample, output, tick.time) {
                 expected.late += 1;
                 reached(sample.class, sample.racer, sample.second, output);
                 named(sample.racer, name.as_ref());
@@ -134,11 +148,12 @@ fn until(ticks: &[Tick], at: u64, forgets: bool) -> Expected {
 /// Adds the sample to its ride, or tells that it came more than an hour after it.
 fn is_late(
     rides: &mut BTreeMap<(u16, u64, u32), Ride>,
+    rules: &Rules,
     sample: &Sample,
     output: f64,
     tick: u64,
 ) -> bool {
-    let left = u64::from(RULES.race_seconds - sample.second + RULES.grace_seconds) * 1000;
+    let left = u64::from(rules.race_seconds - sample.second + rules.grace_seconds) * 1000;
     let ride = rides.entry((sample.class, sample.race, sample.racer)).or_insert(Ride {
         began: sample.clock,
         over_ms: sample.clock + left,

@@ -17,9 +17,14 @@ use super::stream::{RULES, Tick};
 
 /// What `workers` workers make of the ticks together.
 pub(crate) fn run(ticks: &[Tick], workers: usize) -> Expected {
+    run_until(ticks, u64::MAX, workers)
+}
+
+/// The same as of the time `until`.
+pub(crate) fn run_until(ticks: &[Tick], until: u64, workers: usize) -> Expected {
     let ticks = Arc::new(ticks.to_vec());
     let guards =
-        timely::execute(timely::Config::process(workers), move |worker| one(worker, &ticks));
+        timely::execute(timely::Config::process(workers), move |worker| one(worker, &ticks, until));
     let mut all = Expected::default();
     for part in guards.unwrap().join() {
         let part = part.unwrap();
@@ -37,7 +42,7 @@ pub(crate) fn run(ticks: &[Tick], workers: usize) -> Expected {
     all
 }
 
-fn one(worker: &mut Worker, ticks: &[Tick]) -> Expected {
+fn one(worker: &mut Worker, ticks: &[Tick], until: u64) -> Expected {
     let (index, peers) = (worker.index(), worker.peers());
     let (mut samples, mut tracking) = (InputHandle::new(), InputHandle::new());
     let (probe, late) = (Handle::new(), Rc::new(Cell::new(0)));
@@ -49,7 +54,7 @@ fn one(worker: &mut Worker, ticks: &[Tick]) -> Expected {
             viewed: empty(scope),
             bans: empty(scope),
         };
-        let graph = graph(inputs, RULES, Mode::Replay { until: u64::MAX });
+        let graph = graph(inputs, RULES, Mode::Replay { until });
         let late = Rc::clone(&late);
         let changes = graph.changes.inspect(move |change| match change {
             Change::Late(count) => late.set(late.get() + count),
@@ -64,8 +69,10 @@ fn one(worker: &mut Worker, ticks: &[Tick]) -> Expected {
         samples.advance_to(tick.time);
         tracking.advance_to(tick.time);
         let mine = |to: usize| to % peers == index;
-        tick.samples.iter().filter(|s| mine(s.0)).for_each(|s| samples.send(s.1.clone()));
-        tick.tracking.iter().filter(|t| mine(t.0)).for_each(|t| tracking.send(t.1.clone()));
+        let counts = tick.samples.iter().filter(|(to, s)| mine(*to) && s.clock <= until);
+        counts.for_each(|(_, sample)| samples.send(sample.clone()));
+        let counts = tick.tracking.iter().filter(|(to, t)| mine(*to) && t.clock <= until);
+        counts.for_each(|(_, event)| tracking.send(event.clone()));
         // Some ticks are left to pile up, as they do where a worker is behind.
         if tick.samples.len() % 3 != 0 {
             worker.step();

@@ -1,0 +1,86 @@
+//! The rows of the files of changes. Every number but an id is a double.
+
+use serde::Deserialize;
+use velodrome_dataflows::{ClassId, RaceId, RacerId};
+
+use super::changes::{Change, Ranked};
+use super::rows::{Best, Ride};
+
+/// One line of `changes.jsonl`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RecordRow {
+    pub(super) class_id: ClassId,
+    pub(super) second: u16,
+    pub(super) racer_id: RacerId,
+    old_output: Option<f64>,
+    new_output: Option<f64>,
+    old_rank: Option<f64>,
+    new_rank: Option<f64>,
+}
+
+impl RecordRow {
+    pub(super) fn into_change(self) -> Change<f64> {
+        Change {
+            old: self.old_output.map(|output| (output, self.old_rank)),
+            new: self.new_output.map(|output| (output, self.new_rank)),
+        }
+    }
+}
+
+/// A row of `leaderboard-changes.json`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BestRow {
+    old: Option<BestSide>,
+    new: Option<BestSide>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct BestSide {
+    output: f64,
+    race_id: f64,
+    rank: Option<f64>,
+}
+
+impl BestRow {
+    pub(super) fn into_change(self) -> Change<Best> {
+        let side = |side: BestSide| -> Ranked<Best> {
+            (Best { output: side.output, race_id: side.race_id }, side.rank)
+        };
+        Change { old: self.old.map(side), new: self.new.map(side) }
+    }
+}
+
+/// One line of `results-changes.jsonl`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RideRow {
+    pub(super) class_id: ClassId,
+    pub(super) race_id: RaceId,
+    pub(super) racer_id: RacerId,
+    old: Option<RideSide>,
+    new: Option<RideSide>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RideSide {
+    name: Option<String>,
+    r#final: Option<f64>,
+    best: f64,
+    total: f64,
+    seconds: f64,
+    rank: Option<f64>,
+}
+
+impl RideRow {
+    pub(super) fn into_change(self) -> Change<Ride> {
+        let side = |side: RideSide| -> Ranked<Ride> {
+            let RideSide { name, r#final, best, total, seconds, rank } = side;
+            (Ride { name, r#final, best, total, seconds }, rank)
+        };
+        Change { old: self.old.map(side), new: self.new.map(side) }
+    }
+}

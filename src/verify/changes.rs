@@ -1,0 +1,147 @@
+//! Whether the files of a comparison tell exactly how two result directories differ: the changes are worked out
+//! here once more, plainly, from the results.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io::Write;
+use std::path::Path;
+
+use velodrome_dataflows::{ClassId, RaceId, RacerId};
+
+use super::files;
+use super::report::Report;
+use super::{VerifyError, both};
+use crate::compare::{AGAINST, CHANGES, LEADERBOARD_CHANGES, RESULTS_CHANGES};
+use crate::results::{HISTORY, LEADERBOARD, RIDES, RULES, history};
+
+/// A row with its rank, where it has one.
+pub(super) type Ranked<T> = (T, Option<f64>);
+
+/// A row that changed: what it was, and what it is.
+#[derive(Debug, PartialEq)]
+pub(super) struct Change<T> {
+    pub(super) old: Option<Ranked<T>>,
+    pub(super) new: Option<Ranked<T>>,
+}
+
+impl<T: fmt::Display> fmt::Display for Change<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (side, row) in [("from", &self.old), (" to", &self.new)] {
+            match row {
+                Some((row, Some(rank))) => write!(f, "{side} {row} rank {rank}")?,
+                Some((row, None)) => write!(f, "{side} {row} no rank")?,
+                None => write!(f, "{side} nothing")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Checks that `changes`, which `compare` wrote, tells how the results in `new` differ from those in `old`, and
+/// tells whether it does: `left` is what follows from the results, `right` what the files say.
+///
+/// Prints to `out` as [`run`](super::run) does.
+///
+/// # Errors
+/// A directory or file that is missing or cannot be understood, an `out` that cannot be written.
+pub fn run_changes(
+    old: &Path,
+    new: &Path,
+    changes: &Path,
+    out: &mut dyn Write,
+) -> Result<bool, VerifyError> {
+    let mut report = Report::new(out);
+    for (results, file) in [(old, AGAINST), (new, RULES)] {
+        let (of_results, told) =
+            (files::text(&results.join(RULES))?, files::text(&changes.join(file))?);
+        if of_results != told {
+            report.difference(file, "the rules", &of_results, &told)?;
+        }
+    }
+    records(old, new, changes, &mut report)?;
+
+    let (before, after) = both(old, new, LEADERBOARD, files::leaderboard)?;
+    let expected = changed(before, after, |best| Some(best.output));
+    let told = files::leaderboard_changes(&changes.join(LEADERBOARD_CHANGES))?;
+    report.file(LEADERBOARD_CHANGES, &expected, &told, |(class, racer)| {
+        format!("{class} racer {racer}")
+    })?;
+
+    let (before, after) = both(old, new, RIDES, files::rides)?;
+    let expected = changed(by_race(before), by_race(after), |ride| ride.r#final);
+    let told = by_race(files::ride_changes(&changes.join(RESULTS_CHANGES))?);
+    report.file(RESULTS_CHANGES, &expected, &told, |((class, race), racer)| {
+        format!("class {class} race {race} racer {racer}")
+    })?;
+    Ok(report.is_equal())
+}
+
+/// Holds the changed records against the histories, class by class.
+fn records(
+    old: &Path,
+    new: &Path,
+    changes: &Path,
+    report: &mut Report<'_>,
+) -> Result<(), VerifyError> {
+    let (old, new) = (old.join(HISTORY), new.join(HISTORY));
+    let (in_old, in_new) = (files::classes(&old)?, files::classes(&new)?);
+    let of_class =
+        |directory: &Path, classes: &BTreeSet<ClassId>, class| match classes.contains(&class) {
+            true => files::history(&directory.join(history::name(class))),
+            false => Ok(BTreeMap::new()),
+        };
+    let mut told = files::RecordChanges::open(&changes.join(CHANGES))?;
+    let mut classes: BTreeSet<_> = in_old.union(&in_new).copied().collect();
+    while let Some(class) = classes.first().copied().into_iter().chain(told.class()).min() {
+        classes.remove(&class);
+        let (before, after) = (of_class(&old, &in_old, class)?, of_class(&new, &in_new, class)?);
+        let expected = changed(before, after, |output| Some(*output));
+        let name = format!("{CHANGES} class {class}");
+        report.file(&name, &expected, &told.take(class)?, |(second, racer)| {
+            format!("second {second} racer {racer}")
+        })?;
+    }
+    Ok(())
+}
+
+/// The rows that are not the same on both sides, or not of the same rank; keys are a board and a racer.
+fn changed<B: Ord + Clone, T: PartialEq>(
+    old: BTreeMap<(B, RacerId), T>,
+    new: BTreeMap<(B, RacerId), T>,
+    output: impl Fn(&T) -> Option<f64>,
+) -> BTreeMap<(B, RacerId), Change<T>> {
+    let mut changes: BTreeMap<_, Change<T>> = BTreeMap::new();
+    for (key, row) in ranked(old, &output) {
+        changes.insert(key, Change { old: Some(row), new: None });
+    }
+    for (key, row) in ranked(new, &output) {
+        changes.entry(key).or_insert(Change { old: None, new: None }).new = Some(row);
+    }
+    changes.retain(|_, change| change.old != change.new);
+    changes
+}
+
+/// Each row with its rank: one more than there are greater outputs on its board.
+fn ranked<B: Ord + Clone, T>(
+    rows: BTreeMap<(B, RacerId), T>,
+    output: impl Fn(&T) -> Option<f64>,
+) -> impl Iterator<Item = ((B, RacerId), Ranked<T>)> {
+    let mut boards: BTreeMap<B, Vec<f64>> = BTreeMap::new();
+    for ((board, _), row) in &rows {
+        boards.entry(board.clone()).or_default().extend(output(row));
+    }
+    boards.values_mut().for_each(|outputs| outputs.sort_unstable_by(|a, b| b.total_cmp(a)));
+    rows.into_iter().map(move |((board, racer), row)| {
+        let rank = output(&row)
+            .zip(boards.get(&board))
+            .map(|(output, outputs)| outputs.partition_point(|other| *other > output) as f64 + 1.0);
+        ((board, racer), (row, rank))
+    })
+}
+
+/// Rides by their race, which is their board.
+fn by_race<T>(
+    rides: BTreeMap<(ClassId, RaceId, RacerId), T>,
+) -> BTreeMap<((ClassId, RaceId), RacerId), T> {
+    rides.into_iter().map(|((class, race, racer), row)| (((class, race), racer), row)).collect()
+}
