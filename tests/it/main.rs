@@ -1,6 +1,8 @@
 //! Drives the built binary: a module a behaviour.
 
 // Two attributes, because clippy takes no other form for a test's.
+#[cfg(test)]
+mod as_of;
 #[cfg(feature = "aws")]
 #[cfg(test)]
 mod aws;
@@ -10,6 +12,8 @@ mod bad_lines;
 mod bans;
 #[cfg(test)]
 mod cluster;
+#[cfg(test)]
+mod compare;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
@@ -31,6 +35,8 @@ mod restarts;
 #[cfg(test)]
 mod results;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod run;
 #[cfg(test)]
 mod service;
@@ -44,5 +50,7 @@ mod stream;
 mod tokens;
 #[cfg(test)]
 mod verify;
+#[cfg(test)]
+mod verify_changes;
 #[cfg(all(test, not(feature = "aws")))]
 mod without_aws;

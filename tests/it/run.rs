@@ -125,7 +125,8 @@ impl Workplace {
 pub(crate) fn contents(out: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let directories = [out.to_owned(), out.join("history")];
-    for entry in directories.iter().flat_map(|directory| fs::read_dir(directory).unwrap()) {
+    let there = directories.iter().filter(|directory| directory.is_dir());
+    for entry in there.flat_map(|directory| fs::read_dir(directory).unwrap()) {
         let path = entry.unwrap().path();
         if path.is_file() && path.file_name().unwrap() != "summary.json" {
             files.insert(path.strip_prefix(out).unwrap().to_owned(), fs::read(&path).unwrap());

@@ -1,0 +1,217 @@
+//! What other rules change, told in one pass, against the results of two.
+
+use std::thread;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::cluster::hosts;
+use crate::rules::golden_with_devices;
+use crate::run::{Workplace, contents, sample, view};
+
+/// Compares `input` in `place` under both rules, and checks what is told against two batches.
+fn check(place: &Workplace, input: &str, more: &str, workers: &[usize]) {
+    for (out, rules) in [("old", "old.toml"), ("new", "new.toml")] {
+        let ended = place.run(&format!("batch {input} --rules {rules} --out {out} {more}"));
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+    }
+    for workers in workers {
+        let rules = "--rules new.toml --against old.toml";
+        let ended =
+            place.run(&format!("compare {input} {rules} --out w{workers} -w {workers} {more}"));
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        let verified = place.run(&format!("verify old new --changes w{workers}"));
+        assert_eq!(verified.code, 0, "{}", verified.stdout);
+    }
+    let first = contents(&place.path(&format!("w{}", workers[0])));
+    for workers in workers {
+        assert_eq!(first, contents(&place.path(&format!("w{workers}"))), "{workers} workers");
+    }
+}
+
+#[test]
+fn is_what_differs_between_two_batches_whatever_the_cluster() {
+    let place = Workplace::new();
+    if !golden_with_devices(&place) {
+        return;
+    }
+    place.write("old.toml", "");
+    place.write("new.toml", "resistance_offset = 60\nexcluded_racers = [101]");
+    check(&place, "golden.jsonl", "", &[1, 2, 4]);
+    let summary = place.json("w1/summary.json");
+    let total = &summary["total"];
+    assert_eq!(summary["rulesChanged"]["resistance_offset"], json!({"old": 65.0, "new": 60.0}));
+    assert_eq!(total["records"], json!({"old": 43_200, "new": 41_400}));
+    assert_eq!((&total["outputsChanged"], &total["racersGone"]), (&43_200.into(), &6.into()));
+    assert_eq!(total["boardsChanged"], 1800);
+    assert_eq!(total["moves"].as_array().unwrap().len(), 10);
+
+    place.write("hosts", hosts());
+    thread::scope(|scope| {
+        for process in [0, 1] {
+            let place = &place;
+            scope.spawn(move || {
+                let cluster = format!("-n 2 -p {process} --hosts hosts -w 2");
+                let ended = place.run(&format!(
+                    "compare golden.jsonl --rules new.toml --out p{process} {cluster}"
+                ));
+                assert_eq!(ended.code, 0, "{}", ended.stderr);
+            });
+        }
+    });
+    assert_eq!(contents(&place.path("w1")), contents(&place.path("p0")));
+    assert!(!place.path("p1").exists(), "process 0 alone writes changes");
+}
+
+#[test]
+fn of_equal_rules_says_that_nothing_changes() {
+    let place = Workplace::new();
+    let last = sample(9, 5, 2, 1.0).replace("update", "final");
+    place
+        .write("in.jsonl", [sample(9, 5, 1, 0.5), last, view(9, "u"), "bad".to_owned()].join("\n"));
+    place.write("same.toml", "divisor = 100");
+    let ended = place.run("compare in.jsonl --rules same.toml --out out");
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(ended.stdout.contains("the same on both sides"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("nothing changes"), "{}", ended.stdout);
+    let files = contents(&place.path("out"));
+    let text = |name: &str| String::from_utf8(files[std::path::Path::new(name)].clone()).unwrap();
+    assert_eq!(
+        (text("changes.jsonl"), text("results-changes.jsonl")),
+        (String::new(), String::new())
+    );
+    assert_eq!(text("leaderboard-changes.json"), "{}");
+    assert_eq!(text("rules.json"), text("against.json"));
+    let summary = place.json("out/summary.json");
+    assert_eq!((&summary["events"], &summary["rejected"]), (&3.into(), &1.into()));
+    assert_eq!(summary["old"], summary["new"]);
+}
+
+#[test]
+fn tells_ranks_podiums_and_moves() {
+    let place = Workplace::new();
+    // Racers 1 to 4 come in in this order; 2 and 3 as one.
+    let outputs = [(1, 9.0), (2, 5.0), (3, 5.0), (4, 1.0)];
+    let finals = outputs
+        .map(|(racer, resistance)| sample(9, racer, 7, resistance).replace("update", "final"));
+    place.write("in.jsonl", finals.join("\n"));
+    place.write("rules.toml", "excluded_racers = [1]\ncorrected_racers.4.resistance = 6");
+    let ended = place.run("compare in.jsonl --rules rules.toml --out out");
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let row = |racer: u32, old: serde_json::Value, new: serde_json::Value| {
+        json!({"classId": 1, "second": 7, "racerId": racer, "oldOutput": old[0], "newOutput": new[0],
+            "oldRank": old[1], "newRank": new[1]})
+    };
+    let expected =
+        [row(1, json!([74.0, 1]), json!([null, null])), row(4, json!([66.0, 4]), json!([71.0, 1]))];
+    // 2 and 3 were second and are second.
+    assert_eq!(place.json_lines("out/changes.jsonl"), expected);
+    let side = |output: f64, rank: u32| json!({"output": output, "raceId": 7, "rank": rank});
+    let leaderboard = json!({"class-1": {"1": {"old": side(74.0, 1), "new": null},
+        "4": {"old": side(66.0, 4), "new": side(71.0, 1)}}});
+    assert_eq!(place.json("out/leaderboard-changes.json"), leaderboard);
+    let of_race = place.json_lines("out/results-changes.jsonl");
+    assert_eq!(
+        of_race[1]["new"],
+        json!({"name": null, "final": 71.0, "best": 71.0, "total": 71.0, "seconds": 1, "rank": 1})
+    );
+    let class = &place.json("out/summary.json")["classes"]["1"];
+    let counts = [
+        "outputsChanged",
+        "ranksChanged",
+        "boardsChanged",
+        "boards",
+        "leaderboardChanged",
+        "ridesChanged",
+        "podiumsChanged",
+        "winnersChanged",
+        "racersGone",
+        "racersNew",
+    ]
+    .map(|count| class[count].as_u64().unwrap());
+    assert_eq!(counts, [2, 2, 1, 1, 2, 2, 1, 1, 1, 0]);
+    assert_eq!(class["moves"].as_array().unwrap().len(), 1);
+    assert!(
+        ended.stdout.contains("racer 4: rank 4 to 1, output 66.00 to 71.00"),
+        "{}",
+        ended.stdout
+    );
+    assert!(ended.stdout.contains("excluded_racers: none to [1]"), "{}", ended.stdout);
+}
+
+/// A stream of a few racers and races, out of order, with gaps and bad lines.
+fn stream() -> impl Strategy<Value = Vec<String>> {
+    let step =
+        prop_oneof![20 => 0..2_000u64, 2 => 60_000..700_000u64, 1 => 3_500_000..4_000_000u64];
+    let who = (1..3u32, 0..3u64, 0..5u32, 1..45u16);
+    let what = (0..9u32, 0..7u32, prop::bool::weighted(0.2), prop::option::of(0..2u8), 0..40u8);
+    prop::collection::vec((step, who, what), 0..60).prop_map(|events| {
+        let mut clock = 1_000_000;
+        let line = |(step, who, what): (u64, _, _)| {
+            let (class, race, racer, second): (u32, u64, u32, u16) = who;
+            let (cadence, resistance, is_final, device, kind): (u32, u32, bool, Option<u8>, u8) = what;
+            clock += step;
+            match kind {
+                0 => return "bad".to_owned(),
+                1 => return view(clock, &step.to_string()),
+                _ => {}
+            }
+            let kind = if is_final { "final" } else { "update" };
+            let device = device.map_or(String::new(), |device| format!(r#","uuid":"d{device}""#));
+            format!(
+                r#"{{"event":"{kind}","deviceTimestamp":{clock},"raceId":{race},"classId":{class},"racerId":{racer},"second":{second},"cadence":{cadence}.25,"resistance":{resistance}{device},"arrivalTimestamp":{clock}}}"#
+            )
+        };
+        events.into_iter().map(line).collect()
+    })
+}
+
+/// Rules files of all kinds.
+fn rules() -> impl Strategy<Value = String> {
+    let rule = prop_oneof![
+        Just("resistance_offset = 60".to_owned()),
+        (10..40u16).prop_map(|seconds| format!("race_seconds = {seconds}")),
+        (0..9u16).prop_map(|seconds| format!("grace_seconds = {seconds}")),
+        (0..5u32).prop_map(|racer| format!("excluded_racers = [{racer}]")),
+        (0..3u64)
+            .prop_map(|race| format!("excluded_races = [{{ class_id = 1, race_id = {race} }}]")),
+        (0..5u32).prop_map(|racer| {
+            format!("excluded_rides = [{{ class_id = 1, race_id = 1, racer_id = {racer} }}]")
+        }),
+        (0..5u32).prop_map(|racer| format!("corrected_racers.{racer}.cadence = 0.5")),
+        (0..2u8).prop_map(|device| format!("corrected_devices.d{device}.resistance = 1.5")),
+    ];
+    prop::collection::btree_map(0..8u8, rule, 0..4).prop_map(|rules| {
+        let mut rules: Vec<_> = rules.into_values().collect();
+        rules.sort_by_key(|rule| rule.split(' ').next().map(str::to_owned));
+        rules.dedup_by_key(|rule| rule.split([' ', '.']).next().map(str::to_owned));
+        rules.join("\n")
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn is_what_differs_between_two_batches_whatever_the_rules(
+        stream in stream(),
+        old in rules(),
+        new in rules(),
+        as_of in prop::option::of(1_000_000..1_200_000u64),
+    ) {
+        let place = Workplace::new();
+        place.write("in.jsonl", stream.join("\n"));
+        place.write("old.toml", old);
+        place.write("new.toml", new);
+        let more = as_of.map_or(String::new(), |at| format!("--as-of {at}"));
+        check(&place, "in.jsonl", &more, &[1, 3]);
+        let ended = place.run(&format!("replay in.jsonl --rules new.toml --out replayed -w 2 {more}"));
+        prop_assert_eq!(ended.code, 0, "{}", ended.stderr);
+        let verified = place.run("verify new replayed");
+        prop_assert_eq!(verified.code, 0, "{}", verified.stdout);
+        for count in ["events", "rejected", "late", "rides", "records", "rulesId", "asOf"] {
+            let [batch, replay] = ["new", "replayed"].map(|out| place.json(&format!("{out}/summary.json")));
+            prop_assert_eq!(&batch[count], &replay[count], "{}", count);
+        }
+    }
+}
