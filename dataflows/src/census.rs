@@ -47,6 +47,8 @@ impl Census {
 /// This worker's share, by class.
 pub fn census(sides: &mut [Side; 2]) -> BTreeMap<ClassId, Census> {
     let mut classes: BTreeMap<ClassId, Census> = BTreeMap::new();
+    // A set would be asked for each record.
+    let mut seconds: BTreeMap<ClassId, Vec<bool>> = BTreeMap::new();
     let mut racers: BTreeMap<(ClassId, RacerId), [bool; 2]> = BTreeMap::new();
     for (index, side) in sides.iter_mut().enumerate() {
         let count = |counts: &mut [u64; 2], by| {
@@ -55,8 +57,11 @@ pub fn census(sides: &mut [Side; 2]) -> BTreeMap<ClassId, Census> {
         read(&mut side.records, Clock::MAX, None, |(class, racer), (), record| {
             let census = classes.entry(*class).or_default();
             let mut records = 0;
+            let seconds = seconds.entry(*class).or_default();
+            seconds.resize(seconds.len().max(usize::from(record.seconds())), false);
             for (second, _) in record.outputs() {
-                census.seconds.insert(second);
+                let slot = usize::from(second).saturating_sub(1);
+                seconds.iter_mut().skip(slot).take(1).for_each(|is_there| *is_there = true);
                 records += 1;
             }
             count(&mut census.records, records);
@@ -73,6 +78,10 @@ pub fn census(sides: &mut [Side; 2]) -> BTreeMap<ClassId, Census> {
             count(&mut classes.entry(*class).or_default().rides, 1);
             Continue(())
         });
+    }
+    for (class, seconds) in seconds {
+        let there = (1..).zip(seconds).filter(|(_, is_there)| *is_there);
+        classes.entry(class).or_default().seconds = there.map(|(second, _)| second).collect();
     }
     for ((class, _), sides) in racers {
         let census = classes.entry(class).or_default();

@@ -1,22 +1,19 @@
 //! The difference of two sides: what is on one board and not, or not so, on the other.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::iter;
 
-use differential_dataflow::operators::arrange::TraceAgent;
-use differential_dataflow::operators::arrange::arrangement::arrange_core;
-use differential_dataflow::trace::implementations::{KeyBatcher, KeySpine};
 use serde::{Deserialize, Serialize};
-use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::{Capability, ConnectLoop, Feedback};
 use timely::dataflow::{Scope, Stream};
 
-use crate::Arrangement;
-use crate::boards::{Board, Row, boards};
+use crate::boards::{Board, Placed, Row, boards};
 use crate::event::RacerId;
 use crate::graph::ended;
-use crate::ranks::{Ranked, ranks};
+use crate::ranks::ranked;
 use crate::sides::Side;
 
 /// How many pages are on their way at most: enough that workers need not wait for each other at every one.
@@ -38,67 +35,97 @@ pub struct Difference {
 /// The differences between the boards of two sides, whose samples all have come: on worker 0, class by class; of
 /// a class its leaderboard, its races ascending, then its boards by seconds ascending; on each racers ascending.
 ///
-/// The old rankings are taken from the new ones, and what does not cancel out is left. It goes board by board: the
-/// time of the dataflow is the page, and a page is begun once the ones before have come to worker 0, but for a few.
+/// It goes board by board: the time of the dataflow is the page, and a page is begun once the ones before have come to
+/// worker 0, but for a few.
 pub fn difference<'scope>(
     scope: Scope<'scope, u64>,
-    [old, new]: [Side; 2],
+    sides: [Side; 2],
 ) -> Stream<'scope, u64, Vec<Difference>> {
     let (done, way_back) = scope.feedback(PAGES_AHEAD);
-    let [old, new] = boards(way_back, [old, new]);
-    let (old, new) = (ranks(old, "OldRanks"), ranks(new, "NewRanks"));
-    let both = new.concat(old.negate());
-    // A board's rows of both sides are on one worker already.
-    let left: Arrangement<'scope, TraceAgent<KeySpine<Ranked, u64, isize>>> =
-        arrange_core(both.inner, Pipeline, "Differences", KeyBatcher::new);
-    let left = left.as_collection(|row, ()| row.clone()).inner;
-    let differences = in_order(left);
+    let [old, new] = boards(way_back, sides);
+    let differences = in_order(differing(old, new));
     ended(differences.clone()).connect_loop(done);
     differences
 }
 
-/// What is left of a page, and the capability to tell of it.
-type Page = (Capability<u64>, Vec<(Ranked, isize)>);
+/// Rows that wait for the rest of their page, and the capability to tell of it.
+type Page<R> = (Capability<u64>, R);
 
-/// Brings what is left to worker 0, in the order of pages, with what is one racer's in one.
-fn in_order<'scope>(
-    left: Stream<'scope, u64, Vec<(Ranked, u64, isize)>>,
+/// The rows of either side that differ, or rank differently: those of a board come together on one worker, and are
+/// ranked once all of their page are there.
+fn differing<'scope>(
+    old: Stream<'scope, u64, Vec<Placed>>,
+    new: Stream<'scope, u64, Vec<Placed>>,
 ) -> Stream<'scope, u64, Vec<Difference>> {
-    left.unary_frontier(Exchange::new(|_| 0), "InOrder", |_, _| {
-        let mut pages: BTreeMap<u64, Page> = BTreeMap::new();
-        move |(input, frontier), output| {
-            input.for_each(|capability, rows| {
+    let route = || Exchange::new(|(board, _, _): &Placed| board.hash());
+    old.binary_frontier(new, route(), route(), "Differing", |_, _| {
+        let mut pages: BTreeMap<u64, Page<[Vec<Placed>; 2]>> = BTreeMap::new();
+        move |(old, old_frontier), (new, new_frontier), output| {
+            old.for_each(|capability, rows| {
                 let Some(capability) = capability.retain_least(0) else { return };
-                for (row, page, diff) in rows.drain(..) {
-                    // Not held back by the pages before it that came with it.
-                    let held = pages.entry(page);
-                    held.or_insert_with(|| (capability.delayed(&page), Vec::new()))
-                        .1
-                        .push((row, diff));
-                }
+                let (_, [held, _]) = pages
+                    .entry(*capability.time())
+                    .or_insert_with(|| (capability, Default::default()));
+                held.append(rows);
+            });
+            new.for_each(|capability, rows| {
+                let Some(capability) = capability.retain_least(0) else { return };
+                let (_, [_, held]) = pages
+                    .entry(*capability.time())
+                    .or_insert_with(|| (capability, Default::default()));
+                held.append(rows);
             });
             while let Some(entry) = pages.first_entry()
-                && !frontier.less_equal(entry.key())
+                && !old_frontier.less_equal(entry.key())
+                && !new_frontier.less_equal(entry.key())
             {
-                let (capability, rows) = entry.remove();
-                output.session(&capability).give_iterator(paired(rows));
+                let (capability, [old, new]) = entry.remove();
+                output.session(&capability).give_iterator(joined(old, new));
             }
         }
     })
 }
 
-/// The rows of a page by board and racer: of each racer there is one of either side at most.
-fn paired(mut rows: Vec<(Ranked, isize)>) -> impl Iterator<Item = Difference> {
-    rows.sort_unstable_by_key(|((board, racer, ..), diff)| (*board, *racer, *diff));
-    let mut rows = rows.into_iter().peekable();
-    iter::from_fn(move || {
-        let ((board, racer, row, rank), diff) = rows.next()?;
-        let row = Some((row, rank));
-        if diff > 0 {
-            return Some(Difference { board, racer, old: None, new: row });
+/// What differs between the rows of whole boards, by board and racer.
+fn joined(old: Vec<Placed>, new: Vec<Placed>) -> impl Iterator<Item = Difference> {
+    let (mut old, mut new) = (ranked(old).peekable(), ranked(new).peekable());
+    let rows = iter::from_fn(move || {
+        let order = match (old.peek(), new.peek()) {
+            (Some((board, racer, ..)), Some((other, by, ..))) => (board, racer).cmp(&(other, by)),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return None,
+        };
+        let before = old.next_if(|_| order.is_le());
+        let after = new.next_if(|_| order.is_ge());
+        let (board, racer, ..) = before.as_ref().or(after.as_ref())?;
+        let (board, racer) = (*board, *racer);
+        let [old, new] = [before, after].map(|row| row.map(|(_, _, row, rank)| (row, rank)));
+        Some(Difference { board, racer, old, new })
+    });
+    rows.filter(|difference| difference.old != difference.new)
+}
+
+/// Brings what differs to worker 0, in the order of pages, and of boards and racers in each.
+fn in_order<'scope>(
+    differences: Stream<'scope, u64, Vec<Difference>>,
+) -> Stream<'scope, u64, Vec<Difference>> {
+    differences.unary_frontier(Exchange::new(|_| 0), "InOrder", |_, _| {
+        let mut pages: BTreeMap<u64, Page<Vec<Difference>>> = BTreeMap::new();
+        move |(input, frontier), output| {
+            input.for_each(|capability, rows| {
+                let Some(capability) = capability.retain_least(0) else { return };
+                let page = pages.entry(*capability.time());
+                page.or_insert_with(|| (capability, Vec::new())).1.append(rows);
+            });
+            while let Some(entry) = pages.first_entry()
+                && !frontier.less_equal(entry.key())
+            {
+                let (capability, mut rows) = entry.remove();
+                // Each worker's are in this order.
+                rows.sort_by_key(|row| (row.board, row.racer));
+                output.session(&capability).give_iterator(rows.into_iter());
+            }
         }
-        let other = rows.next_if(|((of, by, ..), _)| (*of, *by) == (board, racer));
-        let new = other.map(|((_, _, row, rank), _)| (row, rank));
-        Some(Difference { board, racer, old: row, new })
     })
 }
