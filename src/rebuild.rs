@@ -1,10 +1,13 @@
 //! Which rules are asked for, and how far the service is on the way to them.
 //!
-//! The last order counts: one that is under way is given up for the next.
+//! The last order counts: one that is under way is given up for the next, unless they ask for the same.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use velodrome_dataflows::{Clock, Rules};
+
+use crate::rules;
 
 /// The orders of a service and what becomes of them; clones are handles of the same.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +29,7 @@ struct State {
 pub struct Order {
     number: u64,
     /// The rules.
-    pub rules: Rules,
+    pub rules: Arc<Rules>,
     /// Whether all is to be replayed though these rules hold.
     pub is_renewal: bool,
 }
@@ -34,8 +37,10 @@ pub struct Order {
 /// How far a rebuild is.
 #[derive(Clone, Debug)]
 pub struct Progress {
+    /// The identity of the rules that it is for.
+    pub id: String,
     /// The rules that it is for.
-    pub rules: Rules,
+    pub rules: Arc<Rules>,
     /// Events that were replayed.
     pub events: u64,
     /// The event clock that it has reached; 0 before its first event.
@@ -44,7 +49,7 @@ pub struct Progress {
     pub read_bytes: u64,
     /// See `read_bytes`.
     pub bytes: u64,
-    /// Why it was given up.
+    /// Why it does not get any further for now, or was given up.
     pub failure: Option<String>,
 }
 
@@ -71,10 +76,16 @@ impl Rebuilds {
 
     fn order(&self, rules: Rules, is_renewal: bool) {
         let mut state = self.lock();
+        let is_under_way = |told: &Progress| *told.rules == rules && told.failure.is_none();
+        if !is_renewal && state.progress.as_ref().is_some_and(is_under_way) {
+            return;
+        }
         state.given += 1;
         let number = state.given;
+        let rules = Arc::new(rules);
         state.progress = Some(Progress {
-            rules: rules.clone(),
+            id: rules::id(&rules),
+            rules: Arc::clone(&rules),
             events: 0,
             clock: 0,
             read_bytes: 0,
@@ -103,6 +114,19 @@ impl Rebuilds {
     pub fn is_wanted(&self, order: &Order) -> bool {
         let state = self.lock();
         state.given == order.number && !state.is_stopping
+    }
+
+    /// Whether no order is carried out any more.
+    pub fn is_stopping(&self) -> bool {
+        self.lock().is_stopping
+    }
+
+    /// Waits for so long, or until `order` is not the last one any more; tells whether it still is.
+    pub fn wait(&self, order: &Order, wait: Duration) -> bool {
+        let is_wanted = |state: &mut State| state.given == order.number && !state.is_stopping;
+        let waited = self.0.1.wait_timeout_while(self.lock(), wait, is_wanted);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        is_wanted(&mut state)
     }
 
     /// Takes note of how far `order` is.
@@ -139,12 +163,14 @@ mod tests {
     #[test]
     fn the_last_order_counts_and_is_told_of_until_it_is_done() {
         let rebuilds = Rebuilds::default();
-        let rules = |cadence_offset| Rules { cadence_offset, ..Rules::default() };
+        let rules = |cadence_offset: f64| Rules { cadence_offset, ..Rules::default() };
         let offset = || rebuilds.progress().map(|progress| progress.rules.cadence_offset);
         assert_eq!(offset(), None);
         rebuilds.want(rules(1.0));
         let first = rebuilds.next().unwrap();
-        assert!(rebuilds.is_wanted(&first));
+        // Whoever asks again for what is under way does not set it back.
+        rebuilds.want(rules(1.0));
+        assert!(rebuilds.wait(&first, Duration::ZERO));
         rebuilds.want(rules(2.0));
         rebuilds.renew(rules(3.0));
         assert!(!rebuilds.is_wanted(&first));

@@ -10,6 +10,9 @@ use velodrome_dataflows::{RACE_SECONDS_MAX, Rules};
 /// The greatest cadence and resistance that an event may bring.
 pub const MEASURE_MAX: f64 = 1000.0;
 
+/// So much of an unknown key is looked at, in characters.
+const KEY_CHARS: usize = 64;
+
 /// A rules file that cannot be used.
 #[derive(Debug, Error)]
 pub enum RulesError {
@@ -95,16 +98,21 @@ fn refusal(text: &str, error: &toml::de::Error) -> Unusable {
     let message = error.message().lines().next().unwrap_or_default();
     let mut quoted = message.split('`').skip(1).step_by(2);
     if let (true, Some(key)) = (message.starts_with("unknown field"), quoted.next()) {
+        let key: String = key.chars().take(KEY_CHARS).collect();
         let known: Vec<_> = quoted.collect();
-        let distance = |known: &&&str| strsim::damerau_levenshtein(known, key);
+        let distance = |known: &&&str| strsim::damerau_levenshtein(known, &key);
         let nearest = known.iter().min_by_key(distance).copied().unwrap_or_default();
-        let (key, nearest) = (key.to_owned(), nearest.to_owned());
+        let nearest = nearest.to_owned();
         return Unusable::Unknown { line, key, nearest, known: known.join(", ") };
     }
     Unusable::Form(line, message.to_owned())
 }
 
-fn check(rules: &Rules) -> Result<(), Unusable> {
+/// Whether every rule is what it may be.
+///
+/// # Errors
+/// The first that is not.
+pub fn check(rules: &Rules) -> Result<(), Unusable> {
     // Far inside the range where the product of both stays finite.
     let bounded = |value: f64| value.abs() <= 1e9;
     let wrong = |rule: &str, value: f64, expected| {

@@ -236,13 +236,12 @@ impl fmt::Display for Summary {
             writeln!(f, "  and {} more classes", self.classes.len() - CLASSES_SHOWN)?;
         }
         write_class(f, "total", &self.total)?;
-        if !self.total.counts.moves.is_empty() {
+        let shown = self.classes.values().take(CLASSES_SHOWN);
+        let mut moves = shown.flat_map(|of_class| &of_class.counts.moves).peekable();
+        if moves.peek().is_some() {
             write!(f, "\nlargest moves")?;
         }
-        for moved in &self.total.counts.moves {
-            write_move(f, moved)?;
-        }
-        Ok(())
+        moves.try_for_each(|moved| write_move(f, moved))
     }
 }
 
@@ -268,7 +267,7 @@ fn write_move(f: &mut fmt::Formatter<'_>, moved: &Move) -> fmt::Result {
     let Move { class_id, second, racer_id, old_rank, new_rank, old_output, new_output } = moved;
     write!(
         f,
-        "\n  class {class_id} second {second:>3} racer {racer_id}: rank {old_rank} to {new_rank}, \
+        "\n  class {class_id:>2}  second {second:>4}  racer {racer_id:>10}  rank {old_rank:>6} to {new_rank:>6}  \
          output {:.2} to {:.2}",
         old_output.0, new_output.0
     )

@@ -2,6 +2,7 @@
 //! time to another one beside it.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ use crate::log::Delivery;
 /// So many events wait for an engine beside the service's, at most: some seconds' worth of a busy service,
 /// 120 MB.
 const QUEUED_EVENTS_MAX: usize = 1_000_000;
+
+/// So many events at most are handed over while the log waits.
+const FEW_EVENTS: usize = 1_000;
 
 /// The log's end of the junction.
 #[derive(Debug)]
@@ -100,19 +104,35 @@ impl Junction {
     }
 
     /// Lets `feeder`'s engine, which has all that arrived before `from`, have the deliveries that wait, and
-    /// all that follow; tells whether it does, as too many may have come to wait.
-    pub fn join(&self, mut feeder: Feeder, from: Clock) -> bool {
-        let mut state = self.lock();
-        let Beside::Queued(queue, _) = &mut state.beside else { return false };
-        for mut delivery in queue.drain(..) {
-            if let Delivery::Batch { payload, .. } = &mut delivery {
-                payload.samples.retain(|sample| sample.clock >= from);
-                payload.tracking.retain(|event| event.clock >= from);
+    /// all that follow.
+    ///
+    /// # Errors
+    /// Too many came to wait. The engine has all that arrived before the time that is told.
+    pub fn join(&self, mut feeder: Feeder, mut from: Clock) -> Result<(), Clock> {
+        let mut feed = |queue: VecDeque<Delivery<Events>>, from: &mut Clock| {
+            for mut delivery in queue {
+                if let Delivery::Batch { arrival, payload, .. } = &mut delivery {
+                    payload.samples.retain(|sample| sample.clock >= *from);
+                    payload.tracking.retain(|event| event.clock >= *from);
+                    *from = *arrival.max(from);
+                }
+                feeder.take(delivery);
             }
-            feeder.take(delivery);
+        };
+        loop {
+            let mut state = self.lock();
+            let Beside::Queued(queue, events) = &mut state.beside else { return Err(from) };
+            let (queue, events) = (mem::take(queue), mem::take(events));
+            if events > FEW_EVENTS {
+                // The log need not wait for these.
+                drop(state);
+                feed(queue, &mut from);
+                continue;
+            }
+            feed(queue, &mut from);
+            state.beside = Beside::Engine(feeder);
+            return Ok(());
         }
-        state.beside = Beside::Engine(feeder);
-        true
     }
 
     /// Does `act` between two deliveries; from then on no engine beside the service's gets any.
@@ -246,7 +266,7 @@ mod tests {
         let ((own, own_inbox), (beside, inbox)) = (engine(), engine());
         let junction = Junction::default();
         let mut tee = Tee::new(own, &junction);
-        assert!(!junction.join(Feeder::new(beside.clone()), 0), "nothing was queued");
+        assert_eq!(junction.join(Feeder::new(beside.clone()), 7), Err(7), "nothing was queued");
         tee.take(batch(&[10]));
         tee.take(Delivery::Advance(20));
         assert_eq!(junction.advanced(), 20);
@@ -257,7 +277,7 @@ mod tests {
         tee.take(Delivery::Advance(30));
         assert_eq!(junction.advanced_past(20, Duration::ZERO), Some(30));
         tee.take(batch(&[30, 31]));
-        assert!(junction.join(Feeder::new(beside), 30));
+        junction.join(Feeder::new(beside), 30).unwrap();
         tee.take(batch(&[40]));
         tee.take(Delivery::Advance(50));
         assert_eq!(junction.leave(|| given(&inbox)), (vec![30, 31, 40], vec![30, 50]));
@@ -279,6 +299,6 @@ mod tests {
             given(&own_inbox);
             assert_eq!(matches!(junction.lock().beside, Beside::Queued(..)), fits);
         }
-        assert!(!junction.join(Feeder::new(beside), 0));
+        assert_eq!(junction.join(Feeder::new(beside), 0), Err(0));
     }
 }

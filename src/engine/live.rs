@@ -70,20 +70,20 @@ impl Live {
     }
 
     /// Begins to let other workers take the place of these. Until they do, reads are answered as of the
-    /// time that was told last.
+    /// time that was told last, or an earlier one.
     pub fn close(&self) -> Closing {
         Closing(self.outlet.close())
     }
 
-    /// Lets the workers of `next` take the place of these, which are returned. `next` is at a later time than
+    /// Lets the workers of `next` take the place of these; what is left of them is returned, to be dropped. `next` is at a later time than
     /// all that `closing` has told, and was told the same events: an answer is never of an earlier
     /// time, or of fewer events, than one before.
     pub fn hand_over(&mut self, Closing(closed): Closing, next: Self) -> impl Sized + use<> {
         // Whoever sees that all changed asks the new workers already.
         self.engine.hand_over_to(&next.engine);
-        next.outlet.take_over(closed);
+        let before = next.outlet.take_over(closed);
         (self.unsaved, self.outlet) = (next.unsaved, next.outlet);
-        mem::replace(&mut self.workers, next.workers)
+        (mem::replace(&mut self.workers, next.workers), before)
     }
 }
 

@@ -152,13 +152,13 @@ pub(super) fn run(worker: &mut Worker, inbox: &Inbox, shared: &Shared) {
         let now = frontier.unwrap_or_default().saturating_sub(1);
         if now > complete {
             complete = now;
-            ends.asks.time.set(Some(complete));
+            // No answer is of a time that was never told: others may be about to take this one's place.
+            if worker_index != 0 || shared.outlet.complete(complete) {
+                ends.asks.time.set(Some(complete));
+            }
             ends.asks.wake();
             if let Some(ticked) = ticked.take() {
                 ticks.record(ticked.elapsed());
-            }
-            if worker_index == 0 {
-                shared.outlet.complete(complete);
             }
         }
     }

@@ -79,11 +79,14 @@ impl Feeds {
 
     /// Takes over all that `next` holds, at once for readers: what was known before is not said any more, and
     /// whoever asks for what changed is told all that differs. `at` is later than all times so far.
-    pub fn succeed(&self, next: &Self, at: Clock) {
+    ///
+    /// What was known before is returned.
+    pub fn succeed(&self, next: &Self, at: Clock) -> State {
         let next = mem::take(&mut *next.state.write().unwrap_or_else(PoisonError::into_inner));
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let before = mem::replace(&mut *state, next);
-        state.succeed(before, at);
+        let mut before = mem::replace(&mut *state, next);
+        state.succeed(&mut before, at);
+        before
     }
 
     /// The state now.

@@ -76,8 +76,8 @@ impl State {
     }
 
     /// Takes the place of `before` at `at`: all that is another now counts as changed.
-    pub(super) fn succeed(&mut self, mut before: Self, at: Clock) {
-        (self.time, self.all_version) = (at, at);
+    pub(super) fn succeed(&mut self, before: &mut Self, at: Clock) {
+        (self.time, self.all_version) = (self.time.max(at), at);
         // A class of which nothing is left is one that changed, too.
         for class in before.classes.keys() {
             self.classes.entry(*class).or_default();
@@ -85,12 +85,13 @@ impl State {
         // What nobody has asked for yet may be the same here, and is to be told all the same.
         let mut touched = mem::take(before.touched());
         for (key, race) in self.races.iter().chain(&before.races) {
-            touched.rides.entry(*key).or_default().extend(race.riders());
+            if race.second().is_some() {
+                touched.rides.entry(*key).or_default().extend(race.riders());
+            }
             if self.race(key.0, key.1) != before.race(key.0, key.1) {
                 touched.races.insert(*key);
             }
         }
-        touched.rides.retain(|_, riders| !riders.is_empty());
         for project in self.projects.keys().chain(before.projects.keys()) {
             if self.projects.get(project) != before.projects.get(project) {
                 touched.projects.insert(project.clone());

@@ -1,11 +1,13 @@
 //! Rules: which hold, and going over to others.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::StatusCode;
 use serde::Serialize;
+use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 use velodrome_dataflows::{Clock, Rules};
 
@@ -13,7 +15,7 @@ use super::App;
 use super::body;
 use super::error::{ApiError, ErrorBody};
 use super::grant::Grant;
-use super::query::{NoParams, Params};
+use super::query::{NoParams, Params, internal};
 use crate::rebuild::Progress;
 use crate::rules;
 
@@ -25,24 +27,32 @@ const RULES_BYTES_MAX: usize = 1 << 20;
 #[serde(rename_all = "camelCase")]
 pub(super) struct RulesBody {
     /// The SHA-256 of their canonical form.
-    id: String,
+    rules_id: String,
     /// The rules.
     #[schema(value_type = Object)]
     rules: Rules,
     /// The rebuild that is to end with other rules; null where none was asked for, or all that was asked for
     /// holds.
+    #[schema(required = true)]
     rebuild: Option<RebuildBody>,
 }
 
-/// A rebuild that goes on beside the service, or came to nothing.
+/// A rebuild with its rules.
 #[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
 struct RebuildBody {
-    /// The identity of its rules.
-    id: String,
+    #[serde(flatten)]
+    rebuild: Rebuild,
     /// Its rules.
     #[schema(value_type = Object)]
-    rules: Rules,
+    rules: Arc<Rules>,
+}
+
+/// A rebuild that goes on beside the service, or came to nothing.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Rebuild {
+    /// The identity of its rules.
+    rules_id: String,
     /// How much of the log is read, 0 to 1.
     share: f64,
     /// Events that were replayed.
@@ -50,7 +60,7 @@ struct RebuildBody {
     /// The event clock that it has reached; null before its first event.
     #[schema(required = true)]
     as_of: Option<Clock>,
-    /// Why it was given up; null while it goes on.
+    /// Why it does not get any further for now, or was given up; null while it goes on.
     #[schema(required = true)]
     error: Option<String>,
 }
@@ -58,16 +68,19 @@ struct RebuildBody {
 impl RulesBody {
     fn of(app: &App) -> Self {
         let rules = app.rules().rules().clone();
-        Self { id: rules::id(&rules), rules, rebuild: app.rebuilds().progress().map(Into::into) }
+        let rebuild = app.rebuilds().progress().map(|progress| {
+            let rules = Arc::clone(&progress.rules);
+            RebuildBody { rebuild: progress.into(), rules }
+        });
+        Self { rules_id: rules::id(&rules), rules, rebuild }
     }
 }
 
-impl From<Progress> for RebuildBody {
+impl From<Progress> for Rebuild {
     fn from(progress: Progress) -> Self {
         let share = progress.share();
-        let Progress { rules, events, clock, failure, .. } = progress;
-        let as_of = (clock > 0).then_some(clock);
-        Self { id: rules::id(&rules), rules, share, events, as_of, error: failure }
+        let Progress { id: rules_id, events, clock, failure: error, .. } = progress;
+        Self { rules_id, share, events, as_of: (clock > 0).then_some(clock), error }
     }
 }
 
@@ -93,8 +106,8 @@ pub(super) async fn rules(
 /// Go over to other rules
 ///
 /// The body is a rules file. The archive is replayed under these rules beside the service, which answers as
-/// before until all is caught up with; then they hold, in all answers at once. The last rules that were
-/// asked for count: those that hold end a rebuild that goes on.
+/// before until all is caught up with; then they hold, in all answers at once, and after a restart. The last
+/// rules that were asked for count: those that hold give up a rebuild that goes on. A restart gives it up, too.
 #[utoipa::path(
     post,
     path = "/v1/rules",
@@ -126,8 +139,11 @@ pub(super) async fn want(
     let held = admission.hold(RULES_BYTES_MAX);
     let body = body::read(request.into_body(), held, app.limits().body).await?;
     let unusable = |reason: String| ApiError::new(StatusCode::BAD_REQUEST, "bad_rules", reason);
-    let text = str::from_utf8(body.bytes()).map_err(|error| unusable(error.to_string()))?;
-    let rules = rules::parse(text).map_err(|error| unusable(error.to_string()))?;
+    let parsed = spawn_blocking(move || {
+        let text = str::from_utf8(body.bytes()).map_err(|error| error.to_string())?;
+        rules::parse(text).map_err(|error| error.to_string())
+    });
+    let rules = parsed.await.map_err(|_| internal())?.map_err(unusable)?;
     tracing::info!(rules = rules::id(&rules), "other rules are asked for");
     app.rebuilds().want(rules);
     Ok((StatusCode::ACCEPTED, Json(RulesBody::of(&app))))

@@ -17,7 +17,7 @@ const FILE: &str = "rules.json";
 /// Rules that were kept and cannot be read.
 #[derive(Debug, Error)]
 #[error(
-    "cannot read the rules in '{path}': {reason}; remove the file to go on under --rules or Alleycat's"
+    "cannot read the rules in '{path}': {reason}; give --rules, or remove the file to go on under Alleycat's"
 )]
 pub struct KeptError {
     /// The file.
@@ -33,7 +33,11 @@ pub(super) fn read(data: &Path) -> Result<Option<Rules>, KeptError> {
     let path = data.join(FILE);
     let read = match fs::read(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        read => read.and_then(|text| Ok(serde_json::from_slice(&text)?)),
+        read => read.and_then(|text| {
+            let rules = serde_json::from_slice(&text)?;
+            rules::check(&rules).map_err(io::Error::other)?;
+            Ok(rules)
+        }),
     };
     read.map(Some).map_err(|reason| KeptError { path, reason })
 }
@@ -57,8 +61,10 @@ mod tests {
         let rules = Rules { excluded_racers: [7].into(), ..Rules::default() };
         keep(data.path(), &rules);
         assert_eq!(read(data.path()).unwrap(), Some(rules));
-        fs::write(data.path().join(FILE), "{").unwrap();
-        let error = read(data.path()).unwrap_err().to_string();
-        assert!(error.contains("rules.json"), "{error}");
+        for (text, says) in [("{", "rules.json"), (r#"{"divisor":0}"#, "divisor is 0")] {
+            fs::write(data.path().join(FILE), text).unwrap();
+            let error = read(data.path()).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
     }
 }

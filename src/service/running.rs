@@ -154,17 +154,21 @@ pub struct Service {
 fn checkpoint(config: &Config) -> Result<Checkpoint, ServiceError> {
     let path = config.data.join(CHECKPOINT);
     Checkpoint::discard(&config.data.join(REBUILT))?;
-    let rules = match &config.rules {
-        Some(rules) => rules.clone(),
-        None => kept::read(&config.data)?.unwrap_or_default(),
-    };
-    let checkpoint = match Checkpoint::open(&path, &rules) {
+    let given = config.rules.clone().unwrap_or_default();
+    let mut checkpoint = match Checkpoint::open(&path, &given) {
         Err(CheckpointError::Damaged { .. } | CheckpointError::Format { .. }) if config.rebuild => {
             Checkpoint::discard(&path)?;
-            Checkpoint::open(&path, &rules)?
+            Checkpoint::open(&path, &given)?
         }
         opened => opened?,
     };
+    if checkpoint.complete().is_none()
+        && config.rules.is_none()
+        && let Some(rules) = kept::read(&config.data)?
+    {
+        drop(checkpoint);
+        checkpoint = Checkpoint::open(&path, &rules)?;
+    }
     if let Some(rules) = config.rules.as_ref().filter(|_| !config.rebuild) {
         checkpoint.check(rules)?;
     }
@@ -349,6 +353,7 @@ impl Service {
             live: Arc::clone(&live),
             saver: Arc::clone(&saver),
             junction,
+            log: log.clone(),
             files,
             bans,
             checkpoint: config.data.join(CHECKPOINT),
@@ -408,13 +413,13 @@ impl Running {
         let Self { live, log, stop, server, runtime, .. } = self;
         stop.send_replace(true);
         self.rebuilds.stop();
-        self.rebuilder.join().unwrap_or_default();
+        // One that takes the place of what runs comes to its end first; none does any more after that.
+        let engine = live.lock().unwrap_or_else(PoisonError::into_inner).engine.clone();
         runtime.block_on(server).unwrap_or_default();
         if let Some(source) = self.source {
             runtime.block_on(source).unwrap_or_default();
         }
         log.close();
-        let engine = live.lock().unwrap_or_else(PoisonError::into_inner).engine.clone();
         runtime.block_on(engine.settled()).unwrap_or_default();
         self.published.send_replace(true);
         runtime.block_on(self.publisher).unwrap_or_default();
@@ -422,6 +427,10 @@ impl Running {
         self.courier.join().unwrap_or_default();
         drop(self.saving);
         self.saver.join().unwrap_or_default();
+        // It may hang in a store's call, and then ends with the process.
+        if self.rebuilder.is_finished() {
+            self.rebuilder.join().unwrap_or_default();
+        }
         drop(live);
         drop(self.directory);
         // What hangs in the store's calls is given up.

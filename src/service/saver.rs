@@ -59,7 +59,8 @@ impl Saver {
         Ok(())
     }
 
-    fn save_or_tell(&mut self) {
+    /// The same, where the next attempt will do.
+    pub(super) fn save_or_tell(&mut self) {
         if let Err(error) = self.save() {
             // The log has it all anyway.
             metrics::counter!("velodrome_checkpoint_failures_total").increment(1);

@@ -7,11 +7,10 @@ use serde::Serialize;
 use velodrome_dataflows::{ClassId, Clock, RaceId, RacerId, Standing, ViewCount};
 
 use super::topic::Topic;
-use crate::rebuild::Progress;
-use crate::rules;
 use crate::serve::error::ApiError;
 use crate::serve::firebase::{Event, Path};
 use crate::serve::reads::{BoardRow, Project, RaceRow, Reads};
+use crate::serve::rules::Rebuild;
 
 /// What a frame is to say.
 #[derive(Debug)]
@@ -111,28 +110,6 @@ pub(super) struct Stats {
     pub(super) rules_id: Arc<str>,
     /// The rebuild that is to end with other rules.
     pub(super) rebuild: Option<Rebuild>,
-}
-
-/// How far a rebuild is.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Rebuild {
-    pub(super) rules_id: String,
-    /// How much of the log is read, 0 to 1.
-    pub(super) share: f64,
-    pub(super) events: u64,
-    /// The event clock that it has reached.
-    pub(super) as_of: Clock,
-    /// Why it was given up.
-    pub(super) error: Option<String>,
-}
-
-impl From<Progress> for Rebuild {
-    fn from(progress: Progress) -> Self {
-        let (rules_id, share) = (rules::id(&progress.rules), progress.share());
-        let Progress { events, clock: as_of, failure: error, .. } = progress;
-        Self { rules_id, share, events, as_of, error }
-    }
 }
 
 /// What all frames have.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep_until};
-use velodrome_dataflows::Clock;
+use velodrome_dataflows::{Clock, Scoring};
 
 use super::channels::Channels;
 use super::draft::{Draft, Stats};
@@ -34,6 +34,8 @@ pub(super) struct Hub<L> {
     lag: L,
     acks: Arc<Acks>,
     rebuilds: Rebuilds,
+    /// The rules that held last, and their identity.
+    rules: Option<(Arc<Scoring>, Arc<str>)>,
     /// The time that was complete when it last looked.
     seen: Clock,
     stats: Stats,
@@ -63,7 +65,20 @@ impl<L: Fn() -> Duration> Hub<L> {
         let (seen, stats, events) = (engine.complete(), Stats::default(), engine.taken());
         let measured = Instant::now();
         let second = 0;
-        Self { channels, engine, reads, lag, acks, rebuilds, seen, stats, second, measured, events }
+        Self {
+            channels,
+            engine,
+            reads,
+            lag,
+            acks,
+            rebuilds,
+            rules: None,
+            seen,
+            stats,
+            second,
+            measured,
+            events,
+        }
     }
 
     /// Publishes until the engine stops.
@@ -161,9 +176,22 @@ impl<L: Fn() -> Duration> Hub<L> {
             resident_bytes: resident_bytes(),
             workers: self.engine.workers().len(),
             processes: self.engine.processes(),
-            rules_id: rules::id(self.engine.rules().rules()).into(),
+            rules_id: self.rules_id(),
             rebuild: self.rebuilds.progress().map(Into::into),
         };
         self.channels.sweep();
+    }
+
+    /// The identity of the rules that hold, which is worked out anew only where they are others.
+    fn rules_id(&mut self) -> Arc<str> {
+        let rules = self.engine.rules();
+        match &self.rules {
+            Some((known, id)) if Arc::ptr_eq(known, &rules) => Arc::clone(id),
+            _ => {
+                let id: Arc<str> = rules::id(rules.rules()).into();
+                self.rules = Some((rules, Arc::clone(&id)));
+                id
+            }
+        }
     }
 }
