@@ -267,7 +267,7 @@ fn write_move(f: &mut fmt::Formatter<'_>, moved: &Move) -> fmt::Result {
     let Move { class_id, second, racer_id, old_rank, new_rank, old_output, new_output } = moved;
     write!(
         f,
-        "\n  class {class_id:>2}  second {second:>4}  racer {racer_id:>10}  rank {old_rank:>6} to {new_rank:>6}  \
+        "\n  class {class_id} second {second:>3} racer {racer_id}: rank {old_rank} to {new_rank}, \
          output {:.2} to {:.2}",
         old_output.0, new_output.0
     )

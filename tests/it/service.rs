@@ -190,7 +190,7 @@ fn what_cannot_be_used_is_refused_by_its_name() {
         ("--log serve=loud", "no filter of logs"),
         ("--rules missing.toml", "cannot read the rules 'missing.toml'"),
         (&rules("unknown.toml"), "divisors"),
-        (&rules("zero.toml"), "the rule divisor"),
+        (&rules("zero.toml"), "divisor is 0"),
         ("--no-such-flag", "--no-such-flag"),
     ] {
         let refused = refusal(&place.path("data"), arguments);
