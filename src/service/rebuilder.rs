@@ -187,17 +187,20 @@ impl Beside<'_> {
     /// Takes the events of the log that arrived at `from` or later, and before `until`; whether it is to go on.
     fn pass(&mut self, mut from: Clock, until: Clock) -> Result<bool, RebuildError> {
         let (rebuilds, order) = (&self.by.rebuilds, self.order);
-        let mut retry = RETRY_MIN;
+        let (mut retry, mut is_first) = (RETRY_MIN, true);
         while let Err(error) = self.read(from, until) {
             if self.recovered.clock > from {
-                (from, retry) = (self.recovered.clock, RETRY_MIN);
+                (from, retry, is_first) = (self.recovered.clock, RETRY_MIN, true);
             }
-            tracing::warn!(%error, "a rebuild does not get any further; trying again");
-            rebuilds.tell(order, |told| told.failure = Some(error.to_string()));
+            // At first it is most likely a segment that became an object meanwhile.
+            if !is_first {
+                tracing::warn!(%error, "a rebuild does not get any further; trying again");
+                rebuilds.tell(order, |told| told.failure = Some(error.to_string()));
+            }
             if !rebuilds.wait(order, retry) {
                 return Ok(false);
             }
-            retry = (2 * retry).min(RETRY_MAX);
+            (retry, is_first) = ((2 * retry).min(RETRY_MAX), false);
         }
         rebuilds.tell(order, |told| told.failure = None);
         Ok(rebuilds.is_wanted(order))

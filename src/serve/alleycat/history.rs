@@ -37,7 +37,7 @@ const PUBLISH_WAIT: Duration = Duration::from_secs(5);
             headers(("ETag" = String, description = "Another one for other bytes."))),
         (status = NOT_MODIFIED, description = "It is there already."),
         (status = NOT_FOUND, body = ErrorBody, description = "The class has no records, or none is published yet."),
-        (status = GATEWAY_TIMEOUT, body = ErrorBody, description = "It is not written anew within 5 s of a change of bans."),
+        (status = GATEWAY_TIMEOUT, body = ErrorBody, description = "It is not written anew within 5 s of a change of bans or rules."),
     )
 )]
 pub(super) async fn history(
@@ -79,7 +79,7 @@ fn not_found(name: &str) -> ApiError {
 fn behind(class: ClassId) -> ApiError {
     let message = format!(
         "the history of class '{class}' is not written anew within {PUBLISH_WAIT:?} of a change of \
-         bans; try again"
+         bans or rules; try again"
     );
     ApiError::new(StatusCode::GATEWAY_TIMEOUT, "not_published", message)
 }

@@ -75,7 +75,9 @@ pub(super) struct StreamParams {
 ///   races that are no more, by `classId` and `raceId`.
 /// * `stats`: `eventsPerSecond`, `ackP50Ms` and `ackP99Ms` (how long requests with events waited that were
 ///   acknowledged in the last second; null where none was), `lagMs`, `streams`, `residentBytes`, `workers`,
-///   `processes`, once a second; for tokens that are for all classes and projects.
+///   `processes`, `rulesId` (of the rules that hold), `rebuild` (how far the way to other rules is, as `/v1/rules`
+///   tells it but for the rules; null where there is none), once a second; for tokens that are for all classes and
+///   projects.
 ///
 /// Who comes back with the `id` of the last frame as `Last-Event-ID` gets what came after it, or
 /// snapshots where that is too long ago or the service has started anew.
