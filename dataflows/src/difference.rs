@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::iter;
 
 use serde::{Deserialize, Serialize};
+use timely::ExchangeData;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::{Capability, ConnectLoop, Feedback};
@@ -32,31 +33,37 @@ pub struct Difference {
     pub new: Option<(Row, Option<u32>)>,
 }
 
-/// The differences between the boards of two sides, whose samples all have come: on worker 0, class by class; of
-/// a class its leaderboard, its races ascending, then its boards by seconds ascending; on each racers ascending.
+/// What `tell` makes of the differences between the boards of two sides, whose samples all have come: on worker 0,
+/// class by class; of a class its leaderboard, its races ascending, then its boards by seconds ascending. Boards without
+/// a difference are not told.
+///
+/// `tell` is called on the worker where a board comes together, in that order, with all differences of the
+/// board, racers ascending: what many rows are written as is made by all workers.
 ///
 /// It goes board by board: the time of the dataflow is the page, and a page is begun once the ones before have come to
 /// worker 0, but for a few.
-pub fn difference<'scope>(
+pub fn difference<'scope, T: ExchangeData + Clone>(
     scope: Scope<'scope, u64>,
     sides: [Side; 2],
-) -> Stream<'scope, u64, Vec<Difference>> {
+    tell: impl FnMut(Board, &[Difference]) -> T + 'static,
+) -> Stream<'scope, u64, Vec<(Board, T)>> {
     let (done, way_back) = scope.feedback(PAGES_AHEAD);
     let [old, new] = boards(way_back, sides);
-    let differences = in_order(differing(old, new));
-    ended(differences.clone()).connect_loop(done);
-    differences
+    let told = in_order(differing(old, new, tell));
+    ended(told.clone()).connect_loop(done);
+    told
 }
 
 /// Rows that wait for the rest of their page, and the capability to tell of it.
 type Page<R> = (Capability<u64>, R);
 
-/// The rows of either side that differ, or rank differently: those of a board come together on one worker, and are
-/// ranked once all of their page are there.
-fn differing<'scope>(
+/// What `tell` makes of the rows of either side that differ, or rank differently: those of a board come together on
+/// one worker, and are ranked once all of their page are there.
+fn differing<'scope, T: ExchangeData>(
     old: Stream<'scope, u64, Vec<Placed>>,
     new: Stream<'scope, u64, Vec<Placed>>,
-) -> Stream<'scope, u64, Vec<Difference>> {
+    mut tell: impl FnMut(Board, &[Difference]) -> T + 'static,
+) -> Stream<'scope, u64, Vec<(Board, T)>> {
     let route = || Exchange::new(|(board, _, _): &Placed| board.hash());
     old.binary_frontier(new, route(), route(), "Differing", |_, _| {
         let mut pages: BTreeMap<u64, Page<[Vec<Placed>; 2]>> = BTreeMap::new();
@@ -80,7 +87,13 @@ fn differing<'scope>(
                 && !new_frontier.less_equal(entry.key())
             {
                 let (capability, [old, new]) = entry.remove();
-                output.session(&capability).give_iterator(joined(old, new));
+                let differences: Vec<_> = joined(old, new).collect();
+                let boards = differences.chunk_by(|one, next| one.board == next.board);
+                let told = boards.filter_map(|rows| {
+                    let board = rows.first()?.board;
+                    Some((board, tell(board, rows)))
+                });
+                output.session(&capability).give_iterator(told);
             }
         }
     })
@@ -106,12 +119,12 @@ fn joined(old: Vec<Placed>, new: Vec<Placed>) -> impl Iterator<Item = Difference
     rows.filter(|difference| difference.old != difference.new)
 }
 
-/// Brings what differs to worker 0, in the order of pages, and of boards and racers in each.
-fn in_order<'scope>(
-    differences: Stream<'scope, u64, Vec<Difference>>,
-) -> Stream<'scope, u64, Vec<Difference>> {
-    differences.unary_frontier(Exchange::new(|_| 0), "InOrder", |_, _| {
-        let mut pages: BTreeMap<u64, Page<Vec<Difference>>> = BTreeMap::new();
+/// Brings what is told to worker 0, in the order of pages, and of boards in each.
+fn in_order<'scope, T: ExchangeData>(
+    told: Stream<'scope, u64, Vec<(Board, T)>>,
+) -> Stream<'scope, u64, Vec<(Board, T)>> {
+    told.unary_frontier(Exchange::new(|_| 0), "InOrder", |_, _| {
+        let mut pages: BTreeMap<u64, Page<Vec<(Board, T)>>> = BTreeMap::new();
         move |(input, frontier), output| {
             input.for_each(|capability, rows| {
                 let Some(capability) = capability.retain_least(0) else { return };
@@ -123,7 +136,7 @@ fn in_order<'scope>(
             {
                 let (capability, mut rows) = entry.remove();
                 // Each worker's are in this order.
-                rows.sort_by_key(|row| (row.board, row.racer));
+                rows.sort_by_key(|(board, _)| *board);
                 output.session(&capability).give_iterator(rows.into_iter());
             }
         }

@@ -56,7 +56,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let outcome = compare(plan, rules, &cluster, outputs.transpose()?, &progress)?;
     progress.finish();
     let Some(compared) = outcome else { return Ok(ExitCode::SUCCESS) };
-    let counts = compared.changes.finish()?.into_classes();
+    compared.changes.finish()?;
     write_rules(&out.join(RULES), &new)?;
     write_rules(&out.join(AGAINST), &old)?;
     let summary = Summary {
@@ -69,7 +69,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         processes: cluster.processes(),
         ..Summary::default()
     };
-    let summary = summary.with_rules(&old, &new).with_changes(compared.census, counts);
+    let summary = summary.with_rules(&old, &new).with_changes(compared.census, compared.counts);
     let summary = summary.with_cost(started.elapsed().as_secs_f64());
     summary.write(&out.join(SUMMARY))?;
     super::print(format_args!("{summary}\n\nchanges in '{}'", out.display()))?;

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use hashbrown::HashMap;
-use serde::Serialize;
+use hashbrown::{HashMap, HashSet};
+use serde::{Deserialize, Serialize};
 use velodrome_dataflows::{Board, ClassId, Difference, Output, RacerId};
 
 /// How many moves are kept of a class, and told of all classes.
@@ -14,7 +14,7 @@ const MOVES: usize = 10;
 const PODIUM: u32 = 3;
 
 /// What changes in one class.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassCounts {
     /// Records with another output, or on one side only.
@@ -37,7 +37,7 @@ pub struct ClassCounts {
 }
 
 /// How a racer moved on a board.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Move {
     /// The racer.
@@ -63,7 +63,22 @@ impl Move {
     }
 }
 
-/// The counts of all classes.
+impl ClassCounts {
+    /// Takes what another worker counted, of other boards or of another class.
+    pub fn add(&mut self, other: Self) {
+        self.outputs_changed += other.outputs_changed;
+        self.ranks_changed += other.ranks_changed;
+        self.boards_changed += other.boards_changed;
+        self.leaderboard_changed += other.leaderboard_changed;
+        self.rides_changed += other.rides_changed;
+        self.podiums_changed += other.podiums_changed;
+        self.winners_changed += other.winners_changed;
+        // Of the ten of all boards, each is among the ten of the worker where that move was.
+        self.moves = farthest(self.moves.drain(..).chain(other.moves));
+    }
+}
+
+/// What one worker counts of all classes.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
     classes: BTreeMap<ClassId, ClassCounts>,
@@ -75,7 +90,7 @@ pub struct Counts {
 
 impl Counts {
     /// Takes the next change: they come class by class, and board by board.
-    pub(super) fn take(&mut self, difference: &Difference) {
+    pub fn take(&mut self, difference: &Difference) {
         let Difference { board, racer, old, new } = difference;
         let class = class(board);
         if self.last.is_some_and(|(last, ..)| self::class(&last) != class) {
@@ -144,10 +159,12 @@ impl Counts {
     }
 }
 
-/// The farthest of all moves.
-pub(super) fn farthest(moves: impl Iterator<Item = Move>) -> Vec<Move> {
+/// The farthest of all moves, one of a racer in a class.
+fn farthest(moves: impl Iterator<Item = Move>) -> Vec<Move> {
     let mut moves: Vec<_> = moves.collect();
-    moves.sort_unstable_by_key(|m| (Reverse(m.distance()), m.racer_id, m.class_id));
+    moves.sort_unstable_by_key(|m| (Reverse(m.distance()), m.racer_id, m.class_id, m.second));
+    let mut seen = HashSet::new();
+    moves.retain(|m| seen.insert((m.racer_id, m.class_id)));
     moves.truncate(MOVES);
     moves
 }

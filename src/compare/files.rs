@@ -7,14 +7,16 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use velodrome_dataflows::{Board, ClassId, Difference, Output, RaceId, RacerId, RideResult, Row};
 
-use super::counts::Counts;
 use super::{CHANGES, LEADERBOARD_CHANGES, RESULTS_CHANGES};
 use crate::results::WriteError;
+
+/// About how long a row is, in bytes.
+const ROW_BYTES: usize = 128;
 
 /// Bytes that are written at once.
 const BUFFER_BYTES: usize = 1 << 18;
 
-/// Writes changes in the order that they come, which is that of the files, and counts them.
+/// Writes what [`written`] makes of boards in the order that they come, which is that of the files.
 ///
 /// A failed write ends the writing, not the run: `finish` tells of it.
 #[derive(Debug)]
@@ -22,9 +24,8 @@ pub struct Changes {
     records: Table,
     leaderboard: Table,
     results: Table,
-    /// The class whose leaderboard is being written.
-    class: Option<ClassId>,
-    counts: Counts,
+    /// Whether a class is in the leaderboard's file.
+    is_begun: bool,
     failed: Option<WriteError>,
 }
 
@@ -58,74 +59,95 @@ impl Changes {
             records: Table::create(out.join(CHANGES))?,
             leaderboard: Table::create(out.join(LEADERBOARD_CHANGES))?,
             results: Table::create(out.join(RESULTS_CHANGES))?,
-            class: None,
-            counts: Counts::default(),
+            is_begun: false,
             failed: None,
         })
     }
 
-    /// Takes the next change.
-    pub fn take(&mut self, difference: &Difference) {
-        self.counts.take(difference);
+    /// Takes the next board, as it is to be written.
+    pub fn take(&mut self, board: Board, written: &[u8]) {
         if self.failed.is_none() {
-            self.failed = self.write(difference).err();
+            self.failed = self.write(board, written).err();
         }
     }
 
-    /// Ends the files; what was counted of the changes.
+    /// Ends the files.
     ///
     /// # Errors
     /// The first write that failed.
-    pub fn finish(mut self) -> Result<Counts, WriteError> {
+    pub fn finish(mut self) -> Result<(), WriteError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        let end = if self.class.is_some() { "}}" } else { "{}" };
+        let end = if self.is_begun { "}" } else { "{}" };
         self.leaderboard.write(|out| out.write_all(end.as_bytes()))?;
         for table in [&mut self.records, &mut self.leaderboard, &mut self.results] {
             table.write(Write::flush)?;
         }
-        Ok(self.counts)
+        Ok(())
     }
 
-    fn write(&mut self, difference: &Difference) -> Result<(), WriteError> {
-        let Difference { board, racer, old, new } = difference;
-        let sides = [old.as_ref(), new.as_ref()];
-        match *board {
-            Board::Second(class, second) => {
-                let change = [class.into(), second.into(), *racer];
-                self.records.write(|out| write_record(out, change, sides))
-            }
+    fn write(&mut self, board: Board, written: &[u8]) -> Result<(), WriteError> {
+        match board {
+            Board::Second(..) => self.records.write(|out| out.write_all(written)),
+            Board::Race(..) => self.results.write(|out| out.write_all(written)),
             Board::Leaderboard(class) => {
-                let start = match self.class.replace(class) {
-                    Some(last) if last == class => ",".to_owned(),
-                    Some(_) => format!("}},\"class-{class}\":{{"),
-                    None => format!("{{\"class-{class}\":{{"),
-                };
-                let [old, new] = sides.map(|side| side.and_then(best));
+                let start = if self.is_begun { "," } else { "{" };
+                self.is_begun = true;
                 self.leaderboard.write(|out| {
-                    write!(out, "{start}\"{racer}\":")?;
-                    Ok(serde_json::to_writer(out, &Change { old, new })?)
-                })
-            }
-            Board::Race(class_id, race_id) => {
-                let [old, new] = sides.map(|side| side.and_then(result));
-                let change = Change { old, new };
-                let ride = RideChange { class_id, race_id, racer_id: *racer, change };
-                self.results.write(|out| {
-                    serde_json::to_writer(&mut *out, &ride)?;
-                    out.write_all(b"\n")
+                    write!(out, "{start}\"class-{class}\":")?;
+                    out.write_all(written)
                 })
             }
         }
     }
 }
 
+/// A board's differences as they are written: lines, or the JSON object of a leaderboard.
+pub fn written(board: Board, differences: &[Difference]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(differences.len() * ROW_BYTES);
+    // Writing to memory does not fail.
+    write_board(&mut out, board, differences).unwrap_or_default();
+    out
+}
+
+fn write_board(out: &mut Vec<u8>, board: Board, differences: &[Difference]) -> io::Result<()> {
+    let rows = differences.iter().map(|row| (row.racer, [row.old.as_ref(), row.new.as_ref()]));
+    match board {
+        Board::Second(class, second) => {
+            for (racer, sides) in rows {
+                write_record(out, [class.into(), second.into(), racer], sides)?;
+            }
+        }
+        Board::Leaderboard(_) => {
+            for (racer, sides) in rows {
+                let [old, new] = sides.map(|side| side.and_then(best));
+                let start = if out.is_empty() { '{' } else { ',' };
+                write!(out, "{start}\"{racer}\":")?;
+                serde_json::to_writer(&mut *out, &Change { old, new })?;
+            }
+            out.push(b'}');
+        }
+        Board::Race(class_id, race_id) => {
+            for (racer_id, sides) in rows {
+                let [old, new] = sides.map(|side| side.and_then(result));
+                let change = Change { old, new };
+                serde_json::to_writer(
+                    &mut *out,
+                    &RideChange { class_id, race_id, racer_id, change },
+                )?;
+                out.push(b'\n');
+            }
+        }
+    }
+    Ok(())
+}
+
 type Side<'a> = Option<&'a (Row, Option<u32>)>;
 
 /// By hand, as there may be as many as there are records.
 fn write_record(
-    out: &mut BufWriter<File>,
+    out: &mut Vec<u8>,
     [class, second, racer]: [u32; 3],
     sides: [Side<'_>; 2],
 ) -> io::Result<()> {

@@ -7,8 +7,8 @@ mod counts;
 mod files;
 mod summary;
 
-pub use counts::{Counts, Move};
-pub use files::Changes;
+pub use counts::{ClassCounts, Counts, Move};
+pub use files::{Changes, written};
 pub use summary::{ClassSummary, Pair, Summary};
 
 /// File of the changed records: one JSON object for each row of a board, by class, second and racer.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use velodrome_dataflows::{Census, ClassId, Clock, Rules};
 
-use super::counts::{ClassCounts, Move, farthest};
+use super::counts::{ClassCounts, Move};
 use crate::memory::peak_resident_bytes;
 use crate::results::WriteError;
 use crate::rules;
@@ -86,16 +86,7 @@ impl ClassSummary {
         self.boards += other.boards;
         self.racers_gone += other.racers_gone;
         self.racers_new += other.racers_new;
-        let (ours, theirs) = (&mut self.counts, &other.counts);
-        ours.outputs_changed += theirs.outputs_changed;
-        ours.ranks_changed += theirs.ranks_changed;
-        ours.boards_changed += theirs.boards_changed;
-        ours.leaderboard_changed += theirs.leaderboard_changed;
-        ours.rides_changed += theirs.rides_changed;
-        ours.podiums_changed += theirs.podiums_changed;
-        ours.winners_changed += theirs.winners_changed;
-        let moves = ours.moves.iter().chain(&theirs.moves).copied();
-        ours.moves = farthest(moves);
+        self.counts.add(other.counts.clone());
     }
 
     fn is_unchanged(&self) -> bool {

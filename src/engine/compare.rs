@@ -12,7 +12,7 @@ use timely::dataflow::operators::Inspect;
 use timely::dataflow::operators::probe::{Handle, Probe};
 use timely::worker::Worker;
 use velodrome_dataflows::{
-    Census, Change, ClassId, Clock, Rules, Sample, Side, census, difference, sides,
+    Census, Change, ClassId, Clock, Difference, Rules, Sample, Side, census, difference, sides,
 };
 
 use super::cluster::{Cluster, start};
@@ -23,14 +23,16 @@ use super::progress::Progress;
 use super::reading::{Intake, read_all};
 use super::replay::ReplayError;
 use super::sequencer::Counts;
-use crate::compare::Changes;
+use crate::compare::{self, Changes, ClassCounts, written};
 use crate::ingest::dead_letters::DeadLetters;
 
 /// What a comparison came to, but for the changes themselves.
 #[derive(Debug)]
 pub struct Compared {
-    /// What wrote the changes, with what it counted of them.
+    /// What wrote the changes.
     pub changes: Changes,
+    /// What was counted of them, by class; classes without a change are not there.
+    pub counts: BTreeMap<ClassId, ClassCounts>,
     /// How much both sides hold, by class.
     pub census: BTreeMap<ClassId, Census>,
     /// Events taken.
@@ -137,12 +139,10 @@ fn run(
     samples.close();
     worker.step_or_park_while(None, || !probe.done());
 
-    let share = Share {
-        plan: plan.fingerprint(),
-        late: late.map(|late| late.get()),
-        census: census(&mut sides),
-    };
-    let changes = tell(worker, sides, changes);
+    let census = census(&mut sides);
+    let (changes, counts) = tell(worker, sides, changes);
+    let (plan, late) = (plan.fingerprint(), late.map(|late| late.get()));
+    let share = Share { plan, late, census, counts };
     let all = to_first(worker, |rows: &mut Rows<Share>| rows.send(share), All::take);
     // On worker 0 alone.
     let Some(changes) = changes else { return Ok(None) };
@@ -152,25 +152,35 @@ fn run(
     let mut sequencer = sequencer.borrow_mut();
     sequencer.finish_letters().map_err(ReplayError::DeadLetters)?;
     let Counts { events, rejected, damaged } = sequencer.counts;
-    Ok(Some(Compared { changes, census: all.census, events, rejected, damaged, late: all.late }))
+    let All { late, census, counts, .. } = all;
+    Ok(Some(Compared { changes, counts, census, events, rejected, damaged, late }))
 }
 
-/// Tells what differs between the sides to `changes`, which worker 0 has.
-fn tell(worker: &mut Worker, sides: [Side; 2], changes: Option<Changes>) -> Option<Changes> {
+/// Tells what differs between the sides to `changes`, which worker 0 has, and what this worker counted of it.
+fn tell(
+    worker: &mut Worker,
+    sides: [Side; 2],
+    changes: Option<Changes>,
+) -> (Option<Changes>, BTreeMap<ClassId, ClassCounts>) {
     let changes = Rc::new(RefCell::new(changes));
-    let sink = Rc::clone(&changes);
+    let counts = Rc::new(RefCell::new(compare::Counts::default()));
+    let (sink, counting) = (Rc::clone(&changes), Rc::clone(&counts));
     let probe = worker.dataflow_named("Differences", |scope| {
-        difference(scope, sides)
-            .inspect(move |difference| {
+        let tell = move |board, differences: &[Difference]| {
+            differences.iter().for_each(|difference| counting.borrow_mut().take(difference));
+            written(board, differences)
+        };
+        difference(scope, sides, tell)
+            .inspect(move |(board, written)| {
                 if let Some(changes) = sink.borrow_mut().as_mut() {
-                    changes.take(difference);
+                    changes.take(*board, written);
                 }
             })
             .probe()
             .0
     });
     worker.step_or_park_while(None, || !probe.done());
-    changes.take()
+    (changes.take(), counts.take().into_classes())
 }
 
 /// One worker's share of what is counted.
@@ -180,6 +190,7 @@ struct Share {
     plan: u64,
     late: [u64; 2],
     census: BTreeMap<ClassId, Census>,
+    counts: BTreeMap<ClassId, ClassCounts>,
 }
 
 /// The shares of all workers.
@@ -188,6 +199,7 @@ struct All {
     plans: Vec<u64>,
     late: [u64; 2],
     census: BTreeMap<ClassId, Census>,
+    counts: BTreeMap<ClassId, ClassCounts>,
 }
 
 impl All {
@@ -196,6 +208,9 @@ impl All {
         self.late.iter_mut().zip(share.late).for_each(|(sum, late)| *sum += late);
         for (class, census) in share.census {
             self.census.entry(class).or_default().add(census);
+        }
+        for (class, counts) in share.counts {
+            self.counts.entry(class).or_default().add(counts);
         }
     }
 }

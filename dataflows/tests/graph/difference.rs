@@ -109,11 +109,12 @@ fn one(
     let counted = census(&mut both);
     let told = Arc::clone(told);
     let probe = worker.dataflow(|scope| {
-        let differences = difference(scope, both);
+        let differences = difference(scope, both, |_, rows| rows.to_vec());
         differences
-            .inspect(move |difference| {
+            .inspect(move |(board, differences)| {
                 assert_eq!(index, 0, "all is told on worker 0");
-                told.lock().unwrap().push(difference.clone());
+                assert!(differences.iter().all(|difference| difference.board == *board));
+                told.lock().unwrap().extend_from_slice(differences);
             })
             .probe()
             .0
