@@ -114,8 +114,8 @@ pub(super) async fn rules(
     tag = "rules",
     request_body(
         content = String,
-        content_type = "application/toml",
-        description = "TOML; a rule that it leaves out is Alleycat's",
+        content_type = "text/plain",
+        description = "TOML, sent as any type; a rule that it leaves out is Alleycat's",
         example = "resistance_offset = 60"
     ),
     responses(
@@ -139,6 +139,10 @@ pub(super) async fn want(
     let held = admission.hold(RULES_BYTES_MAX);
     let body = body::read(request.into_body(), held, app.limits().body).await?;
     let unusable = |reason: String| ApiError::new(StatusCode::BAD_REQUEST, "bad_rules", reason);
+    // Nothing is more likely a file that was forgotten than Alleycat's rules.
+    if body.bytes().is_empty() {
+        return Err(unusable("the body is empty; send a rules file, if only a comment".to_owned()));
+    }
     let parsed = spawn_blocking(move || {
         let text = str::from_utf8(body.bytes()).map_err(|error| error.to_string())?;
         rules::parse(text).map_err(|error| error.to_string())

@@ -8,6 +8,7 @@
 //!                      archive
 //! ```
 
+mod config;
 mod directory;
 mod files;
 mod kept;
@@ -15,5 +16,6 @@ mod rebuilder;
 mod running;
 mod saver;
 
+pub use config::{ARCHIVE, Config, HISTORY, ServiceError};
 pub use directory::{Directory, DirectoryError};
-pub use running::{ARCHIVE, Config, HISTORY, Running, Service, ServiceError};
+pub use running::{Running, Service};

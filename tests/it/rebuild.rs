@@ -253,6 +253,7 @@ fn what_cannot_be_gone_over_to_is_told_and_changes_nothing() {
         ("divisor = 0", "divisor is 0"),
         ("race_second = 9", "did you mean 'race_seconds'?"),
         ("=", "line 1"),
+        ("", "the body is empty"),
     ] {
         let (status, answer) = want(&serving, rules);
         let (code, message) = (&answer["error"]["code"], answer["error"]["message"].as_str());
@@ -262,7 +263,7 @@ fn what_cannot_be_gone_over_to_is_told_and_changes_nothing() {
     let held = serving.get("/v1/rules");
     assert_eq!((&held["rebuild"], &held["rules"]["divisor"]), (&Value::Null, &json!(100.0)));
 
-    let (status, asked) = want(&serving, "");
+    let (status, asked) = want(&serving, "# Alleycat's");
     assert_eq!((status, &asked["rulesId"]), (202, &held["rulesId"]), "the rules that hold already");
     wait_until_they_hold(&serving, &held["rulesId"]);
 
