@@ -18,7 +18,7 @@ use crate::ranks::ranked;
 use crate::sides::Side;
 
 /// How many pages are on their way at most: enough that workers need not wait for each other at every one.
-const PAGES_AHEAD: u64 = 16;
+const PAGES_AHEAD: u64 = 4;
 
 /// A racer's row on a board that is not the same on both sides, or not of the same rank.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
