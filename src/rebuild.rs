@@ -49,7 +49,7 @@ pub struct Progress {
     pub read_bytes: u64,
     /// See `read_bytes`.
     pub bytes: u64,
-    /// Why it does not get any further for now, or was given up.
+    /// What holds it up, or why it was given up.
     pub failure: Option<String>,
 }
 
@@ -60,6 +60,13 @@ impl Progress {
             0 => 0.0,
             bytes => (self.read_bytes as f64 / bytes as f64).min(1.0),
         }
+    }
+}
+
+impl State {
+    /// Whether `order` is still the last one.
+    fn wants(&self, order: &Order) -> bool {
+        self.given == order.number && !self.is_stopping
     }
 }
 
@@ -112,8 +119,7 @@ impl Rebuilds {
 
     /// Whether `order` is still the last one.
     pub fn is_wanted(&self, order: &Order) -> bool {
-        let state = self.lock();
-        state.given == order.number && !state.is_stopping
+        self.lock().wants(order)
     }
 
     /// Whether no order is carried out any more.
@@ -123,10 +129,9 @@ impl Rebuilds {
 
     /// Waits for so long, or until `order` is not the last one any more; tells whether it still is.
     pub fn wait(&self, order: &Order, wait: Duration) -> bool {
-        let is_wanted = |state: &mut State| state.given == order.number && !state.is_stopping;
-        let waited = self.0.1.wait_timeout_while(self.lock(), wait, is_wanted);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        is_wanted(&mut state)
+        let waited = self.0.1.wait_timeout_while(self.lock(), wait, |state| state.wants(order));
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.wants(order)
     }
 
     /// Takes note of how far `order` is.

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use timely::container::CapacityContainerBuilder;
@@ -15,13 +15,13 @@ use velodrome_dataflows::{
     Census, Change, ClassId, Clock, Difference, Rules, Sample, Side, census, difference, sides,
 };
 
-use super::cluster::{Cluster, start};
+use super::cluster::Cluster;
 use super::gather::{Rows, to_first};
 use super::piece::Piece;
 use super::plan::Plan;
 use super::progress::Progress;
 use super::reading::{Intake, read_all};
-use super::replay::ReplayError;
+use super::replay::{ReplayError, on_all};
 use super::sequencer::Counts;
 use crate::compare::{self, Changes, ClassCounts, written};
 use crate::ingest::dead_letters::DeadLetters;
@@ -60,20 +60,8 @@ pub fn compare(
     outputs: Option<(DeadLetters, Changes)>,
     progress: &Progress,
 ) -> Result<Option<Compared>, ReplayError> {
-    let plan = Arc::new(plan);
-    let outputs = Mutex::new(outputs);
-    let progress = progress.clone();
-    let guards = start(cluster, move |worker| {
-        let outputs = (worker.index() == 0)
-            .then(|| outputs.lock().unwrap_or_else(|e| e.into_inner()).take())
-            .flatten();
-        run(worker, &plan, &rules, outputs, &progress)
-    })?;
-    let mut outcome = None;
-    for result in guards.join() {
-        outcome = outcome.or(result.map_err(|_| ReplayError::Lost)??);
-    }
-    Ok(outcome)
+    let (plan, progress) = (Arc::new(plan), progress.clone());
+    on_all(cluster, outputs, move |worker, outputs| run(worker, &plan, &rules, outputs, &progress))
 }
 
 /// The graphs of both sides, on one worker.

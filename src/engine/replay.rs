@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use thiserror::Error;
 use timely::container::CapacityContainerBuilder;
@@ -64,24 +64,38 @@ pub fn replay(
     dead_letters: Option<DeadLetters>,
     progress: &Progress,
 ) -> Result<Option<Outcome>, ReplayError> {
-    let plan = Arc::new(plan);
-    let dead_letters = Mutex::new(dead_letters);
-    let progress = progress.clone();
-    let guards = start(cluster, move |worker| {
-        let letters = (worker.index() == 0)
-            .then(|| dead_letters.lock().unwrap_or_else(|e| e.into_inner()).take())
-            .flatten();
+    let (plan, progress) = (Arc::new(plan), progress.clone());
+    let outcome = on_all(cluster, dead_letters, move |worker, letters| {
         run(worker, &plan, &rules, letters, &progress)
     })?;
-    let mut outcome = None;
-    for result in guards.join() {
-        outcome = outcome.or(result.map_err(|_| ReplayError::Lost)??);
-    }
     Ok(outcome.map(|mut outcome| {
         outcome.summary.workers = cluster.workers * cluster.processes();
         outcome.summary.processes = cluster.processes();
         outcome
     }))
+}
+
+/// Does `work` on all workers of `cluster`, with `given` on the first; what that one comes to.
+///
+/// # Errors
+/// A cluster that does not form, a worker that is lost, and those of `work`.
+pub(super) fn on_all<G: Send + 'static, T: Send + 'static>(
+    cluster: &Cluster,
+    given: Option<G>,
+    work: impl Fn(&mut Worker, Option<G>) -> Result<Option<T>, ReplayError> + Send + Sync + 'static,
+) -> Result<Option<T>, ReplayError> {
+    let given = Mutex::new(given);
+    let guards = start(cluster, move |worker| {
+        let is_first = worker.index() == 0;
+        let given =
+            is_first.then(|| given.lock().unwrap_or_else(PoisonError::into_inner).take()).flatten();
+        work(worker, given)
+    })?;
+    let mut outcome = None;
+    for result in guards.join() {
+        outcome = outcome.or(result.map_err(|_| ReplayError::Lost)??);
+    }
+    Ok(outcome)
 }
 
 /// The graph of a replay, on one worker.

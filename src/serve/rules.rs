@@ -60,7 +60,7 @@ pub(super) struct Rebuild {
     /// The event clock that it has reached; null before its first event.
     #[schema(required = true)]
     as_of: Option<Clock>,
-    /// Why it does not get any further for now, or was given up; null while it goes on.
+    /// What holds it up, or why it was given up; null while it goes on.
     #[schema(required = true)]
     error: Option<String>,
 }
