@@ -6,15 +6,13 @@ use std::sync::Arc;
 use differential_dataflow::trace::cursor::BatchCursor;
 use differential_dataflow::trace::{Cursor, Navigable, TraceReader};
 use serde::{Deserialize, Serialize};
-use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::generic::OutputBuilder;
-use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::generic::Operator;
 
-use crate::curve::Record;
+use crate::curve::{RUN_SECONDS, Record, Run};
 use crate::event::{ClassId, Clock, RaceId, RacerId};
-use crate::output::Output;
+use crate::output::{FIBONACCI, Output};
 use crate::results::RideResult;
 use crate::sides::Side;
 use crate::traces::read;
@@ -54,45 +52,92 @@ impl Row {
     }
 }
 
-/// A row with its board and racer.
-pub(crate) type Placed = (Board, RacerId, Row);
+impl Board {
+    /// The boards of which rows tell that begin at this one, each with how far it is behind this one.
+    pub(crate) fn run(self) -> impl Iterator<Item = (u16, Self)> {
+        let boards = if let Self::Second(..) = self { RUN_SECONDS } else { 1 };
+        (0..boards).map(move |offset| match self {
+            Self::Second(class, second) => (offset, Self::Second(class, second + offset)),
+            board => (offset, board),
+        })
+    }
 
-/// Tells this worker's rows of either side, page after page, ascending: page 0 of a class is its leaderboard and
-/// its races, page s its board of second s. Of a class only the curves are held, which are the traces' own.
+    /// The hash by which its worker is found: pages of seconds go to the workers in turn.
+    pub(crate) fn hash(&self) -> u64 {
+        match *self {
+            Self::Leaderboard(class) => class.into(),
+            Self::Race(class, race) => (race ^ u64::from(class) << 48).wrapping_mul(FIBONACCI) >> 32,
+            Self::Second(class, second) => u64::from(class) + u64::from(second / RUN_SECONDS),
+        }
+    }
+}
+
+/// What a side holds of a racer on a board and on those behind it in the same page.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Placed {
+    /// The first of the boards.
+    pub(crate) board: Board,
+    pub(crate) racer: RacerId,
+    pub(crate) is_new: bool,
+    pub(crate) rows: Rows,
+}
+
+/// A racer's rows on neighbouring boards.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Rows {
+    /// On the first board alone.
+    One(Row),
+    /// Records.
+    Records(Run),
+}
+
+impl Rows {
+    /// The row on the board so many behind the first.
+    pub(crate) fn row(&self, offset: u16) -> Option<Row> {
+        match self {
+            Self::One(row) => (offset == 0).then(|| row.clone()),
+            Self::Records(run) => run.get(offset).map(|output| Row::Record(Output(output))),
+        }
+    }
+
+    /// By what that row is ranked.
+    pub(crate) fn output(&self, offset: u16) -> Option<Output> {
+        match self {
+            Self::One(row) => row.output().filter(|_| offset == 0),
+            Self::Records(run) => run.get(offset).map(Output),
+        }
+    }
+}
+
+/// Tells what this worker holds of either side, page after page, boards and racers ascending in each: page 0 of a
+/// class is its leaderboard and its races, those behind it are of [`RUN_SECONDS`] boards each. Of a class only
+/// the curves are held, which are the traces' own.
 ///
 /// `done` is the way back from where the pages end: a page is told only once its frontier has come past it. The
 /// times of the streams are pages.
 pub(crate) fn boards<'scope>(
     done: Stream<'scope, u64, Vec<()>>,
     sides: [Side; 2],
-) -> [Stream<'scope, u64, Vec<Placed>>; 2] {
-    let mut builder = OperatorBuilder::new("Boards".to_owned(), done.scope());
-    let mut done = builder.new_input(done, Pipeline);
-    let (of_old, old_rows) = builder.new_output();
-    let (of_new, new_rows) = builder.new_output();
-    let mut outputs = [of_old, of_new].map(OutputBuilder::<_, CapacityContainerBuilder<_>>::from);
-    builder.build(move |mut capabilities| {
-        let mut pages = Pages::new(sides);
-        move |frontiers| {
+) -> Stream<'scope, u64, Vec<Placed>> {
+    let mut pages = Pages::new(sides);
+    done.unary_frontier(Pipeline, "Boards", |capability, _| {
+        let mut capability = Some(capability);
+        move |(done, frontier), output| {
             done.for_each(|_, _| {});
-            let mut sessions = outputs.each_mut().map(|output| output.activate());
-            while let Some((page, class)) = pages.peek() {
-                capabilities.iter_mut().for_each(|capability| capability.downgrade(&page));
-                if frontiers.iter().any(|frontier| frontier.less_equal(&page)) {
+            while let Some((page, class)) = pages.peek()
+                && let Some(capability) = &mut capability
+            {
+                capability.downgrade(&page);
+                if frontier.less_equal(&page) {
                     return;
                 }
-                for ((side, output), capability) in
-                    class.iter().zip(&mut sessions).zip(&capabilities)
-                {
-                    let mut session = output.session(capability);
-                    side.rows(page, |row| session.give(row));
-                }
+                let mut session = output.session(capability);
+                class.iter().for_each(|side| side.tell(page, |placed| session.give(placed)));
                 pages.turn();
             }
-            capabilities.clear();
+            capability = None;
         }
-    });
-    [old_rows, new_rows]
+    })
 }
 
 /// The pages of two sides, and which one comes next.
@@ -101,14 +146,14 @@ struct Pages {
     /// The class whose pages are told.
     class: Option<(ClassId, [Class; 2])>,
     /// The page within the class.
-    second: u16,
+    page: u16,
     /// Classes before it are told.
     from: Option<ClassId>,
 }
 
 impl Pages {
     fn new(sides: [Side; 2]) -> Self {
-        Self { sides, class: None, second: 0, from: Some(0) }
+        Self { sides, class: None, page: 0, from: Some(0) }
     }
 
     /// The next page and what either side holds of its class.
@@ -116,19 +161,20 @@ impl Pages {
         if self.class.is_none() {
             let from = self.from?;
             let next = self.sides.iter_mut().filter_map(|side| side.class(from)).min()?;
-            self.class = Some((next, self.sides.each_mut().map(|side| side.open(next))));
+            let [old, new] = &mut self.sides;
+            self.class = Some((next, [old.open(next, false), new.open(next, true)]));
             self.from = next.checked_add(1);
         }
         let (class, sides) = self.class.as_ref()?;
-        Some((u64::from(*class) * CLASS_PAGES + u64::from(self.second), sides))
+        Some((u64::from(*class) * CLASS_PAGES + u64::from(self.page), sides))
     }
 
     /// Goes on to the page behind the next one.
     fn turn(&mut self) {
-        self.second += 1;
+        self.page += 1;
         let seconds = self.class.iter().flat_map(|(_, sides)| sides).map(Class::seconds).max();
-        if self.second > seconds.unwrap_or(0) {
-            (self.class, self.second) = (None, 0);
+        if self.page > seconds.unwrap_or(0).div_ceil(RUN_SECONDS) {
+            (self.class, self.page) = (None, 0);
         }
     }
 }
@@ -136,6 +182,7 @@ impl Pages {
 /// What one side holds of a class, racers ascending.
 struct Class {
     id: ClassId,
+    is_new: bool,
     /// The rows of its leaderboard and its races.
     first: Vec<Placed>,
     curves: Vec<(RacerId, Record)>,
@@ -146,14 +193,18 @@ impl Class {
         self.curves.iter().map(|(_, curve)| curve.seconds()).max().unwrap_or(0)
     }
 
-    fn rows(&self, page: u64, mut tell: impl FnMut(Placed)) {
-        let second = u16::try_from(page % CLASS_PAGES).unwrap_or(0);
-        if second == 0 {
+    /// What is on a page.
+    fn tell(&self, page: u64, mut tell: impl FnMut(Placed)) {
+        let page = u16::try_from(page % CLASS_PAGES).unwrap_or(0);
+        let Some(pages_before) = page.checked_sub(1) else {
             return self.first.iter().cloned().for_each(tell);
-        }
+        };
+        let second = pages_before * RUN_SECONDS + 1;
+        let board = Board::Second(self.id, second);
         for (racer, curve) in &self.curves {
-            if let Some(output) = curve.get(second) {
-                tell((Board::Second(self.id, second), *racer, Row::Record(Output(output))));
+            if let Some(run) = curve.run(second) {
+                let rows = Rows::Records(run);
+                tell(Placed { board, racer: *racer, is_new: self.is_new, rows });
             }
         }
     }
@@ -168,21 +219,24 @@ impl Side {
         [records, results, leaderboard].into_iter().flatten().min()
     }
 
-    fn open(&mut self, id: ClassId) -> Class {
-        let (mut rows, mut curves) = (Vec::new(), Vec::new());
+    fn open(&mut self, id: ClassId, is_new: bool) -> Class {
+        let (mut first, mut curves) = (Vec::new(), Vec::new());
+        let one = |board, racer, row| Placed { board, racer, is_new, rows: Rows::One(row) };
         let end = Clock::MAX;
         read(&mut self.leaderboard, end, Some(&(id, 0)), |(class, racer), (), best| {
             if *class != id {
                 return Break(());
             }
-            rows.push((Board::Leaderboard(id), *racer, Row::Best(best.output, best.race)));
+            let row = Row::Best(best.output, best.race);
+            first.push(one(Board::Leaderboard(id), *racer, row));
             Continue(())
         });
         read(&mut self.results, end, Some(&(id, 0)), |(class, race), (racer, result), _| {
             if *class != id {
                 return Break(());
             }
-            rows.push((Board::Race(id, *race), *racer, Row::Result(Arc::clone(result))));
+            let row = Row::Result(Arc::clone(result));
+            first.push(one(Board::Race(id, *race), *racer, row));
             Continue(())
         });
         read(&mut self.records, end, Some(&(id, 0)), |(class, racer), (), record| {
@@ -192,7 +246,7 @@ impl Side {
             curves.push((*racer, record));
             Continue(())
         });
-        Class { id, first: rows, curves }
+        Class { id, is_new, first, curves }
     }
 }
 

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// What an empty slot holds. Outputs are finite, so every output exceeds it.
 const EMPTY: f64 = f64::NEG_INFINITY;
 
+/// Seconds of a run.
+pub(crate) const RUN_SECONDS: u16 = 8;
+
 /// The outputs of a ride or a record, one slot a second, slots empty where none came.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Curve {
@@ -55,6 +58,14 @@ impl Curve {
         self.slots.get(index).copied().filter(|output| *output != EMPTY)
     }
 
+    /// The outputs from `second` on (from 1), if there are any.
+    pub(crate) fn run(&self, second: u16) -> Option<Run> {
+        let slots = self.slots.get(usize::from(second.checked_sub(1)?)..)?;
+        let mut run = Run([EMPTY; RUN_SECONDS as usize]);
+        run.0.iter_mut().zip(slots).for_each(|(slot, output)| *slot = *output);
+        run.0.iter().any(|output| *output != EMPTY).then_some(run)
+    }
+
     /// How many slots there are: the greatest second with an output.
     pub fn seconds(&self) -> u16 {
         u16::try_from(self.slots.len()).unwrap_or(u16::MAX)
@@ -63,6 +74,17 @@ impl Curve {
     /// The seconds that have an output, ascending, each with its output.
     pub fn outputs(&self) -> impl Iterator<Item = (u16, f64)> + '_ {
         (1u16..).zip(self.slots.iter().copied()).filter(|(_, output)| *output != EMPTY)
+    }
+}
+
+/// The outputs of neighbouring seconds, cut out of a curve: many can be moved at little cost.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Run([f64; RUN_SECONDS as usize]);
+
+impl Run {
+    /// The output at a second, counted from the first of the run, if there is one.
+    pub(crate) fn get(&self, offset: u16) -> Option<f64> {
+        self.0.get(usize::from(offset)).copied().filter(|output| *output != EMPTY)
     }
 }
 

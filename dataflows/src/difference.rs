@@ -1,8 +1,6 @@
 //! The difference of two sides: what is on one board and not, or not so, on the other.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::iter;
 
 use serde::{Deserialize, Serialize};
 use timely::ExchangeData;
@@ -11,14 +9,14 @@ use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::{Capability, ConnectLoop, Feedback};
 use timely::dataflow::{Scope, Stream};
 
-use crate::boards::{Board, Placed, Row, boards};
+use crate::boards::{Board, Placed, Row, Rows, boards};
 use crate::event::RacerId;
 use crate::graph::ended;
-use crate::ranks::ranked;
+use crate::ranks::ranks;
 use crate::sides::Side;
 
-/// How many pages are on their way at most: enough that workers need not wait for each other at every one.
-const PAGES_AHEAD: u64 = 4;
+/// How many pages are on their way at most for each worker: one that it works on, and one that comes in.
+const PAGES_AHEAD: usize = 2;
 
 /// A racer's row on a board that is not the same on both sides, or not of the same rank.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,76 +45,68 @@ pub fn difference<'scope, T: ExchangeData + Clone>(
     sides: [Side; 2],
     tell: impl FnMut(Board, &[Difference]) -> T + 'static,
 ) -> Stream<'scope, u64, Vec<(Board, T)>> {
-    let (done, way_back) = scope.feedback(PAGES_AHEAD);
-    let [old, new] = boards(way_back, sides);
-    let told = in_order(differing(old, new, tell));
+    let (done, way_back) = scope.feedback((PAGES_AHEAD * scope.peers()) as u64);
+    let told = in_order(differing(boards(way_back, sides), tell));
     ended(told.clone()).connect_loop(done);
     told
 }
 
 /// Rows that wait for the rest of their page, and the capability to tell of it.
-type Page<R> = (Capability<u64>, R);
+type Page<R> = (Capability<u64>, Vec<R>);
 
 /// What `tell` makes of the rows of either side that differ, or rank differently: those of a board come together on
 /// one worker, and are ranked once all of their page are there.
 fn differing<'scope, T: ExchangeData>(
-    old: Stream<'scope, u64, Vec<Placed>>,
-    new: Stream<'scope, u64, Vec<Placed>>,
+    rows: Stream<'scope, u64, Vec<Placed>>,
     mut tell: impl FnMut(Board, &[Difference]) -> T + 'static,
 ) -> Stream<'scope, u64, Vec<(Board, T)>> {
-    let route = || Exchange::new(|(board, _, _): &Placed| board.hash());
-    old.binary_frontier(new, route(), route(), "Differing", |_, _| {
-        let mut pages: BTreeMap<u64, Page<[Vec<Placed>; 2]>> = BTreeMap::new();
-        move |(old, old_frontier), (new, new_frontier), output| {
-            old.for_each(|capability, rows| {
+    rows.unary_frontier(Exchange::new(|row: &Placed| row.board.hash()), "Differing", |_, _| {
+        let mut pages: BTreeMap<u64, Page<Placed>> = BTreeMap::new();
+        move |(input, frontier), output| {
+            input.for_each(|capability, rows| {
                 let Some(capability) = capability.retain_least(0) else { return };
-                let (_, [held, _]) = pages
-                    .entry(*capability.time())
-                    .or_insert_with(|| (capability, Default::default()));
-                held.append(rows);
-            });
-            new.for_each(|capability, rows| {
-                let Some(capability) = capability.retain_least(0) else { return };
-                let (_, [_, held]) = pages
-                    .entry(*capability.time())
-                    .or_insert_with(|| (capability, Default::default()));
-                held.append(rows);
+                let page = pages.entry(*capability.time());
+                page.or_insert_with(|| (capability, Vec::new())).1.append(rows);
             });
             while let Some(entry) = pages.first_entry()
-                && !old_frontier.less_equal(entry.key())
-                && !new_frontier.less_equal(entry.key())
+                && !frontier.less_equal(entry.key())
             {
-                let (capability, [old, new]) = entry.remove();
-                let differences: Vec<_> = joined(old, new).collect();
-                let boards = differences.chunk_by(|one, next| one.board == next.board);
-                let told = boards.filter_map(|rows| {
-                    let board = rows.first()?.board;
-                    Some((board, tell(board, rows)))
-                });
-                output.session(&capability).give_iterator(told);
+                let (capability, rows) = entry.remove();
+                let mut session = output.session(&capability);
+                differences(rows, |board, rows| session.give((board, tell(board, rows))));
             }
         }
     })
 }
 
-/// What differs between the rows of whole boards, by board and racer.
-fn joined(old: Vec<Placed>, new: Vec<Placed>) -> impl Iterator<Item = Difference> {
-    let (mut old, mut new) = (ranked(old).peekable(), ranked(new).peekable());
-    let rows = iter::from_fn(move || {
-        let order = match (old.peek(), new.peek()) {
-            (Some((board, racer, ..)), Some((other, by, ..))) => (board, racer).cmp(&(other, by)),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (None, None) => return None,
-        };
-        let before = old.next_if(|_| order.is_le());
-        let after = new.next_if(|_| order.is_ge());
-        let (board, racer, ..) = before.as_ref().or(after.as_ref())?;
-        let (board, racer) = (*board, *racer);
-        let [old, new] = [before, after].map(|row| row.map(|(_, _, row, rank)| (row, rank)));
-        Some(Difference { board, racer, old, new })
-    });
-    rows.filter(|difference| difference.old != difference.new)
+/// Tells what differs on each board of a page that has differences, boards and racers ascending.
+fn differences(mut rows: Vec<Placed>, mut tell: impl FnMut(Board, &[Difference])) {
+    // Each worker's rows of a side are in this order: a stable sort joins them.
+    rows.sort_by_key(|row| (row.board, row.racer, row.is_new));
+    let mut differences = Vec::new();
+    for rows in rows.chunk_by(|one, next| one.board == next.board) {
+        let racers = rows.chunk_by(|one, next| one.racer == next.racer);
+        let racers = racers.filter_map(|rows| {
+            let side = |is_new| rows.iter().find(|row| row.is_new == is_new).map(|row| &row.rows);
+            Some((rows.first()?.racer, side(false), side(true)))
+        });
+        let racers: Vec<_> = racers.collect();
+        for (offset, board) in rows.iter().take(1).flat_map(|row| row.board.run()) {
+            let output = |rows: Option<&Rows>| rows?.output(offset);
+            let old_ranks = ranks(racers.iter().map(|(_, old, _)| output(*old)));
+            let new_ranks = ranks(racers.iter().map(|(_, _, new)| output(*new)));
+            let ranked = racers.iter().zip(old_ranks.into_iter().zip(new_ranks));
+            differences.clear();
+            differences.extend(ranked.filter_map(|((racer, old, new), (old_rank, new_rank))| {
+                let row = |rows: Option<&Rows>, rank| Some((rows?.row(offset)?, rank));
+                let (old, new) = (row(*old, old_rank), row(*new, new_rank));
+                (old != new).then_some(Difference { board, racer: *racer, old, new })
+            }));
+            if !differences.is_empty() {
+                tell(board, &differences);
+            }
+        }
+    }
 }
 
 /// Brings what is told to worker 0, in the order of pages, and of boards in each.
@@ -124,7 +114,7 @@ fn in_order<'scope, T: ExchangeData>(
     told: Stream<'scope, u64, Vec<(Board, T)>>,
 ) -> Stream<'scope, u64, Vec<(Board, T)>> {
     told.unary_frontier(Exchange::new(|_| 0), "InOrder", |_, _| {
-        let mut pages: BTreeMap<u64, Page<Vec<(Board, T)>>> = BTreeMap::new();
+        let mut pages: BTreeMap<u64, Page<(Board, T)>> = BTreeMap::new();
         move |(input, frontier), output| {
             input.for_each(|capability, rows| {
                 let Some(capability) = capability.retain_least(0) else { return };
