@@ -16,7 +16,6 @@ pub mod transform;
 pub mod verify;
 
 use std::fmt::Display;
-use std::fs;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -147,10 +146,10 @@ fn prepare(out: &Path, inputs: &[Input]) -> anyhow::Result<DeadLetters> {
     begin_letters(out)
 }
 
-/// The same for changes, which replace those of an earlier run file by file.
+/// The same for changes.
 fn prepare_changes(out: &Path, inputs: &[Input]) -> anyhow::Result<DeadLetters> {
     ensure_apart(out, inputs)?;
-    fs::create_dir_all(out).map_err(|e| WriteError::new(out, e))?;
+    crate::compare::prepare(out)?;
     begin_letters(out)
 }
 

@@ -1,7 +1,7 @@
 //! The files of changes, written as the changes come: they may be some ten million rows.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -12,9 +12,6 @@ use crate::results::WriteError;
 
 /// About how long a row is, in bytes.
 const ROW_BYTES: usize = 128;
-
-/// Bytes that are written at once.
-const BUFFER_BYTES: usize = 1 << 18;
 
 /// Writes what [`written`] makes of boards in the order that they come, which is that of the files.
 ///
@@ -32,20 +29,17 @@ pub struct Changes {
 #[derive(Debug)]
 struct Table {
     path: PathBuf,
-    out: BufWriter<File>,
+    file: File,
 }
 
 impl Table {
     fn create(path: PathBuf) -> Result<Self, WriteError> {
         let file = File::create(&path).map_err(|e| WriteError::new(&path, e))?;
-        Ok(Self { path, out: BufWriter::with_capacity(BUFFER_BYTES, file) })
+        Ok(Self { path, file })
     }
 
-    fn write(
-        &mut self,
-        write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-    ) -> Result<(), WriteError> {
-        write(&mut self.out).map_err(|e| WriteError::new(&self.path, e))
+    fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+        self.file.write_all(bytes).map_err(|e| WriteError::new(&self.path, e))
     }
 }
 
@@ -80,24 +74,18 @@ impl Changes {
             return Err(error);
         }
         let end = if self.is_begun { "}" } else { "{}" };
-        self.leaderboard.write(|out| out.write_all(end.as_bytes()))?;
-        for table in [&mut self.records, &mut self.leaderboard, &mut self.results] {
-            table.write(Write::flush)?;
-        }
-        Ok(())
+        self.leaderboard.write(end.as_bytes())
     }
 
     fn write(&mut self, board: Board, written: &[u8]) -> Result<(), WriteError> {
         match board {
-            Board::Second(..) => self.records.write(|out| out.write_all(written)),
-            Board::Race(..) => self.results.write(|out| out.write_all(written)),
+            Board::Second(..) => self.records.write(written),
+            Board::Race(..) => self.results.write(written),
             Board::Leaderboard(class) => {
                 let start = if self.is_begun { "," } else { "{" };
                 self.is_begun = true;
-                self.leaderboard.write(|out| {
-                    write!(out, "{start}\"class-{class}\":")?;
-                    out.write_all(written)
-                })
+                self.leaderboard.write(format!("{start}\"class-{class}\":").as_bytes())?;
+                self.leaderboard.write(written)
             }
         }
     }

@@ -3,6 +3,11 @@
 //! `changes.jsonl`, `leaderboard-changes.json` and `results-changes.jsonl` are functions of the events and of both
 //! rules alone, byte for byte; `summary.json` tells how the run went beside what it counts of them.
 
+use std::path::Path;
+
+use crate::results::summary::SUMMARY;
+use crate::results::{RULES, WriteError, clear};
+
 mod counts;
 mod files;
 mod summary;
@@ -19,3 +24,11 @@ pub const LEADERBOARD_CHANGES: &str = "leaderboard-changes.json";
 pub const RESULTS_CHANGES: &str = "results-changes.jsonl";
 /// File of the old rules in their canonical form; the new ones are in `rules.json`.
 pub const AGAINST: &str = "against.json";
+
+/// Makes the directory `out` and empties it of what an earlier comparison wrote there.
+///
+/// # Errors
+/// A directory that cannot be made or written.
+pub fn prepare(out: &Path) -> Result<(), WriteError> {
+    clear(out, &[CHANGES, LEADERBOARD_CHANGES, RESULTS_CHANGES, AGAINST, RULES, SUMMARY])
+}

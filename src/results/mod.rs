@@ -15,6 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use overview::Overview;
+use summary::SUMMARY;
 use thiserror::Error;
 use velodrome_dataflows::{
     BestFinal, ClassId, RaceId, RacerId, Record, RideResult, Rules, ViewCount,
@@ -91,8 +92,25 @@ pub fn write_rules(path: &Path, rules: &Rules) -> Result<(), WriteError> {
     fs::write(path, rules::canonical(rules)).map_err(|e| WriteError::new(path, e))
 }
 
-/// Makes the result directory `out` and empties it of what an earlier run wrote there, so that no
-/// class of another run stays behind.
+/// Makes the directory `out` and removes `files` of an earlier run from it: a run that is stopped leaves nothing of
+/// another that looks like its own.
+///
+/// # Errors
+/// A directory that cannot be made or written.
+pub fn clear(out: &Path, files: &[&str]) -> Result<(), WriteError> {
+    fs::create_dir_all(out).map_err(|e| WriteError::new(out, e))?;
+    for path in files.iter().map(|file| out.join(file)) {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(WriteError::new(&path, error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Makes the result directory `out` and empties it of what an earlier run wrote there.
 ///
 /// # Errors
 /// A directory that cannot be made or written.
@@ -105,5 +123,5 @@ pub fn prepare(out: &Path) -> Result<(), WriteError> {
             fs::remove_file(&path).map_err(|e| WriteError::new(&path, e))?;
         }
     }
-    Ok(())
+    clear(out, &[RIDES, LEADERBOARD, VIEWS, RULES, SUMMARY])
 }

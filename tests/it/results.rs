@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::run::{Workplace, gzip, sample, view};
+use crate::run::{Workplace, contents, gzip, sample, view};
+use crate::serving::wait_for;
 
 const MINUTE: u64 = 60_000;
 const DAY: u64 = 1440 * MINUTE;
@@ -75,6 +76,23 @@ fn end_well_though_nobody_reads_what_is_printed() {
         drop(child.stdout.take());
         let ended = child.wait_with_output().unwrap();
         assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+    }
+}
+
+#[test]
+fn a_stopped_run_leaves_nothing_of_an_earlier_one() {
+    let place = Workplace::new();
+    place.write("in.jsonl", sample(9, 1, 1, 0.0));
+    place.write("rules.toml", "divisor = 50");
+    for command in ["batch", "replay", "compare --rules rules.toml"] {
+        let run = |input| format!("{command} {input} --out out");
+        assert_eq!(place.run(&run("in.jsonl")).code, 0);
+        let mut child = place.spawn(&run("-"));
+        wait_for("the run has begun", || !place.path("out/summary.json").exists());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let left = contents(&place.path("out"));
+        assert!(left.values().all(Vec::is_empty), "{left:?}");
     }
 }
 
