@@ -66,7 +66,9 @@ impl Board {
     pub(crate) fn hash(&self) -> u64 {
         match *self {
             Self::Leaderboard(class) => class.into(),
-            Self::Race(class, race) => (race ^ u64::from(class) << 48).wrapping_mul(FIBONACCI) >> 32,
+            Self::Race(class, race) => {
+                (race ^ u64::from(class) << 48).wrapping_mul(FIBONACCI) >> 32
+            }
             Self::Second(class, second) => u64::from(class) + u64::from(second / RUN_SECONDS),
         }
     }
