@@ -31,37 +31,48 @@ pub struct Difference {
     pub new: Option<(Row, Option<u32>)>,
 }
 
-/// What `tell` makes of the differences between the boards of two sides, whose samples all have come: on worker 0,
-/// class by class; of a class its leaderboard, its races ascending, then its boards by seconds ascending. Boards without
-/// a difference are not told.
+/// What `tell` makes of the differences between the boards of two sides, whose samples all have come: on worker
+/// 0, class by class; of a class its leaderboard, its races ascending, then its boards by seconds ascending.
+/// Boards without a difference are not told.
 ///
 /// `tell` is called on the worker where a board comes together, in that order, with all differences of the
 /// board, racers ascending: what many rows are written as is made by all workers.
 ///
-/// It goes board by board: the time of the dataflow is the page, and a page is begun once the ones before have come to
-/// worker 0, but for a few.
+/// It goes page by page: a page is the dataflow's time, and is begun once those before it have come to worker 0, but
+/// for a few.
 pub fn difference<'scope, T: ExchangeData + Clone>(
     scope: Scope<'scope, u64>,
     sides: [Side; 2],
-    tell: impl FnMut(Board, &[Difference]) -> T + 'static,
+    mut tell: impl FnMut(Board, &[Difference]) -> T + 'static,
 ) -> Stream<'scope, u64, Vec<(Board, T)>> {
     let (done, way_back) = scope.feedback((PAGES_AHEAD * scope.peers()) as u64);
-    let told = in_order(differing(boards(way_back, sides), tell));
+    let differing = by_page(
+        boards(way_back, sides),
+        "Differing",
+        |row| row.board.hash(),
+        move |rows, give| differences(rows, |board, rows| give((board, tell(board, rows)))),
+    );
+    // Each worker's boards are in this order.
+    let in_order = |mut boards: Vec<(Board, T)>, give: &mut dyn FnMut(_)| {
+        boards.sort_by_key(|(board, _)| *board);
+        boards.into_iter().for_each(give);
+    };
+    let told = by_page(differing, "InOrder", |_| 0, in_order);
     ended(told.clone()).connect_loop(done);
     told
 }
 
-/// Rows that wait for the rest of their page, and the capability to tell of it.
-type Page<R> = (Capability<u64>, Vec<R>);
-
-/// What `tell` makes of the rows of either side that differ, or rank differently: those of a board come together on
-/// one worker, and are ranked once all of their page are there.
-fn differing<'scope, T: ExchangeData>(
-    rows: Stream<'scope, u64, Vec<Placed>>,
-    mut tell: impl FnMut(Board, &[Difference]) -> T + 'static,
-) -> Stream<'scope, u64, Vec<(Board, T)>> {
-    rows.unary_frontier(Exchange::new(|row: &Placed| row.board.hash()), "Differing", |_, _| {
-        let mut pages: BTreeMap<u64, Page<Placed>> = BTreeMap::new();
+/// Brings rows together by `route`: what `whole` gives of those of a page, once all of them are there, page after
+/// page.
+fn by_page<'scope, R: ExchangeData, T: Clone + 'static>(
+    rows: Stream<'scope, u64, Vec<R>>,
+    name: &str,
+    route: impl Fn(&R) -> u64 + 'static,
+    mut whole: impl FnMut(Vec<R>, &mut dyn FnMut(T)) + 'static,
+) -> Stream<'scope, u64, Vec<T>> {
+    rows.unary_frontier(Exchange::new(route), name, |_, _| {
+        // With the capability to tell of it.
+        let mut pages: BTreeMap<u64, (Capability<u64>, Vec<R>)> = BTreeMap::new();
         move |(input, frontier), output| {
             input.for_each(|capability, rows| {
                 let Some(capability) = capability.retain_least(0) else { return };
@@ -73,7 +84,7 @@ fn differing<'scope, T: ExchangeData>(
             {
                 let (capability, rows) = entry.remove();
                 let mut session = output.session(&capability);
-                differences(rows, |board, rows| session.give((board, tell(board, rows))));
+                whole(rows, &mut |told| session.give(told));
             }
         }
     })
@@ -91,7 +102,7 @@ fn differences(mut rows: Vec<Placed>, mut tell: impl FnMut(Board, &[Difference])
             Some((rows.first()?.racer, side(false), side(true)))
         });
         let racers: Vec<_> = racers.collect();
-        for (offset, board) in rows.iter().take(1).flat_map(|row| row.board.run()) {
+        for (offset, board) in rows.first().into_iter().flat_map(|row| row.board.run()) {
             let output = |rows: Option<&Rows>| rows?.output(offset);
             let old_ranks = ranks(racers.iter().map(|(_, old, _)| output(*old)));
             let new_ranks = ranks(racers.iter().map(|(_, _, new)| output(*new)));
@@ -107,28 +118,4 @@ fn differences(mut rows: Vec<Placed>, mut tell: impl FnMut(Board, &[Difference])
             }
         }
     }
-}
-
-/// Brings what is told to worker 0, in the order of pages, and of boards in each.
-fn in_order<'scope, T: ExchangeData>(
-    told: Stream<'scope, u64, Vec<(Board, T)>>,
-) -> Stream<'scope, u64, Vec<(Board, T)>> {
-    told.unary_frontier(Exchange::new(|_| 0), "InOrder", |_, _| {
-        let mut pages: BTreeMap<u64, Page<(Board, T)>> = BTreeMap::new();
-        move |(input, frontier), output| {
-            input.for_each(|capability, rows| {
-                let Some(capability) = capability.retain_least(0) else { return };
-                let page = pages.entry(*capability.time());
-                page.or_insert_with(|| (capability, Vec::new())).1.append(rows);
-            });
-            while let Some(entry) = pages.first_entry()
-                && !frontier.less_equal(entry.key())
-            {
-                let (capability, mut rows) = entry.remove();
-                // Each worker's are in this order.
-                rows.sort_by_key(|(board, _)| *board);
-                output.session(&capability).give_iterator(rows.into_iter());
-            }
-        }
-    })
 }

@@ -12,7 +12,7 @@ use timely::dataflow::operators::Inspect;
 use timely::dataflow::operators::probe::{Handle, Probe};
 use timely::worker::Worker;
 use velodrome_dataflows::{
-    Census, Change, ClassId, Clock, Difference, Rules, Sample, Side, census, difference, sides,
+    Census, ClassId, Clock, Difference, Rules, Sample, Side, census, difference, sides,
 };
 
 use super::cluster::Cluster;
@@ -21,7 +21,7 @@ use super::piece::Piece;
 use super::plan::Plan;
 use super::progress::Progress;
 use super::reading::{Intake, read_all};
-use super::replay::{ReplayError, on_all};
+use super::replay::{ReplayError, count_late, on_all};
 use super::sequencer::Counts;
 use crate::compare::{self, Changes, ClassCounts, written};
 use crate::ingest::dead_letters::DeadLetters;
@@ -104,18 +104,10 @@ fn run(
     let (mut samples, probe) = (InputHandle::new(), Handle::new());
     let late = [(); 2].map(|()| Rc::new(Cell::new(0)));
     let sides = worker.dataflow_named("Graphs", |scope| {
-        let graphs = sides(samples.to_stream(scope), rules.clone(), plan.until());
-        let mut counts = late.iter();
-        graphs.map(|graph| {
-            let late = counts.next().map(Rc::clone).unwrap_or_default();
-            graph
-                .changes
-                .inspect(move |change| {
-                    if let Change::Late(count) = change {
-                        late.set(late.get() + count);
-                    }
-                })
-                .probe_with(&probe);
+        let [old, new] = sides(samples.to_stream(scope), rules.clone(), plan.until());
+        let [late_old, late_new] = &late;
+        [(old, late_old), (new, late_new)].map(|(graph, late)| {
+            count_late(graph.changes, late).probe_with(&probe);
             graph.arranged.probe_with(&probe);
             graph.side
         })

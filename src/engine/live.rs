@@ -75,9 +75,9 @@ impl Live {
         Closing(self.outlet.close())
     }
 
-    /// Lets the workers of `next` take the place of these; what is left of them is returned, to be dropped. `next` is at a later time than
-    /// all that `closing` has told, and was told the same events: an answer is never of an earlier
-    /// time, or of fewer events, than one before.
+    /// Lets the workers of `next` take the place of these; what is left of them is returned, to be dropped.
+    /// `next` is at a later time than all that `closing` has told, and was told the same events: an answer is
+    /// never of an earlier time, or of fewer events, than one before.
     pub fn hand_over(&mut self, Closing(closed): Closing, next: Self) -> impl Sized + use<> {
         // Whoever sees that all changed asks the new workers already.
         self.engine.hand_over_to(&next.engine);

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use thiserror::Error;
 use timely::container::CapacityContainerBuilder;
-use timely::dataflow::InputHandle;
 use timely::dataflow::operators::Inspect;
 use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::operators::probe::{Handle, Probe};
+use timely::dataflow::{InputHandle, Stream};
 use timely::worker::Worker;
 use velodrome_dataflows::{Change, Clock, Inputs, Mode, Rules, Sample, Traces, Tracking, graph};
 
@@ -145,15 +145,7 @@ fn run(
             bans: empty(scope),
         };
         let graph = graph(inputs, rules.clone(), Mode::Replay { until: plan.until() });
-        let late = Rc::clone(&late);
-        graph
-            .changes
-            .inspect(move |change| {
-                if let Change::Late(count) = change {
-                    late.set(late.get() + count);
-                }
-            })
-            .probe_with(&probe);
+        count_late(graph.changes, &late).probe_with(&probe);
         graph.arranged.probe_with(&probe);
         graph.traces
     });
@@ -168,6 +160,19 @@ fn run(
     let gathered = gather(worker, traces, late.get(), plan.fingerprint());
     let is_first = worker.index() == 0;
     is_first.then(|| conclude(gathered, &mut sequencer.borrow_mut())).transpose()
+}
+
+/// Passes changes on, and adds the late events among them to `late`.
+pub(super) fn count_late<'scope>(
+    changes: Stream<'scope, Clock, Vec<Change>>,
+    late: &Rc<Cell<u64>>,
+) -> Stream<'scope, Clock, Vec<Change>> {
+    let late = Rc::clone(late);
+    changes.inspect(move |change| {
+        if let Change::Late(count) = change {
+            late.set(late.get() + count);
+        }
+    })
 }
 
 /// The outcome, from what came together on worker 0.

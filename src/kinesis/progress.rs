@@ -63,8 +63,8 @@ impl Progress {
     }
 
     /// Takes note of the shards that are listed, of how long the stream keeps records, and of how far shards
-    /// may be apart, from the next record on. Gives those that are to be read now, and those that are not listed any more though they were not read to their ends,
-    /// which is told.
+    /// may be apart, from the next record on. Gives those that are to be read now, and those that are not
+    /// listed any more though they were not read to their ends, which is told.
     pub(super) fn list(
         &self,
         listed: &[Shard],

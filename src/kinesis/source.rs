@@ -61,9 +61,10 @@ pub struct Source {
 }
 
 impl Source {
-    /// Finds the stream, and how far it is read into the data directory `data`, whose log's last event
-    /// arrived at `last_ms`. Where nothing of it is, it is begun where `config` says, or as far
-    /// before the log's end as shards may be apart under `rules`; that is kept. The service's clock, which `time` sets, is the stream's from then on.
+    /// Finds the stream, and how far it is read into the data directory `data`, whose log's last event arrived
+    /// at `last_ms`. Where nothing of it is, it is begun where `config` says, or as far before the log's end as
+    /// shards may be apart under `rules`; that is kept. The service's clock, which `time` sets, is the stream's
+    /// from then on.
     ///
     /// Blocks the thread, which must not be one of a runtime.
     ///

@@ -109,9 +109,9 @@ impl Recovered {
         Self { last_ms: self.last_ms.max(Some(ms)), ..self }
     }
 
-    /// Starts the threads that write and seal; `part` is told how the archive is. `deliver` is called on the writer's, in order, with
-    /// each durable batch and each advance; the first advance comes at once. While it runs, nothing
-    /// is written.
+    /// Starts the threads that write and seal; `part` is told how the archive is. `deliver` is called on the
+    /// writer's, in order, with each durable batch and each advance; the first advance comes at once. While it
+    /// runs, nothing is written.
     ///
     /// # Errors
     /// Directories that cannot be made, threads that cannot be had.

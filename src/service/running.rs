@@ -315,8 +315,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// Stops in order: running requests end, a rebuild is given up, and so does the source, the log is committed, what is complete is
-    /// published and saved, the engine ends.
+    /// Stops in order: running requests end, a rebuild is given up, and so does the source, the log is
+    /// committed, what is complete is published and saved, the engine ends.
     pub fn stop(self) {
         let Self { live, log, stop, server, runtime, .. } = self;
         stop.send_replace(true);

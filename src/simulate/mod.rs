@@ -1,9 +1,9 @@
 //! Simulated racing: the telemetry and view events of races that start every five minutes.
 //!
-//! Everything but the two writers, the drive and what it reads of files is a pure function of [`Parameters`]: no clock, no file and no
-//! thread takes part, so the same parameters are the same bytes on any machine. Each second of each
-//! race has a generator of its own, so that any part of the workload can be made without the parts
-//! before it. A race's lines arrive before the first line of the next race does.
+//! Everything but the two writers, the drive and what it reads of files is a pure function of [`Parameters`]:
+//! no clock, no file and no thread takes part, so the same parameters are the same bytes on any machine. Each
+//! second of each race has a generator of its own, so that any part of the workload can be made without the
+//! parts before it. A race's lines arrive before the first line of the next race does.
 
 mod batch;
 pub mod drive;
