@@ -1,9 +1,11 @@
 //! What other rules change, told in one pass, against the results of two.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::thread;
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cluster::hosts;
 use crate::rules::golden_with_devices;
@@ -23,10 +25,27 @@ fn check(place: &Workplace, input: &str, more: &str, workers: &[usize]) {
         let verified = place.run(&format!("verify old new --changes w{workers}"));
         assert_eq!(verified.code, 0, "{}", verified.stdout);
     }
-    let first = contents(&place.path(&format!("w{}", workers[0])));
+    let first = counted(place, &format!("w{}", workers[0]));
     for workers in workers {
-        assert_eq!(first, contents(&place.path(&format!("w{workers}"))), "{workers} workers");
+        assert_eq!(first, counted(place, &format!("w{workers}")), "{workers} workers");
     }
+    let (_, summary) = first;
+    for side in ["old", "new"] {
+        let batch = place.json(&format!("{side}/summary.json"));
+        assert_eq!(summary["late"][side], batch["late"]);
+        for count in ["records", "rides"] {
+            assert_eq!(summary["total"][count][side], batch[count], "{count}");
+        }
+    }
+}
+
+/// What a comparison told, without what it cost.
+fn counted(place: &Workplace, out: &str) -> (BTreeMap<PathBuf, Vec<u8>>, Value) {
+    let mut summary = place.json(&format!("{out}/summary.json"));
+    for cost in ["wallSeconds", "eventsPerSecond", "peakRssBytes", "workers", "processes"] {
+        assert!(summary.as_object_mut().unwrap().remove(cost).is_some(), "{cost}");
+    }
+    (contents(&place.path(out)), summary)
 }
 
 #[test]
@@ -59,7 +78,7 @@ fn is_what_differs_between_two_batches_whatever_the_cluster() {
             });
         }
     });
-    assert_eq!(contents(&place.path("w1")), contents(&place.path("p0")));
+    assert_eq!(counted(&place, "w1"), counted(&place, "p0"));
     assert!(!place.path("p1").exists(), "process 0 alone writes changes");
 }
 
@@ -92,9 +111,10 @@ fn tells_ranks_podiums_and_moves() {
     let place = Workplace::new();
     // Racers 1 to 4 come in in this order; 2 and 3 as one.
     let outputs = [(1, 9.0), (2, 5.0), (3, 5.0), (4, 1.0)];
-    let finals = outputs
-        .map(|(racer, resistance)| sample(9, racer, 7, resistance).replace("update", "final"));
-    place.write("in.jsonl", finals.join("\n"));
+    let ended = |(racer, resistance)| sample(9, racer, 7, resistance).replace("update", "final");
+    // Racer 4 wins another race, under both rules.
+    let other = ended((4, 0.5)).replace(r#""raceId":7"#, r#""raceId":8"#);
+    place.write("in.jsonl", outputs.map(ended).join("\n") + "\n" + &other);
     place.write("rules.toml", "excluded_racers = [1]\ncorrected_racers.4.resistance = 6");
     let ended = place.run("compare in.jsonl --rules rules.toml --out out");
     assert_eq!(ended.code, 0, "{}", ended.stderr);
@@ -129,7 +149,7 @@ fn tells_ranks_podiums_and_moves() {
         "racersNew",
     ]
     .map(|count| class[count].as_u64().unwrap());
-    assert_eq!(counts, [2, 2, 1, 1, 2, 2, 1, 1, 1, 0]);
+    assert_eq!(counts, [2, 2, 1, 1, 2, 3, 1, 1, 1, 0]);
     assert_eq!(class["moves"].as_array().unwrap().len(), 1);
     assert!(
         ended.stdout.contains("racer 4: rank 4 to 1, output 66.00 to 71.00"),
