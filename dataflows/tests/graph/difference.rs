@@ -1,7 +1,6 @@
 //! What differs between two sets of rules, against the difference of what the oracle makes of either.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::mem;
 use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
@@ -66,7 +65,7 @@ proptest! {
 /// What `workers` workers tell.
 fn run(ticks: &[Tick], rules: &[Rules; 2], until: u64, workers: usize) -> Told {
     let (ticks, rules) = (Arc::new(ticks.to_vec()), rules.clone());
-    let told = Arc::<Mutex<Telling>>::default();
+    let told = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&told);
     let guards = timely::execute(timely::Config::process(workers), move |worker| {
         one(worker, &ticks, &rules, until, &sink)
@@ -77,15 +76,8 @@ fn run(ticks: &[Tick], rules: &[Rules; 2], until: u64, workers: usize) -> Told {
             counted.entry(class).or_default().add(census);
         }
     }
-    let told = mem::take(&mut told.lock().unwrap().told);
+    let told = told.lock().unwrap().clone();
     (told, counted)
-}
-
-#[derive(Default)]
-struct Telling {
-    told: Vec<Difference>,
-    /// The last class of which a board has come together.
-    begun: u16,
 }
 
 fn one(
@@ -93,7 +85,7 @@ fn one(
     ticks: &[Tick],
     rules: &[Rules; 2],
     until: u64,
-    telling: &Arc<Mutex<Telling>>,
+    told: &Arc<Mutex<Vec<Difference>>>,
 ) -> BTreeMap<u16, Census> {
     let (index, peers) = (worker.index(), worker.peers());
     let (mut samples, probe) = (InputHandle::new(), Handle::new());
@@ -115,32 +107,20 @@ fn one(
     samples.close();
     worker.step_or_park_while(None, || !probe.done());
     let counted = census(&mut both);
-    let [beginning, telling] = [(); 2].map(|()| Arc::clone(telling));
+    let told = Arc::clone(told);
     let probe = worker.dataflow(|scope| {
-        let differences = difference(scope, both, move |board, rows| {
-            let mut telling = beginning.lock().unwrap();
-            telling.begun = telling.begun.max(class(board));
-            rows.to_vec()
-        });
+        let differences = difference(scope, both, |_, rows| rows.to_vec());
         differences
             .inspect(move |(board, differences)| {
                 assert_eq!(index, 0, "all is told on worker 0");
                 assert!(differences.iter().all(|difference| difference.board == *board));
-                let mut telling = telling.lock().unwrap();
-                assert!(telling.begun <= class(*board), "few pages are on their way");
-                telling.told.extend_from_slice(differences);
+                told.lock().unwrap().extend_from_slice(differences);
             })
             .probe()
             .0
     });
     worker.step_or_park_while(None, || !probe.done());
     counted
-}
-
-fn class(board: Board) -> u16 {
-    match board {
-        Board::Leaderboard(class) | Board::Race(class, _) | Board::Second(class, _) => class,
-    }
 }
 
 /// Rows by class, kind of board, race or second, and racer.
