@@ -138,6 +138,22 @@ fn counts_what_comes_an_hour_after_a_ride_for_records_but_not_for_its_result() {
 }
 
 #[test]
+fn counts_late_events_of_all_inputs() {
+    let place = Workplace::new();
+    let at = |second, hour: u64| {
+        let arrival = format!(r#","arrivalTimestamp":{}}}"#, hour * 60 * MINUTE);
+        sample(1, 5, second, 3.0).replace('}', &arrival)
+    };
+    place.write("1.jsonl", at(1, 0));
+    for second in 2..=4 {
+        place.write(&format!("{second}.jsonl"), at(second, 3));
+    }
+    let ended = place.run_both("1.jsonl 2.jsonl 3.jsonl 4.jsonl --out out", &[], b"");
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert_eq!(place.json("out/summary.json")["late"], 3);
+}
+
+#[test]
 fn believes_a_gap_of_a_hundred_lines_but_no_outlier() {
     // The first ride is late where the clock went on.
     for (ahead, late) in [(1, 0), (99, 0), (100, 1)] {
