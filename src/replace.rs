@@ -1,7 +1,7 @@
-//! Files that are replaced as a whole.
+//! Files that are replaced or removed as a whole.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 /// Puts a file in the place of `name` in `directory`, which is made where it is not there: whoever
@@ -23,4 +23,15 @@ pub fn replace<T>(
     fs::rename(&hidden, directory.join(name))?;
     File::open(directory)?.sync_all()?;
     Ok((file, written))
+}
+
+/// Removes the file at `path`, where it is there.
+///
+/// # Errors
+/// What the disk says.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }

@@ -20,6 +20,7 @@ use std::time::Instant;
 use redb::{Builder, Database, ReadableDatabase};
 use velodrome_dataflows::{Change, Clock, Rules, Viewed};
 
+use crate::replace::remove;
 use delta::Delta;
 pub use error::CheckpointError;
 use error::Fault;
@@ -230,13 +231,6 @@ fn begin(path: &Path) -> Result<Database, Fault> {
 fn sync_directory(path: &Path) -> io::Result<()> {
     let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
     File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// Hands the items to `take`, [`CHUNK`] by [`CHUNK`].

@@ -11,9 +11,7 @@ mod tests;
 mod uploads;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -25,7 +23,7 @@ pub use uploads::Uploads;
 
 use crate::engine::Engine;
 use crate::log;
-use crate::replace::replace;
+use crate::replace::{remove, replace};
 use crate::results::history;
 use hashed::Hashed;
 use objects::Published;
@@ -147,13 +145,5 @@ impl Publisher {
         }
         self.objects.publish(class, Published { read: Some(read), object });
         Ok(read)
-    }
-}
-
-/// Takes a file away, where it is there.
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }

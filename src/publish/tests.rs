@@ -1,6 +1,8 @@
 //! The publisher over an engine of fixed data, and the objects that are read meanwhile.
 
+use std::fs;
 use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, TryRecvError};

@@ -21,6 +21,7 @@ use velodrome_dataflows::{
     BestFinal, ClassId, RaceId, RacerId, Record, RideResult, Rules, ViewCount,
 };
 
+use crate::replace::remove;
 use crate::rules;
 
 /// File of the race results: one JSON object a ride.
@@ -100,12 +101,7 @@ pub fn write_rules(path: &Path, rules: &Rules) -> Result<(), WriteError> {
 pub fn clear(out: &Path, files: &[&str]) -> Result<(), WriteError> {
     fs::create_dir_all(out).map_err(|e| WriteError::new(out, e))?;
     for path in files.iter().map(|file| out.join(file)) {
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(WriteError::new(&path, error));
-            }
-            _ => {}
-        }
+        remove(&path).map_err(|e| WriteError::new(&path, e))?;
     }
     Ok(())
 }
