@@ -101,14 +101,6 @@ impl Rows {
             Self::Records(run) => run.get(offset).map(|output| Row::Record(Output(output))),
         }
     }
-
-    /// By what that row is ranked.
-    pub(crate) fn output(&self, offset: u16) -> Option<Output> {
-        match self {
-            Self::One(row) => row.output().filter(|_| offset == 0),
-            Self::Records(run) => run.get(offset).map(Output),
-        }
-    }
 }
 
 /// Tells what this worker holds of either side, page after page, boards and racers ascending in each: page 0 of a

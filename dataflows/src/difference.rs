@@ -103,7 +103,7 @@ fn differences(mut rows: Vec<Placed>, mut tell: impl FnMut(Board, &[Difference])
         });
         let racers: Vec<_> = racers.collect();
         for (offset, board) in rows.first().into_iter().flat_map(|row| row.board.run()) {
-            let output = |rows: Option<&Rows>| rows?.output(offset);
+            let output = |rows: Option<&Rows>| rows?.row(offset)?.output();
             let old_ranks = ranks(racers.iter().map(|(_, old, _)| output(*old)));
             let new_ranks = ranks(racers.iter().map(|(_, _, new)| output(*new)));
             let ranked = racers.iter().zip(old_ranks.into_iter().zip(new_ranks));
