@@ -1,16 +1,14 @@
-//! How soon thousands of clients of a stream see what changes, and what each of them takes of the
-//! service's memory.
+//! Latency of a stream with thousands of clients, and the service's memory per client.
 //!
-//! One race of 1,000 racers, whose events of a second are posted in one request; every client follows
-//! `standings:1` over a connection of its own. A change is seen when a client has all rows of the
-//! second; the time is taken from just before the post, so that it holds the log's fsync, the tick and
-//! the fan-out. Then the same with further clients that connect and never read. Clients and service
-//! share the machine.
+//! Shape: one race of 1,000 racers. The events of a second are posted in one request, and every client
+//! follows `standings:1` over its own connection. A client has seen a second when it has all rows of it.
+//! The latency starts just before the post, so it includes the log's fsync, the tick and the fan-out.
+//! A second phase adds clients that connect and never read. Clients and service share the machine.
 //!
-//! Run by `scripts/bench-stream`, which starts the service: `--to URL --pid PID --clients N
+//! Run: `scripts/bench-stream`, which starts the service. Arguments: `--to URL --pid PID --clients N
 //! --stalled N --racers N --seconds N`.
 
-#![allow(clippy::unwrap_used, reason = "a bench that fails has to say so at once")]
+#![allow(clippy::unwrap_used, reason = "a failing benchmark must stop at once")]
 
 use std::fmt::Write as _;
 use std::fs;
@@ -25,18 +23,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
-/// What stands before the second in a row.
+/// The text before the second in a row.
 const SECOND: &[u8] = b"\"second\":";
-/// How many connections are opened at a time: a tenth of what a listener's backlog holds.
+/// Connections opened at a time: a tenth of a listener's backlog.
 const CONNECTING: usize = 100;
-/// How long after the last post clients may still see it.
+/// How long to wait for clients after the last post.
 const GRACE: Duration = Duration::from_secs(5);
 
 #[derive(Parser)]
 struct Args {
     #[arg(long)]
     to: String,
-    /// The service's process, whose memory is told
+    /// The service's process, whose memory is measured
     #[arg(long)]
     pid: u32,
     #[arg(long, default_value_t = 5000)]
@@ -48,33 +46,34 @@ struct Args {
     /// Seconds of each of the two phases
     #[arg(long, default_value_t = 60)]
     seconds: usize,
-    /// Cargo gives it to every bench
+    /// Cargo passes it to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// The race, as poster and clients see it.
+/// The state that the poster and the clients share.
 struct Race {
     racers: usize,
     /// When the events of each second were posted.
     posted: Mutex<Vec<Instant>>,
     connected: AtomicUsize,
-    /// The first second of the phase: what is seen of those before it was there when a client came.
+    /// The first second of the phase. Earlier seconds do not count: a client gets them when it connects.
     first: AtomicUsize,
     seen: Mutex<Histogram<u64>>,
-    /// By second, how many clients have seen it and how long the last of them took.
+    /// By second, how many clients have seen it, and the latency of the slowest of them.
     slowest: Mutex<Vec<(usize, Duration)>>,
 }
 
 impl Race {
-    fn saw(&self, second: usize) {
+    /// Records that a client has seen a second.
+    fn record_seen(&self, second: usize) {
         let now = Instant::now();
         if second < self.first.load(Ordering::Relaxed) {
             return;
         }
         let Some(posted) = self.posted.lock().unwrap().get(second - 1).copied() else { return };
         let took = now - posted;
-        // It grows as it has to.
+        // The histogram resizes itself, so recording cannot fail.
         self.seen.lock().unwrap().record(took.as_micros() as u64).unwrap();
         let mut slowest = self.slowest.lock().unwrap();
         if slowest.len() < second {
@@ -84,7 +83,7 @@ impl Race {
         (*clients, *last) = (*clients + 1, took.max(*last));
     }
 
-    /// The events of a second, one a line.
+    /// The events of a second, one per line.
     fn events(&self, race: u64, second: usize) -> String {
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
         let mut events = String::new();
@@ -101,9 +100,10 @@ impl Race {
     }
 }
 
-async fn connect(address: &str, receives_bytes: Option<u32>) -> TcpStream {
+/// Opens a stream of the standings, with a receive buffer of this size if one is given.
+async fn connect(address: &str, receive_bytes: Option<u32>) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
-    if let Some(bytes) = receives_bytes {
+    if let Some(bytes) = receive_bytes {
         socket.set_recv_buffer_size(bytes).unwrap();
     }
     let mut stream = socket.connect(address.parse().unwrap()).await.unwrap();
@@ -112,11 +112,11 @@ async fn connect(address: &str, receives_bytes: Option<u32>) -> TcpStream {
     stream
 }
 
-/// Follows the race until the service ends the stream, or for good.
+/// Follows the race until the service ends the stream.
 async fn follow(mut stream: TcpStream, race: Arc<Race>) {
     let (mut buffer, mut kept) = (vec![0; 16 << 10], 0);
     let finder = memmem::Finder::new(SECOND);
-    // Rows of the newest second that came.
+    // The newest second received, and how many of its rows.
     let (mut second, mut rows, mut is_connected) = (0, 0, false);
     loop {
         let read = match stream.read(&mut buffer[kept..]).await {
@@ -131,7 +131,7 @@ async fn follow(mut stream: TcpStream, race: Arc<Race>) {
         let (end, mut done) = (kept + read, 0);
         for at in finder.find_iter(&buffer[..end]) {
             let digits = &buffer[at + SECOND.len()..end];
-            // The number may go on in what comes next.
+            // The number may continue in the next read.
             let Some(length) = digits.iter().position(|byte| !byte.is_ascii_digit()) else { break };
             let number: usize = std::str::from_utf8(&digits[..length]).unwrap().parse().unwrap();
             if number > second {
@@ -139,7 +139,7 @@ async fn follow(mut stream: TcpStream, race: Arc<Race>) {
             }
             rows += usize::from(number == second);
             if number == second && rows == race.racers {
-                race.saw(second);
+                race.record_seen(second);
             }
             done = at + SECOND.len();
         }
@@ -149,20 +149,20 @@ async fn follow(mut stream: TcpStream, race: Arc<Race>) {
     }
 }
 
-/// Connects so many clients, and waits until each has had an answer.
+/// Connects `count` clients, and waits until each has received a response.
 async fn connect_all(address: &str, count: usize, race: &Arc<Race>, clients: &mut JoinSet<()>) {
-    for begun in (0..count).step_by(CONNECTING) {
-        for _ in begun..count.min(begun + CONNECTING) {
+    for first in (0..count).step_by(CONNECTING) {
+        for _ in first..count.min(first + CONNECTING) {
             let (stream, race) = (connect(address, None).await, Arc::clone(race));
             clients.spawn(follow(stream, race));
         }
-        while race.connected.load(Ordering::Relaxed) < count.min(begun + CONNECTING) {
+        while race.connected.load(Ordering::Relaxed) < count.min(first + CONNECTING) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 }
 
-/// Posts the events of `seconds` more seconds, one request a second, and tells how they were seen.
+/// Posts the events of the next `seconds` seconds, one request per second, and prints their latency.
 async fn phase(name: &str, url: &str, id: u64, race: &Arc<Race>, args: &Args) {
     race.seen.lock().unwrap().reset();
     let first = race.posted.lock().unwrap().len() + 1;
@@ -186,7 +186,7 @@ async fn phase(name: &str, url: &str, id: u64, race: &Arc<Race>, args: &Args) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let mut all = race.slowest.lock().unwrap();
-    // Where there is no client, no second was seen.
+    // Without clients, no second was seen.
     let seconds = all.len().max(last);
     all.resize(seconds, (0, Duration::ZERO));
     let mut slowest: Vec<_> = all[first - 1..].iter().map(|second| second.1).collect();
@@ -196,7 +196,7 @@ async fn phase(name: &str, url: &str, id: u64, race: &Arc<Race>, args: &Args) {
     let ms = |quantile| seen.value_at_quantile(quantile) as f64 / 1e3;
     println!(
         "{name:<10} seen after p50 {:.0} ms, p99 {:.0} ms, max {:.0} ms; the slowest client of a \
-         second: median {:.0} ms, max {:.0} ms; {missed} of {} not seen as a whole",
+         second: median {:.0} ms, max {:.0} ms; {missed} of {} incomplete",
         ms(0.5),
         ms(0.99),
         ms(1.0),
@@ -206,7 +206,7 @@ async fn phase(name: &str, url: &str, id: u64, race: &Arc<Race>, args: &Args) {
     );
 }
 
-/// A figure of the service's memory, in bytes.
+/// A value of the service's memory status, in bytes.
 fn memory(pid: u32, name: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
@@ -228,7 +228,7 @@ async fn main() {
     });
     let id = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let mut clients = JoinSet::new();
-    // With the race in it, so that what the clients add is theirs.
+    // Measured with the race in the service, so that the difference is the clients'.
     let alone = Args { seconds: 5, clients: 0, to: args.to.clone(), ..args };
     phase("no client", &args.to, id, &race, &alone).await;
     let before = memory(args.pid, "VmRSS:");
@@ -238,7 +238,7 @@ async fn main() {
     let after = memory(args.pid, "VmRSS:");
     let mut stalled = Vec::new();
     for _ in 0..args.stalled {
-        // What the system would take in for it is no reading.
+        // A small buffer: what the system buffers would otherwise look like reading.
         stalled.push(connect(address, Some(4 << 10)).await);
     }
     phase("stalled", &args.to, id, &race, &args).await;

@@ -1,10 +1,10 @@
-//! The graph alone, on events that are already parsed and in memory.
+//! Throughput of the graph alone, on events that are parsed and in memory.
 //!
-//! The shape of the standard workload: races of 300 s with 1,000 of 40,000 racers in six classes,
-//! a sample a second each, and 5 % tracking events; in chunks of 20,000 events as the replay hands
-//! them over. Prints events/s with 1 and 2 workers, decoding and result files left out.
+//! Shape: the standard workload. Races of 300 s, each with 1,000 of 40,000 racers in six classes, one
+//! sample per racer and second, and 5 % tracking events. Events are sent in chunks of 20,000, as in a
+//! replay. Prints events/s with 1 and 2 workers, without decoding and result files.
 //!
-//! Run: `cargo bench --bench graph`. Compares to: the designs listed in ARCHITECTURE.md.
+//! Run: `cargo bench --bench graph`. Compare with the figures in docs/design/decisions.md.
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -15,7 +15,7 @@ use timely::dataflow::operators::probe::{Handle, Probe};
 use timely::progress::frontier::AntichainRef;
 use velodrome_dataflows::{Inputs, Mode, Rules, Sample, Tracking, graph};
 
-/// The binary's allocator, so that the figure is the binary's.
+/// The allocator of the binary, so that the figures apply to it.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -32,7 +32,7 @@ struct Chunk {
     tracking: Vec<Tracking>,
 }
 
-/// Some seconds of racing a chunk, in the order of the clock.
+/// The events in the order of the clock. A chunk holds some seconds of a race.
 fn chunks() -> Vec<Chunk> {
     let mut chunks: Vec<Chunk> = vec![Chunk::default()];
     for race in 0..RACES {
@@ -44,17 +44,17 @@ fn chunks() -> Vec<Chunk> {
             let Some(chunk) = chunks.last_mut() else { continue };
             chunk.time = clock;
             for slot in 0..CONCURRENT {
-                // 7919 is prime: other racers in each race, none twice in one.
+                // 7919 is prime: each race has other racers, and none of them twice.
                 let racer = (slot + race * 7919) % RACERS;
-                let way = f64::from(second) / 300.0;
+                let progress = f64::from(second) / 300.0;
                 chunk.samples.push(Sample {
                     clock,
                     race,
                     device_ms: clock - slot % 200,
-                    cadence: 60.0 + (racer % 40) as f64 + 3.0 * way,
-                    resistance: 30.0 + (racer % 50) as f64 + 2.0 * way,
+                    cadence: 60.0 + (racer % 40) as f64 + 3.0 * progress,
+                    resistance: 30.0 + (racer % 50) as f64 + 2.0 * progress,
                     name: Some("Mabelle".into()),
-                    device: 0,
+                    device_hash: 0,
                     racer: racer as u32,
                     class: (slot % 6) as u16 + 1,
                     second,
@@ -76,7 +76,7 @@ fn chunks() -> Vec<Chunk> {
     chunks
 }
 
-/// Seconds from the first event in to the last update arranged.
+/// Seconds from sending the first event until the last update is arranged.
 fn run(workers: usize, chunks: Vec<Chunk>) -> f64 {
     let times: Arc<Vec<u64>> = Arc::new(chunks.iter().map(|chunk| chunk.time).collect());
     let chunks: Arc<Vec<_>> = Arc::new(chunks.into_iter().map(|c| Mutex::new(Some(c))).collect());
@@ -88,8 +88,8 @@ fn run(workers: usize, chunks: Vec<Chunk>) -> f64 {
             let inputs = Inputs {
                 samples: samples.to_stream(scope),
                 tracking: tracking.to_stream(scope),
-                changes: empty(scope),
-                viewed: empty(scope),
+                saved_changes: empty(scope),
+                saved_views: empty(scope),
                 bans: empty(scope),
             };
             let graph = graph(inputs, Rules::default(), Mode::Replay { until: u64::MAX });
@@ -99,20 +99,20 @@ fn run(workers: usize, chunks: Vec<Chunk>) -> f64 {
         for (index, (chunk, time)) in chunks.iter().zip(times.iter()).enumerate() {
             samples.advance_to(*time);
             tracking.advance_to(*time);
-            let mine = (index % worker.peers() == worker.index())
+            let chunk = (index % worker.peers() == worker.index())
                 .then(|| chunk.lock().ok().and_then(|mut chunk| chunk.take()))
                 .flatten();
-            if let Some(mut chunk) = mine {
+            if let Some(mut chunk) = chunk {
                 samples.send_batch(&mut chunk.samples);
                 tracking.send_batch(&mut chunk.tracking);
             }
             worker.step();
-            // As the replay does, a worker runs ahead of the others by a few chunks only.
-            let behind = times.get(index.saturating_sub(4)).copied().unwrap_or_default();
-            worker.step_or_park_while(None, || probe.less_than(&behind));
-            let behind = [behind];
-            let behind = AntichainRef::new(&behind);
-            traces.compact(behind, behind);
+            // As in a replay, a worker is at most a few chunks ahead of the others.
+            let complete = times.get(index.saturating_sub(4)).copied().unwrap_or_default();
+            worker.step_or_park_while(None, || probe.less_than(&complete));
+            let frontier = [complete];
+            let frontier = AntichainRef::new(&frontier);
+            traces.compact(frontier, frontier);
         }
         samples.close();
         tracking.close();

@@ -1,11 +1,11 @@
-# A service for the benches, to be sourced: start_service, service_memory and stop_service.
+# Functions for benches that need a service, to be sourced: start_service, service_memory, stop_service.
 # shellcheck shell=bash
 
-# How long a service may take to be ready, in seconds: an empty one is at once.
+# The time within which a service must be ready, in seconds. An empty one is ready immediately.
 ready_within=60
 
-# Starts $1 on the data directory $2/data, with the rest as further arguments; its address is then
-# in $service and its process in $service_pid. It asks for no tokens but where they say so.
+# Starts the binary $1 with the data directory $2/data and the remaining arguments. Sets $service to its address
+# and $service_pid to its process. It requires tokens only if the arguments say so.
 start_service() {
     local velodrome=$1 scratch=$2 deadline=$((SECONDS + ready_within))
     shift 2
@@ -24,12 +24,12 @@ start_service() {
     done
 }
 
-# The service's memory in MB: VmRSS now, VmHWM at its peak.
+# Prints the service's memory in MB: VmRSS is the current value, VmHWM the peak.
 service_memory() {
     awk -v name="$1:" '$1 == name { printf "%.0f", $2 * 1024 / 1e6 }' "/proc/$service_pid/status"
 }
 
-# Stops the service, if one runs, and waits for its end.
+# Stops the service, if it is running, and waits for it to end.
 stop_service() {
     [[ -n ${service_pid:-} ]] || return 0
     kill -TERM "$service_pid" 2>/dev/null || true

@@ -1,5 +1,5 @@
-//! What the parts of a service say of themselves: faults, which keep it from being ready, and notes,
-//! which an operator must hear of.
+//! The health of a service's components: faults, which make the service not ready, and notes, which an
+//! operator has to read.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -7,44 +7,48 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::{error, info};
 
-/// How many notes a part keeps; of more, the last ones.
+/// The number of notes that are retained for each component; older ones are dropped.
 const NOTES_MAX: usize = 16;
 
-/// The parts of a service, and what each says; clones are handles of the same.
+/// The health of all components. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Health(Arc<Mutex<BTreeMap<&'static str, Condition>>>);
 
-/// What a part says.
+/// The health of one component.
 #[derive(Clone, Debug, Default)]
 struct Condition {
     fault: Option<String>,
     notes: Vec<String>,
 }
 
-/// A part of a service, which tells how it is.
+/// A component of a service, which reports its health.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub struct Component {
     name: &'static str,
     health: Health,
 }
 
 impl Health {
-    /// The part of this name; two of one name are the same part.
-    pub fn part(&self, name: &'static str) -> Part {
-        Part { name, health: self.clone() }
+    /// The component of this name. Two of the same name are the same component.
+    pub fn component(&self, name: &'static str) -> Component {
+        Component { name, health: self.clone() }
     }
 
-    /// What keeps the service from being ready, each `name: reason`, in the order of names.
+    /// The faults that make the service not ready, each as `component: reason`, by component.
     pub fn faults(&self) -> Vec<String> {
-        let told = self.lock();
-        let faults = told.iter().filter_map(|(name, told)| Some((name, told.fault.as_ref()?)));
+        let components = self.lock();
+        let faults = components
+            .iter()
+            .filter_map(|(name, condition)| Some((name, condition.fault.as_ref()?)));
         faults.map(|(name, fault)| format!("{name}: {fault}")).collect()
     }
 
-    /// What an operator must hear of, each `name: note`, in the order of names.
+    /// The notes for an operator, each as `component: note`, by component.
     pub fn notes(&self) -> Vec<String> {
-        let told = self.lock();
-        let notes = told.iter().flat_map(|(name, told)| told.notes.iter().map(move |n| (name, n)));
+        let components = self.lock();
+        let notes = components
+            .iter()
+            .flat_map(|(name, condition)| condition.notes.iter().map(move |note| (name, note)));
         notes.map(|(name, note)| format!("{name}: {note}")).collect()
     }
 
@@ -53,33 +57,34 @@ impl Health {
     }
 }
 
-impl Part {
-    /// It fails for `reason`, and tries again; logged where the reason is another one than before.
+impl Component {
+    /// Reports that the component fails for `reason`, and retries. A reason that differs from the previous
+    /// one is logged.
     pub fn fail(&self, reason: impl Display) {
         let reason = reason.to_string();
-        let mut told = self.health.lock();
-        let condition = told.entry(self.name).or_default();
+        let mut components = self.health.lock();
+        let condition = components.entry(self.name).or_default();
         if condition.fault.as_ref() != Some(&reason) {
-            error!(part = self.name, reason, "fails; trying again");
+            error!(component = self.name, reason, "component fails; retrying");
             condition.fault = Some(reason);
         }
     }
 
-    /// It works, again or still.
-    pub fn well(&self) {
-        let mut told = self.health.lock();
-        let recovered = told.get_mut(self.name).and_then(|condition| condition.fault.take());
+    /// Reports that the component works. The end of a fault is logged.
+    pub fn set_ok(&self) {
+        let mut components = self.health.lock();
+        let recovered = components.get_mut(self.name).and_then(|condition| condition.fault.take());
         if recovered.is_some() {
-            info!(part = self.name, "works again");
+            info!(component = self.name, "component works again");
         }
     }
 
-    /// Something happened that stays true; logged as an error.
+    /// Adds a note about an event that has lasting effects, and logs it as an error.
     pub fn note(&self, note: impl Display) {
         let note = note.to_string();
-        error!(part = self.name, note, "note");
-        let mut told = self.health.lock();
-        let notes = &mut told.entry(self.name).or_default().notes;
+        error!(component = self.name, note, "note");
+        let mut components = self.health.lock();
+        let notes = &mut components.entry(self.name).or_default().notes;
         notes.push(note);
         let surplus = notes.len().saturating_sub(NOTES_MAX);
         notes.drain(..surplus);
@@ -91,24 +96,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_go_when_a_part_works_again_and_notes_stay() {
+    fn faults_end_when_a_component_works_again_and_notes_stay() {
         let health = Health::default();
-        let (source, archive) = (health.part("source"), health.part("archive"));
-        source.well();
+        let (source, archive) = (health.component("source"), health.component("archive"));
+        source.set_ok();
         source.fail("no such stream");
         source.fail("no permission");
         archive.fail("no such bucket");
         source.note("a gap");
         assert_eq!(health.faults(), ["archive: no such bucket", "source: no permission"]);
-        health.part("source").well();
+        health.component("source").set_ok();
         assert_eq!(health.faults(), ["archive: no such bucket"]);
         assert_eq!(health.notes(), ["source: a gap"]);
     }
 
     #[test]
-    fn no_more_notes_are_kept_than_the_bound() {
+    fn only_the_newest_notes_are_retained() {
         let health = Health::default();
-        (0..=NOTES_MAX).for_each(|number| health.part("source").note(number));
+        (0..=NOTES_MAX).for_each(|number| health.component("source").note(number));
         let notes = health.notes();
         assert_eq!((notes.len(), notes[0].as_str()), (NOTES_MAX, "source: 1"));
     }

@@ -1,5 +1,49 @@
-//! Velodrome: race telemetry and view events to records, results, leaderboards and view counts.
+//! Velodrome turns race telemetry and view events into live standings, all-time records, race results,
+//! leaderboards and view counts.
+//!
+//! This library contains everything of the binary except the parsing of its command line. The dataflow
+//! graph is a crate of its own, `velodrome-dataflows`. The modules in reading order, from the command line
+//! down; a module uses only modules below it.
+//!
+//! Commands and what they run:
+//! - [`commands`]: one module per command; arguments in, exit status out
+//! - [`service`]: starts and stops a live service, and switches it to new rules
+//! - [`simulate`]: simulated races, written to files or sent as a load test
+//! - [`batch`]: results without the dataflow graph, to check the graph against
+//! - [`verify`]: compares result directories
+//!
+//! Input and output of a service:
+//! - [`serve`]: the HTTP API, streams and the web page
+//! - [`kinesis`]: reads and writes Kinesis streams
+//! - [`firehose`]: the formats of Firehose deliveries and transformations
+//! - [`publish`]: writes history objects for clients to download
+//! - [`dead_letters`]: rejected events on their way to the archive
+//! - [`auth`]: keys and tokens
+//! - [`bans`]: the list of banned racers
+//!
+//! Computation:
+//! - [`engine`]: timely workers that run the graph, for services, replays and comparisons
+//! - [`checkpoint`]: the saved state of the graph
+//! - [`live_state`]: standings, races and view counts as the graph last emitted them
+//! - [`compare`]: the files of a comparison of rules
+//! - [`results`]: the files of results
+//!
+//! Events and storage:
+//! - [`log`]: the durable log, its segments and its archive
+//! - [`ingest`]: finds inputs, and decodes lines to events
+//! - [`store`]: directories and S3 buckets as object stores
+//! - [`lazy_aws`]: loads AWS settings at first use
+//! - `aws`: access to AWS (feature `aws`)
+//!
+//! Shared by several of these:
+//! - [`rebuild_requests`]: requests for new rules, and their progress
+//! - [`rules`]: the rules file
+//! - [`health`]: faults of components, for `/readyz`
+//! - [`atomic_file`]: replaces files atomically
+//! - [`memory`]: memory use of the process
+//! - [`time`]: parses times
 
+pub mod atomic_file;
 pub mod auth;
 #[cfg(feature = "aws")]
 pub mod aws;
@@ -10,17 +54,16 @@ pub mod commands;
 pub mod compare;
 pub mod dead_letters;
 pub mod engine;
-pub mod feeds;
 pub mod firehose;
 pub mod health;
 pub mod ingest;
 pub mod kinesis;
+pub mod lazy_aws;
+pub mod live_state;
 pub mod log;
 pub mod memory;
 pub mod publish;
-pub mod rebuild;
-pub mod remote;
-pub mod replace;
+pub mod rebuild_requests;
 pub mod results;
 pub mod rules;
 pub mod serve;

@@ -1,4 +1,4 @@
-//! The binary: parses the command line, runs the command, prints what went wrong.
+//! The binary: parses the command line, runs the command and prints its error.
 
 mod cli;
 
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Decoding and closing rides allocate on every worker at once, where this allocator scales.
+/// Decoding and the closing of rides allocate on all workers at once. This allocator scales there.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,18 +1,18 @@
-//! How much memory this process takes.
+//! The memory of this process, from `/proc`.
 
 use std::fs;
 
-/// Resident bytes at this moment; 0 where the system does not tell it in `/proc`.
+/// The bytes that are resident now; 0 on systems without `/proc`.
 pub fn resident_bytes() -> u64 {
     status("VmRSS:")
 }
 
-/// The most bytes that were ever resident; 0 where the system does not tell it in `/proc`.
+/// The peak of resident bytes; 0 on systems without `/proc`.
 pub fn peak_resident_bytes() -> u64 {
     status("VmHWM:")
 }
 
-/// A size that `/proc/self/status` tells (proc_pid_status(5)).
+/// A size in bytes from `/proc/self/status` (proc_pid_status(5)).
 fn status(name: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let size = status.lines().find_map(|line| line.strip_prefix(name));
@@ -26,7 +26,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn memory_that_is_used_is_resident_and_remembered_by_the_peak() {
+    fn used_memory_is_resident_and_included_in_the_peak() {
         let used = vec![1u8; 64 << 20];
         let resident = resident_bytes();
         assert!(resident > 64 << 20, "{resident}");

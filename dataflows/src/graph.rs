@@ -1,39 +1,31 @@
-//! The whole graph: events in, arrangements out.
+//! The graph: events in, arrangements out.
 
-use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
-use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Concat;
-use timely::dataflow::operators::generic::Operator;
+use timely::progress::frontier::AntichainRef;
 
-use crate::bans::{Ban, BanTrace, bans};
-use crate::change::Change;
-use crate::event::{Clock, Sample, Tracking};
-use crate::leaderboard::{LeaderboardTrace, leaderboard};
-use crate::names::{NameTrace, names};
-use crate::output::output;
-use crate::records::{RecordTrace, records};
-use crate::results::{ResultTrace, results};
-use crate::rides::rides;
-use crate::roster::Mode;
-use crate::rules::Rules;
-use crate::views::{ViewTrace, Viewed, views};
+use crate::operators::{
+    BanTrace, LeaderboardTrace, NameTrace, RecordTrace, ResultTrace, ViewTrace, bans, leaderboard,
+    names, output, progress_of, records, results, rides, views,
+};
+use crate::traces::compact;
+use crate::values::{Ban, Change, EventTime, Mode, Rules, Sample, Tracking, ViewChange};
 
-/// What goes into the graph.
+/// The inputs of the graph.
 ///
-/// Rules, mode and the order of the inputs must be the same on all workers; along the times of each
-/// input the event clock must never go back. What a checkpoint kept comes before all events.
+/// Along the times of each input the event clock must not go back. All that a checkpoint saved must
+/// arrive at times before all events.
 pub struct Inputs<'scope> {
     /// Race events.
-    pub samples: Stream<'scope, Clock, Vec<Sample>>,
+    pub samples: Stream<'scope, EventTime, Vec<Sample>>,
     /// Tracking events.
-    pub tracking: Stream<'scope, Clock, Vec<Tracking>>,
-    /// What a checkpoint kept of rides, records, the leaderboard and names.
-    pub changes: Stream<'scope, Clock, Vec<Change>>,
-    /// What a checkpoint kept of views.
-    pub viewed: Stream<'scope, Clock, Vec<Viewed>>,
-    /// Who is banned, on any worker; a racer is banned, then no longer, then again.
-    pub bans: Stream<'scope, Clock, Vec<Ban>>,
+    pub tracking: Stream<'scope, EventTime, Vec<Tracking>>,
+    /// What a checkpoint saved of rides, records, the leaderboard and names.
+    pub saved_changes: Stream<'scope, EventTime, Vec<Change>>,
+    /// What a checkpoint saved of views.
+    pub saved_views: Stream<'scope, EventTime, Vec<ViewChange>>,
+    /// Changes of the ban list, on any worker. For one racer, bans and their ends must alternate.
+    pub bans: Stream<'scope, EventTime, Vec<Ban>>,
 }
 
 /// The state of one worker's share of the graph, readable at every time that all workers completed.
@@ -48,38 +40,97 @@ pub struct Traces {
     pub names: NameTrace,
     /// View counts by project.
     pub views: ViewTrace,
-    /// Banned racers, all of them on every worker.
+    /// Banned racers. Every worker has all of them.
     pub bans: BanTrace,
 }
 
-/// What comes out of the graph.
-pub struct Graph<'scope> {
-    /// What can be read.
-    pub traces: Traces,
-    /// What the rides tell, on the worker of each ride.
-    pub changes: Stream<'scope, Clock, Vec<Change>>,
-    /// What views are told.
-    pub viewed: Stream<'scope, Clock, Vec<Viewed>>,
-    /// Empty; a time has passed here when it can be read in all traces of this worker.
-    pub arranged: Stream<'scope, Clock, Vec<()>>,
+impl Traces {
+    /// Allows the traces to merge times before `read` and batches before `arranged`.
+    ///
+    /// Without compaction the traces grow with every update. Afterwards they can be read at times in
+    /// advance of `read` only. `arranged` is the frontier of [`Graph::arranged`].
+    pub fn compact(
+        &mut self,
+        read: AntichainRef<'_, EventTime>,
+        arranged: AntichainRef<'_, EventTime>,
+    ) {
+        compact(&mut self.records, read, arranged);
+        compact(&mut self.results, read, arranged);
+        compact(&mut self.leaderboard, read, arranged);
+        compact(&mut self.names, read, arranged);
+        compact(&mut self.views, read, arranged);
+        compact(&mut self.bans, read, arranged);
+    }
 }
 
-/// Builds the graph over `inputs`.
+/// The outputs of the graph.
+pub struct Graph<'scope> {
+    /// The arrangements' traces.
+    pub traces: Traces,
+    /// The changes that the rides operator emits, on the worker of each ride.
+    pub changes: Stream<'scope, EventTime, Vec<Change>>,
+    /// The changes of view counts.
+    pub view_changes: Stream<'scope, EventTime, Vec<ViewChange>>,
+    /// An empty stream. When its frontier has passed a time, this worker's traces are complete at it.
+    pub arranged: Stream<'scope, EventTime, Vec<()>>,
+}
+
+/// Builds the graph.
+///
+/// The rules, the mode, and the order in which dataflows and inputs are built must be the same on all
+/// workers.
+///
+/// ```
+/// use std::ops::ControlFlow::Continue;
+/// use timely::dataflow::InputHandle;
+/// use timely::dataflow::operators::generic::operator::empty;
+/// use timely::dataflow::operators::probe::Probe;
+/// use velodrome_dataflows::{Inputs, Mode, Rules, Sample, graph, read_trace};
+///
+/// let records = timely::execute_directly(|worker| {
+///     let mut samples = InputHandle::new();
+///     let (mut traces, probe) = worker.dataflow(|scope| {
+///         let inputs = Inputs {
+///             samples: samples.to_stream(scope),
+///             tracking: empty(scope),
+///             saved_changes: empty(scope),
+///             saved_views: empty(scope),
+///             bans: empty(scope),
+///         };
+///         let graph = graph(inputs, Rules::default(), Mode::Replay { until: u64::MAX });
+///         (graph.traces, graph.arranged.probe().0)
+///     });
+///     for (clock, second, cadence) in [(1_000, 1, 65.0), (2_000, 2, 75.0)] {
+///         samples.advance_to(clock);
+///         let sample = Sample { clock, second, cadence, resistance: 35.0, ..Sample::default() };
+///         samples.send(Sample { class: 1, racer: 5, ..sample });
+///     }
+///     samples.close();
+///     worker.step_or_park_while(None, || !probe.done());
+///     let mut records = Vec::new();
+///     read_trace(&mut traces.records, u64::MAX, None, |(class, racer), (), record| {
+///         records.extend(record.outputs().map(|(second, output)| (*class, *racer, second, output)));
+///         Continue(())
+///     });
+///     records
+/// });
+/// assert_eq!(records, [(1, 5, 1, 100.0), (1, 5, 2, 110.0)]);
+/// ```
 pub fn graph(inputs: Inputs<'_>, rules: Rules, mode: Mode) -> Graph<'_> {
-    let Inputs { samples, tracking, changes, viewed, bans: banned } = inputs;
-    let changes = rides(output(samples, rules.clone().into()), changes, banned, rules, mode);
+    let samples = output(inputs.samples, rules.clone().into());
+    let changes = rides(samples, inputs.saved_changes, inputs.bans, rules, mode);
     let records = records(changes.clone());
     let results = results(changes.clone());
     let leaderboard = leaderboard(changes.clone());
     let names = names(changes.clone());
     let bans = bans(changes.clone());
-    let (views, viewed) = views(tracking, viewed, mode);
-    let arranged = ended(records.stream)
-        .concat(ended(results.stream))
-        .concat(ended(leaderboard.stream))
-        .concat(ended(names.stream))
-        .concat(ended(bans.stream))
-        .concat(ended(views.stream));
+    let (views, view_changes) = views(inputs.tracking, inputs.saved_views, mode);
+    let arranged = progress_of(records.stream)
+        .concat(progress_of(results.stream))
+        .concat(progress_of(leaderboard.stream))
+        .concat(progress_of(names.stream))
+        .concat(progress_of(bans.stream))
+        .concat(progress_of(views.stream));
     let traces = Traces {
         records: records.trace,
         results: results.trace,
@@ -88,14 +139,5 @@ pub fn graph(inputs: Inputs<'_>, rules: Rules, mode: Mode) -> Graph<'_> {
         views: views.trace,
         bans: bans.trace,
     };
-    Graph { traces, changes, viewed, arranged }
-}
-
-/// Nothing of a stream but how far its time is.
-pub(crate) fn ended<'scope, D: 'static>(
-    stream: Stream<'scope, Clock, Vec<D>>,
-) -> Stream<'scope, Clock, Vec<()>> {
-    stream.unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(Pipeline, "Ended", |_, _| {
-        |input, _| input.for_each(|_, _| {})
-    })
+    Graph { traces, changes, view_changes, arranged }
 }

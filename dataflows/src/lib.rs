@@ -1,65 +1,64 @@
-//! The dataflow graph of Velodrome.
+//! The dataflow graph of Velodrome: race and view events in, records, results, leaderboard and view
+//! counts out.
 //!
-//! Events go in, arrangements of records, results, leaderboard and views come out. The crate is
-//! pure: no socket, file, clock or thread; time is the event clock that comes with the events.
+//! The crate is pure: it has no socket, file, clock or thread. Time is the event clock, which the events
+//! carry.
 //!
-//! In the order of an event's way: [`Sample`] and [`Tracking`] come in, [`output()`] scores samples,
-//! [`rides()`] gathers them, and [`records()`], [`results()`], [`leaderboard()`] and [`views()`] keep
-//! what follows; [`bans()`] tells whom no answer speaks of. [`graph()`] puts them together.
-//! [`sides()`] does the same under two sets of rules, and [`difference()`] tells what it changes.
+//! # The path of an event
+//!
+//! 1. A [`Sample`] enters [`graph()`]. [`output()`] sends it to the worker of its racer and scores it by
+//!    the [`Rules`].
+//! 2. [`rides()`] adds it to its ride. When the ride closes, it emits [`Change`]s: outputs for the
+//!    record, a name, a result.
+//! 3. [`records()`], [`results()`], [`leaderboard()`], [`names()`] and [`bans()`] arrange one kind of
+//!    change each. [`views()`] does the same for [`Tracking`] events, each counted once.
+//! 4. [`answer_queries()`] answers a [`Query`] from the arrangements as of one time, on any number of
+//!    workers. [`read_trace()`] reads one arrangement directly.
+//!
+//! [`comparison_graph()`] runs the same operators under two sets of rules at once, and
+//! [`board_differences()`] lists what the new rules change.
+//!
+//! # Layers
+//!
+//! A file imports from its own layer or from one below, and no two files import each other.
+//!
+//! | layer | files |
+//! |---|---|
+//! | queries and comparison | `queries/`, `comparison/` |
+//! | graph | `graph.rs` |
+//! | operators | `operators/`, `traces.rs` |
+//! | values | `values/` |
 #![deny(missing_docs)]
 
-mod bans;
-mod boards;
-mod census;
-mod change;
-mod curve;
-mod difference;
-mod event;
-mod graph;
-mod leaderboard;
-mod names;
-mod output;
-mod queries;
-mod query;
-mod ranks;
-mod records;
-mod results;
-mod ride;
-mod rides;
-mod roster;
-mod rules;
-mod scoring;
-mod sides;
-mod traces;
-mod views;
+mod values;
 
-// How two differences of one key are joined.
+mod operators;
+mod traces;
+
+mod graph;
+
+mod comparison;
+mod queries;
+
+/// How two differences of one key are combined; see
+/// [`differential_dataflow::difference::Semigroup`].
 pub use differential_dataflow::difference::Semigroup;
 
-pub use bans::{Ban, BanTrace, bans};
-pub use boards::{Board, Row};
-pub use census::{Census, census};
-pub use change::{Change, Kept, OverRide, RetiredRide, RideKey, Stage, Standing};
-pub use curve::{Curve, Record};
-pub use difference::{Difference, difference};
-pub use event::{ClassId, Clock, RaceId, RacerId, Sample, Tracking};
+pub use comparison::{
+    Board, ClassTotals, ComparisonGraph, ComparisonTraces, Row, RowDifference, board_differences,
+    class_totals, comparison_graph,
+};
 pub use graph::{Graph, Inputs, Traces, graph};
-pub use leaderboard::{BestFinal, LeaderboardTrace, leaderboard};
-pub use names::{Name, NameTrace, names};
-pub use output::{Output, Scored, output};
-pub use queries::{Ask, queries};
-pub use query::{Answer, ClassSize, Query};
-pub use records::{RecordTrace, records};
-pub use results::{ResultTrace, RideResult, results};
-pub use ride::REPAIR_MS;
-pub use rides::{SPAN_MS, rides};
-pub use roster::{Mode, RETENTION_MS};
-pub use rules::{Correction, ExcludedRace, ExcludedRide, RACE_SECONDS_MAX, Rules, device};
-pub use scoring::Scoring;
-pub use sides::{Side, SideGraph, sides};
-pub use traces::read;
-pub use views::{DEDUP_DAYS, ViewCount, ViewTrace, Viewed, views};
-
-/// An arrangement of the graph within its scope.
-type Arrangement<'scope, Tr> = differential_dataflow::operators::arrange::Arranged<'scope, Tr>;
+pub use operators::{
+    BanTrace, LeaderboardTrace, NameTrace, RecordTrace, ResultTrace, ViewTrace, bans, leaderboard,
+    names, output, records, results, rides, views,
+};
+pub use queries::{Answer, ClassSize, Query, QueryRequest, answer_queries};
+pub use traces::read_trace;
+pub use values::{
+    Ban, BestFinal, Change, ClassId, Correction, Curve, DEDUP_DAYS, EVENT_LAG_MS_MAX, EventTime,
+    ExcludedRace, ExcludedRide, FinishedRide, Mode, Name, Output, RACE_SECONDS_MAX,
+    REPAIR_WINDOW_MS, RETENTION_MS, RaceId, RacerId, Record, RetiredRide, RideKey, RideResult,
+    Rules, Sample, SavedRide, ScoredSample, Scoring, Stage, Standing, Tracking, ViewChange,
+    ViewCount, device_hash,
+};

@@ -10,44 +10,60 @@ use differential_dataflow::trace::{Cursor, Navigable, TraceReader};
 use timely::progress::Antichain;
 use timely::progress::frontier::AntichainRef;
 
-use crate::event::Clock;
-use crate::graph::Traces;
+use crate::values::EventTime;
 
-impl Traces {
-    /// Lets the traces forget what distinguished times before `read`, and merge what lies before
-    /// `arranged`.
-    ///
-    /// Without it they grow with every update. Reads are possible at `read` and later only.
-    pub fn compact(&mut self, read: AntichainRef<'_, Clock>, arranged: AntichainRef<'_, Clock>) {
-        compact(&mut self.records, read, arranged);
-        compact(&mut self.results, read, arranged);
-        compact(&mut self.leaderboard, read, arranged);
-        compact(&mut self.names, read, arranged);
-        compact(&mut self.views, read, arranged);
-        compact(&mut self.bans, read, arranged);
-    }
-}
-
-pub(crate) fn compact<Tr: TraceReader<Time = Clock>>(
+/// Sets both compaction frontiers of a trace: the logical one to `read`, the physical one to `arranged`.
+pub(crate) fn compact<Tr: TraceReader<Time = EventTime>>(
     trace: &mut Tr,
-    read: AntichainRef<'_, Clock>,
-    arranged: AntichainRef<'_, Clock>,
+    read: AntichainRef<'_, EventTime>,
+    arranged: AntichainRef<'_, EventTime>,
 ) {
     trace.set_logical_compaction(read);
     trace.set_physical_compaction(arranged);
 }
 
-/// Visits what a trace holds at time `at`, from key `from` on or from the first: keys ascending,
-/// within a key values ascending, each with the sum of its differences. What sums to nothing is left
-/// out; the visit ends early where `visit` breaks.
-pub fn read<Tr>(
+/// Visits the rows of a trace at time `at`, from key `from` or from the first key.
+///
+/// Keys are ascending, and within a key values are ascending. Each row comes with the sum of its
+/// differences up to `at`; rows whose sum is zero are skipped. The visit ends early when `visit`
+/// breaks. `at` must not be before the trace's logical compaction frontier.
+///
+/// ```
+/// use std::ops::ControlFlow::Continue;
+/// use timely::dataflow::InputHandle;
+/// use timely::dataflow::operators::probe::Probe;
+/// use velodrome_dataflows::{Ban, Change, bans, read_trace};
+///
+/// let read = timely::execute_directly(|worker| {
+///     let mut input = InputHandle::new();
+///     let (mut trace, probe) = worker.dataflow(|scope| {
+///         let arranged = bans(input.to_stream(scope));
+///         (arranged.trace, arranged.stream.probe().0)
+///     });
+///     input.send(Change::Ban(Ban { racer: 5, is_banned: true }));
+///     input.advance_to(10);
+///     input.send(Change::Ban(Ban { racer: 6, is_banned: true }));
+///     input.advance_to(20);
+///     worker.step_or_park_while(None, || probe.less_than(&20));
+///     [9, 10].map(|time| {
+///         let mut racers = Vec::new();
+///         read_trace(&mut trace, time, None, |racer, (), _count| {
+///             racers.push(*racer);
+///             Continue(())
+///         });
+///         racers
+///     })
+/// });
+/// assert_eq!(read, [vec![5], vec![5, 6]]);
+/// ```
+pub fn read_trace<Tr>(
     trace: &mut Tr,
-    at: Clock,
+    at: EventTime,
     from: Option<BatchKey<'_, Tr>>,
     mut visit: impl FnMut(BatchKey<'_, Tr>, BatchVal<'_, Tr>, BatchDiff<Tr>) -> ControlFlow<()>,
 ) where
-    Tr: TraceReader<Time = Clock, Batch: Navigable>,
-    BatchCursor<Tr>: Cursor<Time = Clock>,
+    Tr: TraceReader<Time = EventTime, Batch: Navigable>,
+    BatchCursor<Tr>: Cursor<Time = EventTime>,
 {
     let Some(batches) = trace.batches_through(Antichain::new().borrow()) else { return };
     let (mut cursor, storage) = cursor_list(batches);

@@ -1,4 +1,4 @@
-//! What a token says: who may do what, with which objects, until when.
+//! The claims of a token: scopes, classes, projects and times.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,22 +7,22 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use velodrome_dataflows::ClassId;
 
-/// Who issues tokens, in the claim `iss`.
+/// The issuer of all tokens, in the claim `iss`.
 pub(super) const ISSUER: &str = "velodrome";
 
-/// What a token lets do; no scope includes another, but `admin` opens everything.
+/// What a token permits. `admin` permits everything; no other scope includes another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Scope {
     /// Send events
     Ingest,
-    /// Read, and follow live
+    /// Read data and follow streams
     Read,
-    /// All there is, bans too
+    /// Everything, including bans and rules
     Admin,
 }
 
-/// The scopes of a token, separated by spaces in the claim `scope` (RFC 8693, section 4.2). Those that
-/// have no meaning here do not count.
+/// The scopes of a token, separated by spaces in the claim `scope` (RFC 8693, section 4.2). Unknown
+/// scopes are ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Scopes(BTreeSet<Scope>);
@@ -30,31 +30,33 @@ pub struct Scopes(BTreeSet<Scope>);
 /// The claims of a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// Who issued it: always `velodrome`.
+    /// The issuer: always `velodrome`.
     pub iss: String,
-    /// Whom it is for: a name for people.
+    /// The name of the holder, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub: Option<String>,
-    /// What it lets do.
+    /// What the token permits.
     pub scope: Scopes,
-    /// The classes that it is for. With these or `projects` it is for no other objects.
+    /// The permitted classes. A token with `classes` or `projects` permits no other classes and
+    /// projects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<BTreeSet<ClassId>>,
-    /// The projects that it is for. With these or `classes` it is for no other objects.
+    /// The permitted projects. A token with `classes` or `projects` permits no other classes and
+    /// projects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub projects: Option<BTreeSet<String>>,
     /// When it was issued, in s since the epoch.
     pub iat: u64,
-    /// From when on it is valid, where that is not from the start. It is never issued here, but known to
-    /// many libraries that can sign tokens with the same key.
+    /// The time in s since the epoch from which the token is valid. This crate never issues it, but
+    /// other libraries that sign with the same key may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nbf: Option<u64>,
-    /// When it ends, in s since the epoch.
+    /// When the token expires, in s since the epoch.
     pub exp: u64,
 }
 
 impl Claims {
-    /// Claims for all objects, issued at `iat` and valid until `exp`, in s since the epoch.
+    /// Claims for all classes and projects, issued at `iat` and valid until `exp`, in s since the epoch.
     pub fn new(scope: Scopes, iat: u64, exp: u64) -> Self {
         let iss = ISSUER.to_owned();
         Self { iss, sub: None, scope, classes: None, projects: None, iat, nbf: None, exp }
@@ -62,7 +64,7 @@ impl Claims {
 }
 
 impl Scope {
-    /// Its name, as the claim has it.
+    /// The name of the scope in the claim.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ingest => "ingest",
@@ -79,8 +81,8 @@ impl fmt::Display for Scope {
 }
 
 impl Scopes {
-    /// Whether they open what `scope` is for.
-    pub fn open(&self, scope: Scope) -> bool {
+    /// Whether these scopes permit what `scope` permits.
+    pub fn allow(&self, scope: Scope) -> bool {
         self.0.contains(&scope) || self.0.contains(&Scope::Admin)
     }
 }

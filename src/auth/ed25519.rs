@@ -1,6 +1,6 @@
-//! What tokens are signed and verified with: ring, which TLS needs anyway, and Ed25519 alone. The
-//! backends that jsonwebtoken brings would add a second library of cryptography, and one of them RSA
-//! with a known weakness (RUSTSEC-2023-0071).
+//! A cryptography backend for jsonwebtoken: Ed25519 from ring, which TLS uses too. The backends of
+//! jsonwebtoken would add a second cryptography library. One of them contains RSA with a known weakness
+//! (RUSTSEC-2023-0071).
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{ErrorKind, Result};
@@ -8,7 +8,7 @@ use jsonwebtoken::signature::{Error, Signer, Verifier};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
 
-/// It is never asked for keys in the format JWK, which is what the utilities are for.
+/// The key utilities serve keys in the JWK format, which this crate does not use.
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: signer,
     verifier_factory: verifier,
@@ -19,7 +19,7 @@ struct Private(Ed25519KeyPair);
 
 struct Public(UnparsedPublicKey<Vec<u8>>);
 
-/// Makes it the process's own; further calls change nothing.
+/// Installs the backend for this process. Further calls have no effect.
 pub(super) fn install() {
     _ = PROVIDER.install_default();
 }

@@ -1,78 +1,76 @@
-//! Keys and tokens that are of no use. No message shows what a key is made of.
+//! Errors of keys and tokens. Messages never contain parts of a key.
 
 use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// Keys that cannot be used.
+/// Keys cannot be used or created.
 #[derive(Debug, Error)]
 pub enum KeyError {
-    /// A file that cannot be read.
+    /// The file cannot be read.
     #[error("cannot read the keys in '{path}': {reason}")]
     Read {
         /// The file.
         path: PathBuf,
-        /// What failed.
+        /// The error.
         reason: io::Error,
     },
-    /// A private key that is none of its owner's alone.
-    #[error("others than the owner can open the private key in '{0}'; run 'chmod 600 {0}'")]
+    /// Other users can read or write the private key.
+    #[error("other users can access the private key in '{0}'; run 'chmod 600 {0}'")]
     Exposed(PathBuf),
-    /// No text with keys.
-    #[error("{0} is no PEM, or cut off; keep its lines as they were written")]
+    /// The text is not PEM.
+    #[error("{0} is not PEM or is truncated; its line breaks must be preserved")]
     Pem(String),
-    /// No key at all.
-    #[error("{0} has no key; make one with 'velodrome key FILE'")]
+    /// The text contains no key.
+    #[error("{0} contains no key; create one with 'velodrome key FILE'")]
     None(String),
-    /// Something else than a key of this kind.
+    /// A block of the text is not an Ed25519 key.
     #[error(
-        "block {number} of {place} is no Ed25519 key, PRIVATE KEY or PUBLIC KEY; make one with \
+        "block {number} of {place} is not an Ed25519 key (PRIVATE KEY or PUBLIC KEY); create one with \
          'velodrome key FILE'"
     )]
     Foreign {
-        /// Where it stands.
+        /// Where the text comes from.
         place: String,
-        /// Which of the blocks it is, from 1.
+        /// The number of the block, from 1.
         number: usize,
     },
-    /// Only public keys, which verify.
-    #[error(
-        "there is no private key to sign with; give one, or make one with 'velodrome key FILE'"
-    )]
+    /// All keys are public, so none can sign.
+    #[error("there is no private key to sign with; create one with 'velodrome key FILE'")]
     Private,
-    /// Claims that cannot be written.
+    /// The claims cannot be signed.
     #[error("cannot sign a token: {0}")]
     Sign(jsonwebtoken::errors::Error),
-    /// A file for a new key that cannot be written.
-    #[error("cannot write a key to '{path}': {reason}; give a new file in a directory of yours")]
+    /// The file for a new key cannot be created.
+    #[error("cannot write a key to '{path}': {reason}; choose a new file in a writable directory")]
     Write {
         /// The file.
         path: PathBuf,
-        /// What failed.
+        /// The error.
         reason: io::Error,
     },
-    /// No randomness.
-    #[error("the system gives no random bytes for a key")]
+    /// The system has no random bytes.
+    #[error("cannot get random bytes for a key from the system")]
     Random,
 }
 
-/// A token that opens nothing.
+/// A token is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TokenError {
-    /// It has no form, algorithm or claims of ours.
-    #[error("the token is none that 'velodrome token' gives")]
+    /// Its format, algorithm or claims are not those of a token of this service.
+    #[error("the token is malformed; create one with 'velodrome token'")]
     Malformed,
-    /// None of the keys signed it, by the id of the key.
-    #[error("the token was signed with a key that is not known here")]
+    /// The service does not have the key that its header names.
+    #[error("the token was signed with a key that this service does not have")]
     UnknownKey,
-    /// Its key did not sign this.
+    /// The signature does not match.
     #[error("the token's signature is wrong")]
     Forged,
-    /// Its time is over.
-    #[error("the token has expired; ask for a new one")]
+    /// It has expired.
+    #[error("the token has expired; get a new one")]
     Expired,
-    /// Its time has yet to come.
+    /// It is not valid yet.
     #[error("the token is not valid yet")]
     Early,
 }

@@ -1,4 +1,4 @@
-//! One key: read from its encoding, or made new.
+//! A single key: parsed, or created.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -15,29 +15,28 @@ use tokio_rustls::rustls::pki_types::pem::SectionKind;
 
 use super::error::KeyError;
 
-/// What stands before the 32 bytes of a private key in PKCS#8 (RFC 8410, section 7). It is the form
-/// that OpenSSL writes, and the only one that all versions of it read.
+/// The bytes before the 32 bytes of a private key in PKCS#8 (RFC 8410, section 7). OpenSSL writes this
+/// form, and it is the only one that all versions of OpenSSL read.
 const PKCS8: [u8; 16] = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
-/// What stands before the 32 bytes of a public key in its SubjectPublicKeyInfo (RFC 8410, section 4).
+/// The bytes before the 32 bytes of a public key in its SubjectPublicKeyInfo (RFC 8410, section 4).
 const SPKI: [u8; 12] = *b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
-/// Bytes of a key, private or public (RFC 8032, section 5.1.5).
+/// The length of a private or public key (RFC 8032, section 5.1.5).
 const KEY_BYTES: usize = 32;
-/// Bytes of a public key's SHA-256 in its id: 72 bits tell any keys apart, in 12 characters.
+/// How many bytes of the SHA-256 of a public key are its id: 72 bits are unique, and have 12 characters.
 const ID_BYTES: usize = 9;
 
-/// A key that verifies tokens, and signs them where it is private.
+/// A key that verifies tokens, and signs them if it is private.
 #[derive(Clone, Debug)]
 pub(super) struct Key {
-    /// The key's id, in the header of each token that it signs: what follows from the key itself needs
-    /// nobody to name it.
+    /// The id in the header of each token that the key signs, derived from the public key.
     pub(super) id: String,
-    pub(super) verifies: DecodingKey,
-    pub(super) signs: Option<EncodingKey>,
+    pub(super) decoding: DecodingKey,
+    pub(super) encoding: Option<EncodingKey>,
 }
 
 impl Key {
-    /// The key in a block of PEM, if it is an Ed25519 key.
-    pub(super) fn read(kind: SectionKind, der: &[u8]) -> Option<Self> {
+    /// Parses a block of PEM; `None` if it is not an Ed25519 key.
+    pub(super) fn parse(kind: SectionKind, der: &[u8]) -> Option<Self> {
         match kind {
             SectionKind::PrivateKey => {
                 let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).ok()?;
@@ -51,23 +50,27 @@ impl Key {
         }
     }
 
-    fn new(public: &[u8], signs: Option<EncodingKey>) -> Self {
+    fn new(public: &[u8], encoding: Option<EncodingKey>) -> Self {
         let hash = digest(&SHA256, public);
         let id = hash.as_ref().get(..ID_BYTES).unwrap_or_default();
-        Self { id: URL_SAFE_NO_PAD.encode(id), verifies: DecodingKey::from_ed_der(public), signs }
+        Self {
+            id: URL_SAFE_NO_PAD.encode(id),
+            decoding: DecodingKey::from_ed_der(public),
+            encoding,
+        }
     }
 }
 
-/// Makes a private key in a file of PEM that is its owner's alone, and gives the key's id.
+/// Creates a private key in a new PEM file that only its owner can access. Returns the id of the key.
 ///
 /// # Errors
-/// A file that is there already or cannot be written; no random bytes.
-pub fn new_key(path: &Path) -> Result<String, KeyError> {
+/// The file exists or cannot be written; the system has no random bytes.
+pub fn create_key(path: &Path) -> Result<String, KeyError> {
     let failed = |reason| KeyError::Write { path: path.to_owned(), reason };
     let mut seed = [0; KEY_BYTES];
     SystemRandom::new().fill(&mut seed).map_err(|_| KeyError::Random)?;
     let der = [&PKCS8[..], &seed].concat();
-    let key = Key::read(SectionKind::PrivateKey, &der).ok_or(KeyError::Random)?;
+    let key = Key::parse(SectionKind::PrivateKey, &der).ok_or(KeyError::Random)?;
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     file.and_then(|mut file| {
         file.write_all(pem(&der).as_bytes())?;
@@ -79,7 +82,7 @@ pub fn new_key(path: &Path) -> Result<String, KeyError> {
 
 /// A private key as PKCS#8 in a block of PEM.
 fn pem(der: &[u8]) -> String {
-    // 48 bytes are one line of 64 characters, the most that there may be (RFC 7468, section 2).
+    // 48 bytes fit into one line of 64 characters, the maximum (RFC 7468, section 2).
     let line = STANDARD.encode(der);
     format!("-----BEGIN PRIVATE KEY-----\n{line}\n-----END PRIVATE KEY-----\n")
 }

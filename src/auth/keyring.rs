@@ -1,4 +1,4 @@
-//! The keys of a service: all verify, the last private one signs.
+//! The keys of a service. All verify tokens; the last private key signs them.
 
 use std::fs::File;
 use std::io::Read;
@@ -15,25 +15,26 @@ use super::ed25519;
 use super::error::{KeyError, TokenError};
 use super::key::Key;
 
-/// How far the clock of who issued a token may be ahead, in s.
-const LEEWAY: u64 = 5;
-/// Permissions of group and others.
+/// How many seconds the clock of an issuer may be ahead.
+const CLOCK_SKEW_SECONDS: u64 = 5;
+/// The mode bits of group and others.
 const OTHERS: u32 = 0o077;
 
-/// Keys that issue and verify tokens. To change keys, append a new one, which signs from then on, and
-/// delete the old one when the tokens that it signed are to end. Clones are handles of the same keys.
+/// Keys that issue and verify tokens. To replace a key, append a new one, which signs from then on.
+/// Delete the old one when its tokens should become invalid. Clones share the keys.
 #[derive(Clone, Debug)]
 pub struct Keyring {
-    /// In their order, at least one.
+    /// At least one, in the order of the file.
     keys: Arc<[Key]>,
     validation: Arc<Validation>,
 }
 
 impl Keyring {
-    /// The keys in a file of PEM.
+    /// Reads the keys in a PEM file.
     ///
     /// # Errors
-    /// As [`Keyring::from_pem`]; a file that cannot be read, or whose private key others can open.
+    /// The errors of [`Keyring::from_pem`]; the file cannot be read, or other users can access its
+    /// private key.
     pub fn from_file(path: &Path) -> Result<Self, KeyError> {
         let read = || {
             let mut file = File::open(path)?;
@@ -44,25 +45,25 @@ impl Keyring {
         let (mode, text) =
             read().map_err(|reason| KeyError::Read { path: path.to_owned(), reason })?;
         let keyring = Self::from_pem(&text, &format!("'{}'", path.display()))?;
-        match mode & OTHERS != 0 && keyring.signing().is_some() {
+        match mode & OTHERS != 0 && keyring.signing_key().is_some() {
             true => Err(KeyError::Exposed(path.to_owned())),
             false => Ok(keyring),
         }
     }
 
-    /// The keys in PEM, one block or several: private keys as PKCS#8, public ones as
-    /// SubjectPublicKeyInfo. Errors call the text `place`.
+    /// Parses one or more blocks of PEM: private keys as PKCS#8, public keys as SubjectPublicKeyInfo.
+    /// Error messages refer to the text as `place`.
     ///
     /// # Errors
-    /// A text that is no PEM, without a key, or with something else than Ed25519 keys.
+    /// The text is not PEM, contains no key, or contains something other than Ed25519 keys.
     pub fn from_pem(text: &[u8], place: &str) -> Result<Self, KeyError> {
         ed25519::install();
         let mut keys = Vec::new();
         for (number, block) in (1..).zip(<(SectionKind, Vec<u8>)>::pem_slice_iter(text)) {
-            // What the error quotes may be the key.
+            // The error may quote the key.
             let (kind, der) = block.map_err(|_| KeyError::Pem(place.to_owned()))?;
             let foreign = || KeyError::Foreign { place: place.to_owned(), number };
-            keys.push(Key::read(kind, &der).ok_or_else(foreign)?);
+            keys.push(Key::parse(kind, &der).ok_or_else(foreign)?);
         }
         if keys.is_empty() {
             return Err(KeyError::None(place.to_owned()));
@@ -70,31 +71,31 @@ impl Keyring {
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "iss"]);
-        // Times are held against the caller's clock.
+        // `verify` checks times against the clock of the caller.
         validation.validate_exp = false;
         Ok(Self { keys: keys.into(), validation: Arc::new(validation) })
     }
 
-    /// A token of `claims`.
+    /// Signs a token with `claims`.
     ///
     /// # Errors
-    /// Where all keys are public.
+    /// [`KeyError::Private`] if all keys are public.
     pub fn issue(&self, claims: &Claims) -> Result<String, KeyError> {
-        let (id, key) = self.signing().ok_or(KeyError::Private)?;
+        let (id, key) = self.signing_key().ok_or(KeyError::Private)?;
         let header = Header { kid: Some(id.to_owned()), ..Header::new(Algorithm::EdDSA) };
         encode(&header, claims, key).map_err(KeyError::Sign)
     }
 
-    /// The claims of a token that one of the keys signed and that is valid at `now`, in s since the
+    /// The claims of a token, if one of the keys signed it and it is valid at `now`, in s since the
     /// epoch.
     ///
     /// # Errors
-    /// Any other token.
+    /// Why the token is invalid.
     pub fn verify(&self, token: &str, now: u64) -> Result<Claims, TokenError> {
         let header = decode_header(token).map_err(|_| TokenError::Malformed)?;
         let key = self.keys.iter().find(|key| header.kid.as_ref() == Some(&key.id));
         let key = key.ok_or(TokenError::UnknownKey)?;
-        let decoded = decode::<Claims>(token, &key.verifies, &self.validation);
+        let decoded = decode::<Claims>(token, &key.decoding, &self.validation);
         let claims = decoded.map_err(|error| match error.kind() {
             ErrorKind::InvalidSignature => TokenError::Forged,
             _ => TokenError::Malformed,
@@ -103,14 +104,14 @@ impl Keyring {
         if claims.exp <= now {
             return Err(TokenError::Expired);
         }
-        match claims.nbf.is_some_and(|nbf| nbf > now.saturating_add(LEEWAY)) {
+        match claims.nbf.is_some_and(|nbf| nbf > now.saturating_add(CLOCK_SKEW_SECONDS)) {
             true => Err(TokenError::Early),
             false => Ok(claims),
         }
     }
 
-    /// The key that signs, and its id.
-    pub(super) fn signing(&self) -> Option<(&str, &EncodingKey)> {
-        self.keys.iter().rev().find_map(|key| Some((&*key.id, key.signs.as_ref()?)))
+    /// The id and the private key that sign tokens.
+    pub(super) fn signing_key(&self) -> Option<(&str, &EncodingKey)> {
+        self.keys.iter().rev().find_map(|key| Some((&*key.id, key.encoding.as_ref()?)))
     }
 }

@@ -1,7 +1,8 @@
-//! Who may do what: signed tokens, the keys that sign them, and the scopes that they open.
+//! Signed tokens: their claims, and the keys that sign and verify them.
 //!
-//! A token is a JWT, signed with Ed25519 by one of the service's keys; nothing is kept of it. It knows
-//! no HTTP: `serve::auth` checks requests with it, the commands `key` and `token` make what it checks.
+//! A token is a JWT, signed with Ed25519 by one of the keys of a service. The service stores no tokens.
+//! This module does not depend on HTTP: `serve::auth` verifies the tokens of requests, and the commands
+//! `key` and `token` create keys and tokens.
 
 mod claims;
 mod ed25519;
@@ -15,10 +16,10 @@ use std::time::SystemTime;
 
 pub use claims::{Claims, Scope, Scopes};
 pub use error::{KeyError, TokenError};
-pub use key::new_key;
+pub use key::create_key;
 pub use keyring::Keyring;
 
-/// The wall's time in s since the epoch, as tokens count it; 0 where it is before that.
+/// The system time in s since the epoch, the unit of the claims; 0 before the epoch.
 pub fn now() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     now.unwrap_or_default().as_secs()

@@ -1,28 +1,28 @@
-//! What an error of AWS means: one line, and whether to try again.
+//! Errors of AWS calls: what kind they are, and a one-line description.
 
 use std::error::Error;
 
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 
-/// What kind of error it is.
+/// The kind of an AWS error, from its code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// No such stream, bucket or object.
-    Missing,
-    /// No permission, or credentials that are not valid.
+pub enum ErrorKind {
+    /// The stream, bucket or object does not exist.
+    NotFound,
+    /// The credentials are invalid or do not allow the call.
     Denied,
-    /// Too much at a time.
+    /// Too many calls or bytes; a later retry may succeed.
     Throttled,
-    /// What a condition forbids: it is there already, or is another one.
-    Condition,
-    /// Nobody answers, or not in time.
+    /// A conditional write's condition does not hold: the object exists, or has changed.
+    PreconditionFailed,
+    /// No connection, or no response within the timeout.
     Unreachable,
-    /// Any other.
+    /// Any other error.
     Other,
 }
 
-impl Fault {
-    /// What `error` is.
+impl ErrorKind {
+    /// The kind of `error`.
     pub fn of<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Self {
         let SdkError::ServiceError(service) = error else {
             return match error {
@@ -32,7 +32,7 @@ impl Fault {
         };
         match service.err().code().unwrap_or_default() {
             "ResourceNotFoundException" | "NoSuchBucket" | "NoSuchKey" | "NotFound" => {
-                Self::Missing
+                Self::NotFound
             }
             "AccessDenied"
             | "AccessDeniedException"
@@ -50,13 +50,13 @@ impl Fault {
             | "KMSThrottlingException"
             | "SlowDown"
             | "ThrottlingException" => Self::Throttled,
-            "PreconditionFailed" | "ConditionalRequestConflict" => Self::Condition,
+            "PreconditionFailed" | "ConditionalRequestConflict" => Self::PreconditionFailed,
             _ => Self::Other,
         }
     }
 }
 
-/// One line that says what `error` is: AWS' own code and message, or why nobody could be asked.
+/// A one-line description of `error`: AWS's own code and message, or why the call got no response.
 pub fn describe<E: ProvideErrorMetadata + Error + 'static, R>(error: &SdkError<E, R>) -> String {
     match error {
         SdkError::ServiceError(service) => {
@@ -67,17 +67,17 @@ pub fn describe<E: ProvideErrorMetadata + Error + 'static, R>(error: &SdkError<E
                 _ => code.to_owned(),
             }
         }
-        SdkError::TimeoutError(_) => "no answer in time".to_owned(),
+        SdkError::TimeoutError(_) => "the request timed out".to_owned(),
         SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
             Some(error) => format!("no connection: {}", innermost(error)),
             None => "no connection".to_owned(),
         },
-        SdkError::ConstructionFailure(_) => "the request cannot be made".to_owned(),
-        _ => "the answer cannot be understood".to_owned(),
+        SdkError::ConstructionFailure(_) => "the request could not be built".to_owned(),
+        _ => "the response could not be parsed".to_owned(),
     }
 }
 
-/// What the error at the end of the chain says: what happened, without what it happened to.
+/// The message of the last error in the source chain, which names the cause without the call's details.
 pub(super) fn innermost(error: &dyn Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {

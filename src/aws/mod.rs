@@ -1,6 +1,6 @@
-//! AWS: credentials, region and endpoint of all its services, and what their errors mean to people.
+//! AWS access: credentials, region and endpoint for all its services, and the meaning of their errors.
 //!
-//! Calls block, on a runtime that is given; so they are for threads that are no runtime's own.
+//! Calls block on a given runtime, so make them only from threads that do not belong to a runtime.
 
 mod backoff;
 mod error;
@@ -19,16 +19,16 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 
 pub use backoff::backoff;
-pub use error::{Fault, describe};
+pub use error::{ErrorKind, describe};
 
-/// How long a connection may take to be made: longer on no healthy network.
+/// The time allowed to open a connection. A healthy network never needs longer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an answer may take to begin; objects are up to some 100 MB, which are written before it.
+/// The time allowed until a response begins. It includes the upload of the request, up to some 100 MB.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often a call is tried that fails for a reason that passes, the waits between growing.
+/// Attempts per call, the first one included, for errors that may pass. The SDK backs off between them.
 const ATTEMPTS: u32 = 4;
 
-/// AWS that cannot be used.
+/// Why AWS cannot be used.
 #[derive(Debug, Error)]
 pub enum AwsError {
     /// No region is configured.
@@ -36,7 +36,7 @@ pub enum AwsError {
         "no AWS region is set; set AWS_REGION, such as AWS_REGION=us-east-1, or 'region' in the profile"
     )]
     NoRegion,
-    /// No credentials can be had, for this reason.
+    /// No credentials were found, for this reason.
     #[error(
         "no AWS credentials: {0}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile in \
          AWS_PROFILE, or give the machine a role"
@@ -44,7 +44,7 @@ pub enum AwsError {
     NoCredentials(String),
 }
 
-/// The way to AWS; clones share connections and credentials.
+/// Access to AWS. Clones share connections and credentials.
 #[derive(Clone, Debug)]
 pub struct Aws {
     config: SdkConfig,
@@ -52,11 +52,12 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Finds region and credentials where AWS' own tools find them, and goes to `endpoint` instead of AWS
-    /// where one is given; calls run on `runtime`.
+    /// Loads region and credentials from the same places as the AWS command line.
+    ///
+    /// Calls go to `endpoint` instead of AWS if it is given, and run on `runtime`.
     ///
     /// # Errors
-    /// No region, no credentials.
+    /// No region is set, or no credentials are found.
     pub fn load(endpoint: Option<&str>, runtime: &Handle) -> Result<Self, AwsError> {
         let tls = Provider::Rustls(CryptoMode::Ring);
         let timeouts =
@@ -78,7 +79,7 @@ impl Aws {
         let provider = config.credentials_provider().ok_or_else(none)?;
         let credentials = runtime.block_on(provider.provide_credentials());
         credentials.map_err(|error| {
-            // Each provider has a line behind the first one, of what it was not given.
+            // The first line is the error; the lines after it list what each provider tried.
             let reason = error::innermost(&error);
             let first = reason.lines().next().unwrap_or_default();
             AwsError::NoCredentials(first.trim_end_matches(". Attempted:").to_owned())
@@ -86,17 +87,17 @@ impl Aws {
         Ok(Self::new(config, runtime))
     }
 
-    /// Goes by `config`, which has a region and credentials; calls run on `runtime`.
+    /// Uses `config`, which must have a region and credentials. Calls run on `runtime`.
     pub fn new(config: SdkConfig, runtime: &Handle) -> Self {
         Self { config, runtime: runtime.clone() }
     }
 
-    /// What clients of its services are made with.
+    /// The configuration to create service clients from.
     pub fn config(&self) -> &SdkConfig {
         &self.config
     }
 
-    /// Whether one of its services, such as `S3`, is asked elsewhere than at AWS.
+    /// Whether an endpoint other than AWS is configured for `service`, such as `S3`.
     pub fn has_endpoint(&self, service: &str) -> bool {
         let variable = format!("AWS_ENDPOINT_URL_{}", service.to_uppercase());
         let key = ServiceConfigKey::builder().service_id(service).env(&variable);
@@ -105,12 +106,12 @@ impl Aws {
         self.config.endpoint_url().is_some() || of_service().is_some()
     }
 
-    /// Where its calls run.
+    /// The runtime that calls run on.
     pub fn runtime(&self) -> &Handle {
         &self.runtime
     }
 
-    /// The region, as people call it.
+    /// The name of the region, such as `us-east-1`; `none` without one.
     pub fn region(&self) -> &str {
         self.config.region().map_or("none", |region| region.as_ref())
     }

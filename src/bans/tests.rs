@@ -1,5 +1,6 @@
+use std::fs;
+use std::sync;
 use std::sync::mpsc::{self, TryRecvError};
-use std::sync::{self};
 use std::thread;
 
 use futures_util::FutureExt;
@@ -7,38 +8,41 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 use super::*;
-use crate::engine::{Command, Mailbox};
-use crate::feeds::Feeds;
+use crate::engine::{Command, CommandSender, command_channel};
+use crate::live_state::LiveState;
 
-/// A worker that takes bans alone, and answers them with the time that `take` gives.
-pub(crate) fn worker(mut take: impl FnMut(Vec<Ban>) -> Clock + Send + 'static) -> Mailbox {
-    let (started, mailbox) = mpsc::channel();
+/// A worker that handles only bans. It replies with the time that `apply` returns.
+pub(crate) fn worker(
+    mut apply: impl FnMut(Vec<Ban>) -> EventTime + Send + 'static,
+) -> CommandSender {
+    let (started, workers) = mpsc::channel();
     thread::spawn(move || {
-        let (mailbox, inbox) = Mailbox::new();
-        started.send(mailbox).unwrap();
+        let (worker, commands) = command_channel();
+        started.send(worker).unwrap();
         loop {
-            match inbox.take() {
-                Ok(Command::Ban(bans, reply)) => reply.send(take(bans)).unwrap_or_default(),
+            match commands.try_recv() {
+                Ok(Command::Ban(bans, reply)) => reply.send(apply(bans)).unwrap_or_default(),
                 Ok(_) => {}
                 Err(TryRecvError::Empty) => thread::park(),
                 Err(TryRecvError::Disconnected) => return,
             }
         }
     });
-    mailbox.recv().unwrap()
+    workers.recv().unwrap()
 }
 
-/// What the engine was told, each time with what the file held then.
-type Told = Arc<sync::Mutex<Vec<(Vec<Ban>, String)>>>;
+/// The bans that the engine received, each with the text of the file at that time.
+type Received = Arc<sync::Mutex<Vec<(Vec<Ban>, String)>>>;
 
-struct Place {
+/// A data directory, and the bans that its engine received.
+struct Fixture {
     directory: TempDir,
-    told: Told,
+    received: Received,
 }
 
-impl Place {
+impl Fixture {
     fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap(), told: Told::default() }
+        Self { directory: tempfile::tempdir().unwrap(), received: Received::default() }
     }
 
     fn file(&self) -> PathBuf {
@@ -53,24 +57,25 @@ impl Place {
         fs::read_to_string(self.file()).unwrap_or_default()
     }
 
-    /// Opens it with an engine in which a change holds from 1 on, then one from 2 on, and so on.
+    /// Opens the bans with an engine that applies the first change at time 1, the next at time 2, and
+    /// so on.
     fn open(&self) -> Result<Bans, BansError> {
-        let (told, file) = (Arc::clone(&self.told), self.file());
+        let (received, file) = (Arc::clone(&self.received), self.file());
         let worker = worker(move |bans| {
-            let mut told = told.lock().unwrap();
-            told.push((bans, fs::read_to_string(&file).unwrap()));
-            told.len() as Clock
+            let mut received = received.lock().unwrap();
+            received.push((bans, fs::read_to_string(&file).unwrap()));
+            received.len() as EventTime
         });
         Bans::open(self.directory.path(), engine(vec![worker]))
     }
 
-    fn told(&self) -> Vec<(Vec<Ban>, String)> {
-        self.told.lock().unwrap().clone()
+    fn received(&self) -> Vec<(Vec<Ban>, String)> {
+        self.received.lock().unwrap().clone()
     }
 }
 
-fn engine(workers: Vec<Mailbox>) -> Engine {
-    Engine::new(workers, watch::channel(0).1, Arc::new(Feeds::default()))
+fn engine(workers: Vec<CommandSender>) -> Engine {
+    Engine::new(workers, watch::channel(0).1, Arc::new(LiveState::default()))
 }
 
 fn ban(racer: RacerId) -> Ban {
@@ -82,9 +87,9 @@ fn lift(racer: RacerId) -> Ban {
 }
 
 #[tokio::test]
-async fn a_change_is_in_the_file_before_the_engine_hears_of_it() {
-    let place = Place::new();
-    let bans = place.open().unwrap();
+async fn a_change_is_in_the_file_before_the_engine_receives_it() {
+    let fixture = Fixture::new();
+    let bans = fixture.open().unwrap();
     for (change, since) in [(ban(7), 1), (ban(3), 2), (lift(7), 3)] {
         assert_eq!(bans.set(change).await.unwrap(), since);
     }
@@ -94,43 +99,43 @@ async fn a_change_is_in_the_file_before_the_engine_hears_of_it() {
         (vec![ban(3)], r#"{"racers":[3,7]}"#.to_owned()),
         (vec![lift(7)], r#"{"racers":[3]}"#.to_owned()),
     ];
-    assert_eq!(place.told(), expected);
+    assert_eq!(fixture.received(), expected);
 }
 
 #[tokio::test]
-async fn what_is_so_already_is_not_told_again() {
-    let place = Place::new();
-    let bans = place.open().unwrap();
+async fn a_ban_that_does_not_change_is_not_sent_again() {
+    let fixture = Fixture::new();
+    let bans = fixture.open().unwrap();
     assert_eq!(bans.set(lift(7)).await.unwrap(), 0);
     assert_eq!(bans.set(ban(7)).await.unwrap(), 1);
     assert_eq!(bans.set(ban(7)).await.unwrap(), 1);
-    assert_eq!(place.told().len(), 1);
+    assert_eq!(fixture.received().len(), 1);
 }
 
 #[test]
-fn what_is_opened_again_is_told_at_once() {
-    let place = Place::new();
-    place.open().unwrap();
-    assert_eq!(place.told(), [], "none");
-    place.write(r#"{"racers":[7,3]}"#);
-    place.open().unwrap();
-    assert_eq!(place.told(), [(vec![ban(3), ban(7)], place.text())]);
+fn opening_sends_the_saved_bans_to_the_engine() {
+    let fixture = Fixture::new();
+    fixture.open().unwrap();
+    assert_eq!(fixture.received(), [], "none");
+    fixture.write(r#"{"racers":[7,3]}"#);
+    fixture.open().unwrap();
+    assert_eq!(fixture.received(), [(vec![ban(3), ban(7)], fixture.text())]);
 }
 
 #[tokio::test]
-async fn a_change_comes_to_its_end_where_nobody_waits_for_it() {
-    let place = Place::new();
-    let bans = place.open().unwrap();
+async fn a_change_completes_even_if_its_caller_stops_waiting() {
+    let fixture = Fixture::new();
+    let bans = fixture.open().unwrap();
     assert!(bans.set(ban(7)).now_or_never().is_none());
     assert_eq!(bans.racers().await, [7]);
-    assert_eq!(place.told().len(), 1);
+    assert_eq!(fixture.received().len(), 1);
 }
 
 #[test]
-fn damage_names_the_file_and_what_to_do() {
-    let place = Place::new();
+fn a_damaged_file_is_reported_with_its_path_and_a_remedy() {
+    let fixture = Fixture::new();
     let too_many = (0..=100_000).map(|racer| racer.to_string()).collect::<Vec<_>>().join(",");
-    for (text, says) in [
+    for (text, part) in [
         ("", "EOF"),
         ("{}", "racers"),
         (r#"{"racers":[7"#, "EOF"),
@@ -139,51 +144,51 @@ fn damage_names_the_file_and_what_to_do() {
         (r#"{"racers":[],"more":1}"#, "more"),
         (&format!(r#"{{"racers":[{too_many}]}}"#), "it has 100001 racers"),
     ] {
-        place.write(text);
-        let error = place.open().unwrap_err();
+        fixture.write(text);
+        let error = fixture.open().unwrap_err();
         assert!(matches!(error, BansError::Damaged { .. }), "{error:?}");
         let error = error.to_string();
-        assert!(error.contains(&place.file().display().to_string()), "{error}");
-        assert!(error.contains(says) && error.contains("remove it to lift all bans"), "{error}");
-        assert_eq!(place.told(), []);
+        assert!(error.contains(&fixture.file().display().to_string()), "{error}");
+        assert!(error.contains(part) && error.contains("remove it to lift all bans"), "{error}");
+        assert_eq!(fixture.received(), []);
     }
 }
 
 #[tokio::test]
-async fn there_are_no_more_than_can_be() {
-    let place = Place::new();
+async fn a_full_list_refuses_a_ban_until_another_is_lifted() {
+    let fixture = Fixture::new();
     let full = (0..100_000).map(|racer| racer.to_string()).collect::<Vec<_>>().join(",");
-    place.write(&format!(r#"{{"racers":[{full}]}}"#));
-    let opened = &place;
+    fixture.write(&format!(r#"{{"racers":[{full}]}}"#));
+    let opened = &fixture;
     let bans = thread::scope(|scope| scope.spawn(move || opened.open()).join().unwrap()).unwrap();
-    let before = place.text();
+    let before = fixture.text();
     let error = bans.set(ban(100_000)).await.unwrap_err();
-    assert!(matches!(error, BansError::TooMany), "{error}");
-    assert_eq!((place.text(), place.told().len()), (before, 1));
+    assert!(matches!(error, BansError::TooMany { .. }), "{error}");
+    assert_eq!((fixture.text(), fixture.received().len()), (before, 1));
     bans.set(lift(5)).await.unwrap();
     bans.set(ban(100_000)).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_change_that_cannot_be_kept_is_not_told() {
-    let place = Place::new();
-    let bans = place.open().unwrap();
+async fn a_change_that_cannot_be_written_is_not_sent() {
+    let fixture = Fixture::new();
+    let bans = fixture.open().unwrap();
     bans.set(ban(7)).await.unwrap();
-    let hidden = place.directory.path().join(".bans.json");
+    let hidden = fixture.directory.path().join(".bans.json");
     fs::create_dir(&hidden).unwrap();
     let error = bans.set(ban(8)).await.unwrap_err();
     assert!(matches!(error, BansError::Io { .. }), "{error}");
-    assert_eq!((bans.racers().await, place.text()), (vec![7], r#"{"racers":[7]}"#.to_owned()));
-    assert_eq!(place.told().len(), 1);
+    assert_eq!((bans.racers().await, fixture.text()), (vec![7], r#"{"racers":[7]}"#.to_owned()));
+    assert_eq!(fixture.received().len(), 1);
     fs::remove_dir(&hidden).unwrap();
     assert_eq!(bans.set(ban(8)).await.unwrap(), 2);
 }
 
 #[tokio::test]
-async fn a_change_that_the_engine_misses_holds_from_the_next_start_on() {
-    let place = Place::new();
-    let bans = Bans::open(place.directory.path(), engine(Vec::new())).unwrap();
+async fn a_change_that_the_engine_misses_is_in_the_file_for_the_next_start() {
+    let fixture = Fixture::new();
+    let bans = Bans::open(fixture.directory.path(), engine(Vec::new())).unwrap();
     let error = bans.set(ban(7)).await.unwrap_err();
     assert!(matches!(error, BansError::Engine(EngineError::Stopped)), "{error}");
-    assert_eq!(place.text(), r#"{"racers":[7]}"#);
+    assert_eq!(fixture.text(), r#"{"racers":[7]}"#);
 }

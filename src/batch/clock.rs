@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use velodrome_dataflows::Clock;
+use velodrome_dataflows::EventTime;
 
 use super::event::Event;
 
@@ -17,7 +17,7 @@ const GAP_LINES: usize = 100;
 #[derive(Debug, Default)]
 pub(super) struct EventClock {
     /// Nothing before the first event.
-    now: Option<Clock>,
+    now: Option<EventTime>,
     /// The run of events that are too far ahead, until it is known whether they are a gap. While
     /// it lasts the clock stands still.
     held: Vec<Event>,
@@ -25,7 +25,7 @@ pub(super) struct EventClock {
 
 impl EventClock {
     /// Takes the next event, and hands on all whose clock is now known, in order.
-    pub(super) fn push(&mut self, event: Event, take: &mut dyn FnMut(Clock, Event)) {
+    pub(super) fn push(&mut self, event: Event, take: &mut dyn FnMut(EventTime, Event)) {
         if !self.is_too_far_ahead(&event) {
             self.finish(take);
             let time = event.arrival_ms.unwrap_or(event.device_ms);
@@ -44,13 +44,13 @@ impl EventClock {
     }
 
     /// Hands on a run that is too short to be a gap and ends here; it does not move the clock.
-    pub(super) fn finish(&mut self, take: &mut dyn FnMut(Clock, Event)) {
+    pub(super) fn finish(&mut self, take: &mut dyn FnMut(EventTime, Event)) {
         let now = self.now();
         self.held.drain(..).for_each(|event| take(now, event));
     }
 
     /// The clock of now: of the last event whose clock is known.
-    pub(super) fn now(&self) -> Clock {
+    pub(super) fn now(&self) -> EventTime {
         self.now.unwrap_or_default()
     }
 
@@ -77,7 +77,7 @@ mod tests {
     }
 
     /// Device time and clock of each event, in the order handed on.
-    fn clocks(events: impl IntoIterator<Item = Event>) -> Vec<(u64, Clock)> {
+    fn clocks(events: impl IntoIterator<Item = Event>) -> Vec<(u64, EventTime)> {
         let (mut clock, mut seen) = (EventClock::default(), Vec::new());
         for event in events {
             clock.push(event, &mut |now, event| seen.push((event.device_ms, now)));

@@ -16,7 +16,7 @@ mod views;
 
 use std::io;
 
-use velodrome_dataflows::{Clock, RACE_SECONDS_MAX, Rules};
+use velodrome_dataflows::{EventTime, RACE_SECONDS_MAX, Rules};
 
 use crate::ingest::dead_letters::DeadLetters;
 use crate::ingest::inputs::Input;
@@ -36,11 +36,11 @@ use tally::Tally;
 pub fn run(
     inputs: &[Input],
     rules: Rules,
-    as_of: Option<Clock>,
+    as_of: Option<EventTime>,
     letters: &mut DeadLetters,
 ) -> (Results, Summary) {
     let race_seconds = rules.race_seconds;
-    let until = as_of.unwrap_or(Clock::MAX);
+    let until = as_of.unwrap_or(EventTime::MAX);
     let summary = Summary { workers: 1, processes: 1, ..Summary::default() };
     let tally = Tally::new(rules);
     let mut pass = Pass {
@@ -67,7 +67,7 @@ struct Pass<'a> {
 /// What has counted so far.
 struct Count<'a> {
     /// The last time that counts.
-    until: Clock,
+    until: EventTime,
     tally: Tally,
     summary: Summary,
     letters: &'a mut DeadLetters,
@@ -142,7 +142,7 @@ impl Pass<'_> {
 
 impl Count<'_> {
     /// Takes a line that brings a time, at its clock.
-    fn take(&mut self, clock: Clock, event: Event) {
+    fn take(&mut self, clock: EventTime, event: Event) {
         if clock > self.until {
             return;
         }

@@ -1,18 +1,18 @@
 //! One racer in one race: its curve, and the result that comes of it.
 
 use compact_str::CompactString;
-use velodrome_dataflows::{Clock, Curve, Output, RideResult, Rules};
+use velodrome_dataflows::{Curve, EventTime, Output, RideResult, Rules};
 
 use super::event::Sample;
 
 /// How long after a ride was over its result is still repaired, in milliseconds.
-const REPAIR_MS: u64 = 3_600_000;
+const REPAIR_WINDOW_MS: u64 = 3_600_000;
 
 /// What came of a ride so far.
 #[derive(Debug)]
 pub(super) struct Ride {
     /// The event clock at which the ride is over.
-    due: Clock,
+    due: EventTime,
     curve: Curve,
     final_output: Option<f64>,
     /// The greatest name of the greatest device time.
@@ -21,18 +21,18 @@ pub(super) struct Ride {
 
 impl Ride {
     /// A ride whose first sample, of `second`, came at `clock`.
-    pub(super) fn new(rules: &Rules, clock: Clock, second: u16) -> Self {
+    pub(super) fn new(rules: &Rules, clock: EventTime, second: u16) -> Self {
         let curve = Curve::with_capacity(rules.race_seconds);
-        Self { due: rules.due(clock, second), curve, final_output: None, name: None }
+        Self { due: rules.closes_at(clock, second), curve, final_output: None, name: None }
     }
 
     /// Whether an event at `clock` still changes it: until an hour after it was over.
-    pub(super) fn is_open(&self, clock: Clock) -> bool {
-        clock <= self.due + REPAIR_MS
+    pub(super) fn is_open(&self, clock: EventTime) -> bool {
+        clock <= self.due + REPAIR_WINDOW_MS
     }
 
     /// Whether it is over at `clock`: rides end by whole seconds.
-    pub(super) fn is_over(&self, clock: Clock) -> bool {
+    pub(super) fn is_over(&self, clock: EventTime) -> bool {
         self.due.next_multiple_of(1000) <= clock
     }
 
@@ -78,7 +78,7 @@ mod tests {
 
     /// The result of samples, each with its clock, which is also its device time; the output is the
     /// cadence.
-    fn result(samples: Vec<(Clock, Sample)>) -> RideResult {
+    fn result(samples: Vec<(EventTime, Sample)>) -> RideResult {
         let mut ride = Ride::new(&Rules::default(), 0, 1);
         for (clock, sample) in samples {
             let output = sample.cadence;

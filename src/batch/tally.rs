@@ -2,7 +2,8 @@
 
 use hashbrown::HashMap;
 use velodrome_dataflows::{
-    BestFinal, ClassId, Clock, Curve, ExcludedRace, ExcludedRide, Output, RaceId, RacerId, Rules,
+    BestFinal, ClassId, Curve, EventTime, ExcludedRace, ExcludedRide, Output, RaceId, RacerId,
+    Rules,
 };
 
 use super::event::{Event, Kind, Sample};
@@ -35,7 +36,7 @@ impl Tally {
     }
 
     /// Takes an event at its clock; clocks never go back.
-    pub(super) fn take(&mut self, clock: Clock, event: Event) {
+    pub(super) fn take(&mut self, clock: EventTime, event: Event) {
         match event.kind {
             Kind::Tracking(view) => self.views.take(clock, view),
             Kind::Race(sample) => {
@@ -61,7 +62,7 @@ impl Tally {
     }
 
     /// Takes a final output to the leaderboard, whether its ride is over or not.
-    fn lead(&mut self, clock: Clock, sample: &Sample, output: f64) {
+    fn lead(&mut self, clock: EventTime, sample: &Sample, output: f64) {
         let key = (sample.class, sample.racer);
         if sample.is_final {
             let new = BestFinal { output: Output(output), race: sample.race, at: clock };
@@ -75,7 +76,7 @@ impl Tally {
 
     /// Everything as it stood at `until`, in the order that results are written: a ride that was not over by
     /// then has neither result nor records.
-    pub(super) fn into_results(mut self, until: Clock) -> Results {
+    pub(super) fn into_results(mut self, until: EventTime) -> Results {
         let mut results = Results::default();
         self.rides.retain(|_, ride| ride.is_over(until));
         for ((class, _, racer), ride) in &self.rides {
@@ -141,14 +142,14 @@ mod tests {
     };
 
     /// The outcome of samples, each with its clock, which is also its device time.
-    fn tally(samples: Vec<(Clock, Sample)>) -> (Results, u64) {
+    fn tally(samples: Vec<(EventTime, Sample)>) -> (Results, u64) {
         let mut tally = Tally::new(Rules::default());
         for (clock, sample) in samples {
             let kind = Kind::Race(sample);
             tally.take(clock, Event { device_ms: clock, arrival_ms: None, kind });
         }
         let late = tally.late();
-        (tally.into_results(Clock::MAX), late)
+        (tally.into_results(EventTime::MAX), late)
     }
 
     #[test]

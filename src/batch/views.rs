@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 use hashbrown::HashMap;
-use velodrome_dataflows::{Clock, ViewCount};
+use velodrome_dataflows::{EventTime, ViewCount};
 
 use super::event::View;
 
@@ -24,7 +24,7 @@ pub(super) struct Views {
 
 impl Views {
     /// Counts an event, unless it was counted at most seven days before.
-    pub(super) fn take(&mut self, clock: Clock, view: View) {
+    pub(super) fn take(&mut self, clock: EventTime, view: View) {
         let day = clock / DAY_MS;
         if day > self.today {
             self.today = day;

@@ -1,4 +1,4 @@
-//! A delta: what changed since the last write, joined by key before the store is touched.
+//! The changes since the last write, combined by key before they are written to the store.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,101 +7,102 @@ use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use velodrome_dataflows::{
-    BestFinal, Change, ClassId, DEDUP_DAYS, Kept, Name, RacerId, Record, RideKey, Semigroup,
-    ViewCount, Viewed,
+    BestFinal, Change, ClassId, DEDUP_DAYS, Name, RacerId, Record, RideKey, SavedRide, Semigroup,
+    ViewChange, ViewCount,
 };
 
 use super::error::Fault;
 use super::tables::{FINALS, NAMES, PlainKey, RECORDS, RIDES, SEEN, Table, VIEWS, decode, encode};
 
-/// What changed, keys ascending, which is the order in which a table is written fastest.
+/// Changes by ascending key, the order in which a table is written fastest.
 #[derive(Debug, Default)]
 pub(super) struct Delta {
     records: BTreeMap<(ClassId, RacerId), Record>,
     finals: BTreeMap<(ClassId, RacerId), BestFinal>,
     names: BTreeMap<RacerId, Name>,
-    rides: BTreeMap<RideKey, Kept>,
+    rides: BTreeMap<RideKey, SavedRide>,
     views: BTreeMap<String, ViewCount>,
     seen: BTreeSet<(u64, u128)>,
 }
 
 impl Delta {
-    /// Joins more changes; of one ride's, the last counts.
-    pub(super) fn add(&mut self, changes: Vec<Change>, viewed: Vec<Viewed>) {
+    /// Combines further changes with the previous ones. Of several changes of a ride, the last one applies.
+    pub(super) fn add(&mut self, changes: Vec<Change>, view_changes: Vec<ViewChange>) {
         for change in changes {
             match change {
-                Change::Record(key, record) => join(&mut self.records, key, record),
-                Change::Final(key, best) => join(&mut self.finals, key, best),
-                Change::Name(racer, name) => join(&mut self.names, racer, name),
-                Change::Kept(key, kept) => drop(self.rides.insert(key, kept)),
-                // A ride that is kept tells its result and stage again; late events are counted in
-                // this run alone.
+                Change::Record(key, record) => combine(&mut self.records, key, record),
+                Change::Final(key, best) => combine(&mut self.finals, key, best),
+                Change::Name(racer, name) => combine(&mut self.names, racer, name),
+                Change::Saved(key, saved) => drop(self.rides.insert(key, saved)),
+                // A restored ride emits its result and stage again. Late events are counted per run.
                 Change::Result(..) | Change::Stage(..) | Change::Late(_) => {}
-                // Who is banned has a file of its own, which holds whatever becomes of this one.
+                // Bans have a file of their own, which survives a lost checkpoint.
                 Change::Ban(_) => {}
             }
         }
-        for viewed in viewed {
-            match viewed {
-                Viewed::Count(project, count) => {
-                    join(&mut self.views, project.into_string(), count);
+        for change in view_changes {
+            match change {
+                ViewChange::Count(project, count) => {
+                    combine(&mut self.views, project.into_string(), count);
                 }
-                Viewed::Seen(day, uuid) => drop(self.seen.insert((day, uuid))),
+                ViewChange::Seen(day, uuid) => drop(self.seen.insert((day, uuid))),
             }
         }
     }
 
-    /// Brings the tables up to date, and tells how many rows were put or removed.
+    /// Applies the changes to the tables. Returns the number of rows that were written or removed.
     pub(super) fn apply(&self, write: &WriteTransaction) -> Result<u64, Fault> {
-        Ok(add(write, RECORDS, &self.records)?
-            + add(write, FINALS, &self.finals)?
-            + add(write, NAMES, &self.names)?
+        Ok(add_rows(write, RECORDS, &self.records)?
+            + add_rows(write, FINALS, &self.finals)?
+            + add_rows(write, NAMES, &self.names)?
             + put_rides(write, &self.rides)?
-            + add(write, VIEWS, &self.views)?
+            + add_rows(write, VIEWS, &self.views)?
             + put_seen(write, &self.seen)?)
     }
 }
 
-fn join<K: Ord, S: Semigroup>(sums: &mut BTreeMap<K, S>, key: K, more: S) {
+/// Adds `more` to the sum of `key`.
+fn combine<K: Ord, S: Semigroup>(sums: &mut BTreeMap<K, S>, key: K, more: S) {
     match sums.entry(key) {
         Entry::Occupied(sum) => sum.into_mut().plus_equals(&more),
         Entry::Vacant(place) => drop(place.insert(more)),
     }
 }
 
-/// Adds to each row what is new.
-fn add<K: PlainKey, S: Semigroup + Serialize + DeserializeOwned>(
+/// Adds the changes to the rows of a table.
+fn add_rows<K: PlainKey, S: Semigroup + Serialize + DeserializeOwned>(
     write: &WriteTransaction,
     definition: Table<K>,
-    more: &BTreeMap<K, S>,
+    changes: &BTreeMap<K, S>,
 ) -> Result<u64, Fault> {
     let mut table = write.open_table(definition)?;
-    let rows = more.len() as u64;
-    for (key, more) in more {
-        let kept =
-            table.get(key)?.map(|kept| decode::<K, S>(definition, kept.value())).transpose()?;
-        let sum = kept.map(|mut sum| {
-            sum.plus_equals(more);
+    let rows = changes.len() as u64;
+    for (key, change) in changes {
+        let saved =
+            table.get(key)?.map(|saved| decode::<K, S>(definition, saved.value())).transpose()?;
+        let sum = saved.map(|mut sum| {
+            sum.plus_equals(change);
             sum
         });
-        table.insert(key, encode(definition, sum.as_ref().unwrap_or(more))?.as_slice())?;
+        table.insert(key, encode(definition, sum.as_ref().unwrap_or(change))?.as_slice())?;
     }
     Ok(rows)
 }
 
-fn put_rides(write: &WriteTransaction, rides: &BTreeMap<RideKey, Kept>) -> Result<u64, Fault> {
+/// Writes rides, and removes those that have expired.
+fn put_rides(write: &WriteTransaction, rides: &BTreeMap<RideKey, SavedRide>) -> Result<u64, Fault> {
     let mut table = write.open_table(RIDES)?;
     let rows = rides.len() as u64;
-    for (key, kept) in rides {
-        match kept {
-            Kept::Forgotten => drop(table.remove(key)?),
-            kept => drop(table.insert(key, encode(RIDES, &kept)?.as_slice())?),
+    for (key, ride) in rides {
+        match ride {
+            SavedRide::Expired => drop(table.remove(key)?),
+            saved => drop(table.insert(key, encode(RIDES, &saved)?.as_slice())?),
         }
     }
     Ok(rows)
 }
 
-/// Puts counted events, and removes those of days that no event is compared with any more.
+/// Writes counted events, and removes those older than the deduplication window.
 fn put_seen(write: &WriteTransaction, seen: &BTreeSet<(u64, u128)>) -> Result<u64, Fault> {
     let mut table = write.open_table(SEEN)?;
     let mut rows = seen.len() as u64;
@@ -114,7 +115,7 @@ fn put_seen(write: &WriteTransaction, seen: &BTreeSet<(u64, u128)>) -> Result<u6
         rows += 1;
         false
     })?;
-    // What the graph holds of them in memory is as many.
-    metrics::gauge!("velodrome_seen_events").set(table.len()? as f64);
+    // The graph has the same number of entries in memory.
+    metrics::gauge!("velodrome_dedup_entries").set(table.len()? as f64);
     Ok(rows)
 }

@@ -1,29 +1,29 @@
-//! Why a checkpoint cannot be used, and what to do then.
+//! Why a checkpoint cannot be used, and the remedy.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::meta::FORMAT;
+use super::format::FORMAT;
 
 /// A checkpoint that cannot be used.
 #[derive(Debug, Error)]
 pub enum CheckpointError {
-    /// It is no checkpoint, or not any more.
+    /// The file is not a checkpoint, or is damaged.
     #[error(
         "the checkpoint '{path}' is damaged: {reason}; start with --rebuild to replay the archive"
     )]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The damage.
         reason: String,
     },
-    /// It was made under other rules.
+    /// The checkpoint was made under different rules.
     #[error(
-        "the checkpoint '{path}' was made under other rules: {differences}; start without --rules to go on \
-         under its own, or with --rebuild to go over to these"
+        "the checkpoint '{path}' was made under different rules: {differences}; start without --rules to \
+         continue under its own, or with --rebuild to switch to these"
     )]
     Rules {
         /// The file.
@@ -31,7 +31,7 @@ pub enum CheckpointError {
         /// Each rule that differs, with both values.
         differences: String,
     },
-    /// It was made by a version that keeps checkpoints in another way.
+    /// The checkpoint was made by a version with another format.
     #[error(
         "the checkpoint '{path}' has the format {found}, and this version reads the format \
          {FORMAT}; start the version that made it, or with --rebuild to replay the archive"
@@ -42,20 +42,20 @@ pub enum CheckpointError {
         /// Its format.
         found: String,
     },
-    /// Another process has it open.
-    #[error("the checkpoint '{0}' is in use by another process; stop that one first")]
+    /// Another process has opened the checkpoint.
+    #[error("the checkpoint '{0}' is in use by another process; stop that process first")]
     InUse(PathBuf),
-    /// It could not be read or written.
+    /// The file cannot be read or written.
     #[error("cannot use the checkpoint '{path}': {reason}")]
     Io {
         /// The file.
         path: PathBuf,
-        /// What befell it.
+        /// The cause.
         reason: io::Error,
     },
 }
 
-/// What went wrong, the file not yet named.
+/// An error of the store before the path of the file is added.
 #[derive(Debug)]
 pub(super) enum Fault {
     Store(Box<redb::Error>),
@@ -65,7 +65,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// Names the file.
+    /// Adds the path of the file.
     pub(super) fn at(self, path: &Path) -> CheckpointError {
         let path = path.to_owned();
         match self {
@@ -74,7 +74,8 @@ impl Fault {
             Self::Format(found) => CheckpointError::Format { path, found },
             Self::Store(error) => match *error {
                 redb::Error::DatabaseAlreadyOpen => CheckpointError::InUse(path),
-                // So redb tells of files that are none of its own, or shorter than they say.
+                // With these two kinds redb reports files that are not its own, or shorter than their
+                // header says: damage, not a failed read.
                 redb::Error::Io(reason)
                     if !matches!(
                         reason.kind(),

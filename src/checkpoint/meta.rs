@@ -1,26 +1,24 @@
-//! What a checkpoint says of itself: its format, the rules, the time that it is complete to; as text,
-//! for whoever opens the file with another tool.
+//! The metadata of a checkpoint: its format, its rules and the time up to which it is complete. They are
+//! text, so that other tools can read them.
 
 use std::collections::BTreeSet;
 
 use redb::{ReadableDatabase, TableDefinition, TableError, WriteTransaction};
 use serde_json::{Map, Value};
-use velodrome_dataflows::{Clock, Rules};
+use velodrome_dataflows::{EventTime, Rules};
 
 use super::error::Fault;
+use super::format::FORMAT;
 use crate::rules;
-
-/// Goes up whenever what is kept, or how, changes.
-pub(super) const FORMAT: &str = "2";
 
 const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 
-/// The rules that the checkpoint in `store` is made under, and the time that it is complete to; none where
-/// nothing was ever written.
+/// The rules of the checkpoint in `store` and the time up to which it is complete. `None` before the first
+/// write.
 ///
 /// # Errors
-/// Another format.
-pub(super) fn read(store: &redb::Database) -> Result<Option<(Rules, Clock)>, Fault> {
+/// Another format, or metadata that cannot be read.
+pub(super) fn read(store: &redb::Database) -> Result<Option<(Rules, EventTime)>, Fault> {
     let read = store.begin_read()?;
     let meta = match read.open_table(META) {
         Err(TableError::TableDoesNotExist(_)) => return Ok(None),
@@ -28,7 +26,7 @@ pub(super) fn read(store: &redb::Database) -> Result<Option<(Rules, Clock)>, Fau
     };
     let text = |key| match meta.get(key)? {
         Some(value) => Ok(value.value().to_owned()),
-        None => Err(Fault::Damage(format!("it does not say its {key}"))),
+        None => Err(Fault::Damage(format!("its {key} is missing"))),
     };
     let format = text("format")?;
     if format != FORMAT {
@@ -43,7 +41,7 @@ pub(super) fn read(store: &redb::Database) -> Result<Option<(Rules, Clock)>, Fau
     Ok(Some((rules, complete)))
 }
 
-/// Whether a checkpoint that was `made_under` some rules goes with `rules`.
+/// Checks that a checkpoint made under `made_under` can be used with `rules`.
 ///
 /// # Errors
 /// Each rule that differs, with both values.
@@ -54,8 +52,12 @@ pub(super) fn check(made_under: &Rules, rules: &Rules) -> Result<(), Fault> {
     }
 }
 
-/// Says of the checkpoint that `write` makes that it holds all that came to `complete` under `rules`.
-pub(super) fn say(write: &WriteTransaction, complete: Clock, rules: &Rules) -> Result<(), Fault> {
+/// Records that the checkpoint is complete up to `complete`, under `rules`.
+pub(super) fn write(
+    write: &WriteTransaction,
+    complete: EventTime,
+    rules: &Rules,
+) -> Result<(), Fault> {
     let mut meta = write.open_table(META)?;
     meta.insert("format", FORMAT)?;
     meta.insert("rules", rules::canonical(rules).as_str())?;
@@ -67,7 +69,7 @@ pub(super) fn say(write: &WriteTransaction, complete: Clock, rules: &Rules) -> R
 fn to_map(rules: &Rules) -> Result<Map<String, Value>, Fault> {
     match serde_json::to_value(rules) {
         Ok(Value::Object(map)) => Ok(map),
-        other => Err(Fault::Rules(format!("{other:?} are no rules"))),
+        other => Err(Fault::Rules(format!("{other:?} are not rules"))),
     }
 }
 
@@ -76,9 +78,9 @@ fn differences(made_under: &Map<String, Value>, now: &Map<String, Value>) -> Str
     let rules: BTreeSet<_> = made_under.keys().chain(now.keys()).collect();
     let differing = rules.into_iter().filter(|rule| made_under.get(*rule) != now.get(*rule));
     let shown = |value: Option<&Value>| value.map_or("empty".to_owned(), Value::to_string);
-    let told = differing.map(|rule| {
+    let described = differing.map(|rule| {
         let (before, now) = (shown(made_under.get(rule)), shown(now.get(rule)));
         format!("{rule} was {before} and is {now} now")
     });
-    told.collect::<Vec<_>>().join(", ")
+    described.collect::<Vec<_>>().join(", ")
 }

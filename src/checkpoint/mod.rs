@@ -1,69 +1,67 @@
-//! Checkpoints: what the graph held at a time, in an embedded store.
+//! Checkpoints: the saved state of the graph, in an embedded store.
 //!
-//! The graph tells what is to be kept as changes; a checkpoint that is complete to a time is the sum of
-//! all changes up to it. A write adds what changed since the last one, in one transaction, so that the
-//! file holds at every moment, a crash included, the sum up to one time and says which. Changes know
-//! nothing of workers: what is read goes back into the graph on any of them.
+//! The graph emits its state as changes. A checkpoint that is complete up to a time is the sum of all
+//! changes up to that time. Each write adds the changes since the previous write in one transaction. So
+//! the file always contains the sum up to exactly one time, which it records, even after a crash. Changes
+//! are independent of workers: they can be restored on any number of them.
 
 mod delta;
 mod error;
+mod file;
+mod format;
 mod meta;
 mod tables;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use redb::{Builder, Database, ReadableDatabase};
-use velodrome_dataflows::{Change, Clock, Rules, Viewed};
+use redb::{Database, ReadableDatabase};
+use velodrome_dataflows::{Change, EventTime, Rules, ViewChange};
 
-use crate::replace::remove;
+use crate::atomic_file::remove_if_exists;
 use delta::Delta;
 pub use error::CheckpointError;
 use error::Fault;
 use tables::{FINALS, NAMES, RECORDS, RIDES, SEEN, VIEWS, rows};
 
-/// How many changes are read at once: 2.5 MB of curves of 300 seconds.
+/// The number of changes that are read at once: 2.5 MB of curves of 300 seconds.
 pub const CHUNK: usize = 1024;
 
-/// What redb may hold of the file in memory, instead of its 1 GiB: the graph has it all anyway.
-const CACHE_BYTES: usize = 32 << 20;
-
-/// The store of one data directory: a file.
+/// The checkpoint of a data directory: one file.
 #[derive(Debug)]
 pub struct Checkpoint {
     path: PathBuf,
     rules: Rules,
-    /// None after a write that failed: redb must open the file anew.
+    /// `None` after a failed write: redb requires the file to be opened again.
     store: Option<Database>,
-    complete: Option<Clock>,
-    /// What changed since `complete`, in writes that failed.
+    complete: Option<EventTime>,
+    /// The changes since `complete` from failed writes.
     delta: Delta,
 }
 
-/// What a write came to.
+/// The size of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Written {
-    /// Rows that were put or removed.
+pub struct WriteStats {
+    /// Rows that were written or removed.
     pub rows: u64,
-    /// Length of the file.
+    /// The length of the file.
     pub bytes: u64,
 }
 
 impl Checkpoint {
-    /// Opens the checkpoint at `path`, whatever the rules that it was made under, or begins one under `rules`
-    /// where nothing is. All of it is read once, to find damage anywhere; but for the bit that says which of
-    /// two commits is the newer. Where that is wrong after a crash, what the write before came to opens,
-    /// whole, with its time.
+    /// Opens the checkpoint at `path`, whatever its rules, or creates one under `rules`.
+    ///
+    /// Reads the complete file once to find damage. One bit has no checksum: the bit that selects the newer
+    /// of two commits. If a crash damages it, the previous commit opens, complete and with its own time.
     ///
     /// # Errors
-    /// Damage, a checkpoint made in another format, one in use by another process, I/O.
+    /// Damage, another format, a file that another process has open, I/O.
     pub fn open(path: &Path, rules: &Rules) -> Result<Self, CheckpointError> {
         let opened = || {
-            let store = if path.try_exists()? { open(path)? } else { begin(path)? };
+            let store = if path.try_exists()? { file::open(path)? } else { file::create(path)? };
             let meta = meta::read(&store)?;
             Ok((store, meta))
         };
@@ -76,53 +74,55 @@ impl Checkpoint {
         Ok(Self { path, rules, store: Some(store), complete, delta })
     }
 
-    /// The rules that it is made under.
+    /// The rules that it was made under.
     pub fn rules(&self) -> &Rules {
         &self.rules
     }
 
-    /// Whether it is made under `rules`.
+    /// Checks that it was made under `rules`.
     ///
     /// # Errors
-    /// It is not; each rule that differs is named.
+    /// It was made under different rules; each rule that differs is named.
     pub fn check(&self, rules: &Rules) -> Result<(), CheckpointError> {
         meta::check(&self.rules, rules).map_err(|fault| fault.at(&self.path))
     }
 
-    /// Moves its file to `path`, in the place of what is there. A crash soon after may bring that back.
+    /// Renames its file to `path` and replaces the file there. After a crash right afterwards, the previous
+    /// file can be there again.
     ///
     /// # Errors
-    /// I/O; then nothing was moved.
-    pub fn take_place(&mut self, path: &Path) -> Result<(), CheckpointError> {
-        let moved = fs::rename(&self.path, path);
-        moved.map_err(|reason| CheckpointError::Io { path: path.to_owned(), reason })?;
+    /// I/O; then nothing was renamed.
+    pub fn rename_to(&mut self, path: &Path) -> Result<(), CheckpointError> {
+        let renamed = fs::rename(&self.path, path);
+        renamed.map_err(|reason| CheckpointError::Io { path: path.to_owned(), reason })?;
         self.path = path.to_owned();
-        if let Err(error) = sync_directory(path) {
+        if let Err(error) = file::sync_directory(path) {
             tracing::warn!(%error, "the checkpoint's new name may not be on the disk yet");
         }
         Ok(())
     }
 
-    /// Removes what is at `path`, if anything is.
+    /// Removes the file at `path`, if there is one.
     ///
     /// # Errors
     /// A file that cannot be removed.
     pub fn discard(path: &Path) -> Result<(), CheckpointError> {
-        remove(path).map_err(|reason| CheckpointError::Io { path: path.to_owned(), reason })
+        let removed = remove_if_exists(path);
+        removed.map_err(|reason| CheckpointError::Io { path: path.to_owned(), reason })
     }
 
-    /// The time that it is complete to, if anything was ever written.
-    pub fn complete(&self) -> Option<Clock> {
+    /// The time up to which it is complete, or `None` before the first write.
+    pub fn complete(&self) -> Option<EventTime> {
         self.complete
     }
 
-    /// Hands all that is kept to `take`, in chunks of up to [`CHUNK`] changes of rides or of views.
+    /// Passes all saved changes to `restore`, in chunks of up to [`CHUNK`] changes of rides or of views.
     ///
     /// # Errors
-    /// I/O, or damage that came after it was opened; then what was handed out is not all.
+    /// I/O, or damage since it was opened. Then only some of the changes were passed.
     pub fn read(
         &self,
-        mut take: impl FnMut(Vec<Change>, Vec<Viewed>),
+        mut restore: impl FnMut(Vec<Change>, Vec<ViewChange>),
     ) -> Result<(), CheckpointError> {
         let mut read = || {
             if self.complete.is_none() {
@@ -133,55 +133,55 @@ impl Checkpoint {
             let changes = rows(&read, RECORDS, Change::Record)?
                 .chain(rows(&read, FINALS, Change::Final)?)
                 .chain(rows(&read, NAMES, Change::Name)?)
-                .chain(rows(&read, RIDES, Change::Kept)?);
-            hand_out(changes, |chunk| take(chunk, Vec::new()))?;
-            let count = |project: String, count| Viewed::Count(project.into(), count);
+                .chain(rows(&read, RIDES, Change::Saved)?);
+            for_each_chunk(changes, |chunk| restore(chunk, Vec::new()))?;
+            let count = |project: String, count| ViewChange::Count(project.into(), count);
             let seen = read.open_table(SEEN)?.range::<(u64, u128)>(..)?.map(|row| {
                 let (day, uuid) = row?.0.value();
-                Ok(Viewed::Seen(day, uuid))
+                Ok(ViewChange::Seen(day, uuid))
             });
-            let viewed = rows(&read, VIEWS, count)?.chain(seen);
-            hand_out(viewed, |chunk| take(Vec::new(), chunk))
+            let view_changes = rows(&read, VIEWS, count)?.chain(seen);
+            for_each_chunk(view_changes, |chunk| restore(Vec::new(), chunk))
         };
         read().map_err(|fault: Fault| fault.at(&self.path))
     }
 
-    /// Adds what changed since the last write, in the order that it was told, and moves the time on to
-    /// `complete`; all of it or nothing. Once it returns, it is on the disk.
+    /// Adds the changes since the last write, in the order they were emitted, and advances the time to
+    /// `complete`, in one transaction. On return they are durable.
     ///
     /// # Errors
-    /// I/O, or damage that came after it was opened. What changed is kept for the next write, so that a
-    /// disk that was full for some time costs nothing but memory.
+    /// I/O, or damage since it was opened. The changes are retained for the next write, so a disk that is
+    /// temporarily full costs only memory.
     pub fn write(
         &mut self,
-        complete: Clock,
+        complete: EventTime,
         changes: Vec<Change>,
-        viewed: Vec<Viewed>,
-    ) -> Result<Written, CheckpointError> {
+        view_changes: Vec<ViewChange>,
+    ) -> Result<WriteStats, CheckpointError> {
         let began = Instant::now();
         let write = || {
             let store = self.take_store()?;
-            self.delta.add(changes, viewed);
-            let written = self.commit(&store, complete)?;
+            self.delta.add(changes, view_changes);
+            let stats = self.commit(&store, complete)?;
             self.store = Some(store);
-            Ok(written)
+            Ok(stats)
         };
-        let written = write().map_err(|fault: Fault| fault.at(&self.path))?;
+        let stats = write().map_err(|fault: Fault| fault.at(&self.path))?;
         self.delta = Delta::default();
         self.complete = Some(complete);
         metrics::histogram!("velodrome_checkpoint_seconds").record(began.elapsed());
-        metrics::gauge!("velodrome_checkpoint_bytes").set(written.bytes as f64);
-        metrics::counter!("velodrome_checkpoint_rows_total").increment(written.rows);
-        Ok(written)
+        metrics::gauge!("velodrome_checkpoint_bytes").set(stats.bytes as f64);
+        metrics::counter!("velodrome_checkpoint_rows_total").increment(stats.rows);
+        Ok(stats)
     }
 
-    /// The store; after a write that failed it is opened anew, and where that write is in it after all,
-    /// its changes must not be added again.
+    /// The store, which is opened again after a failed write. If that write turns out to be in the store,
+    /// its changes are dropped from the delta, so that they are not added twice.
     fn take_store(&mut self) -> Result<Database, Fault> {
         if let Some(store) = self.store.take() {
             return Ok(store);
         }
-        let store = open(&self.path)?;
+        let store = file::open(&self.path)?;
         let meta = meta::read(&store)?;
         if let Some((made_under, _)) = &meta {
             meta::check(made_under, &self.rules)?;
@@ -193,56 +193,28 @@ impl Checkpoint {
         Ok(store)
     }
 
-    fn commit(&self, store: &Database, complete: Clock) -> Result<Written, Fault> {
+    fn commit(&self, store: &Database, complete: EventTime) -> Result<WriteStats, Fault> {
         let mut write = store.begin_write()?;
-        // Of a commit in two phases redb knows that it was whole: damage to it is told, where it
-        // would else be taken for a crash and the commit before it opened.
+        // redb knows that a two-phase commit was complete, so it reports damage to it. Damage to a
+        // one-phase commit looks like a crash, and redb would silently open the previous commit.
         write.set_two_phase_commit(true);
         let rows = self.delta.apply(&write)?;
-        meta::say(&write, complete, &self.rules)?;
+        meta::write(&write, complete, &self.rules)?;
         write.commit()?;
-        Ok(Written { rows, bytes: fs::metadata(&self.path)?.len() })
+        Ok(WriteStats { rows, bytes: fs::metadata(&self.path)?.len() })
     }
 }
 
-fn builder() -> Builder {
-    let mut builder = Builder::new();
-    builder.set_cache_size(CACHE_BYTES);
-    builder
-}
-
-/// Opens what is there, every page held against its checksum.
-fn open(path: &Path) -> Result<Database, Fault> {
-    Ok(builder().set_check_integrity_on_open(true).open(path)?)
-}
-
-/// Begins a file under another name, so that one cut short by a crash is never taken for damage, nor an
-/// emptied one for new.
-fn begin(path: &Path) -> Result<Database, Fault> {
-    let new = path.with_extension("new");
-    remove(&new)?;
-    let store = builder().create(&new)?;
-    fs::rename(&new, path)?;
-    sync_directory(path)?;
-    Ok(store)
-}
-
-/// A new name is on the disk only once its directory is.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
-    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-/// Hands the items to `take`, [`CHUNK`] by [`CHUNK`].
-fn hand_out<T>(
+/// Passes the items to `consume` in chunks of up to [`CHUNK`].
+fn for_each_chunk<T>(
     mut items: impl Iterator<Item = Result<T, Fault>>,
-    mut take: impl FnMut(Vec<T>),
+    mut consume: impl FnMut(Vec<T>),
 ) -> Result<(), Fault> {
     loop {
         let chunk = items.by_ref().take(CHUNK).collect::<Result<Vec<_>, _>>()?;
         if chunk.is_empty() {
             return Ok(());
         }
-        take(chunk);
+        consume(chunk);
     }
 }

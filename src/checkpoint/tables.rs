@@ -1,4 +1,4 @@
-//! The tables of a checkpoint, and the form of their rows.
+//! The tables of a checkpoint, and the encoding of their rows.
 
 use redb::{Key, ReadTransaction, TableDefinition, TableHandle};
 use serde::Serialize;
@@ -14,34 +14,34 @@ pub(super) type Table<K> = TableDefinition<'static, K, &'static [u8]>;
 pub(super) const RECORDS: Table<(ClassId, RacerId)> = TableDefinition::new("records");
 /// Best final outputs.
 pub(super) const FINALS: Table<(ClassId, RacerId)> = TableDefinition::new("finals");
-/// Names.
+/// Names of racers.
 pub(super) const NAMES: Table<RacerId> = TableDefinition::new("names");
-/// Rides that are over.
+/// Saved rides.
 pub(super) const RIDES: Table<(ClassId, RaceId, RacerId)> = TableDefinition::new("rides");
 /// View counts by project.
 pub(super) const VIEWS: Table<String> = TableDefinition::new("views");
-/// Counted events: the day of the event clock, the hash of the uuid.
+/// Tracking events that were counted: the day of the event clock, and the hash of the uuid.
 pub(super) const SEEN: TableDefinition<'static, (u64, u128), ()> = TableDefinition::new("seen");
 
-/// A key that is the same in memory and in a table.
+/// A key with the same type in memory and in a table.
 pub(super) trait PlainKey: for<'a> Key<SelfType<'a> = Self> + Ord + 'static {}
 
 impl<K: for<'a> Key<SelfType<'a> = K> + Ord + 'static> PlainKey for K {}
 
-/// What each row of a table tells, keys ascending.
+/// The rows of a table by ascending key, each mapped by `to_item`.
 pub(super) fn rows<K: PlainKey, V: DeserializeOwned, T>(
     read: &ReadTransaction,
     table: Table<K>,
-    tell: impl Fn(K, V) -> T,
+    to_item: impl Fn(K, V) -> T,
 ) -> Result<impl Iterator<Item = Result<T, Fault>>, Fault> {
     let rows = read.open_table(table)?.range::<K>(..)?;
     Ok(rows.map(move |row| {
         let (key, value) = row?;
-        Ok(tell(key.value(), decode(table, value.value())?))
+        Ok(to_item(key.value(), decode(table, value.value())?))
     }))
 }
 
-/// The bytes of a value: an output takes 8, so a curve is as long as in memory.
+/// The encoded value of a row. An output takes 8 bytes, so a curve is as long as in memory.
 pub(super) fn encode<K: PlainKey>(
     table: Table<K>,
     value: &impl Serialize,
@@ -51,10 +51,10 @@ pub(super) fn encode<K: PlainKey>(
     })
 }
 
-/// The value that `bytes` of `table` encode.
+/// Decodes the value of a row of `table`.
 ///
 /// # Errors
-/// Bytes that are no such value.
+/// Bytes that do not encode such a value.
 pub(super) fn decode<K: PlainKey, V: DeserializeOwned>(
     table: Table<K>,
     bytes: &[u8],

@@ -1,4 +1,4 @@
-//! `velodrome batch`: one plain pass over the inputs, without a dataflow.
+//! `velodrome batch`: results from one sequential pass over the inputs, without the dataflow graph.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -6,40 +6,45 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use tokio::runtime::Runtime;
 
-use super::Job;
+use super::arguments::ResultArgs;
+use super::output;
 use crate::batch;
 use crate::results::summary::{SUMMARY, Summary};
 use crate::rules;
 
-/// Turn files of events into results in one plain pass, without a dataflow: what `replay` is held
-/// against
+/// Compute results from files of events with a plain sequential program
+///
+/// It gives the same results as replay, but decodes and computes with independent, simple code and without
+/// parallelism. Use it to check results of replay: write both, and compare them with verify.
+///
+/// The exit status is 1 if the end of an input was lost to damage.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    job: Job,
+    results: ResultArgs,
 }
 
-/// Runs the batch and prints its summary; the status is 1 where an input's end was lost to damage.
+/// Runs the batch and prints its summary. The status is 1 if the end of an input was lost to damage.
 ///
 /// # Errors
-/// An input, rules file or result directory that cannot be used.
+/// An input, a rules file or a result directory that cannot be used.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let runtime = Runtime::new().context("cannot start threads")?;
-    let rules = args.job.rules()?;
-    let source = args.job.source;
-    let inputs = source.inputs(runtime.handle(), |name, _| {
-        bail!("'{name}' is a stream, which a batch does not read; replay it")
+    let rules = args.results.rules()?;
+    let input = args.results.input;
+    let inputs = input.inputs(runtime.handle(), |name, _| {
+        bail!("'{name}' is a stream, which batch cannot read; use replay")
     })?;
-    let (out, as_of) = (&source.out, source.as_of);
-    let mut letters = super::prepare(out, &inputs)?;
+    let (out, as_of) = (&input.out, input.as_of);
+    let mut dead_letters = output::prepare_results(out, &inputs)?;
 
     let start = Instant::now();
-    let (results, counts) = batch::run(&inputs, rules.clone(), as_of, &mut letters);
+    let (results, counts) = batch::run(&inputs, rules.clone(), as_of, &mut dead_letters);
     results.write(out, &rules, 1)?;
-    letters.finish().context("cannot keep the rejected lines")?;
+    dead_letters.finish().context("cannot write the rejected lines")?;
     let summary = Summary { rules_id: rules::id(&rules), as_of, ..counts };
     let summary = summary.with_cost(start.elapsed().as_secs_f64());
     summary.write(&out.join(SUMMARY))?;
-    super::print(&summary)?;
+    output::print(&summary)?;
     Ok(ExitCode::from(u8::from(summary.damaged > 0)))
 }

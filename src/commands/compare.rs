@@ -1,4 +1,4 @@
-//! `velodrome compare`: what other rules would change, in one pass.
+//! `velodrome compare`: what new rules would change, computed in one pass.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,30 +7,39 @@ use std::time::Instant;
 use anyhow::Context;
 use tokio::runtime::Runtime;
 
-use super::{Source, Work};
+use super::arguments::{InputArgs, WorkerArgs};
+use super::output;
 use crate::compare::{AGAINST, Changes, Summary};
-use crate::engine::{Plan, Progress, compare};
+use crate::engine::{Plan, RunProgress, compare};
 use crate::kinesis;
 use crate::results::summary::SUMMARY;
 use crate::results::{RULES, write_rules};
 use crate::rules;
 
-/// Tell what other rules would change: both are run over the same events at once, and what differs is written
+/// Compute what new rules would change
+///
+/// Runs the same events under two sets of rules at once, and writes every difference to --out: which records,
+/// results, ranks and counts change, and from what to what.
+///
+/// The exit status is 1 if the end of an input was lost to damage.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Example:
+  velodrome compare data/archive --rules new.toml --out changes")]
 pub struct Args {
     #[command(flatten)]
-    source: Source,
+    input: InputArgs,
     /// TOML file of the new rules
     #[arg(long, env = "VELODROME_RULES", value_name = "FILE")]
     rules: PathBuf,
-    /// TOML file of the rules to compare with; by default Alleycat's
+    /// TOML file of the rules to compare with [default: Alleycat's rules]
     #[arg(long, env = "VELODROME_AGAINST", value_name = "FILE")]
     against: Option<PathBuf>,
     #[command(flatten)]
-    work: Work,
+    workers: WorkerArgs,
 }
 
-/// Compares both rules over the inputs; the status is 1 where an input ended in damage.
+/// Compares both rules over the inputs. The status is 1 if the end of an input was lost to damage.
 ///
 /// # Errors
 /// Inputs, rules or hosts that cannot be used, changes that cannot be written.
@@ -39,18 +48,18 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let runtime = Runtime::new().context("cannot start threads")?;
     let new = rules::load(&args.rules)?;
     let old = args.against.as_deref().map(rules::load).transpose()?.unwrap_or_default();
-    let source = args.source;
+    let input = args.input;
     let inputs =
-        source.inputs(runtime.handle(), |name, remote| Ok(kinesis::input(name, remote)?))?;
-    let out = &source.out;
-    let cluster = args.work.cluster()?;
+        input.inputs(runtime.handle(), |name, lazy_aws| Ok(kinesis::input(name, lazy_aws)?))?;
+    let out = &input.out;
+    let cluster = args.workers.cluster()?;
     let outputs = (cluster.process == 0).then(|| {
-        let letters = super::prepare_changes(out, &inputs)?;
-        anyhow::Ok((letters, Changes::create(out)?))
+        let dead_letters = output::prepare_changes(out, &inputs)?;
+        anyhow::Ok((dead_letters, Changes::create(out)?))
     });
 
-    let progress = Progress::start(&inputs);
-    let as_of = source.as_of;
+    let progress = RunProgress::start(&inputs);
+    let as_of = input.as_of;
     let plan = Plan::new(inputs, &[&old, &new], as_of, cluster.process, cluster.processes());
     let rules = [old.clone(), new.clone()];
     let outcome = compare(plan, rules, &cluster, outputs.transpose()?, &progress)?;
@@ -69,9 +78,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         processes: cluster.processes(),
         ..Summary::default()
     };
-    let summary = summary.with_rules(&old, &new).with_changes(compared.census, compared.counts);
+    let summary = summary.with_rules(&old, &new).with_changes(compared.totals, compared.counts);
     let summary = summary.with_cost(started.elapsed().as_secs_f64());
     summary.write(&out.join(SUMMARY))?;
-    super::print(format_args!("{summary}\n\nchanges in '{}'", out.display()))?;
+    output::print(format_args!("{summary}\n\nchanges in '{}'", out.display()))?;
     Ok(ExitCode::from(u8::from(summary.damaged > 0)))
 }

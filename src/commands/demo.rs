@@ -1,4 +1,4 @@
-//! `velodrome demo`: a service with simulated racing, to look at.
+//! `velodrome demo`: a service with simulated racing.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -12,54 +12,54 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 
 use super::serve::Logging;
-use super::signals;
+use super::{output, signals};
 use crate::health::Health;
-use crate::log::{self, Clock, Lines};
+use crate::log::{self, Clock, LogLines};
 use crate::serve;
 use crate::serve::auth::Auth;
 use crate::serve::limits::Limits;
-use crate::service::{ARCHIVE, Config, Directory, HISTORY, Service};
-use crate::simulate::drive::{Drive, Events, Rate, To, drive};
+use crate::service::{ARCHIVE, Config, DataDirectory, HISTORY, Service};
+use crate::simulate::load_test::{self, EventSource, LoadTest, Rate, Target};
 use crate::simulate::{Parameters, RACE_INTERVAL_MS, Workload};
 use crate::store::{self, Location};
 
-/// Classes of the demonstration, as Alleycat has them, and racers in each race of one.
+/// The number of classes, as in Alleycat, and of racers in each race.
 const CLASSES: u16 = 6;
 const RACERS_A_RACE: u32 = 50;
-/// Twice as many racers as ride at once, so that most come back with a record to beat.
+/// Twice as many racers as ride at once, so that most return and have a record to beat.
 const RACERS: u32 = 2 * CLASSES as u32 * RACERS_A_RACE;
-/// Races before the first visitor, so that there are records, results and a leaderboard to see.
+/// The number of races that are over when the demo starts, so that there are records and results to see.
 const RACES_BEFORE: u64 = 3;
-/// A year of racing: longer than anybody looks.
+/// A year of racing, longer than any demo runs.
 const HOURS: f64 = 8_760.0;
-/// How long after its start a race is over at the latest: the last second, the grace and a bit.
+/// The maximum time from the start of a race until its rides close: its length, the grace and 5 s.
 const OVER_MS: u64 = RACE_INTERVAL_MS + 65_000;
 
-/// See it live: a service on this machine with simulated racing, six classes of 50 racers
+/// Start a demo: a service on this machine with simulated racing, six classes of 50 racers
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Directory to keep it in; by default one that goes with the demonstration
+    /// Data directory [default: a temporary directory, deleted when the demo ends]
     #[arg(long, env = "VELODROME_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Port on this machine
+    /// Port to listen on, at 127.0.0.1
     #[arg(long, env = "VELODROME_PORT", default_value_t = 7070)]
     port: u16,
     #[command(flatten)]
     logging: Logging,
 }
 
-/// Runs until a signal asks for an end.
+/// Runs until a signal stops it.
 ///
 /// # Errors
 /// A directory or port that cannot be used.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.logging.start()?;
     let temporary = tempfile::Builder::new().prefix("velodrome-demo-").tempdir();
-    let temporary = temporary.context("cannot make a temporary directory; give --data")?;
+    let temporary = temporary.context("cannot create a temporary directory; choose one with --data")?;
     let data = args.data.unwrap_or_else(|| temporary.path().to_owned());
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let now_ms = now.as_millis() as u64;
-    race_before(&data, now_ms).context("cannot write the races before")?;
+    race_before(&data, now_ms).context("cannot write the races before the start")?;
 
     let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let config = Config {
@@ -78,37 +78,37 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         clock: Clock::system(),
         serve: serve::Config { auth: Auth::Off, origins: Vec::new(), limits: Limits::default() },
     };
-    let service = Service::listen(config, serve::ops::metrics()?)?;
+    let service = Service::listen(config, serve::metrics::install()?)?;
     let url = service.url();
     let running = service.start()?;
     let stop = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&stop);
-    signals::at_end(move || set.store(true, Ordering::Relaxed))
+    signals::on_shutdown(move || set.store(true, Ordering::Relaxed))
         .context("cannot wait for signals")?;
-    super::print(format_args!("velodrome races at {url}"))?;
+    output::print(format_args!("velodrome races at {url}"))?;
 
     let workload = workload(HOURS, now_ms, 1)?;
     let tour = tour(&url, workload.race(0).id, &data);
-    let told = OnceLock::new();
-    let racing = Drive {
-        to: To::Service { url, token: None },
+    let printed = OnceLock::new();
+    let racing = LoadTest {
+        target: Target::Service { url, token: None },
         rate: Rate::Factor(1.0),
         connections: NonZeroUsize::MIN,
         batch: NonZeroUsize::new(500).unwrap_or(NonZeroUsize::MIN),
     };
-    let raced = drive(&Events::Simulated(workload), &racing, &stop, |so_far| {
-        // Once all have ridden a second, each command shows something.
-        if so_far.events >= u64::from(CLASSES) * u64::from(RACERS_A_RACE) {
-            told.get_or_init(|| super::print(&tour));
+    let raced = load_test::run(&EventSource::Simulated(workload), &racing, &stop, |progress| {
+        // Each command of the tour shows something once every racer has ridden a second.
+        if progress.events >= u64::from(CLASSES) * u64::from(RACERS_A_RACE) {
+            printed.get_or_init(|| output::print(&tour));
         }
     });
     running.stop();
     raced?;
-    told.into_inner().transpose()?;
+    printed.into_inner().transpose()?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Racing of the demonstration's size, for some hours from `start_ms` on.
+/// Racing of the demo's size, for `hours` from `start_ms`.
 fn workload(hours: f64, start_ms: u64, seed: u64) -> anyhow::Result<Workload> {
     Ok(Workload::new(Parameters {
         hours,
@@ -121,20 +121,21 @@ fn workload(hours: f64, start_ms: u64, seed: u64) -> anyhow::Result<Workload> {
     })?)
 }
 
-/// Writes a log of the races before `now_ms` into an empty `data`, as they would have arrived.
+/// Writes the races before `now_ms` to the log of an empty data directory, with the arrivals that they
+/// would have had. Does nothing if the directory has a log.
 fn race_before(data: &Path, now_ms: u64) -> anyhow::Result<()> {
-    let _own = Directory::take(data)?;
+    let _lock = DataDirectory::lock(data)?;
     let start_ms = now_ms - RACES_BEFORE * RACE_INTERVAL_MS - (OVER_MS - RACE_INTERVAL_MS);
     let (clock, time) = Clock::manual(start_ms);
     let log = log::open(data, Arc::new(store::Directory::new(data.join(ARCHIVE))), clock)?;
     if log.last_arrival().is_some() {
         return Ok(());
     }
-    let log = log.start(Health::default().part("archive"), |_| {})?;
+    let log = log.start(Health::default().component("archive"), |_| {})?;
     let hours = (RACES_BEFORE * RACE_INTERVAL_MS) as f64 / 3_600_000.0;
     let before = workload(hours, start_ms, 2)?;
-    for batch in (0..before.races()).flat_map(|race| before.window(race)) {
-        let mut lines = Lines::new();
+    for batch in (0..before.races()).flat_map(|race| before.race_batches(race)) {
+        let mut lines = LogLines::new();
         let Some(last) = batch.lines().last() else { continue };
         batch.lines().for_each(|line| lines.push(line.bytes));
         time.set(last.arrival_ms);
@@ -144,7 +145,7 @@ fn race_before(data: &Path, now_ms: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What there is to see, where `race` runs now.
+/// The commands that show the demo, while `race` is running.
 fn tour(url: &str, race: u64, data: &Path) -> String {
     format!(
         "\
@@ -159,7 +160,7 @@ look at
   operations    curl '{url}/metrics'
   every call    curl '{url}/openapi.json'
 race {race} takes five minutes, and the next one is {next}
-kept in '{data}'; Ctrl-C ends it",
+the data is in '{data}'; Ctrl-C stops the demo",
         next = race + 1,
         data = data.display()
     )

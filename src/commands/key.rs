@@ -1,44 +1,49 @@
-//! `velodrome key`: a key that signs tokens; and where commands find theirs.
+//! `velodrome key`: creates a key that signs tokens. Also the argument with which commands find their keys.
 
 use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::auth::{KeyError, Keyring, new_key};
+use super::output;
+use crate::auth::{KeyError, Keyring, create_key};
 
-/// The variable that holds keys where no file does. It is no flag, as arguments are there to be seen.
+/// The environment variable with the text of keys. There is no flag for it, because other users can see the
+/// arguments of a process.
 const KEYS: &str = "VELODROME_KEYS";
 
-/// Make a key that signs tokens, and print its id
+/// Create a key that signs tokens, and print its id
 ///
-/// To change keys, append a new one to the file that the service reads: it signs from then on, and
-/// tokens of the old one are valid until that is deleted. Restart the service after either.
+/// To replace a key, append a new one to the key file of the service and restart the service. The last key of
+/// the file signs new tokens, and all keys of the file verify tokens. Remove the old key when its tokens are
+/// no longer needed, and restart the service again.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// File to write the key to, which must not be there
+    /// File to create
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
 
-/// Makes a key.
+/// Creates a key.
 ///
 /// # Errors
-/// A file that is there already or cannot be written.
+/// A file that exists already or cannot be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    super::print(new_key(&args.file)?)?;
+    output::print(create_key(&args.file)?)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Where the keys are.
 #[derive(Debug, clap::Args)]
-pub(super) struct KeySource {
-    /// PEM file of Ed25519 keys that sign and verify tokens; without it, VELODROME_KEYS holds the text
+pub(super) struct KeyArgs {
+    /// PEM file of the Ed25519 keys that sign and verify tokens
+    ///
+    /// Instead of a file, the environment variable VELODROME_KEYS can contain the text of the keys.
     #[arg(long, env = "VELODROME_KEY_FILE", value_name = "FILE")]
     key_file: Option<PathBuf>,
 }
 
-impl KeySource {
-    /// The keys, where some are given.
+impl KeyArgs {
+    /// The keys, if any are given.
     pub(super) fn load(&self) -> Result<Option<Keyring>, KeyError> {
         match (&self.key_file, env::var_os(KEYS)) {
             (Some(file), _) => Keyring::from_file(file).map(Some),

@@ -1,4 +1,4 @@
-//! `velodrome replay`: events from files to verified results.
+//! `velodrome replay`: results from files of events, computed by the dataflow graph.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -6,38 +6,49 @@ use std::time::Instant;
 use anyhow::Context;
 use tokio::runtime::Runtime;
 
-use super::{Job, Work};
-use crate::engine::{Plan, Progress, replay};
+use super::arguments::{ResultArgs, WorkerArgs};
+use super::output;
+use crate::engine::{Plan, RunProgress, replay};
 use crate::kinesis;
 use crate::results::Overview;
 use crate::results::summary::{SUMMARY, Summary};
 use crate::rules;
 
-/// Run events from files through the dataflow graph, and write what they come to
+/// Compute results from files of events
+///
+/// Reads all inputs and writes records, race results, leaderboards and view counts to --out. The results
+/// depend only on the events and their order, not on the number of workers or processes. Lines that are not
+/// events are written to rejected.jsonl in --out.
+///
+/// The exit status is 1 if the end of an input was lost to damage.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  velodrome replay data/archive data/log --out results
+  velodrome replay s3://races/archive --out results --rules rules.toml")]
 pub struct Args {
     #[command(flatten)]
-    job: Job,
+    results: ResultArgs,
     #[command(flatten)]
-    work: Work,
+    workers: WorkerArgs,
 }
 
-/// Replays the inputs; the status is 1 where an input ended in damage.
+/// Replays the inputs. The status is 1 if the end of an input was lost to damage.
 ///
 /// # Errors
 /// Inputs, rules or hosts that cannot be used, results that cannot be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let runtime = Runtime::new().context("cannot start threads")?;
-    let rules = args.job.rules()?;
-    let source = args.job.source;
+    let rules = args.results.rules()?;
+    let input = args.results.input;
     let inputs =
-        source.inputs(runtime.handle(), |name, remote| Ok(kinesis::input(name, remote)?))?;
-    let (out, as_of) = (&source.out, source.as_of);
-    let cluster = args.work.cluster()?;
-    let dead_letters = (cluster.process == 0).then(|| super::prepare(out, &inputs));
+        input.inputs(runtime.handle(), |name, lazy_aws| Ok(kinesis::input(name, lazy_aws)?))?;
+    let (out, as_of) = (&input.out, input.as_of);
+    let cluster = args.workers.cluster()?;
+    let dead_letters = (cluster.process == 0).then(|| output::prepare_results(out, &inputs));
 
-    let progress = Progress::start(&inputs);
+    let progress = RunProgress::start(&inputs);
     let plan = Plan::new(inputs, &[&rules], as_of, cluster.process, cluster.processes());
     let outcome = replay(plan, rules.clone(), &cluster, dead_letters.transpose()?, &progress)?;
     progress.finish();
@@ -47,6 +58,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let summary = summary.with_cost(started.elapsed().as_secs_f64());
     summary.write(&out.join(SUMMARY))?;
     let overview = Overview(&outcome.results);
-    super::print(format_args!("{summary}\n\n{overview}\nresults in '{}'", out.display()))?;
+    output::print(format_args!("{summary}\n\n{overview}\nresults in '{}'", out.display()))?;
     Ok(ExitCode::from(u8::from(summary.damaged > 0)))
 }

@@ -1,4 +1,4 @@
-//! Signals that ask for an end: Ctrl-C, or as service managers do it.
+//! The signals that stop a command: Ctrl-C (SIGINT), and SIGTERM from service managers.
 
 use std::io;
 use std::thread;
@@ -6,14 +6,14 @@ use std::thread;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Calls `end` at the first such signal; later ones change nothing (some senders send it twice).
+/// Calls `stop` at the first signal. Later signals have no effect, because some senders send them twice.
 ///
 /// # Errors
-/// Signals that cannot be waited for.
-pub(super) fn at_end(end: impl FnOnce() + Send + 'static) -> io::Result<()> {
+/// Signal handlers that cannot be installed.
+pub(super) fn on_shutdown(stop: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().build()?;
     let (mut interrupt, mut terminate) = {
-        let _within = runtime.enter();
+        let _context = runtime.enter();
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
     };
     thread::spawn(move || {
@@ -23,7 +23,7 @@ pub(super) fn at_end(end: impl FnOnce() + Send + 'static) -> io::Result<()> {
                 _ = terminate.recv() => (),
             }
         });
-        end();
+        stop();
     });
     Ok(())
 }

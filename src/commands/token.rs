@@ -1,4 +1,4 @@
-//! `velodrome token`: a signed token for a client.
+//! `velodrome token`: signs a token for a client.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -6,31 +6,43 @@ use std::time::Duration;
 use anyhow::Context;
 use velodrome_dataflows::ClassId;
 
-use super::key::KeySource;
+use super::key::KeyArgs;
+use super::output;
 use crate::auth::{Claims, Scope, now};
 
-/// The longest that a token is valid: a year of any length.
+/// The maximum validity of a token: a leap year.
 const TTL_MAX: Duration = Duration::from_secs(366 * 86_400);
 
-/// Sign a token that opens a service to a client, and print it
+/// Sign a token for a client, and print it
+///
+/// A service that uses the same keys accepts the token. Clients send it in the header Authorization: Bearer
+/// TOKEN.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  velodrome token --key-file keys.pem --scope ingest --ttl 30d
+  velodrome token --key-file keys.pem --scope read --classes 1,2 --projects intro --ttl 12h")]
 pub struct Args {
     #[command(flatten)]
-    keys: KeySource,
-    /// What it lets do, one or several separated by commas
+    keys: KeyArgs,
+    /// Permissions of the token, separated by commas
     #[arg(long, env = "VELODROME_TOKEN_SCOPE", required = true, value_delimiter = ',')]
     scope: Vec<Scope>,
-    /// Classes that it is for, separated by commas; with these or --projects it is for nothing else
+    /// Restrict the token to these classes, separated by commas
+    ///
+    /// With --classes or --projects, the token is valid only for what they name.
     #[arg(long, env = "VELODROME_TOKEN_CLASSES", value_name = "ID", value_delimiter = ',',
         value_parser = clap::value_parser!(ClassId).range(1..))]
     classes: Vec<ClassId>,
-    /// Projects that it is for, separated by commas; with these or --classes it is for nothing else
+    /// Restrict the token to these projects, separated by commas
+    ///
+    /// With --classes or --projects, the token is valid only for what they name.
     #[arg(long, env = "VELODROME_TOKEN_PROJECTS", value_name = "ID", value_delimiter = ',')]
     projects: Vec<String>,
-    /// How long it is valid, such as 30d, 12h, 15m or 90s; at most 366d
+    /// How long the token is valid, from 1s to 366d, such as 90s, 15m, 12h or 30d
     #[arg(long, env = "VELODROME_TOKEN_TTL", value_name = "DURATION", value_parser = ttl)]
     ttl: Duration,
-    /// Whom it is for: a name for people
+    /// Name of the token's owner, for your own reference
     #[arg(long, env = "VELODROME_TOKEN_SUBJECT", value_name = "NAME")]
     subject: Option<String>,
 }
@@ -38,7 +50,7 @@ pub struct Args {
 fn ttl(text: &str) -> Result<Duration, String> {
     let ttl = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     let is_valid = (Duration::from_secs(1)..=TTL_MAX).contains(&ttl);
-    is_valid.then_some(ttl).ok_or_else(|| "it must be 1s to 366d".to_owned())
+    is_valid.then_some(ttl).ok_or_else(|| "give a duration from 1s to 366d".to_owned())
 }
 
 /// Signs a token.
@@ -48,7 +60,7 @@ fn ttl(text: &str) -> Result<Duration, String> {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let keyring = args.keys.load()?;
     let keyring = keyring.context(
-        "there is no key to sign with; give --key-file, and make one with 'velodrome key FILE'",
+        "there is no key to sign with; create one with 'velodrome key FILE' and give it as --key-file",
     )?;
     let issued = now();
     let scope = args.scope.into_iter().collect();
@@ -58,6 +70,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         projects: (!args.projects.is_empty()).then(|| args.projects.into_iter().collect()),
         ..Claims::new(scope, issued, issued.saturating_add(args.ttl.as_secs()))
     };
-    super::print(keyring.issue(&claims)?)?;
+    output::print(keyring.issue(&claims)?)?;
     Ok(ExitCode::SUCCESS)
 }

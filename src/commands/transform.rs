@@ -1,4 +1,4 @@
-//! `velodrome transform`: Firehose's data transformation on standard input and output.
+//! `velodrome transform`: a data transformation of Amazon Data Firehose on standard input and output.
 
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -6,28 +6,33 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use super::output;
 use crate::firehose::transform::{BYTES_MAX, transform};
 use crate::rules;
 
-/// Transform one request of Firehose's data transformation, from standard input to standard output
+/// Transform one request of Amazon Data Firehose, from standard input to standard output
+///
+/// Reads a request of a Firehose data transformation as JSON and prints the response, as a Lambda function
+/// returns it. Race events get their output under the rules. Blank records are dropped, and records that are
+/// not events are marked as failed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// TOML file of rules other than Alleycat's
+    /// TOML file of scoring rules [default: Alleycat's rules]
     #[arg(long, env = "VELODROME_RULES", value_name = "FILE")]
     rules: Option<PathBuf>,
 }
 
-/// Answers the one request that standard input is, as an invocation of a Lambda function is one.
+/// Responds to the request on standard input, as one invocation of a Lambda function does.
 ///
 /// # Errors
-/// Rules that cannot be used, what is no request, a request or reply that is too large.
+/// Rules that cannot be used, an invalid request, a request or a response that is too large.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let rules = args.rules.as_deref().map(rules::load).transpose()?.unwrap_or_default();
     let mut request = Vec::new();
-    // One byte more, to know that there is more.
+    // One byte more than the limit, to detect a larger request.
     let input = io::stdin().take(BYTES_MAX as u64 + 1).read_to_end(&mut request);
     input.context("cannot read standard input")?;
     let reply = transform(&request, &rules.into())?;
-    super::print(String::from_utf8_lossy(&reply))?;
+    output::print(String::from_utf8_lossy(&reply))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! `velodrome verify`: whether two result directories hold the same results, or differ as told.
+//! `velodrome verify`: checks that two result directories are equal, or differ as a comparison says.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,24 +6,33 @@ use std::process::ExitCode;
 
 use crate::verify;
 
-/// Compare two result directories, number by number
+/// Check that two result directories have the same results
+///
+/// Compares every number of every file and prints the differences. With --changes, it checks instead that the
+/// output of compare describes exactly the differences between both directories.
+///
+/// The exit status is 0 if the check succeeds and 1 if it fails.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  velodrome verify results other-results
+  velodrome verify before after --changes changes")]
 pub struct Args {
-    /// A directory that `replay` or `batch` wrote
+    /// Directory that replay or batch wrote
     #[arg(value_name = "DIR_A")]
     left: PathBuf,
-    /// The directory to hold against it
+    /// Directory to compare it with
     #[arg(value_name = "DIR_B")]
     right: PathBuf,
-    /// A directory that `compare` wrote: checks that it tells exactly how DIR_B differs from DIR_A
+    /// Directory that compare wrote: check that it describes exactly how DIR_B differs from DIR_A
     #[arg(long, value_name = "DIR")]
     changes: Option<PathBuf>,
 }
 
-/// Prints what differs, file by file; the status is 1 where anything does.
+/// Prints the differences, file by file. The status is 1 if the check fails.
 ///
 /// # Errors
-/// A directory or file that is missing or cannot be understood.
+/// A directory or file that is missing or cannot be parsed.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let out = &mut io::stdout().lock();
     let is_equal = match &args.changes {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
-use velodrome_dataflows::{Board, ClassId, Difference, Output, RacerId};
+use velodrome_dataflows::{Board, ClassId, Output, RacerId, RowDifference};
 
 /// How many moves are kept of a class, and told of all classes.
 const MOVES: usize = 10;
@@ -90,8 +90,8 @@ pub struct Counts {
 
 impl Counts {
     /// Takes the next change: they come class by class, and board by board.
-    pub fn take(&mut self, difference: &Difference) {
-        let Difference { board, racer, old, new } = difference;
+    pub fn take(&mut self, difference: &RowDifference) {
+        let RowDifference { board, racer, old, new } = difference;
         let class = class(board);
         if self.last.is_some_and(|(last, ..)| self::class(&last) != class) {
             self.settle();

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use velodrome_dataflows::{Board, ClassId, Difference, Output, RaceId, RacerId, RideResult, Row};
+use velodrome_dataflows::{
+    Board, ClassId, Output, RaceId, RacerId, RideResult, Row, RowDifference,
+};
 
 use super::{CHANGES, LEADERBOARD_CHANGES, RESULTS_CHANGES};
 use crate::results::WriteError;
@@ -92,14 +94,14 @@ impl Changes {
 }
 
 /// A board's differences as they are written: lines, or the JSON object of a leaderboard.
-pub fn written(board: Board, differences: &[Difference]) -> Vec<u8> {
+pub fn written(board: Board, differences: &[RowDifference]) -> Vec<u8> {
     let mut out = Vec::with_capacity(differences.len() * ROW_BYTES);
     // Writing to memory does not fail.
     write_board(&mut out, board, differences).unwrap_or_default();
     out
 }
 
-fn write_board(out: &mut Vec<u8>, board: Board, differences: &[Difference]) -> io::Result<()> {
+fn write_board(out: &mut Vec<u8>, board: Board, differences: &[RowDifference]) -> io::Result<()> {
     let rows = differences.iter().map(|row| (row.racer, [row.old.as_ref(), row.new.as_ref()]));
     match board {
         Board::Second(class, second) => {

@@ -9,7 +9,7 @@ use std::path::Path;
 use indicatif::HumanCount;
 use serde::Serialize;
 use serde_json::Value;
-use velodrome_dataflows::{Census, ClassId, Clock, Rules};
+use velodrome_dataflows::{ClassId, ClassTotals, EventTime, Rules};
 
 use super::counts::{ClassCounts, Move};
 use crate::memory::peak_resident_bytes;
@@ -61,14 +61,14 @@ pub struct ClassSummary {
 }
 
 impl ClassSummary {
-    fn new(census: Census, counts: ClassCounts) -> Self {
+    fn new(census: ClassTotals, counts: ClassCounts) -> Self {
         Self {
             records: census.records.into(),
             boards: census.seconds.len() as u64,
             racers: census.racers.into(),
-            racers_gone: census.gone,
-            racers_new: census.came,
-            leaderboard: census.leaders.into(),
+            racers_gone: census.racers_removed,
+            racers_new: census.racers_added,
+            leaderboard: census.leaderboard.into(),
             rides: census.rides.into(),
             counts,
         }
@@ -107,7 +107,7 @@ pub struct Summary {
     /// The rules that differ, each as JSON.
     pub rules_changed: BTreeMap<String, Pair<Value>>,
     /// The time of the event clock as of which the results are, in ms since the epoch; none at the end of all events.
-    pub as_of: Option<Clock>,
+    pub as_of: Option<EventTime>,
     /// Events taken.
     pub events: u64,
     /// Lines rejected.
@@ -142,7 +142,7 @@ impl Summary {
     /// Sets what both sides hold, and what changes of it.
     pub fn with_changes(
         mut self,
-        census: BTreeMap<ClassId, Census>,
+        census: BTreeMap<ClassId, ClassTotals>,
         mut counts: BTreeMap<ClassId, ClassCounts>,
     ) -> Self {
         for (class, census) in census {

@@ -1,4 +1,4 @@
-//! Letters that wait for the archive: files that have their objects' names.
+//! The spool: files of dead letters that wait for the archive, named like their future objects.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -9,49 +9,51 @@ use uuid::Uuid;
 
 use crate::ingest::objects;
 
-/// From here on a file is closed: an object of a size that Firehose delivers, some 20,000 letters.
+/// A file of this size is closed. It holds some 20,000 dead letters, about an object that Firehose
+/// delivers.
 const FILE_BYTES: u64 = 8 << 20;
 
-/// How long a file is open: as long as a segment of the log is.
+/// A file of this age is closed. Segments of the log are closed at the same age.
 const FILE_MS: u64 = 60_000;
 
-/// How much waits at most, where the archive takes none: about a million letters.
+/// The capacity of the spool: about a million dead letters. Beyond it, dead letters are dropped.
 pub(super) const SPOOL_BYTES_MAX: u64 = 256 << 20;
 
-/// A spool that cannot be used.
+/// Why the spool cannot be used.
 #[derive(Debug, Error)]
 pub enum SpoolError {
-    /// It cannot be made, read or written.
-    #[error("cannot {action} '{path}', which dead letters wait in: {reason}")]
+    /// It cannot be created, read or written.
+    #[error("cannot {action} '{path}', where dead letters wait for the archive: {reason}")]
     Disk {
-        /// What was tried.
+        /// The operation, as a verb.
         action: &'static str,
-        /// The spool, or a file of it.
+        /// The spool directory, or a file in it.
         path: PathBuf,
-        /// What failed; part of the message, hence not its source.
+        /// The cause. It is part of the message, and therefore not the error's source.
         reason: io::Error,
     },
-    /// As much waits as may.
+    /// The spool is full.
     #[error(
-        "dead letters are dropped: {SPOOL_BYTES_MAX} bytes of them wait for the archive in '{0}'"
+        "dead letters are dropped: '{0}' has reached its limit of {SPOOL_BYTES_MAX} bytes; make the \
+         archive reachable again"
     )]
     Full(PathBuf),
 }
 
-/// The files, of which the newest may be open.
+/// The files of the spool. At most one is open for writing.
 #[derive(Debug)]
 pub(super) struct Spool {
     path: PathBuf,
-    open: Option<Open>,
-    /// Of all files.
+    open: Option<OpenFile>,
+    /// The size of all files.
     bytes: u64,
-    /// The last letters were dropped.
-    drops: bool,
+    /// Whether the most recent dead letters were dropped.
+    is_dropping: bool,
 }
 
-/// The file that is written to.
+/// The file that is being written.
 #[derive(Debug)]
-struct Open {
+struct OpenFile {
     name: String,
     file: File,
     bytes: u64,
@@ -59,51 +61,53 @@ struct Open {
 }
 
 impl Spool {
-    /// The spool at `path`, which is made where it is not there. Half a letter at a file's end is cut.
+    /// Opens the spool at `path`, and creates it if it does not exist. Incomplete lines at the end of
+    /// files, which a crash leaves, are cut off.
     pub(super) fn open(path: &Path) -> Result<Self, SpoolError> {
-        fs::create_dir_all(path).map_err(disk("make", path))?;
-        let mut spool = Self { path: path.to_owned(), open: None, bytes: 0, drops: false };
+        fs::create_dir_all(path).map_err(disk("create", path))?;
+        let mut spool = Self { path: path.to_owned(), open: None, bytes: 0, is_dropping: false };
         for name in spool.closed()? {
             let path = path.join(name);
-            spool.bytes += whole_lines(&path).map_err(disk("read", &path))?;
+            spool.bytes += truncate_to_lines(&path).map_err(disk("read", &path))?;
         }
         Ok(spool)
     }
 
-    /// Adds whole letters, all of them or none.
-    pub(super) fn add(&mut self, letters: &[u8], now_ms: u64) -> Result<(), SpoolError> {
-        let bytes = letters.len() as u64;
+    /// Appends complete lines, all of them or none.
+    pub(super) fn add(&mut self, lines: &[u8], now_ms: u64) -> Result<(), SpoolError> {
+        let bytes = lines.len() as u64;
         if self.bytes + bytes > SPOOL_BYTES_MAX {
             return Err(SpoolError::Full(self.path.clone()));
         }
         let mut open = match self.open.take() {
             Some(open) => open,
-            None => Open::new(&self.path, now_ms)?,
+            None => OpenFile::create(&self.path, now_ms)?,
         };
-        if let Err(reason) = open.file.write_all(letters) {
-            // Half a letter would spoil the next one.
+        if let Err(reason) = open.file.write_all(lines) {
+            // An incomplete line would corrupt the next one.
             match open.bytes {
-                0 => _ = fs::remove_file(self.file(&open.name)),
-                whole if open.file.set_len(whole).is_ok() => self.open = Some(open),
+                0 => _ = fs::remove_file(self.path(&open.name)),
+                complete if open.file.set_len(complete).is_ok() => self.open = Some(open),
                 _ => (),
             }
             return Err(disk("write", &self.path)(reason));
         }
         open.bytes += bytes;
         self.bytes += bytes;
-        self.drops = false;
+        self.is_dropping = false;
         self.open = (open.bytes < FILE_BYTES).then_some(open);
         Ok(())
     }
 
-    /// Whether letters that are dropped now are the first since some were kept.
-    pub(super) fn begins_to_drop(&mut self) -> bool {
-        !std::mem::replace(&mut self.drops, true)
+    /// Records that dead letters were dropped. Returns whether these are the first since the last
+    /// success.
+    pub(super) fn mark_dropping(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_dropping, true)
     }
 
-    /// Closes the open file, if it is old enough.
+    /// Closes the open file if it is old enough.
     pub(super) fn close_old(&mut self, now_ms: u64) {
-        // A clock that went back far must not keep it open for as long.
+        // The absolute difference, so that a clock that was set back does not keep the file open.
         self.open.take_if(|open| now_ms.abs_diff(open.since_ms) >= FILE_MS);
     }
 
@@ -122,14 +126,14 @@ impl Spool {
         Ok(names)
     }
 
-    /// The file of a name.
-    pub(super) fn file(&self, name: &str) -> PathBuf {
+    /// The path of the file with this name.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
     /// Removes a closed file.
     pub(super) fn remove(&mut self, name: &str) -> Result<(), SpoolError> {
-        let path = self.file(name);
+        let path = self.path(name);
         let remove = || {
             let bytes = fs::metadata(&path)?.len();
             fs::remove_file(&path)?;
@@ -139,32 +143,33 @@ impl Spool {
         Ok(())
     }
 
-    /// How many bytes wait.
+    /// The size of all files in bytes.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 }
 
-impl Open {
-    fn new(spool: &Path, now_ms: u64) -> Result<Self, SpoolError> {
+impl OpenFile {
+    fn create(spool: &Path, now_ms: u64) -> Result<Self, SpoolError> {
         let name = objects::failed_name(now_ms, &Uuid::new_v4().to_string());
         let path = spool.join(&name);
-        // Appending, so that what is written after a cut is behind it.
+        // Append mode: after a truncation, the next write continues at the new end.
         let file = OpenOptions::new().create_new(true).append(true).open(&path);
-        let file = file.map_err(disk("make", &path))?;
+        let file = file.map_err(disk("create", &path))?;
         Ok(Self { name, file, bytes: 0, since_ms: now_ms })
     }
 }
 
-/// Cuts the file at `path` behind its last newline, or removes it where it has none; gives its length.
-fn whole_lines(path: &Path) -> io::Result<u64> {
+/// Truncates the file at `path` after its last newline, or removes it if it has none. Returns the new
+/// size.
+fn truncate_to_lines(path: &Path) -> io::Result<u64> {
     let bytes = fs::read(path)?;
-    let whole = memchr::memrchr(b'\n', &bytes).map_or(0, |at| at + 1) as u64;
-    match whole {
+    let complete = memchr::memrchr(b'\n', &bytes).map_or(0, |at| at + 1) as u64;
+    match complete {
         0 => fs::remove_file(path)?,
-        _ => OpenOptions::new().write(true).open(path)?.set_len(whole)?,
+        _ => OpenOptions::new().write(true).open(path)?.set_len(complete)?,
     }
-    Ok(whole)
+    Ok(complete)
 }
 
 fn disk(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SpoolError {

@@ -1,30 +1,32 @@
-//! Letters on their way to the archive, and what stands in it.
+//! The path of dead letters to the archive, and the contents of their objects.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use tempfile::TempDir;
 
 use super::spool::SPOOL_BYTES_MAX;
 use super::*;
-use crate::log::ManualTime;
+use crate::health::Health;
+use crate::log::{Clock, ManualClock};
 use crate::store::{Directory, Store};
 
 const NOW_MS: u64 = 1_620_240_001_007;
 const FOLDER: &str = "processing-failed/2021/05/05/18/";
 
-/// A data directory with its letters, and an archive in it.
-struct Post {
+/// A data directory with a queue of dead letters, and an archive in it.
+struct Fixture {
     dir: TempDir,
-    letters: DeadLetters,
-    time: ManualTime,
+    queue: DeadLetterQueue,
+    time: ManualClock,
     health: Health,
     running: (Sender<()>, Receiver<()>),
 }
 
-impl Post {
+impl Fixture {
     fn new() -> Self {
         Self::at(tempfile::tempdir().unwrap())
     }
@@ -32,32 +34,32 @@ impl Post {
     fn at(dir: TempDir) -> Self {
         let (clock, time) = Clock::manual(NOW_MS);
         let health = Health::default();
-        let letters = DeadLetters::open(dir.path(), clock, &health).unwrap();
-        Self { dir, letters, time, health, running: channel() }
+        let queue = DeadLetterQueue::open(dir.path(), clock, &health).unwrap();
+        Self { dir, queue, time, health, running: channel() }
     }
 
-    /// The same directory after a crash.
-    fn again(self) -> Self {
+    /// The same directory, opened again as after a crash.
+    fn reopen(self) -> Self {
         Self::at(self.dir)
     }
 
-    fn keep(&self, data: &[u8]) {
+    fn add(&self, data: &[u8]) {
         let peer = "10.0.0.1:7".parse().unwrap();
         let source = Source::Request { peer, index: 3 };
-        self.letters.keep([Letter { source, arrival_ms: None, reason: "no", data }]);
+        self.queue.add([DeadLetter { source, arrival_ms: None, reason: "no", data }]);
     }
 
-    fn look(&self) {
+    fn upload(&self) {
         let archive = Arc::new(Directory::new(self.path("archive")));
-        Courier::new(self.letters.clone(), archive).look(&self.running.1);
+        Uploader::new(self.queue.clone(), archive).upload_closed(&self.running.1);
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    /// The names in the spool.
-    fn waiting(&self) -> Vec<String> {
+    /// The names of the files in the spool.
+    fn spooled(&self) -> Vec<String> {
         let names = fs::read_dir(self.path("rejected")).unwrap();
         let mut names: Vec<_> =
             names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -65,7 +67,7 @@ impl Post {
         names
     }
 
-    /// Keys and texts of the objects.
+    /// Keys and contents of the objects in the archive.
     fn archived(&self) -> Vec<(String, String)> {
         let archive = Directory::new(self.path("archive"));
         let objects = archive.walk("").map(|object| object.unwrap().key);
@@ -89,10 +91,10 @@ fn line(data: &str, source: &str) -> String {
 const REQUEST: &str = r#"{"peer":"10.0.0.1:7","index":3}"#;
 
 #[test]
-fn letters_have_the_fields_of_firehose_and_tell_where_they_came_from() {
+fn dead_letters_have_the_fields_of_firehose_and_their_source() {
     let letter = |source, arrival_ms| {
         let mut text = Vec::new();
-        let letter = Letter { source, arrival_ms, reason: "no", data: b"\xff5" };
+        let letter = DeadLetter { source, arrival_ms, reason: "no", data: b"\xff5" };
         letter.write(&mut text, NOW_MS);
         String::from_utf8(text).unwrap()
     };
@@ -109,98 +111,99 @@ fn letters_have_the_fields_of_firehose_and_tell_where_they_came_from() {
 }
 
 #[test]
-fn letters_of_a_minute_become_an_object_named_by_the_first() {
-    let post = Post::new();
-    post.keep(b"x");
-    post.time.set(NOW_MS + 59_999);
-    post.letters.keep([]);
-    post.look();
-    assert_eq!((post.waiting().len(), post.archived().len()), (1, 0));
-    post.time.set(NOW_MS + 60_000);
-    post.look();
-    let [(key, text)] = &post.archived()[..] else { panic!("{:?}", post.archived()) };
+fn dead_letters_become_an_object_after_a_minute() {
+    let fixture = Fixture::new();
+    fixture.add(b"x");
+    fixture.time.set(NOW_MS + 59_999);
+    fixture.queue.add([]);
+    fixture.upload();
+    assert_eq!((fixture.spooled().len(), fixture.archived().len()), (1, 0));
+    fixture.time.set(NOW_MS + 60_000);
+    fixture.upload();
+    let [(key, text)] = &fixture.archived()[..] else { panic!("{:?}", fixture.archived()) };
     let uuid = key.strip_prefix(&format!("{FOLDER}velodrome-1-2021-05-05-18-40-01-")).unwrap();
     assert_eq!(uuid::Uuid::parse_str(uuid).unwrap().get_version_num(), 4);
     assert_eq!(*text, line("eA==", REQUEST));
-    assert!(post.waiting().is_empty());
-    post.keep(b"y");
-    post.time.set(NOW_MS + 120_000);
-    post.look();
-    assert_eq!(post.archived().len(), 2);
+    assert!(fixture.spooled().is_empty());
+    fixture.add(b"y");
+    fixture.time.set(NOW_MS + 120_000);
+    fixture.upload();
+    assert_eq!(fixture.archived().len(), 2);
 }
 
 #[test]
 fn a_large_file_becomes_an_object_at_once() {
-    let post = Post::new();
+    let fixture = Fixture::new();
     let large = vec![b'x'; 1 << 20];
-    (0..7).for_each(|_| post.keep(&large));
-    post.look();
-    let objects = post.archived();
-    assert_eq!((objects.len(), post.waiting().len()), (1, 1));
+    (0..7).for_each(|_| fixture.add(&large));
+    fixture.upload();
+    let objects = fixture.archived();
+    assert_eq!((objects.len(), fixture.spooled().len()), (1, 1));
     assert_eq!(objects[0].1.lines().count(), 6);
 }
 
 #[test]
-fn what_is_kept_outlives_a_crash_but_for_half_a_letter() {
-    let post = Post::new();
-    post.keep(b"x");
-    let name = &post.waiting()[0];
-    let path = post.path("rejected").join(name);
+fn complete_lines_survive_a_crash() {
+    let fixture = Fixture::new();
+    fixture.add(b"x");
+    let name = &fixture.spooled()[0];
+    let path = fixture.path("rejected").join(name);
     OpenOptions::new().append(true).open(path).unwrap().write_all(b"{\"rawData\":\"").unwrap();
-    fs::write(post.path("rejected").join(name.replace("-2021-", "-2022-")), "{").unwrap();
-    fs::write(post.path("rejected/notes"), "mine").unwrap();
-    let post = post.again();
-    // What a crash left is no longer written to.
-    post.keep(b"y");
-    assert_eq!(post.waiting().len(), 3);
-    post.look();
-    let archived = post.archived();
+    fs::write(fixture.path("rejected").join(name.replace("-2021-", "-2022-")), "{").unwrap();
+    fs::write(fixture.path("rejected/notes"), "mine").unwrap();
+    let fixture = fixture.reopen();
+    // Files from before the crash are closed, so this goes into a new one.
+    fixture.add(b"y");
+    assert_eq!(fixture.spooled().len(), 3);
+    fixture.upload();
+    let archived = fixture.archived();
     let texts: Vec<_> = archived.iter().map(|(_, text)| text.as_str()).collect();
     assert_eq!(texts, [line("eA==", REQUEST)]);
-    assert_eq!((post.waiting().len(), &post.waiting()[0][..]), (2, "notes"));
+    assert_eq!((fixture.spooled().len(), &fixture.spooled()[0][..]), (2, "notes"));
 }
 
 #[test]
-fn letters_wait_for_an_archive_that_is_away_which_is_told() {
-    let post = Post::new();
-    File::create(post.path("archive")).unwrap();
-    post.keep(b"x");
-    post.time.set(NOW_MS + 60_000);
-    post.look();
-    let fault = &post.health.faults()[0];
+fn an_unreachable_archive_is_reported_and_dead_letters_wait_for_it() {
+    let fixture = Fixture::new();
+    File::create(fixture.path("archive")).unwrap();
+    fixture.add(b"x");
+    fixture.time.set(NOW_MS + 60_000);
+    fixture.upload();
+    let fault = &fixture.health.faults()[0];
     assert!(fault.starts_with("dead letters: cannot write '"), "{fault}");
-    assert_eq!(post.waiting().len(), 1);
-    fs::remove_file(post.path("archive")).unwrap();
-    post.look();
-    assert!(post.health.faults().is_empty());
-    assert_eq!((post.waiting().len(), post.archived().len()), (0, 1));
+    assert_eq!(fixture.spooled().len(), 1);
+    fs::remove_file(fixture.path("archive")).unwrap();
+    fixture.upload();
+    assert!(fixture.health.faults().is_empty());
+    assert_eq!((fixture.spooled().len(), fixture.archived().len()), (0, 1));
 }
 
 #[test]
-fn over_its_bound_the_spool_drops_letters_and_tells_it_once() {
-    let post = Post::new();
+fn a_full_spool_drops_dead_letters_and_reports_it_once() {
+    let fixture = Fixture::new();
     let name = "velodrome-1-2021-05-05-18-00-00-0123";
-    let full = File::create(post.path("rejected").join(name)).unwrap();
+    let full = File::create(fixture.path("rejected").join(name)).unwrap();
     let room = 5 * line("eA==", REQUEST).len() as u64 / 2;
     full.set_len(SPOOL_BYTES_MAX - room - 1).unwrap();
     OpenOptions::new()
         .append(true)
-        .open(post.path("rejected").join(name))
+        .open(fixture.path("rejected").join(name))
         .unwrap()
         .write_all(b"\n")
         .unwrap();
-    let post = post.again();
-    (0..5).for_each(|_| post.keep(b"x"));
-    let kept = |post: &Post| {
-        let open = post.waiting().pop().unwrap();
-        fs::read_to_string(post.path("rejected").join(open)).unwrap().lines().count()
+    let fixture = fixture.reopen();
+    (0..5).for_each(|_| fixture.add(b"x"));
+    let written = |fixture: &Fixture| {
+        let open = fixture.spooled().pop().unwrap();
+        fs::read_to_string(fixture.path("rejected").join(open)).unwrap().lines().count()
     };
-    assert_eq!(kept(&post), 2);
-    let notes = post.health.notes();
+    assert_eq!(written(&fixture), 2);
+    let notes = fixture.health.notes();
     assert_eq!(notes.len(), 1, "{notes:?}");
-    assert!(notes[0].starts_with("dead letters: dead letters are dropped: 268435456 bytes"));
-    assert!(post.health.faults().is_empty());
-    post.letters.spool().remove(name).unwrap();
-    post.keep(b"x");
-    assert_eq!((kept(&post), post.health.notes().len()), (3, 1));
+    assert!(notes[0].starts_with("dead letters: dead letters are dropped: '"), "{notes:?}");
+    assert!(notes[0].contains("limit of 268435456 bytes"), "{notes:?}");
+    assert!(fixture.health.faults().is_empty());
+    fixture.queue.spool().remove(name).unwrap();
+    fixture.add(b"x");
+    assert_eq!((written(&fixture), fixture.health.notes().len()), (3, 1));
 }

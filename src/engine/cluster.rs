@@ -1,4 +1,4 @@
-//! The workers of a run: threads of this process, and those of others.
+//! The timely workers of a run: threads of this process, and of other processes of the same cluster.
 
 use std::fs;
 use std::panic;
@@ -13,57 +13,62 @@ use timely::communication::WorkerGuards;
 use timely::worker::Worker;
 use timely::{CommunicationConfig, Config, WorkerConfig};
 
-/// How many workers there are, and where.
+/// The size of a cluster and the addresses of its processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
     /// Worker threads of each process, at least 1.
     pub workers: usize,
-    /// Which process this is, from 0.
+    /// The index of this process, from 0.
     pub process: usize,
-    /// The address of each process, as host:port; empty where there is but one.
+    /// The address of each process as host:port; empty for a single process.
     pub hosts: Vec<String>,
 }
 
-/// A cluster that cannot be formed.
+/// Why a cluster cannot start.
 #[derive(Debug, Error)]
 pub enum ClusterError {
     /// The host file cannot be read.
-    #[error("cannot read the hosts '{0}': {1}")]
+    #[error("cannot read the host file '{0}': {1}")]
     Hosts(PathBuf, std::io::Error),
-    /// The host file names too few processes.
-    #[error("'{path}' names {found} hosts for {processes} processes; write one host:port a line")]
+    /// The host file lists fewer hosts than there are processes.
+    #[error("'{path}' lists {found} hosts for {processes} processes; write one host:port per line")]
     TooFew {
         /// The file.
         path: PathBuf,
-        /// How many lines it has.
+        /// Hosts in the file.
         found: usize,
-        /// How many there must be.
+        /// Processes of the cluster.
         processes: usize,
     },
-    /// More processes than one, and nothing tells where they are.
-    #[error("-n {0} needs --hosts FILE with one host:port a line")]
+    /// There are several processes, but no host file.
+    #[error("-n {0} needs --hosts FILE with one host:port per line")]
     NoHosts(usize),
-    /// A process outside the cluster.
-    #[error("-p {process} is none of -n {processes} processes; they count from 0")]
+    /// The index of this process is outside the cluster.
+    #[error(
+        "-p {process} is outside -n {processes} processes; give a number from 0 to {}",
+        .processes - 1
+    )]
     NoSuchProcess {
-        /// The process.
+        /// The index given.
         process: usize,
-        /// How many there are.
+        /// Processes of the cluster.
         processes: usize,
     },
-    /// The workers could not be started.
+    /// Timely cannot start the workers.
     #[error("cannot start the workers: {0}")]
     Start(String),
-    /// Some process of the cluster did not come.
-    #[error("the cluster did not form within {0} s; start every process of --hosts")]
+    /// A process of the cluster did not connect in time.
+    #[error("not all processes connected within {0} s; start one process for each line of --hosts")]
     Incomplete(u64),
 }
 
 impl Cluster {
-    /// The cluster of `processes` processes, of which this is `process`, at the addresses in `hosts`.
+    /// The cluster of `processes` processes at the addresses in the file `hosts`; this is process
+    /// `process`.
     ///
     /// # Errors
-    /// Hosts that are missing, cannot be read or are too few; a process that is none of them.
+    /// When `process` is outside the cluster, and when the host file is missing, unreadable or too
+    /// short.
     pub fn new(
         workers: usize,
         process: usize,
@@ -87,12 +92,12 @@ impl Cluster {
         Ok(Self { workers, process, hosts })
     }
 
-    /// How many processes there are.
+    /// The number of processes.
     pub fn processes(&self) -> usize {
         self.hosts.len().max(1)
     }
 
-    /// The same for timely.
+    /// The cluster as a configuration for timely.
     fn config(&self) -> Config {
         let communication = match (self.hosts.len(), self.workers) {
             (0, 1) => CommunicationConfig::Thread,
@@ -109,41 +114,44 @@ impl Cluster {
     }
 }
 
-/// How long the processes of a cluster wait for each other at the start.
-const FORMING_SECONDS_MAX: u64 = 60;
+/// How long a process waits at startup for the others to connect.
+const CONNECT_SECONDS_MAX: u64 = 60;
 
-/// Starts `work` on all workers of this process, once all processes have found each other.
+/// Runs `work` on all workers of this process after all processes have connected.
 ///
 /// # Errors
-/// Workers that cannot be started, processes that do not come in time.
+/// [`ClusterError::Start`] and [`ClusterError::Incomplete`].
 pub(super) fn start<T: Send + 'static>(
     cluster: &Cluster,
     work: impl Fn(&mut Worker) -> T + Send + Sync + 'static,
 ) -> Result<WorkerGuards<T>, ClusterError> {
-    end_with_a_lost_worker();
+    exit_when_a_worker_panics();
     let config = cluster.config();
-    // Timely waits for its peers for ever, so it waits on a thread of its own.
-    let (started, formed) = mpsc::channel();
-    thread::spawn(move || started.send(timely::execute(config, work)));
-    match formed.recv_timeout(Duration::from_secs(FORMING_SECONDS_MAX)) {
+    // Timely waits for its peers without limit, so it runs on a separate thread.
+    let (sender, started) = mpsc::channel();
+    thread::spawn(move || sender.send(timely::execute(config, work)));
+    match started.recv_timeout(Duration::from_secs(CONNECT_SECONDS_MAX)) {
         Ok(guards) => guards.map_err(ClusterError::Start),
-        Err(_) => Err(ClusterError::Incomplete(FORMING_SECONDS_MAX)),
+        Err(_) => Err(ClusterError::Incomplete(CONNECT_SECONDS_MAX)),
     }
 }
 
-/// Ends the process, with status 2, when one of timely's threads panics.
+/// Installs a panic hook that exits with status 2 when one of timely's threads panics.
 ///
-/// Timely is fail-stop: the other workers would wait for the lost one for ever. A peer process that
-/// is lost shows as a panic of the thread that reads from it.
-fn end_with_a_lost_worker() {
-    static HOOKED: Once = Once::new();
-    HOOKED.call_once(|| {
+/// Timely is fail-stop: the other workers would wait for the lost worker for ever. When a peer process
+/// dies, the thread that reads from its socket panics.
+fn exit_when_a_worker_panics() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
             previous(panic);
             let current = thread::current();
             if current.name().is_some_and(|name| name.starts_with("timely:")) {
-                eprintln!("velodrome: a worker or a process of the cluster was lost; run it again");
+                eprintln!(
+                    "velodrome: a worker or another process of the cluster was lost; run the command \
+                     again"
+                );
                 process::exit(2);
             }
         }));
@@ -155,14 +163,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn needs_a_host_for_each_process() {
+    fn rejects_a_process_or_host_file_that_does_not_fit_the_cluster() {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), "127.0.0.1:1\n\n 127.0.0.1:2 \n").unwrap();
         let hosts = Some(file.path());
         let two = Cluster::new(3, 1, 2, hosts).unwrap();
         assert_eq!(two.hosts, ["127.0.0.1:1", "127.0.0.1:2"]);
         for (process, processes, hosts, part) in
-            [(0, 3, hosts, "2 hosts"), (2, 2, hosts, "-p 2"), (0, 2, None, "--hosts")]
+            [(0, 3, hosts, "lists 2 hosts"), (2, 2, hosts, "-p 2"), (0, 2, None, "--hosts")]
         {
             let error = Cluster::new(1, process, processes, hosts).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");

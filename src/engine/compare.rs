@@ -1,4 +1,4 @@
-//! The comparison: one pass over the inputs under two sets of rules, and what differs.
+//! The comparison: runs the inputs under two sets of rules in one pass and writes the differences.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -12,148 +12,156 @@ use timely::dataflow::operators::Inspect;
 use timely::dataflow::operators::probe::{Handle, Probe};
 use timely::worker::Worker;
 use velodrome_dataflows::{
-    Census, ClassId, Clock, Difference, Rules, Sample, Side, census, difference, sides,
+    ClassId, ClassTotals, ComparisonTraces, EventTime, RowDifference, Rules, Sample,
+    board_differences, class_totals, comparison_graph,
 };
 
 use super::cluster::Cluster;
-use super::gather::{Rows, to_first};
-use super::piece::Piece;
+use super::decoded_batch::DecodedBatch;
+use super::gather::{RowInput, gather_rows};
 use super::plan::Plan;
-use super::progress::Progress;
-use super::reading::{Intake, read_all};
-use super::replay::{ReplayError, count_late, on_all};
-use super::sequencer::Counts;
+use super::reading::{GraphInput, read_all};
+use super::run::{RunError, count_late, run_on_workers};
+use super::run_progress::RunProgress;
+use super::sequencer::{LineCounts, Sequencer};
 use crate::compare::{self, Changes, ClassCounts, written};
 use crate::ingest::dead_letters::DeadLetters;
 
-/// What a comparison came to, but for the changes themselves.
+/// The outcome of a comparison.
 #[derive(Debug)]
-pub struct Compared {
-    /// What wrote the changes.
+pub struct ComparisonOutcome {
+    /// The writer of the files of changes, which has written all of them.
     pub changes: Changes,
-    /// What was counted of them, by class; classes without a change are not there.
+    /// The counts of changes, by class. Classes without a change are absent.
     pub counts: BTreeMap<ClassId, ClassCounts>,
-    /// How much both sides hold, by class.
-    pub census: BTreeMap<ClassId, Census>,
-    /// Events taken.
+    /// The sizes of the results under the old and the new rules, by class.
+    pub totals: BTreeMap<ClassId, ClassTotals>,
+    /// Accepted events.
     pub events: u64,
-    /// Lines rejected.
+    /// Rejected lines.
     pub rejected: u64,
-    /// Inputs whose end was lost to damage.
+    /// Inputs that are damaged and were not read to their end.
     pub damaged: u64,
-    /// Events that were late under the old rules, and under the new ones.
+    /// Late events under the old rules, and under the new rules.
     pub late: [u64; 2],
 }
 
-/// Runs the inputs of `plan` through the graph under the old rules and the new ones at once, on the workers of
-/// `cluster`, and tells `changes` what differs.
+/// Runs the inputs of `plan` through the graph under the old and the new rules at once, on the workers
+/// of `cluster`, and writes the differences.
 ///
-/// Rejected lines go to `outputs`' dead letters, which process 0 has with the changes; the outcome is process 0's
-/// too, in other processes it is `None`.
+/// Only process 0 has `outputs`, the files of rejected lines and of changes, and only it returns an
+/// outcome.
 ///
 /// # Errors
-/// A cluster that does not form or does not agree, rejected lines that cannot be kept.
+/// When the cluster cannot start, when its processes have different plans, when a worker is lost, and
+/// when the rejected lines cannot be written.
 pub fn compare(
     plan: Plan,
     rules: [Rules; 2],
     cluster: &Cluster,
     outputs: Option<(DeadLetters, Changes)>,
-    progress: &Progress,
-) -> Result<Option<Compared>, ReplayError> {
+    progress: &RunProgress,
+) -> Result<Option<ComparisonOutcome>, RunError> {
     let (plan, progress) = (Arc::new(plan), progress.clone());
-    on_all(cluster, outputs, move |worker, outputs| run(worker, &plan, &rules, outputs, &progress))
+    run_on_workers(cluster, outputs, move |worker, outputs| {
+        run(worker, &plan, &rules, outputs, &progress)
+    })
 }
 
-/// The graphs of both sides, on one worker.
-struct Graphs {
-    samples: InputHandle<Clock, CapacityContainerBuilder<Vec<Sample>>>,
-    probe: Handle<Clock>,
-    sides: [Side; 2],
+/// The graph under the old rules and the graph under the new rules, on one worker.
+struct ComparisonInput {
+    samples: InputHandle<EventTime, CapacityContainerBuilder<Vec<Sample>>>,
+    probe: Handle<EventTime>,
+    traces: [ComparisonTraces; 2],
 }
 
-impl Intake for Graphs {
-    fn advance_to(&mut self, time: Clock) {
+impl GraphInput for ComparisonInput {
+    fn advance_to(&mut self, time: EventTime) {
         self.samples.advance_to(time);
     }
 
-    /// Views do not depend on rules: what is of pages is left out.
-    fn take(&mut self, piece: &mut Piece, clocks: &[Clock], until: Clock) {
-        let (of_races, of_pages) = piece.stamped(clocks);
-        drop(of_pages);
-        let samples = of_races.filter(|sample| sample.clock <= until);
+    /// Sends the race events. Views do not depend on rules, so tracking events are dropped.
+    fn send(&mut self, batch: &mut DecodedBatch, event_times: &[EventTime], until: EventTime) {
+        let (samples, tracking) = batch.drain_stamped(event_times);
+        drop(tracking);
+        let samples = samples.filter(|sample| sample.clock <= until);
         samples.for_each(|sample| self.samples.send(sample));
     }
 
     fn compact(&mut self) {
-        let sides = &mut self.sides;
+        let traces = &mut self.traces;
         self.probe.with_frontier(|frontier| {
-            sides.iter_mut().for_each(|side| side.compact(frontier));
+            traces.iter_mut().for_each(|traces| traces.compact(frontier));
         });
     }
 }
 
-/// One worker's part.
+/// Runs one worker of a comparison.
 fn run(
     worker: &mut Worker,
     plan: &Arc<Plan>,
     rules: &[Rules; 2],
     outputs: Option<(DeadLetters, Changes)>,
-    progress: &Progress,
-) -> Result<Option<Compared>, ReplayError> {
+    progress: &RunProgress,
+) -> Result<Option<ComparisonOutcome>, RunError> {
     let (dead_letters, changes) = outputs.unzip();
-    let (mut samples, probe) = (InputHandle::new(), Handle::new());
     let late = [(); 2].map(|()| Rc::new(Cell::new(0)));
-    let sides = worker.dataflow_named("Graphs", |scope| {
-        let [old, new] = sides(samples.to_stream(scope), rules.clone(), plan.until());
-        let [late_old, late_new] = &late;
-        [(old, late_old), (new, late_new)].map(|(graph, late)| {
-            count_late(graph.changes, late).probe_with(&probe);
-            graph.arranged.probe_with(&probe);
-            graph.side
-        })
-    });
-
-    let mut intake = Graphs { samples, probe, sides };
-    let sequencer = read_all(worker, plan, dead_letters, progress, &mut intake);
-    let Graphs { samples, probe, mut sides } = intake;
+    let mut input = build(worker, plan, rules, &late);
+    let sequencer = read_all(worker, plan, dead_letters, progress, &mut input);
+    let ComparisonInput { samples, probe, mut traces } = input;
     samples.close();
     worker.step_or_park_while(None, || !probe.done());
 
-    let census = census(&mut sides);
-    let (changes, counts) = tell(worker, sides, changes);
+    let totals = class_totals(&mut traces);
+    let (changes, counts) = write_differences(worker, traces, changes);
     let (plan, late) = (plan.fingerprint(), late.map(|late| late.get()));
-    let share = Share { plan, late, census, counts };
-    let all = to_first(worker, |rows: &mut Rows<Share>| rows.send(share), All::take);
-    // On worker 0 alone.
-    let Some(changes) = changes else { return Ok(None) };
-    if all.plans.iter().any(|plan| Some(plan) != all.plans.first()) {
-        return Err(ReplayError::Disagreement);
-    }
-    let mut sequencer = sequencer.borrow_mut();
-    sequencer.finish_letters().map_err(ReplayError::DeadLetters)?;
-    let Counts { events, rejected, damaged } = sequencer.counts;
-    let All { late, census, counts, .. } = all;
-    Ok(Some(Compared { changes, counts, census, events, rejected, damaged, late }))
+    let share = Share { plan, late, totals, counts };
+    let send = |rows: &mut RowInput<Share>| rows.send(share);
+    let gathered = gather_rows(worker, send, Gathered::add);
+    // Only worker 0 has the files of changes.
+    let conclude = |changes| gathered.conclude(changes, &mut sequencer.borrow_mut());
+    changes.map(conclude).transpose()
 }
 
-/// Tells what differs between the sides to `changes`, which worker 0 has, and what this worker counted of it.
-fn tell(
+/// Builds the graphs under the old and the new rules, which add their late events to `late`.
+fn build(
     worker: &mut Worker,
-    sides: [Side; 2],
+    plan: &Plan,
+    rules: &[Rules; 2],
+    late: &[Rc<Cell<u64>>; 2],
+) -> ComparisonInput {
+    let (mut samples, probe) = (InputHandle::new(), Handle::new());
+    let traces = worker.dataflow_named("Graphs", |scope| {
+        let [old, new] = comparison_graph(samples.to_stream(scope), rules.clone(), plan.until());
+        let [late_old, late_new] = late;
+        [(old, late_old), (new, late_new)].map(|(graph, late)| {
+            count_late(graph.changes, late).probe_with(&probe);
+            graph.arranged.probe_with(&probe);
+            graph.traces
+        })
+    });
+    ComparisonInput { samples, probe, traces }
+}
+
+/// Writes the differences of all workers to `changes`, which worker 0 has. Returns `changes` and what
+/// this worker counted.
+fn write_differences(
+    worker: &mut Worker,
+    traces: [ComparisonTraces; 2],
     changes: Option<Changes>,
 ) -> (Option<Changes>, BTreeMap<ClassId, ClassCounts>) {
     let changes = Rc::new(RefCell::new(changes));
     let counts = Rc::new(RefCell::new(compare::Counts::default()));
     let (sink, counting) = (Rc::clone(&changes), Rc::clone(&counts));
     let probe = worker.dataflow_named("Differences", |scope| {
-        let tell = move |board, differences: &[Difference]| {
+        let write = move |board, differences: &[RowDifference]| {
             differences.iter().for_each(|difference| counting.borrow_mut().take(difference));
             written(board, differences)
         };
-        difference(scope, sides, tell)
-            .inspect(move |(board, written)| {
+        board_differences(scope, traces, write)
+            .inspect(move |(board, text)| {
                 if let Some(changes) = sink.borrow_mut().as_mut() {
-                    changes.take(*board, written);
+                    changes.take(*board, text);
                 }
             })
             .probe()
@@ -163,34 +171,49 @@ fn tell(
     (changes.take(), counts.take().into_classes())
 }
 
-/// One worker's share of what is counted.
+/// The counts of one worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Share {
-    /// The fingerprint of the plan that the worker followed.
+    /// The fingerprint of the worker's plan.
     plan: u64,
     late: [u64; 2],
-    census: BTreeMap<ClassId, Census>,
+    totals: BTreeMap<ClassId, ClassTotals>,
     counts: BTreeMap<ClassId, ClassCounts>,
 }
 
-/// The shares of all workers.
+/// The counts of all workers, on worker 0.
 #[derive(Default)]
-struct All {
+struct Gathered {
     plans: Vec<u64>,
     late: [u64; 2],
-    census: BTreeMap<ClassId, Census>,
+    totals: BTreeMap<ClassId, ClassTotals>,
     counts: BTreeMap<ClassId, ClassCounts>,
 }
 
-impl All {
-    fn take(&mut self, share: Share) {
+impl Gathered {
+    fn add(&mut self, share: Share) {
         self.plans.push(share.plan);
         self.late.iter_mut().zip(share.late).for_each(|(sum, late)| *sum += late);
-        for (class, census) in share.census {
-            self.census.entry(class).or_default().add(census);
+        for (class, totals) in share.totals {
+            self.totals.entry(class).or_default().add(totals);
         }
         for (class, counts) in share.counts {
             self.counts.entry(class).or_default().add(counts);
         }
+    }
+
+    /// The outcome of the comparison, with the rejected lines completely written.
+    fn conclude(
+        self,
+        changes: Changes,
+        sequencer: &mut Sequencer,
+    ) -> Result<ComparisonOutcome, RunError> {
+        if self.plans.iter().any(|plan| Some(plan) != self.plans.first()) {
+            return Err(RunError::Disagreement);
+        }
+        sequencer.finish_dead_letters().map_err(RunError::DeadLetters)?;
+        let LineCounts { events, rejected, damaged } = sequencer.counts;
+        let Self { late, totals, counts, .. } = self;
+        Ok(ComparisonOutcome { changes, counts, totals, events, rejected, damaged, late })
     }
 }

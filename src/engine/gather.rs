@@ -1,4 +1,4 @@
-//! Gathering: at the end of a run, what all workers hold comes together on worker 0.
+//! Gathers the results of all workers on worker 0, at the end of a run.
 
 use std::cell::RefCell;
 use std::ops::ControlFlow::Continue;
@@ -14,12 +14,12 @@ use timely::dataflow::operators::Probe;
 use timely::dataflow::operators::generic::Operator;
 use timely::worker::Worker;
 use velodrome_dataflows::{
-    BestFinal, ClassId, RaceId, RacerId, Record, RideResult, Traces, ViewCount, read,
+    BestFinal, ClassId, RaceId, RacerId, Record, RideResult, Traces, ViewCount, read_trace,
 };
 
 use crate::results::Results;
 
-/// A row of one worker's share of the results.
+/// One row of a worker's results.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Row {
     Record(ClassId, RacerId, Record),
@@ -27,11 +27,11 @@ enum Row {
     Best(ClassId, RacerId, BestFinal),
     Views(CompactString, ViewCount),
     Late(u64),
-    /// The fingerprint of the plan that the worker followed.
+    /// The fingerprint of the worker's plan.
     Plan(u64),
 }
 
-/// What worker 0 has gathered.
+/// The results of all workers, on worker 0.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     pub(super) results: Results,
@@ -41,7 +41,7 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    fn take(&mut self, row: Row) {
+    fn add(&mut self, row: Row) {
         let results = &mut self.results;
         match row {
             Row::Record(class, racer, record) => {
@@ -59,7 +59,7 @@ impl Gathered {
         }
     }
 
-    /// Puts what came from several workers in order.
+    /// Sorts the rows, which arrive from several workers in any order.
     fn sort(&mut self) {
         for racers in self.results.records.values_mut() {
             racers.sort_unstable_by_key(|(racer, _)| *racer);
@@ -67,35 +67,37 @@ impl Gathered {
         self.results.rides.sort_unstable_by_key(|(ride, _)| *ride);
     }
 
-    /// Whether all workers followed the same plan.
-    pub(super) fn agreed(&self) -> bool {
+    /// Whether all workers had the same plan.
+    pub(super) fn plans_agree(&self) -> bool {
         self.plans.iter().all(|plan| Some(plan) == self.plans.first())
     }
 }
 
-/// Where rows go in.
-pub(super) type Rows<R> = InputHandle<u64, CapacityContainerBuilder<Vec<R>>>;
+/// The input of rows to gather.
+pub(super) type RowInput<R> = InputHandle<u64, CapacityContainerBuilder<Vec<R>>>;
 
-/// The sink's output is its frontier alone.
+/// The operator has no output records, only a frontier.
 type NoOutput = CapacityContainerBuilder<Vec<()>>;
 
-/// Sends all that `traces` hold to worker 0, where it is returned; elsewhere the answer is empty.
+/// Sends the contents of `traces` to worker 0. Returns the results of all workers there, and none
+/// elsewhere.
 pub(super) fn gather(worker: &mut Worker, traces: Traces, late: u64, plan: u64) -> Gathered {
-    let send_all = |rows: &mut Rows<Row>| {
+    let send_all = |rows: &mut RowInput<Row>| {
         rows.send(Row::Plan(plan));
         rows.send(Row::Late(late));
-        send(traces, rows);
+        send_traces(traces, rows);
     };
-    let mut gathered = to_first(worker, send_all, Gathered::take);
+    let mut gathered = gather_rows(worker, send_all, Gathered::add);
     gathered.sort();
     gathered
 }
 
-/// Sends rows of all workers to worker 0, where `take` gathers them in what is returned; elsewhere that is empty.
-pub(super) fn to_first<R: ExchangeData + Clone, G: Default + 'static>(
+/// Sends the rows of all workers to worker 0, where `add` adds each to the returned value. On other
+/// workers the value is the default.
+pub(super) fn gather_rows<R: ExchangeData + Clone, G: Default + 'static>(
     worker: &mut Worker,
-    send: impl FnOnce(&mut Rows<R>),
-    take: impl Fn(&mut G, R) + 'static,
+    send: impl FnOnce(&mut RowInput<R>),
+    add: impl Fn(&mut G, R) + 'static,
 ) -> G {
     let gathered = Rc::new(RefCell::new(G::default()));
     let sink = Rc::clone(&gathered);
@@ -106,7 +108,7 @@ pub(super) fn to_first<R: ExchangeData + Clone, G: Default + 'static>(
             stream.unary::<NoOutput, _, _, _>(Exchange::new(|_: &R| 0), "Gather", move |_, _| {
                 move |input, _| {
                     input.for_each(|_, rows: &mut Vec<R>| {
-                        rows.drain(..).for_each(|row| take(&mut sink.borrow_mut(), row));
+                        rows.drain(..).for_each(|row| add(&mut sink.borrow_mut(), row));
                     });
                 }
             });
@@ -118,21 +120,22 @@ pub(super) fn to_first<R: ExchangeData + Clone, G: Default + 'static>(
     gathered.take()
 }
 
-fn send(mut traces: Traces, rows: &mut Rows<Row>) {
+/// Sends the records, results, leaderboard and views in `traces`.
+fn send_traces(mut traces: Traces, rows: &mut RowInput<Row>) {
     let end = u64::MAX;
-    read(&mut traces.records, end, None, |(class, racer), (), record| {
+    read_trace(&mut traces.records, end, None, |(class, racer), (), record| {
         rows.send(Row::Record(*class, *racer, record));
         Continue(())
     });
-    read(&mut traces.results, end, None, |(class, race), (racer, result), _| {
+    read_trace(&mut traces.results, end, None, |(class, race), (racer, result), _| {
         rows.send(Row::Ride((*class, *race, *racer), RideResult::clone(result)));
         Continue(())
     });
-    read(&mut traces.leaderboard, end, None, |(class, racer), (), best| {
+    read_trace(&mut traces.leaderboard, end, None, |(class, racer), (), best| {
         rows.send(Row::Best(*class, *racer, best));
         Continue(())
     });
-    read(&mut traces.views, end, None, |project, (), count| {
+    read_trace(&mut traces.views, end, None, |project, (), count| {
         rows.send(Row::Views(project.clone(), count));
         Continue(())
     });

@@ -1,30 +1,65 @@
-//! The engine: workers that read, decode and order the inputs, and run them through the graph.
+//! The engine: timely workers that run events through the dataflow graph.
+//!
+//! A replay or a comparison reads files, on the workers of one or several processes. A service feeds the
+//! same graph from its log and queries it while it runs.
+//!
+//! The engine reads inputs through `ingest`, receives the deliveries of `log` and updates the live
+//! state. It knows nothing of HTTP, JSON answers or checkpoint files. All code that sees timely is here
+//! and in `velodrome-dataflows`.
+//!
+//! Results depend only on the order of the events, not on workers, processes or batches.
 
-mod clock;
 mod cluster;
+mod event_clock;
+mod plan;
+mod run_progress;
+
+mod batch_reader;
+mod batch_report;
+mod decoded_batch;
+mod reading;
+mod sequencer;
+mod sequencer_dataflow;
+
 mod compare;
 mod gather;
-mod junction;
-mod live;
-mod outlet;
-mod piece;
-mod plan;
-mod progress;
-mod reading;
-mod recover;
 mod replay;
-mod sequencer;
-mod service;
-mod sinks;
+mod run;
+
+mod command;
+mod command_channel;
+mod error;
+mod live_updates;
+mod query_input;
+mod reader_state;
+mod unsaved_changes;
 mod worker;
 
+mod backlog;
+mod fanout;
+mod feeder;
+mod handle;
+mod recover;
+mod requests;
+mod running_engine;
+mod standby_feed;
+#[cfg(test)]
+mod test_support;
+
 pub use cluster::{Cluster, ClusterError};
-pub use compare::{Compared, compare};
-pub use junction::{Junction, Tee};
-pub use live::{Closing, Feeder, Live};
+pub use command::{Command, Events};
+pub use command_channel::{COMMANDS_MAX, CommandReceiver, CommandSender, command_channel};
+pub use compare::{ComparisonOutcome, compare};
+pub use error::EngineError;
+pub use fanout::Fanout;
+pub use feeder::Feeder;
+pub use handle::Engine;
 pub use plan::Plan;
-pub use progress::Progress;
-pub use recover::{RecoverError, Recovered, recover, window_ms};
-pub use replay::{Outcome, ReplayError, replay};
-pub use service::{COMMANDS_MAX, Command, Engine, EngineError, Events, Inbox, Mailbox};
-pub use sinks::Unsaved;
+pub use reader_state::FrozenReaders;
+pub use recover::{RecoverError, RecoveryCounts, recover, recovery_window_ms};
+pub use replay::{ReplayOutcome, replay};
+pub use run::RunError;
+pub use run_progress::RunProgress;
+pub use running_engine::RunningEngine;
+pub use standby_feed::StandbyFeed;
+pub use unsaved_changes::UnsavedChanges;

@@ -1,45 +1,46 @@
-//! The plan of a run: what is read, in what order, by which process.
+//! The plan of a run: its inputs, cut into units, and the units that this process reads.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use velodrome_dataflows::{Clock, Rules};
+use velodrome_dataflows::{EventTime, Rules};
 
 use crate::ingest::inputs::{Input, Origin};
 use crate::ingest::units::{Unit, units};
 
-/// What all workers of a run agree on.
+/// The inputs and parameters of a run. All its workers and processes must have the same.
 #[derive(Debug)]
 pub struct Plan {
     /// The inputs, in order.
     pub inputs: Vec<Input>,
-    /// The longest race of the rules, in seconds.
+    /// The longest race of all rules of the run, in seconds.
     pub(super) race_seconds: u16,
-    /// The time of the event clock as of which the results are; without one they are of all events.
-    as_of: Option<Clock>,
-    /// What processes must agree on beside the inputs, as text.
-    terms: String,
-    /// The inputs cut into units, in order.
+    /// The time of the event clock as of which results are; `None` for all events.
+    as_of: Option<EventTime>,
+    /// The parameters that processes must agree on, apart from the inputs, as text.
+    parameters: String,
+    /// The units of all inputs, in order.
     pub(super) units: Vec<Unit>,
-    /// The units of this process, by their number; the first `taken` are taken by its workers.
-    share: Vec<usize>,
-    taken: AtomicUsize,
+    /// The numbers of the units that this process reads.
+    own_units: Vec<usize>,
+    /// The index in `own_units` of the next unit to read.
+    next: AtomicUsize,
 }
 
 impl Plan {
-    /// The plan of process `process` of `processes` over `inputs`, whose events are judged under each of
-    /// `rules`, as of the time `as_of` of the event clock.
+    /// The plan of process `process` of `processes`, as of the time `as_of` of the event clock.
     ///
-    /// Units are dealt to the processes in turn; streams are process 0's.
+    /// `rules` are all rules that the run applies. Processes read the units in turn; process 0 reads
+    /// standard input.
     pub fn new(
         inputs: Vec<Input>,
         rules: &[&Rules],
-        as_of: Option<Clock>,
+        as_of: Option<EventTime>,
         process: usize,
         processes: usize,
     ) -> Self {
         let race_seconds = rules.iter().map(|rules| rules.race_seconds).max().unwrap_or_default();
-        let terms = format!("{rules:?} {as_of:?}");
+        let parameters = format!("{rules:?} {as_of:?}");
         let units = units(&inputs);
         let reader = |(number, unit): (usize, &Unit)| match inputs.get(unit.input)?.origin {
             Origin::Stream(_) => Some((number, 0)),
@@ -48,30 +49,32 @@ impl Plan {
             }
         };
         let readers = units.iter().enumerate().filter_map(reader);
-        let share = readers.filter(|(_, by)| *by == process).map(|(number, _)| number).collect();
-        Self { inputs, race_seconds, as_of, terms, units, share, taken: AtomicUsize::new(0) }
+        let own_units =
+            readers.filter(|(_, by)| *by == process).map(|(number, _)| number).collect();
+        let next = AtomicUsize::new(0);
+        Self { inputs, race_seconds, as_of, parameters, units, own_units, next }
     }
 
     /// The last time of the event clock whose events count.
-    pub(super) fn until(&self) -> Clock {
-        self.as_of.unwrap_or(Clock::MAX)
+    pub(super) fn until(&self) -> EventTime {
+        self.as_of.unwrap_or(EventTime::MAX)
     }
 
-    /// The next unit that a worker of this process is to read: its number, itself and its input.
-    pub(super) fn take(&self) -> Option<(usize, Unit, &Input)> {
-        let number = *self.share.get(self.taken.fetch_add(1, Ordering::Relaxed))?;
+    /// The next unit for a worker of this process: its number, the unit and its input.
+    pub(super) fn next_unit(&self) -> Option<(usize, Unit, &Input)> {
+        let number = *self.own_units.get(self.next.fetch_add(1, Ordering::Relaxed))?;
         let unit = *self.units.get(number)?;
         Some((number, unit, self.inputs.get(unit.input)?))
     }
 
-    /// A hash by which processes find out whether they have the same plan.
+    /// A hash of the plan. Processes compare it to detect different inputs or parameters.
     pub(super) fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for input in &self.inputs {
             (input.name(), input.bytes).hash(&mut hasher);
         }
         self.units.len().hash(&mut hasher);
-        self.terms.hash(&mut hasher);
+        self.parameters.hash(&mut hasher);
         hasher.finish()
     }
 }

@@ -1,5 +1,5 @@
-//! Reading: each worker reads and decodes its share of the inputs and hands it over, in the order and at the
-//! clocks that the sequencer tells.
+//! The read loop of a worker: reads batches ahead, and sends their events into the graph at the times
+//! that the sequencer assigns.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -9,96 +9,137 @@ use std::sync::Arc;
 use timely::dataflow::InputHandle;
 use timely::dataflow::operators::probe::Probe;
 use timely::worker::Worker;
-use velodrome_dataflows::Clock;
+use velodrome_dataflows::EventTime;
 
-use super::piece::{Piece, Reader};
+use super::batch_reader::BatchReader;
+use super::batch_report::BatchReport;
+use super::decoded_batch::DecodedBatch;
 use super::plan::Plan;
-use super::progress::Progress;
-use super::sequencer::{Sequencer, Stamps, sequence};
+use super::run_progress::RunProgress;
+use super::sequencer::Sequencer;
+use super::sequencer_dataflow::{TimesQueue, sequence};
 use crate::ingest::dead_letters::DeadLetters;
 
-/// A worker reads ahead of the sequencer until it holds so many bytes of lines: enough that workers
-/// can read neighbouring compressed objects side by side.
+/// A worker reads ahead of the sequencer until its batches have this many bytes of lines. This is enough
+/// for several workers to read neighbouring compressed objects at the same time.
 const AHEAD_BYTES_MAX: usize = 256 << 20;
 
-/// What takes the events that are read.
-pub(super) trait Intake {
-    /// Goes on to a logical time, which is later than all before.
-    fn advance_to(&mut self, time: Clock);
+/// The graph of a run, on one worker.
+pub(super) trait GraphInput {
+    /// Advances the inputs to a logical time, which is later than all previous ones.
+    fn advance_to(&mut self, time: EventTime);
 
-    /// Takes a piece's events at the clocks that are theirs, up to those at `until`; leaves the piece empty.
-    fn take(&mut self, piece: &mut Piece, clocks: &[Clock], until: Clock);
+    /// Sends the events of a batch whose clock is at most `until`, and empties the batch. `event_times`
+    /// are the clocks at the batch's time marks.
+    fn send(&mut self, batch: &mut DecodedBatch, event_times: &[EventTime], until: EventTime);
 
-    /// Lets go of what distinguishes times that have passed.
+    /// Lets the traces compact the times that are complete.
     fn compact(&mut self);
 }
 
-/// Reads this worker's share of `plan` into `intake`, until all workers have read all that counts; returns
-/// the sequencer, which on worker 0 has counted.
+/// Reads this worker's share of `plan` into `input` until all workers have read all events that count.
+/// Returns the sequencer, which has the counts on worker 0.
 pub(super) fn read_all(
     worker: &mut Worker,
     plan: &Arc<Plan>,
     dead_letters: Option<DeadLetters>,
-    progress: &Progress,
-    intake: &mut impl Intake,
+    progress: &RunProgress,
+    input: &mut impl GraphInput,
 ) -> Rc<RefCell<Sequencer>> {
     let sequencer = Sequencer::new(Arc::clone(plan), worker.peers(), dead_letters);
     let sequencer = Rc::new(RefCell::new(sequencer));
-    let (stamps, mut reports) = (Stamps::default(), InputHandle::<u64, _>::new());
-    let told_all = worker.dataflow_named("Order", |scope| {
+    let (queue, mut reports) = (TimesQueue::default(), InputHandle::<u64, _>::new());
+    let assigned = worker.dataflow_named("Sequencer", |scope| {
         let reports = reports.to_stream(scope);
-        sequence(reports, Rc::clone(&sequencer), Rc::clone(&stamps)).probe().0
+        sequence(reports, Rc::clone(&sequencer), Rc::clone(&queue)).probe().0
     });
 
     let mut reports = Some(reports);
-    let mut reader: Option<Reader> = None;
-    // Pieces that were read, until the clock of their events is known.
-    let (mut ahead, mut ahead_bytes) = (VecDeque::<Piece>::new(), 0);
-    // Pieces and clocks that were handed over: fresh memory costs more than decoding into it.
-    let mut spare: Vec<(Piece, Vec<u64>)> = Vec::new();
+    let mut read_ahead = ReadAhead::new(plan, progress);
     loop {
-        for stamp in stamps.borrow_mut().drain(..) {
-            intake.advance_to(stamp.time);
-            if let Some(clocks) = stamp.clocks
-                && let Some(mut piece) = ahead.pop_front()
-            {
-                ahead_bytes -= piece.bytes;
-                intake.take(&mut piece, &clocks, plan.until());
-                spare.push((piece, clocks));
+        for times in queue.borrow_mut().drain(..) {
+            input.advance_to(times.logical_time);
+            if let Some(event_times) = times.event_times {
+                read_ahead.send_next(input, event_times);
             }
-            if stamp.is_last {
-                (reader, reports) = (None, None);
+            if times.is_last {
+                read_ahead.stop();
+                reports = None;
             }
         }
-        intake.compact();
-        if told_all.done() {
+        input.compact();
+        if assigned.done() {
             return sequencer;
         }
-        let Some(to_sequencer) = reports.as_mut().filter(|_| ahead_bytes < AHEAD_BYTES_MAX) else {
+        let Some(open) = reports.as_mut().filter(|_| read_ahead.has_room()) else {
             worker.step_or_park(None);
             continue;
         };
-        if reader.is_none() {
-            reader = plan.take().map(|(number, unit, input)| {
-                Reader::open(number, unit, input, plan.race_seconds, &progress.bytes)
-            });
-        }
-        match &mut reader {
-            Some(open) => {
-                let (mut piece, times) = spare.pop().unwrap_or_default();
-                let report = open.next_piece(&mut piece, times);
-                if report.last {
-                    reader = None;
-                }
-                progress.count(piece.samples.len() + piece.tracking.len());
-                ahead_bytes += piece.bytes;
-                ahead.push_back(piece);
-                to_sequencer.send((worker.index(), report));
-                // Only a new time hands the report over to another worker.
-                to_sequencer.advance_to(to_sequencer.time() + 1);
+        match read_ahead.read() {
+            Some(report) => {
+                open.send((worker.index(), report));
+                // Timely sends buffered records to other workers only when the input advances.
+                open.advance_to(open.time() + 1);
             }
             None => reports = None,
         }
         worker.step();
+    }
+}
+
+/// The batches that a worker has read and whose times are not known yet.
+struct ReadAhead<'a> {
+    plan: &'a Plan,
+    progress: &'a RunProgress,
+    reader: Option<BatchReader>,
+    /// The batches in the order in which they were read, and the bytes of their lines.
+    batches: VecDeque<DecodedBatch>,
+    bytes: usize,
+    /// The memory of batches that were sent. Allocating it again costs more than decoding into it.
+    spare: Vec<(DecodedBatch, Vec<u64>)>,
+}
+
+impl<'a> ReadAhead<'a> {
+    fn new(plan: &'a Plan, progress: &'a RunProgress) -> Self {
+        let (batches, spare) = (VecDeque::new(), Vec::new());
+        Self { plan, progress, reader: None, batches, bytes: 0, spare }
+    }
+
+    fn has_room(&self) -> bool {
+        self.bytes < AHEAD_BYTES_MAX
+    }
+
+    /// Reads the next batch and returns its report, or `None` when no unit is left.
+    fn read(&mut self) -> Option<BatchReport> {
+        let reader = match &mut self.reader {
+            Some(reader) => reader,
+            none => {
+                let (number, unit, input) = self.plan.next_unit()?;
+                let (race_seconds, bytes) = (self.plan.race_seconds, &self.progress.bytes);
+                none.insert(BatchReader::open(number, unit, input, race_seconds, bytes))
+            }
+        };
+        let (mut batch, time_marks) = self.spare.pop().unwrap_or_default();
+        let report = reader.read(&mut batch, time_marks);
+        if report.is_last {
+            self.reader = None;
+        }
+        self.progress.count_events(batch.samples.len() + batch.tracking.len());
+        self.bytes += batch.bytes;
+        self.batches.push_back(batch);
+        Some(report)
+    }
+
+    /// Sends the oldest batch into `input` with the clocks of its events.
+    fn send_next(&mut self, input: &mut impl GraphInput, event_times: Vec<u64>) {
+        let Some(mut batch) = self.batches.pop_front() else { return };
+        self.bytes -= batch.bytes;
+        input.send(&mut batch, &event_times, self.plan.until());
+        self.spare.push((batch, event_times));
+    }
+
+    /// Closes the unit that is being read.
+    fn stop(&mut self) {
+        self.reader = None;
     }
 }

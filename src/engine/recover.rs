@@ -1,4 +1,4 @@
-//! Recovery: the log's files, from some time on, through the engine again.
+//! Recovery: sends the events in the log's files through the engine again.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -6,154 +6,171 @@ use std::ops::Range;
 use indicatif::ProgressBar;
 use thiserror::Error;
 use tokio::runtime::Handle;
-use velodrome_dataflows::{Clock, RACE_SECONDS_MAX, Rules, SPAN_MS};
+use velodrome_dataflows::{EVENT_LAG_MS_MAX, EventTime, RACE_SECONDS_MAX, Rules};
 
-use super::clock::EventClock;
-use super::live::Feeder;
-use super::piece::{Piece, Reader, Report};
-use super::service::{Engine, Events};
+use super::backlog::completes_at;
+use super::batch_reader::BatchReader;
+use super::batch_report::BatchReport;
+use super::command::Events;
+use super::decoded_batch::DecodedBatch;
+use super::event_clock::EventClock;
+use super::feeder::Feeder;
+use super::handle::Engine;
 use crate::ingest::inputs::Input;
 use crate::ingest::units;
-use crate::log::TICK_MS;
 
-/// So many groups of events are with the workers and not yet complete, at most.
-const GROUPS_AHEAD: usize = 8;
+/// At most this many groups of events are sent to the workers and not complete.
+const GROUPS_AHEAD_MAX: usize = 8;
 
-/// So many units are opened ahead of the one that is read: objects of a bucket are on their way by then.
+/// This many units are opened ahead of the one being read, so that objects of a bucket download
+/// meanwhile.
 const UNITS_AHEAD: usize = 4;
 
-/// How long before a time the log must be read again to go on from a checkpoint of that time: rides
-/// that ran then may have begun so much earlier. Two seconds are for the rounding of times.
-pub fn window_ms(rules: &Rules) -> u64 {
+/// How much of the log before a checkpoint's time has to be read again, in milliseconds of the event
+/// clock.
+///
+/// Rides that were running at that time may have started this long before. Two seconds allow for the
+/// rounding of times.
+pub fn recovery_window_ms(rules: &Rules) -> u64 {
     (u64::from(rules.race_seconds) + u64::from(rules.grace_seconds) + 2) * 1000
 }
 
-/// A log that cannot be gone through.
+/// Why a recovery stopped.
 #[derive(Debug, Error)]
 pub enum RecoverError {
-    /// A file or object cannot be read to its end.
-    #[error("cannot read the log's '{0}': {1}; bring it back, or move it away to go on without it")]
+    /// A file or object of the log cannot be read to its end. The fields are its name and the reason.
+    #[error(
+        "cannot read '{0}' of the log: {1}; restore it from a copy, or move it away to continue \
+         without its events"
+    )]
     Damaged(String, String),
-    /// The engine ended meanwhile.
-    #[error("the engine stopped while it took the log")]
+    /// The engine ended during the recovery.
+    #[error("the engine stopped while it replayed the log")]
     Stopped,
 }
 
-/// What was read.
+/// The progress of a recovery.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Recovered {
-    /// Events taken.
+pub struct RecoveryCounts {
+    /// Events sent to the engine.
     pub events: u64,
-    /// Lines that are no event; they were none when they were taken either, so the files changed.
+    /// Lines that are not events. The log accepts only events, so its files were changed.
     pub rejected: u64,
     /// The clock at the last event.
-    pub clock: Clock,
-    /// Bytes of the inputs that were read.
+    pub clock: EventTime,
+    /// Bytes read of the inputs.
     pub bytes: u64,
 }
 
-/// Takes the events of `inputs` that arrived within `span`, in order, through `engine`, as long as `goes_on`
-/// says so, which is asked now and then; returns when all but those of the last tick are complete. What
-/// `recovered` counts goes on, also where it ends with an error.
+/// Sends the events of `inputs` that arrived within `span` to `engine`, in order. Returns when all of
+/// them are complete, except those of the last tick.
 ///
-/// Blocks the thread, which must not be one of `runtime`.
+/// Calls `should_continue` after each batch, and stops when it returns false. Adds to `counts`, also
+/// before an error. Blocks the thread, which must not be one of `runtime`'s.
 ///
 /// # Errors
-/// A file that cannot be read; an engine that stopped.
+/// When a file cannot be read, and when the engine stops.
 pub fn recover(
     inputs: &[Input],
-    span: Range<Clock>,
+    span: Range<EventTime>,
     engine: &Engine,
     runtime: &Handle,
-    recovered: &mut Recovered,
-    mut goes_on: impl FnMut(&Recovered) -> bool,
+    counts: &mut RecoveryCounts,
+    mut should_continue: impl FnMut(&RecoveryCounts) -> bool,
 ) -> Result<(), RecoverError> {
     let (mut clock, mut feeder) = (EventClock::default(), Feeder::new(engine.clone()));
-    let mut ahead = VecDeque::new();
-    // All before the tick of `clock` is complete; that tick itself is once later events are let in.
-    let reached = |clock: Clock| {
-        let before = clock.next_multiple_of(TICK_MS).saturating_sub(1);
-        runtime.block_on(engine.reached(before)).map_err(|_| RecoverError::Stopped)
+    let mut pending = VecDeque::new();
+    // The tick of `clock` itself completes only when later events come.
+    let wait_complete = |clock: EventTime| {
+        let completed = runtime.block_on(engine.wait_complete(completes_at(clock)));
+        completed.map_err(|_| RecoverError::Stopped)
     };
     let bytes = ProgressBar::hidden();
-    let before = recovered.bytes;
+    let bytes_before = counts.bytes;
     let mut units = units::units(inputs).into_iter().enumerate().filter_map(|(number, unit)| {
         let input = inputs.get(unit.input)?;
-        // What is in the log was an event under the rules that held then.
-        Some((input, Reader::open(number, unit, input, RACE_SECONDS_MAX, &bytes)))
+        // The rules at the time of acceptance may have had longer races.
+        Some((input, BatchReader::open(number, unit, input, RACE_SECONDS_MAX, &bytes)))
     });
     let mut opened: VecDeque<_> = units.by_ref().take(UNITS_AHEAD).collect();
     while let Some((input, mut reader)) = opened.pop_front() {
         opened.extend(units.next());
         let mut is_last = false;
         while !is_last {
-            let mut piece = Piece::default();
-            let report = reader.next_piece(&mut piece, Vec::new());
-            is_last = report.last;
-            recovered.rejected += rejects(input, &report, span.end == Clock::MAX)?;
-            recovered.bytes = before + bytes.position();
-            let clocks = clocks(&mut clock, &report);
-            for (last, events) in groups(&mut piece, &clocks, &span) {
-                recovered.events += (events.samples.len() + events.tracking.len()) as u64;
-                recovered.clock = last;
-                feeder.events(last, events);
+            let mut batch = DecodedBatch::default();
+            let report = reader.read(&mut batch, Vec::new());
+            is_last = report.is_last;
+            counts.rejected += count_rejects(input, &report, span.end == EventTime::MAX)?;
+            counts.bytes = bytes_before + bytes.position();
+            let event_times = event_times(&mut clock, &report);
+            for (last, events) in minute_groups(&mut batch, &event_times, &span) {
+                counts.events += events.len() as u64;
+                counts.clock = last;
+                feeder.send_events(last, events);
                 engine.advance(last);
-                ahead.push_back(last);
-                if ahead.len() > GROUPS_AHEAD {
-                    ahead.pop_front().map_or(Ok(()), reached)?;
+                pending.push_back(last);
+                if pending.len() > GROUPS_AHEAD_MAX {
+                    pending.pop_front().map_or(Ok(()), wait_complete)?;
                 }
             }
-            if !goes_on(recovered) {
+            if !should_continue(counts) {
                 return Ok(());
             }
         }
     }
-    reached(recovered.clock)
+    wait_complete(counts.clock)
 }
 
-/// Tells of lines that are no event, and how many there are. While the log is written to, its end may be one.
+/// The number of lines that are not events. They are logged, unless the log is being written
+/// (`is_final` is false): then the last line may be incomplete.
 ///
 /// # Errors
-/// An end that could not be read: whoever went on would hold for complete what is not.
-fn rejects(input: &Input, report: &Report, is_still: bool) -> Result<u64, RecoverError> {
-    if let Some(damage) = report.rejects.iter().find(|reject| reject.damage) {
+/// When the input cannot be read to its end: without this error, the state would pass for complete.
+fn count_rejects(input: &Input, report: &BatchReport, is_final: bool) -> Result<u64, RecoverError> {
+    if let Some(damage) = report.rejects.iter().find(|reject| reject.is_damage) {
         return Err(RecoverError::Damaged(input.name().into_owned(), damage.reason.clone()));
     }
-    if let Some(first) = report.rejects.first().filter(|_| is_still) {
+    if let Some(first) = report.rejects.first().filter(|_| is_final) {
         let (lines, reason) = (report.rejects.len(), &first.reason);
-        tracing::warn!(file = %input.name(), lines, reason, "the log has lines that are no event");
+        tracing::warn!(
+            file = %input.name(), lines, reason, "skipped lines of the log that are not events"
+        );
     }
     Ok(report.rejects.len() as u64)
 }
 
-/// The clock at each of the report's times.
-fn clocks(clock: &mut EventClock, report: &Report) -> Vec<Clock> {
-    let mut clocks = Vec::with_capacity(report.times.len());
-    for mark in &report.times {
-        if Report::is_rejected(*mark) {
-            clock.settle(&mut clocks);
-            clocks.push(0);
+/// The clock at each time mark of the report.
+fn event_times(clock: &mut EventClock, report: &BatchReport) -> Vec<EventTime> {
+    let mut event_times = Vec::with_capacity(report.time_marks.len());
+    for mark in &report.time_marks {
+        if BatchReport::is_rejected(*mark) {
+            clock.flush(&mut event_times);
+            event_times.push(0);
         } else {
-            clock.push(Report::reading(*mark), &mut clocks);
+            clock.push(BatchReport::reading(*mark), &mut event_times);
         }
     }
-    // The log gives each of its events an arrival, so that none ever waits for a later one.
-    clock.settle(&mut clocks);
-    clocks
+    // All events of the log have an arrival, so no event waits for a later one.
+    clock.flush(&mut event_times);
+    event_times
 }
 
-/// The events of a piece that arrived within `span`, a minute of the clock in each group, with its last clock,
-/// which becomes their time.
-fn groups(piece: &mut Piece, clocks: &[Clock], span: &Range<Clock>) -> Vec<(Clock, Events)> {
-    let mut groups: BTreeMap<u64, (Clock, Events)> = BTreeMap::new();
-    let (samples, tracking) = piece.stamped(clocks);
+/// The events of a batch that arrived within `span`, grouped by minute of the clock. Each group comes
+/// with its last clock, which becomes its logical time.
+fn minute_groups(
+    batch: &mut DecodedBatch,
+    event_times: &[EventTime],
+    span: &Range<EventTime>,
+) -> Vec<(EventTime, Events)> {
+    let mut groups: BTreeMap<u64, (EventTime, Events)> = BTreeMap::new();
+    let (samples, tracking) = batch.drain_stamped(event_times);
     for sample in samples.filter(|sample| span.contains(&sample.clock)) {
-        let (last, events) = groups.entry(sample.clock / SPAN_MS).or_default();
+        let (last, events) = groups.entry(sample.clock / EVENT_LAG_MS_MAX).or_default();
         *last = sample.clock.max(*last);
         events.samples.push(sample);
     }
     for event in tracking.filter(|event| span.contains(&event.clock)) {
-        let (last, events) = groups.entry(event.clock / SPAN_MS).or_default();
+        let (last, events) = groups.entry(event.clock / EVENT_LAG_MS_MAX).or_default();
         *last = event.clock.max(*last);
         events.tracking.push(event);
     }

@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
-use velodrome_dataflows::{Sample, Tracking, device};
+use velodrome_dataflows::{Sample, Tracking, device_hash};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::rules::MEASURE_MAX;
@@ -140,7 +140,7 @@ impl Raw<'_> {
             cadence: required("cadence", self.cadence, MEASURE, measure)?,
             resistance: required("resistance", self.resistance, MEASURE, measure)?,
             name: name.map(CompactString::from),
-            device: uuid.map_or(0, |uuid| device(uuid.as_bytes())),
+            device_hash: uuid.map_or(0, |uuid| device_hash(uuid.as_bytes())),
             racer: required("racerId", self.racer_id, "an integer from 0 to 2^32 - 1", |raw| {
                 u32::try_from(integer(raw)?).ok()
             })?,

@@ -6,7 +6,7 @@
 
 use compact_str::CompactString;
 use memchr::memchr;
-use velodrome_dataflows::{Sample, Tracking, device};
+use velodrome_dataflows::{Sample, Tracking, device_hash};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::event::{
@@ -121,7 +121,7 @@ impl<'a> Fields<'a> {
             cadence: measure(self.cadence)?,
             resistance: measure(self.resistance)?,
             name: self.name.map(CompactString::from_utf8).transpose().ok()?,
-            device: self.uuid.map_or(0, device),
+            device_hash: self.uuid.map_or(0, device_hash),
             racer: u32::try_from(self.racer_id?).ok()?,
             class: u16::try_from(self.class_id?).ok().filter(|id| *id > 0)?,
             second: u16::try_from(self.second?)

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::units::CHUNK_BYTES;
-use crate::remote::Remote;
+use crate::lazy_aws::LazyAws;
 use crate::store::{Location, LocationError, Object, OpenError, Store, StoreError};
 
 /// The first bytes of a gzip member (RFC 1952).
@@ -138,11 +138,11 @@ impl Input {
 
 /// Lists the inputs of `paths` in order. Directories and buckets are walked in the order of their keys,
 /// so that both give the same order, without hidden files and what failed processing; what is not on
-/// this machine is found through `remote`.
+/// this machine is found through `lazy_aws`.
 ///
 /// # Errors
 /// A path that is missing or cannot be read; directories that hold no file at all.
-pub fn list(paths: &[PathBuf], remote: &Remote) -> Result<Vec<Input>, InputError> {
+pub fn list(paths: &[PathBuf], lazy_aws: &LazyAws) -> Result<Vec<Input>, InputError> {
     let mut inputs = Vec::new();
     for path in paths {
         if path.as_os_str() == "-" {
@@ -152,7 +152,7 @@ pub fn list(paths: &[PathBuf], remote: &Remote) -> Result<Vec<Input>, InputError
         }
         match location(path)? {
             Location::Directory(path) => walk(&path, &mut inputs)?,
-            Location::Bucket(bucket, prefix) => objects(bucket, &prefix, remote, &mut inputs)?,
+            Location::Bucket(bucket, prefix) => objects(bucket, &prefix, lazy_aws, &mut inputs)?,
         }
     }
     match paths.first() {
@@ -201,10 +201,10 @@ fn walk(path: &Path, inputs: &mut Vec<Input>) -> Result<(), InputError> {
 fn objects(
     bucket: String,
     prefix: &str,
-    remote: &Remote,
+    lazy_aws: &LazyAws,
     inputs: &mut Vec<Input>,
 ) -> Result<(), InputError> {
-    let store = Location::Bucket(bucket, String::new()).open(remote)?;
+    let store = Location::Bucket(bucket, String::new()).open(lazy_aws)?;
     let before = inputs.len();
     for object in store.walk(prefix) {
         let object = object?;
@@ -261,7 +261,7 @@ mod tests {
 
     fn listed(paths: &[PathBuf]) -> Result<Vec<Input>, InputError> {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        list(paths, &Remote::new(None, runtime.handle().clone()))
+        list(paths, &LazyAws::new(None, runtime.handle().clone()))
     }
 
     #[test]

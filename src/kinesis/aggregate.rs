@@ -1,32 +1,33 @@
-//! Records that the Kinesis Producer Library put together into one, taken apart.
+//! Splits the aggregated records of the Kinesis Producer Library (KPL) into user records.
 
 use bytes::Bytes;
 use md5::{Digest, Md5};
 use prost::Message;
 
-/// What an aggregated record begins with (KPL, "aggregation-format.md").
+/// The first bytes of an aggregated record (KPL, "aggregation-format.md").
 const MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
-/// And what it ends with: the MD5 of all between.
+/// The length of the MD5 digest at its end, which covers everything between it and the first bytes.
 const DIGEST_BYTES: usize = 16;
 
-/// `AggregatedRecord` without its tables of keys, which tell only what shard a record went to.
+/// The protobuf message `AggregatedRecord`, without its key tables, which only determine the shard.
 #[derive(Message)]
 struct Aggregated {
     #[prost(message, repeated, tag = "3")]
     records: Vec<Record>,
 }
 
-/// `Record` without its keys and tags.
+/// The protobuf message `Record`, without its keys and tags.
 #[derive(Message)]
 struct Record {
     #[prost(bytes = "bytes", tag = "3")]
     data: Bytes,
 }
 
-/// The data of the records in the record `data`, in order, and shared with it: of one that is not aggregated,
-/// or is damaged, itself.
+/// The data of the user records in `data`, in order, without copying. A record that is not aggregated,
+/// or is damaged, is returned as it is.
 ///
-/// Takes 16 bytes of memory a byte of `data`, 32 while it grows, where all records in it are empty.
+/// If all user records are empty, this uses 16 bytes of memory per byte of `data`, and 32 while the list
+/// grows.
 pub fn records(data: &Bytes) -> impl Iterator<Item = Bytes> + use<> {
     let (plain, records) = match aggregated(data) {
         Some(Aggregated { records }) => (None, records),
@@ -39,9 +40,9 @@ fn aggregated(data: &Bytes) -> Option<Aggregated> {
     let begin = data.starts_with(&MAGIC).then_some(MAGIC.len())?;
     let end = data.len().checked_sub(DIGEST_BYTES).filter(|&end| begin <= end)?;
     let message = data.slice(begin..end);
-    let is_whole = data.get(end..) == Some(Md5::digest(&message).as_slice());
-    // Decoded from `Bytes`, fields of `Bytes` are shared with it.
-    is_whole.then(|| Aggregated::decode(message).ok()).flatten()
+    let is_intact = data.get(end..) == Some(Md5::digest(&message).as_slice());
+    // Decoding from `Bytes` shares its memory with the `Bytes` fields.
+    is_intact.then(|| Aggregated::decode(message).ok()).flatten()
 }
 
 #[cfg(test)]
@@ -50,19 +51,19 @@ mod tests {
 
     use super::*;
 
-    /// The whole message, as "messages.proto" of the KPL has it.
+    /// The complete message of the KPL's "messages.proto".
     #[derive(Message)]
-    struct AllOfAggregated {
+    struct FullAggregated {
         #[prost(string, repeated, tag = "1")]
         partition_key_table: Vec<String>,
         #[prost(string, repeated, tag = "2")]
         explicit_hash_key_table: Vec<String>,
         #[prost(message, repeated, tag = "3")]
-        records: Vec<AllOfRecord>,
+        records: Vec<FullRecord>,
     }
 
     #[derive(Message)]
-    struct AllOfRecord {
+    struct FullRecord {
         #[prost(uint64, required, tag = "1")]
         partition_key_index: u64,
         #[prost(uint64, optional, tag = "2")]
@@ -86,13 +87,13 @@ mod tests {
     }
 
     fn aggregate(records: &[Vec<u8>]) -> Bytes {
-        let record = |(index, data): (usize, &Vec<u8>)| AllOfRecord {
+        let record = |(index, data): (usize, &Vec<u8>)| FullRecord {
             partition_key_index: index as u64 % 2,
             explicit_hash_key_index: (index % 3 == 0).then_some(0),
             data: data.clone(),
             tags: vec![Tag { key: "k".to_owned(), value: None }; index % 2],
         };
-        let all = AllOfAggregated {
+        let all = FullAggregated {
             partition_key_table: vec!["103".to_owned(), "104".to_owned()],
             explicit_hash_key_table: vec!["0".to_owned()],
             records: records.iter().enumerate().map(record).collect(),
@@ -100,51 +101,51 @@ mod tests {
         sealed(&all.encode_to_vec())
     }
 
-    fn taken_apart(data: &Bytes) -> Vec<Bytes> {
+    fn split(data: &Bytes) -> Vec<Bytes> {
         records(data).collect()
     }
 
     #[test]
-    fn an_aggregated_record_is_taken_apart_as_its_bytes_say() {
-        // One key "k"; records "abc" and "" of it. The digest is md5sum's.
+    fn splits_an_aggregated_record() {
+        // The key table has one key, "k". The records are "abc" and "". The digest is from md5sum.
         let message = b"\x0a\x01k\x1a\x07\x08\x00\x1a\x03abc\x1a\x04\x08\x00\x1a\x00";
         let digest = 0x3ecd_a80c_a623_e538_b201_aac8_2b00_b326_u128.to_be_bytes();
         let data = Bytes::from([&MAGIC[..], message, &digest].concat());
-        assert_eq!(taken_apart(&data), [&b"abc"[..], b""]);
-        // Without a copy.
-        let abc = taken_apart(&data)[0].as_ptr_range();
+        assert_eq!(split(&data), [&b"abc"[..], b""]);
+        // The data is shared, not copied.
+        let abc = split(&data)[0].as_ptr_range();
         assert!(data.as_ptr_range().contains(&abc.start));
     }
 
     #[test]
-    fn what_is_plain_or_damaged_passes_as_it_is() {
-        let whole = aggregate(&[b"one".to_vec(), b"two".to_vec()]);
-        assert_eq!(taken_apart(&whole).len(), 2);
-        for at in 0..whole.len() {
-            let mut damaged = whole.to_vec();
+    fn plain_and_damaged_records_are_unchanged() {
+        let intact = aggregate(&[b"one".to_vec(), b"two".to_vec()]);
+        assert_eq!(split(&intact).len(), 2);
+        for at in 0..intact.len() {
+            let mut damaged = intact.to_vec();
             damaged[at] ^= 1;
-            for plain in [Bytes::from(damaged), whole.slice(..at), whole.slice(at + 1..)] {
-                assert_eq!(taken_apart(&plain), [plain]);
+            for plain in [Bytes::from(damaged), intact.slice(..at), intact.slice(at + 1..)] {
+                assert_eq!(split(&plain), [plain]);
             }
         }
-        // Whole, but no such message: it ends within a field.
+        // An intact digest around an invalid message that ends within a field.
         for plain in [sealed(b"\x1a\x07\x08\x00\x1a\x09abc"), Bytes::from_static(b"{}\n")] {
-            assert_eq!(taken_apart(&plain), [plain]);
+            assert_eq!(split(&plain), [plain]);
         }
-        assert!(taken_apart(&sealed(b"")).is_empty());
+        assert!(split(&sealed(b"")).is_empty());
     }
 
     proptest! {
         #[test]
-        fn what_was_aggregated_comes_back(
+        fn splitting_inverts_aggregation(
             records in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..50),
         ) {
-            prop_assert_eq!(taken_apart(&aggregate(&records)), records);
+            prop_assert_eq!(split(&aggregate(&records)), records);
         }
 
         #[test]
-        fn no_bytes_panic(message in prop::collection::vec(any::<u8>(), 0..200)) {
-            // Those that name records are decoded far enough to be of use.
+        fn never_panics(message in prop::collection::vec(any::<u8>(), 0..200)) {
+            // Messages that begin with a record field are decoded further.
             let named = [b"\x1a", &message[..]].concat();
             for data in [sealed(&message), sealed(&named), message.into()] {
                 prop_assert!(records(&data).map(|record| record.len()).sum::<usize>() <= data.len());

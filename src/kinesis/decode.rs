@@ -1,43 +1,43 @@
-//! Records to lines of the log, and to dead letters.
+//! Decoding of records: accepted events become lines of the log, rejected ones become dead letters.
 
 use std::borrow::Cow;
 
 use super::aggregate;
-use super::shard::Record;
-use crate::dead_letters::{DeadLetters, Letter, Source};
+use super::shard_reader::Record;
+use crate::dead_letters::{DeadLetter, DeadLetterQueue, Source};
 use crate::engine::Events;
 use crate::ingest::decode::decode;
 use crate::ingest::event::{Event, Reject};
 use crate::ingest::lines::LINE_BYTES_MAX;
 use crate::ingest::record::events;
-use crate::log::{Lines, SourceTime, loggable};
+use crate::log::{LogLines, SourceClock, log_text};
 
-/// What records hold.
+/// The events of some records.
 #[derive(Debug, Default)]
 pub(super) struct Decoded {
-    /// The events that are taken, as they stand in the log, with their records' arrivals.
-    pub(super) lines: Lines,
-    /// The same for the engine, in the same order.
+    /// The accepted events as lines of the log, with their records' arrivals.
+    pub(super) lines: LogLines,
+    /// The accepted events for the engine, in the same order.
     pub(super) events: Events,
-    /// How many are not taken.
+    /// The number of rejected events.
     pub(super) rejected: usize,
 }
 
 impl Decoded {
-    /// What `records` hold, of races of `race_seconds`.
-    pub(super) fn of(records: &[Record], time: &SourceTime, race_seconds: u16) -> Self {
+    /// Decodes the events in `records`, of races that last `race_seconds`.
+    pub(super) fn from_records(records: &[Record], time: &SourceClock, race_seconds: u16) -> Self {
         let mut decoded = Self::default();
-        each(records, race_seconds, |record, _, taken| match taken {
+        for_each_event(records, race_seconds, |record, _, result| match result {
             Ok((event, text)) => {
-                let clock = decoded.lines.push_at(&text, time.at(record.arrival_ms));
+                let clock = decoded.lines.push_arrived(&text, time.clock_ms_at(record.arrival_ms));
                 match event {
-                    Event::Race(mut taken) => {
-                        taken.event.clock = clock;
-                        decoded.events.samples.push(taken.event);
+                    Event::Race(mut race) => {
+                        race.event.clock = clock;
+                        decoded.events.samples.push(race.event);
                     }
-                    Event::Tracking(mut taken) => {
-                        taken.event.clock = clock;
-                        decoded.events.tracking.push(taken.event);
+                    Event::Tracking(mut tracking) => {
+                        tracking.event.clock = clock;
+                        decoded.events.tracking.push(tracking.event);
                     }
                 }
             }
@@ -47,13 +47,18 @@ impl Decoded {
     }
 }
 
-/// Keeps the events of `records` of `shard` that are not taken as dead letters. Blocks on the disk.
-pub(super) fn bury(records: &[Record], shard: &str, race_seconds: u16, letters: &DeadLetters) {
-    // Decoded once more, so that what is rejected takes no memory until it is kept: of nonsense it would
-    // be many times what it came as.
-    each(records, race_seconds, |record, line, taken| {
-        if let Err(reject) = taken {
-            letters.keep([Letter {
+/// Adds the rejected events in `records` of `shard` to the dead letters. Blocks on the disk.
+pub(super) fn dead_letter(
+    records: &[Record],
+    shard: &str,
+    race_seconds: u16,
+    dead_letters: &DeadLetterQueue,
+) {
+    // The records are decoded a second time, so that rejected events use no memory until they are
+    // written. Error reasons for meaningless data would be many times its size.
+    for_each_event(records, race_seconds, |record, line, result| {
+        if let Err(reject) = result {
+            dead_letters.add([DeadLetter {
                 source: Source::Stream { shard_id: shard, sequence_number: &record.sequence },
                 arrival_ms: Some(record.arrival_ms),
                 reason: &reject.to_string(),
@@ -63,20 +68,21 @@ pub(super) fn bury(records: &[Record], shard: &str, race_seconds: u16, letters: 
     });
 }
 
-/// An event, and its text as the log takes it.
-type Taken<'a> = Result<(Event, Cow<'a, [u8]>), Reject>;
+/// An event and its text for the log, or why it is rejected.
+type DecodeResult<'a> = Result<(Event, Cow<'a, [u8]>), Reject>;
 
-/// Calls `take` with each event of `records`, in order.
-pub(super) fn each(
+/// Calls `visit` with each event in `records`, in order: its record, its text as received, and the
+/// result of decoding.
+pub(super) fn for_each_event(
     records: &[Record],
     race_seconds: u16,
-    mut take: impl FnMut(&Record, &[u8], Taken<'_>),
+    mut visit: impl FnMut(&Record, &[u8], DecodeResult<'_>),
 ) {
     for record in records {
         for data in aggregate::records(&record.data) {
             for line in events(&data, race_seconds) {
                 let decoded = decode(line, race_seconds);
-                take(record, line, decoded.and_then(|event| Ok((event, loggable(line)?))));
+                visit(record, line, decoded.and_then(|event| Ok((event, log_text(line)?))));
             }
         }
     }

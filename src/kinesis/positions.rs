@@ -1,4 +1,5 @@
-//! How far a stream is read: the file `positions.json` of a data directory, which describes its log.
+//! The positions of a stream's shards: the file `positions.json` in a data directory, which describes
+//! its log.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,97 +9,95 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::Start;
-use super::lineage::Shard;
-use super::stream::{Stream, Subject};
+use super::shards::Shard;
+use super::start::Start;
+use super::stream::{Stream, StreamLabel};
 use crate::ingest::objects;
-use crate::replace::replace;
+use crate::atomic_file::replace_file;
 
-/// The file's name.
+/// The name of the file.
 const FILE: &str = "positions.json";
 
-/// How far each shard of a stream is read, all of which is durable in the log.
+/// The positions of all shards of a stream. The log is durable up to them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Positions {
     stream: String,
-    /// When the stream was made, which tells it from others of its name.
+    /// When the stream was created, which distinguishes it from other streams of the same name.
     created_ms: u64,
     shards: BTreeMap<String, Position>,
 }
 
-/// How far a shard is read.
+/// The position of a shard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Position {
-    /// Where to go on.
+    /// Where to resume.
     pub next: Start,
-    /// All that the stream took in until then is read, in ms since the epoch; none where nothing is known of
-    /// that, as nothing was owed before.
+    /// All records that arrived before this time are read, in ms since the epoch. None if records of an
+    /// unknown age are still to be read, so that a gap cannot be detected.
     pub until_ms: Option<u64>,
-    /// Whether it is read to its end.
+    /// Whether the shard is read to its end.
     pub is_finished: bool,
 }
 
-/// Positions that cannot be gone on from.
+/// Why positions cannot be used.
 #[derive(Debug, Error)]
 pub enum PositionsError {
     /// The file cannot be read or written.
     #[error("cannot {action} '{path}': {reason}")]
     Disk {
-        /// What was tried.
+        /// The operation, as a verb.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// Part of the message, hence not its source.
+        /// The cause. It is part of the message, and therefore not the error's source.
         reason: io::Error,
     },
-    /// It holds something else.
-    #[error(
-        "'{path}' holds no positions: {reason}; remove it to read the stream from where the log ends"
-    )]
+    /// The file has other contents.
+    #[error("'{path}' is damaged: {reason}; remove it to read the stream from where the log ends")]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// Part of the message, hence not its source.
+        /// The cause. It is part of the message, and therefore not the error's source.
         reason: serde_json::Error,
     },
-    /// They are of a stream of another name.
+    /// The positions are of a stream with another name.
     #[error(
-        "'{path}' tells how far the stream '{known}' is read; give --source kinesis:{known} or another \
+        "'{path}' has the positions of the stream '{known}'; give --source kinesis:{known} or another \
          --data, or remove the file to read '{given}' from where the log ends"
     )]
     OtherStream {
         /// The file.
         path: PathBuf,
-        /// The stream that they are of.
+        /// The stream that the positions are of.
         known: String,
-        /// The one that is to be read.
+        /// The stream that is to be read.
         given: String,
     },
-    /// The stream was deleted, and another one has its name.
+    /// The stream was deleted, and another one was created under its name.
     #[error(
-        "the {subject} was created at {created}, and '{path}' tells how far one of its name is read that \
-         was created at {known}; stop the service, and remove the file to read the new one from where the \
-         log ends, or give another --data"
+        "the {stream} was created at {created}, but '{path}' has the positions of a stream with its name \
+         that was created at {known}; stop the service, and remove the file to read the new stream from \
+         where the log ends, or give another --data"
     )]
     Replaced {
         /// The stream.
-        subject: Subject,
-        /// When it was made.
+        stream: StreamLabel,
+        /// When the stream was created.
         created: String,
         /// The file.
         path: PathBuf,
-        /// When the one was made that the positions are of.
+        /// When the stream was created that the positions are of.
         known: String,
     },
 }
 
 impl Positions {
-    /// Those of the data directory `data`; none where no stream was read into it.
+    /// Loads the positions from the data directory `data`; none if no stream was read into it.
     ///
     /// # Errors
-    /// A file that cannot be read, or holds something else.
+    /// The file cannot be read, or has other contents.
     pub fn load(data: &Path) -> Result<Option<Self>, PositionsError> {
         let path = data.join(FILE);
         let text = match fs::read(&path) {
@@ -113,8 +112,8 @@ impl Positions {
         positions.map(Some).map_err(|reason| PositionsError::Damaged { path, reason })
     }
 
-    /// Those of a stream of which nothing is read: its shards are begun at `start`, asked for at `now_ms`.
-    pub fn begin(
+    /// Positions of a stream that was not read yet: its shards start at `start`, as of `now_ms`.
+    pub fn new(
         stream: &str,
         created_ms: u64,
         listed: &[Shard],
@@ -128,17 +127,18 @@ impl Positions {
                 Start::Latest => Some(now_ms),
                 Start::TrimHorizon | Start::After(_) => None,
             },
-            // What a shard holds that takes no more is not of the latest.
+            // A closed shard has no records after its newest one.
             is_finished: *start == Start::Latest && !shard.is_open,
         };
         let shards = listed.iter().map(|shard| (shard.id.clone(), position(shard))).collect();
         Self { stream: stream.to_owned(), created_ms, shards }
     }
 
-    /// Whether these, of the data directory `data`, are of `stream`, which was made at `created_ms`.
+    /// Checks that these positions, from the data directory `data`, are of `stream`, created at
+    /// `created_ms`.
     ///
     /// # Errors
-    /// They are not.
+    /// They are of another stream.
     pub fn check(
         &self,
         data: &Path,
@@ -152,37 +152,37 @@ impl Positions {
         }
         if self.created_ms != created_ms {
             let [created, known] = [created_ms, self.created_ms].map(objects::time);
-            let subject = stream.subject();
-            return Err(PositionsError::Replaced { subject, created, path, known });
+            let stream = stream.label();
+            return Err(PositionsError::Replaced { stream, created, path, known });
         }
         Ok(())
     }
 
-    /// Writes them to the data directory `data`, durably.
+    /// Writes the positions to the data directory `data`, durably and atomically.
     ///
     /// # Errors
-    /// What cannot be written; then the file is as it was before, or as it is to be.
+    /// The file cannot be written. It then has its old or its new contents.
     pub fn save(&self, data: &Path) -> Result<(), PositionsError> {
         let write = |file: &fs::File| {
             let mut out = BufWriter::new(file);
             serde_json::to_writer(&mut out, self)?;
             out.flush()
         };
-        let written = replace(data, FILE, write).map(drop);
+        let written = replace_file(data, FILE, write).map(drop);
         written.map_err(|reason| {
             let path = data.join(FILE);
             PositionsError::Disk { action: "write", path, reason }
         })
     }
 
-    /// How far a shard is read; one that is not known is begun with its oldest record, as children are.
-    pub fn begun(&mut self, shard: &str) -> &mut Position {
-        let begun = || Position { next: Start::TrimHorizon, until_ms: None, is_finished: false };
-        self.shards.entry(shard.to_owned()).or_insert_with(begun)
+    /// The position of a shard. An unknown shard starts at its oldest record, as children do.
+    pub fn get_or_insert(&mut self, shard: &str) -> &mut Position {
+        let oldest = || Position { next: Start::TrimHorizon, until_ms: None, is_finished: false };
+        self.shards.entry(shard.to_owned()).or_insert_with(oldest)
     }
 
-    /// How far a shard is read; none where it was not begun, or is forgotten.
-    pub fn of(&mut self, shard: &str) -> Option<&mut Position> {
+    /// The position of a shard; none if the shard is unknown or was removed.
+    pub fn get_mut(&mut self, shard: &str) -> Option<&mut Position> {
         self.shards.get_mut(shard)
     }
 
@@ -191,11 +191,11 @@ impl Positions {
         self.shards.get(shard).is_some_and(|position| position.is_finished)
     }
 
-    /// Forgets the shards that are not `listed` any more, and gives those of them that were not finished: of
-    /// them, records were lost.
-    pub fn forget(&mut self, listed: &[Shard]) -> Vec<(String, Position)> {
+    /// Removes the shards that are no longer `listed`. Returns those that were not finished: their
+    /// unread records are lost.
+    pub fn remove_unlisted(&mut self, listed: &[Shard]) -> Vec<(String, Position)> {
         let is_listed = |id: &String| listed.iter().any(|shard| shard.id == *id);
-        let gone = self.shards.extract_if(.., |id, _| !is_listed(id));
-        gone.filter(|(_, position)| !position.is_finished).collect()
+        let removed = self.shards.extract_if(.., |id, _| !is_listed(id));
+        removed.filter(|(_, position)| !position.is_finished).collect()
     }
 }

@@ -1,146 +1,152 @@
-//! What the readers of all shards share: how far they are, and what follows from that.
+//! The progress of all shard tasks: positions, watermarks, and the service's clock.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use metrics::counter;
 use tokio::sync::watch;
 
-use super::Start;
-use super::fronts::Fronts;
-use super::lineage::{self, Shard};
 use super::positions::{Positions, PositionsError};
-use super::shard::Record;
+use super::shard_reader::Record;
+use super::shards::{self, Shard};
+use super::start::Start;
 use super::stream::Stream;
-use crate::health::Part;
+use super::watermarks::Watermarks;
+use crate::health::Component;
 use crate::ingest::objects;
-use crate::log::SourceTime;
+use crate::log::SourceClock;
 
-/// How far all shards are read.
+/// The progress of all shards.
 #[derive(Debug)]
 pub(super) struct Progress {
     state: Mutex<State>,
-    /// Up to which arrival records may be taken, in the service's time.
-    limit: watch::Sender<u64>,
-    /// The service's clock, which goes on as the shards do.
-    time: SourceTime,
+    /// The greatest arrival that may be appended to the log now, in the service's time.
+    limit_ms: watch::Sender<u64>,
+    /// The service's clock, which follows the shards.
+    time: SourceClock,
     /// The data directory.
     data: PathBuf,
-    /// Held while the positions are written.
+    /// Locked while the positions are written.
     saving: Mutex<()>,
-    /// Told of what was lost.
-    part: Part,
+    /// Reports lost records.
+    component: Component,
 }
 
 #[derive(Debug)]
 struct State {
     positions: Positions,
-    fronts: Fronts,
+    watermarks: Watermarks,
     retention_ms: u64,
     is_saved: bool,
 }
 
 impl Progress {
-    /// Goes on from `positions`, kept in the directory `data`; no shard is read further ahead of another
-    /// than `distance_ms` of the service's time.
+    /// Resumes from `positions`, which are saved in the directory `data`. No shard gets ahead of another
+    /// by more than `max_drift_ms` in the service's time.
     pub(super) fn new(
         positions: Positions,
         data: PathBuf,
-        distance_ms: u64,
+        max_drift_ms: u64,
         retention_ms: u64,
-        time: SourceTime,
-        part: Part,
+        time: SourceClock,
+        component: Component,
     ) -> Self {
-        let fronts = Fronts::new(distance_ms);
-        let (limit, _) = watch::channel(fronts.limit());
-        let state = State { positions, fronts, retention_ms, is_saved: true };
-        Self { state: Mutex::new(state), limit, time, data, saving: Mutex::new(()), part }
+        let watermarks = Watermarks::new(max_drift_ms);
+        let (limit_ms, _) = watch::channel(watermarks.limit_ms());
+        let state = State { positions, watermarks, retention_ms, is_saved: true };
+        Self { state: Mutex::new(state), limit_ms, time, data, saving: Mutex::new(()), component }
     }
 
-    /// The service's time, which records' arrivals are told in.
-    pub(super) fn time(&self) -> &SourceTime {
+    /// The service's time, which arrivals are converted to.
+    pub(super) fn time(&self) -> &SourceClock {
         &self.time
     }
 
-    /// Takes note of the shards that are listed, of how long the stream keeps records, and of how far shards
-    /// may be apart, from the next record on. Gives those that are to be read now, and those that are not
-    /// listed any more though they were not read to their ends, which is told.
-    pub(super) fn list(
+    /// Updates the listed shards, the stream's retention, and the allowed drift. Returns the shards that
+    /// are to be read now, and those that the stream dropped before they were finished. The latter are
+    /// reported.
+    pub(super) fn update_shards(
         &self,
         listed: &[Shard],
         retention_ms: u64,
-        distance_ms: u64,
+        max_drift_ms: u64,
     ) -> (Vec<String>, Vec<String>) {
         let mut state = self.lock();
         state.retention_ms = retention_ms;
-        state.fronts.distance_ms = distance_ms;
-        let lost = state.positions.forget(listed);
+        state.watermarks.max_drift_ms = max_drift_ms;
+        let lost = state.positions.remove_unlisted(listed);
         let is_finished = |id: &str| state.positions.is_finished(id);
-        let readable = lineage::readable(listed, is_finished);
+        let readable = shards::readable(listed, is_finished);
         let readable: Vec<_> = readable.map(|shard| shard.id.clone()).collect();
-        readable.iter().for_each(|shard| state.fronts.join(shard));
+        readable.iter().for_each(|shard| state.watermarks.add_shard(shard));
         drop(state);
         for (shard, position) in &lost {
             let since = position.until_ms.map_or("its beginning".to_owned(), objects::time);
-            self.gap(format_args!(
+            self.report_gap(format_args!(
                 "shard '{shard}' was dropped by the stream before it was read to its end: records from \
-                 {since} on are lost"
+                 {since} on are lost; raise the stream's retention"
             ));
         }
         (readable, lost.into_iter().map(|(shard, _)| shard).collect())
     }
 
-    /// Whether the stream is the one that the positions are of: was made at `created_ms`.
+    /// Checks that the stream, created at `created_ms`, is the one that the positions are of.
     ///
     /// # Errors
-    /// It is not.
-    pub(super) fn is_of(&self, stream: &Stream, created_ms: u64) -> Result<(), PositionsError> {
+    /// It is another stream.
+    pub(super) fn check_stream(
+        &self,
+        stream: &Stream,
+        created_ms: u64,
+    ) -> Result<(), PositionsError> {
         self.lock().positions.check(&self.data, stream, created_ms)
     }
 
-    /// A shard is not read any more; those that go on with it have joined.
-    pub(super) fn leave(&self, shard: &str) {
-        self.change(|state| state.fronts.leave(shard));
+    /// Removes a shard that is not read any more. Call it after its children were added.
+    pub(super) fn remove_shard(&self, shard: &str) {
+        self.change(|state| state.watermarks.remove_shard(shard));
     }
 
-    /// Where to begin with a shard.
+    /// Where reading a shard starts.
     pub(super) fn start(&self, shard: &str) -> Start {
-        self.lock().positions.begun(shard).next.clone()
+        self.lock().positions.get_or_insert(shard).next.clone()
     }
 
-    /// The shard is about to be read at `now_ms`; where the stream may have dropped what is next, that is
-    /// told.
-    pub(super) fn check(&self, shard: &str, now_ms: u64) {
+    /// Checks at `now_ms`, before a read, that the shard's position is within the stream's retention. If
+    /// it is not, reports that records may be lost.
+    pub(super) fn check_retention(&self, shard: &str, now_ms: u64) {
         let mut state = self.lock();
         let horizon_ms = now_ms.saturating_sub(state.retention_ms);
         let hours = state.retention_ms / 3_600_000;
-        let position = state.positions.of(shard);
+        let position = state.positions.get_mut(shard);
         let lost = position.and_then(|position| position.until_ms.take_if(|ms| *ms < horizon_ms));
         drop(state);
         if let Some(until_ms) = lost {
             let [since, until] = [until_ms, horizon_ms].map(objects::time);
-            self.gap(format_args!(
-                "shard '{shard}' was read until {since}, and the stream keeps records for {hours} h: those \
-                 up to {until} may be lost"
+            self.report_gap(format_args!(
+                "shard '{shard}' was read until {since}, but the stream keeps records for only {hours} h: \
+                 records up to {until} may be lost; raise the stream's retention"
             ));
         }
     }
 
-    /// The shard's next record arrived at `next_ms` of the service's time: waits until it may be taken, and
-    /// tells up to when others may be.
+    /// Waits until the shard's next record, which arrived at `next_ms` in the service's time, may be
+    /// appended. Returns the arrival up to which further records may be.
     pub(super) async fn admit(&self, shard: &str, next_ms: u64) -> u64 {
-        self.change(|state| state.fronts.reach(shard, next_ms));
-        let mut limit = self.limit.subscribe();
-        let admitted = limit.wait_for(|limit| next_ms <= *limit).await;
-        // The sender lives as long as this does.
-        admitted.map_or(next_ms, |limit| *limit)
+        self.change(|state| state.watermarks.advance(shard, next_ms));
+        let mut limit = self.limit_ms.subscribe();
+        let admitted = limit.wait_for(|limit_ms| next_ms <= *limit_ms).await;
+        // Cannot fail, because `self` owns the sender.
+        admitted.map_or(next_ms, |limit_ms| *limit_ms)
     }
 
-    /// All up to the record `last` is durable in the log, which was there at `arrival_ms` where it took any.
-    pub(super) fn took(&self, shard: &str, last: &Record, arrival_ms: Option<u64>, now_ms: u64) {
-        self.time.reach(arrival_ms.unwrap_or(0));
+    /// Records that the log is durable up to the record `last`. `arrival_ms` is its arrival in the log,
+    /// if it was accepted.
+    pub(super) fn commit(&self, shard: &str, last: &Record, arrival_ms: Option<u64>, now_ms: u64) {
+        self.time.advance_to(arrival_ms.unwrap_or(0));
         self.change(|state| {
-            if let Some(position) = state.positions.of(shard) {
+            if let Some(position) = state.positions.get_mut(shard) {
                 position.next = Start::After(last.sequence.clone());
                 state.is_saved = false;
             }
@@ -148,31 +154,32 @@ impl Progress {
         });
     }
 
-    /// The shard holds nothing of before `until_ms` that is not taken; that is its end, where `is_all` says so.
-    pub(super) fn passed(&self, shard: &str, until_ms: u64, is_all: bool, now_ms: u64) {
-        let until = self.time.at(until_ms);
+    /// Records that the shard has no unread record that arrived before `until_ms`, and whether this is
+    /// the end of the shard.
+    pub(super) fn advance(&self, shard: &str, until_ms: u64, is_at_end: bool, now_ms: u64) {
+        let until = self.time.clock_ms_at(until_ms);
         self.change(|state| {
             state.read_until(shard, until_ms, now_ms);
-            match is_all {
-                true => state.fronts.end(shard, until),
-                false => state.fronts.reach(shard, until),
+            match is_at_end {
+                true => state.watermarks.reach_end(shard, until),
+                false => state.watermarks.advance(shard, until),
             }
         });
     }
 
-    /// The shard is closed, and all of it is taken.
+    /// Records that the shard is closed and read completely.
     pub(super) fn finish(&self, shard: &str) {
         self.change(|state| {
-            if let Some(position) = state.positions.of(shard) {
+            if let Some(position) = state.positions.get_mut(shard) {
                 position.is_finished = true;
                 state.is_saved = false;
             }
         });
     }
 
-    /// Writes the positions where they changed. Blocks on the disk.
+    /// Writes the positions if they have changed. Blocks on the disk.
     pub(super) fn save(&self) -> Result<(), PositionsError> {
-        let _alone = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
         let positions = {
             let mut state = self.lock();
             if state.is_saved {
@@ -188,18 +195,20 @@ impl Progress {
         saved
     }
 
-    fn gap(&self, what: std::fmt::Arguments<'_>) {
+    fn report_gap(&self, note: fmt::Arguments<'_>) {
         counter!("velodrome_source_gaps_total").increment(1);
-        self.part.note(what);
+        self.component.note(note);
     }
 
+    /// Changes the state, and updates the limit and the clock that depend on it.
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
         change(&mut state);
-        let limit = state.fronts.limit();
-        self.limit.send_if_modified(|told| std::mem::replace(told, limit) != limit);
-        if let Some(present) = state.fronts.present() {
-            self.time.reach(present);
+        let limit_ms = state.watermarks.limit_ms();
+        self.limit_ms
+            .send_if_modified(|previous| std::mem::replace(previous, limit_ms) != limit_ms);
+        if let Some(until_ms) = state.watermarks.all_read_until_ms() {
+            self.time.advance_to(until_ms);
         }
     }
 
@@ -209,12 +218,13 @@ impl Progress {
 }
 
 impl State {
-    /// All of a shard is read that arrived before `until_ms`. Where that is older than what the stream keeps,
-    /// it may be gone while it is read, and nobody was to get it.
+    /// Records that all of a shard that arrived before `until_ms` is read. If that time is beyond the
+    /// stream's retention and no earlier position exists, this records nothing: such records may vanish
+    /// while the shard is read for the first time, and that is not a gap.
     fn read_until(&mut self, shard: &str, until_ms: u64, now_ms: u64) {
-        let is_kept = until_ms >= now_ms.saturating_sub(self.retention_ms);
-        let Some(position) = self.positions.of(shard) else { return };
-        if is_kept || position.until_ms.is_some() {
+        let is_retained = until_ms >= now_ms.saturating_sub(self.retention_ms);
+        let Some(position) = self.positions.get_mut(shard) else { return };
+        if is_retained || position.until_ms.is_some() {
             position.until_ms = position.until_ms.max(Some(until_ms));
             self.is_saved = false;
         }

@@ -1,4 +1,4 @@
-//! Puts records into a stream, by PutRecords.
+//! A writer that puts records into a stream, with the call PutRecords.
 
 use std::iter;
 
@@ -6,52 +6,53 @@ use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry};
 use tokio::runtime::Handle;
 
-use super::StreamName;
+use super::name::StreamName;
 use super::stream::{Stream, StreamError};
 use crate::aws::Aws;
 
-/// Records in a request, at most (Kinesis' API reference, "PutRecords").
+/// The maximum number of records in a request (Kinesis' API reference, "PutRecords").
 pub const RECORDS_MAX: usize = 500;
-/// Bytes of data and keys in a request, at most: what streams take that are not set up for large records.
+/// The maximum size of a request, data and keys. Streams can be configured for larger requests and
+/// records; these are the limits without that.
 pub const REQUEST_BYTES_MAX: usize = 5 << 20;
-/// Bytes of data and key of a record, at most: the same.
+/// The maximum size of a record, data and key.
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
-/// Characters of a key, at most; there must be one at least.
+/// The maximum length of a partition key in characters. The minimum is one.
 pub const KEY_CHARS_MAX: usize = 256;
 
-/// The code of a record that its shard has no room for.
+/// The error code of a record that exceeds its shard's throughput.
 const THROTTLED: &str = "ProvisionedThroughputExceededException";
 
-/// The way into a stream. Calls block, and are tried once.
+/// A writer to a stream. Calls block, and are not retried.
 #[derive(Clone, Debug)]
-pub struct Writer {
+pub struct StreamWriter {
     stream: Stream,
     runtime: Handle,
 }
 
-/// One record.
+/// A record to put.
 #[derive(Clone, Copy, Debug)]
-pub struct Record<'a> {
-    /// What tells its shard.
+pub struct PutRecord<'a> {
+    /// The partition key, which determines the shard.
     pub key: &'a str,
-    /// What it holds.
+    /// The data.
     pub data: &'a [u8],
 }
 
-/// What became of a record.
+/// The outcome for one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is in the stream.
-    Taken,
-    /// It is not, as that would be too much at a time.
+pub enum PutOutcome {
+    /// The record is in the stream.
+    Accepted,
+    /// The record was rejected because its shard's throughput is exceeded.
     Throttled,
-    /// It is not, or nobody knows, for this reason.
+    /// The record was rejected, or its state is unknown, for this reason.
     Failed(String),
 }
 
-impl Writer {
-    /// Looks for nothing: a stream that is not there is told by the first put, which needs no permission
-    /// but to put.
+impl StreamWriter {
+    /// A writer to `stream`. Makes no call, because putting needs no other permission than for
+    /// PutRecords: the first put fails if the stream does not exist.
     pub fn new(aws: &Aws, stream: StreamName) -> Self {
         Self { stream: Stream::new(aws.config(), stream), runtime: aws.runtime().clone() }
     }
@@ -61,42 +62,44 @@ impl Writer {
         self.stream.name()
     }
 
-    /// Puts `records`, which must keep to the limits above, and gives the verdict on each. Of records of one
-    /// key in a request a later one may be taken where an earlier one is not.
+    /// Puts `records`, which must be within the limits above, and returns the outcome for each. If two
+    /// records in a request have the same key, the later one may be accepted and the earlier one
+    /// rejected.
     ///
     /// # Errors
-    /// A stream that takes none.
-    pub fn put(&self, records: &[Record<'_>]) -> Result<Vec<Verdict>, StreamError> {
-        let entry = |record: &Record<'_>| {
+    /// The stream does not exist, or the credentials do not allow the call.
+    pub fn put(&self, records: &[PutRecord<'_>]) -> Result<Vec<PutOutcome>, StreamError> {
+        let entry = |record: &PutRecord<'_>| {
             let entry = PutRecordsRequestEntry::builder().partition_key(record.key);
             entry.data(Blob::new(record.data)).build()
         };
-        let all = |verdict| vec![verdict; records.len()];
+        let all = |outcome| vec![outcome; records.len()];
         let entries = match records.iter().map(entry).collect() {
             Ok(entries) => Some(entries),
-            Err(error) => return Ok(all(Verdict::Failed(error.to_string()))),
+            Err(error) => return Ok(all(PutOutcome::Failed(error.to_string()))),
         };
-        // Which records are sent again, and when, is for whoever keeps them in order.
-        let put = self.stream.once().put_records().stream_name(self.stream.name().as_str());
-        match self.runtime.block_on(put.set_records(entries).send()) {
-            Ok(answer) => {
-                let told = answer.records().iter().map(verdict);
-                let none = || Verdict::Failed("the answer tells nothing of it".to_owned());
-                Ok(told.chain(iter::repeat_with(none)).take(records.len()).collect())
+        // The caller decides about retries, because it keeps the records of a key in order.
+        let put = self.stream.client_once().put_records();
+        let put = put.stream_name(self.stream.name().as_str()).set_records(entries);
+        match self.runtime.block_on(put.send()) {
+            Ok(response) => {
+                let outcomes = response.records().iter().map(outcome);
+                let missing = || PutOutcome::Failed("the response has no result for it".to_owned());
+                Ok(outcomes.chain(iter::repeat_with(missing)).take(records.len()).collect())
             }
             Err(error) => match self.stream.error("PutRecords", &error) {
-                error @ (StreamError::Missing { .. } | StreamError::Denied { .. }) => Err(error),
-                StreamError::Throttled { .. } => Ok(all(Verdict::Throttled)),
-                error => Ok(all(Verdict::Failed(error.to_string()))),
+                error @ (StreamError::NotFound { .. } | StreamError::Denied { .. }) => Err(error),
+                StreamError::Throttled { .. } => Ok(all(PutOutcome::Throttled)),
+                error => Ok(all(PutOutcome::Failed(error.to_string()))),
             },
         }
     }
 }
 
-fn verdict(told: &PutRecordsResultEntry) -> Verdict {
-    match told.error_code() {
-        None => Verdict::Taken,
-        Some(THROTTLED) => Verdict::Throttled,
-        Some(code) => Verdict::Failed(code.to_owned()),
+fn outcome(result: &PutRecordsResultEntry) -> PutOutcome {
+    match result.error_code() {
+        None => PutOutcome::Accepted,
+        Some(THROTTLED) => PutOutcome::Throttled,
+        Some(code) => PutOutcome::Failed(code.to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! Where reading begins.
+//! Where reading a shard starts.
 
 use std::str::FromStr;
 
@@ -7,34 +7,36 @@ use thiserror::Error;
 
 use crate::time;
 
-/// How much this machine's clock may err: AWS takes no call whose signature is further off.
+/// The largest possible error of this machine's clock: AWS rejects signatures that are further off.
 const SKEW_MS: u64 = 300_000;
 
-/// Where reading a shard begins.
+/// Where reading a shard starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Start {
-    /// With the oldest record that there is.
+    /// At the oldest record that the stream still has.
     TrimHorizon,
-    /// With what comes from now on.
+    /// After the newest record: only records that arrive from now on.
     Latest,
-    /// With the first record that arrived at this time or later, in ms since the epoch.
+    /// At the first record that arrived at this time or later, in ms since the epoch.
     At(u64),
-    /// With the record behind the one of this sequence number.
+    /// After the record with this sequence number.
     After(String),
 }
 
-/// A text that names no place to begin.
+/// A text that is not a valid start.
 #[derive(Debug, PartialEq, Eq, Error)]
 #[error(
-    "'{0}' is no place in a stream; give trim-horizon, latest, or a time as 2026-01-31T18:00:00Z or in ms \
-     since the epoch"
+    "'{0}' is not a position in a stream; write trim-horizon, latest, or a time as 2026-01-31T18:00:00Z \
+     or in ms since the epoch"
 )]
 pub struct StartError(String);
 
 impl Start {
-    /// Where to go on from this, asked for at `now_ms`, as long as no record came. A wall clock that is
-    /// ahead loses nothing by it, as it takes up a little of what came before.
+    /// The start to resume from, if reading began here at `now_ms` and has returned no record yet.
+    ///
+    /// `Latest` becomes a time a little before `now_ms`. So no record is lost if this machine's clock is
+    /// ahead of the stream's; some older records may be read in addition.
     pub fn resumable(self, now_ms: u64) -> Self {
         match self {
             Self::Latest => Self::At(now_ms.saturating_sub(SKEW_MS)),
@@ -63,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_the_ends_of_a_stream_or_times() {
+    fn parses_the_ends_of_a_stream_and_times() {
         assert_eq!("trim-horizon".parse(), Ok(Start::TrimHorizon));
         assert_eq!("latest".parse(), Ok(Start::Latest));
         assert_eq!("1620240001000".parse(), Ok(Start::At(1_620_240_001_000)));
@@ -74,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_is_gone_on_from_at_the_time_that_it_was_and_a_little_before() {
+    fn latest_resumes_at_a_time_a_little_before_its_first_read() {
         assert_eq!(Start::Latest.resumable(1_000_000), Start::At(700_000));
         assert_eq!(Start::At(5).resumable(1_000_000), Start::At(5));
     }

@@ -1,4 +1,4 @@
-//! A stream as a whole: what it is, its shards, and what stands in the way, in one line.
+//! A stream: its client, its description, its shards, and the errors of its calls.
 
 use std::error::Error;
 use std::fmt;
@@ -11,131 +11,129 @@ use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::primitives::DateTime;
 use thiserror::Error;
 
-use super::StreamName;
-use super::lineage::Shard;
-use crate::aws::{Fault, describe};
+use super::name::StreamName;
+use super::shards::Shard;
+use crate::aws::{ErrorKind, describe};
 
-/// A stream, and the way to it; clones share its connections.
+/// A stream and its client. Clones share connections.
 #[derive(Clone, Debug)]
 pub struct Stream {
     name: StreamName,
     region: String,
     client: Client,
-    /// For calls whose failures are told, and tried again elsewhere.
-    once: Client,
+    /// A client without retries, for callers that report failures and retry themselves.
+    client_once: Client,
 }
 
-/// What a stream is.
+/// The description of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// When it was made, in ms since the epoch: another stream of the same name was made at another time.
+    /// When the stream was created, in ms since the epoch. It distinguishes streams of the same name.
     pub created_ms: u64,
-    /// For how long it keeps records, in ms.
+    /// How long the stream keeps records, in ms.
     pub retention_ms: u64,
-    /// How many shards take records.
+    /// The number of shards that accept records.
     pub open_shards: usize,
 }
 
-/// Which stream it is, for messages.
+/// A stream's name and region, for messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject {
+pub struct StreamLabel {
     name: String,
     region: String,
 }
 
-impl fmt::Display for Subject {
+impl fmt::Display for StreamLabel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "stream '{}' in region '{}'", self.name, self.region)
     }
 }
 
-/// Why a stream cannot be used.
+/// Why a call for a stream failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StreamError {
-    /// It, or the shard that was asked for, is not there.
-    #[error(
-        "no such {subject}: {reason}; create it, or set AWS_REGION to the region that it is in"
-    )]
-    Missing {
-        /// Which stream.
-        subject: Subject,
-        /// What AWS says.
+    /// The stream, or the shard in the call, does not exist.
+    #[error("no such {stream}: {reason}; create it, or set AWS_REGION to its region")]
+    NotFound {
+        /// The stream.
+        stream: StreamLabel,
+        /// AWS's code and message.
         reason: String,
     },
-    /// The credentials do not allow it.
+    /// The credentials do not allow the call.
     #[error(
-        "no permission for kinesis:{call} on {subject}: {reason}; allow it to these credentials"
+        "no permission for kinesis:{call} on {stream}: {reason}; allow it, or use other credentials"
     )]
     Denied {
-        /// What was asked for.
+        /// The call.
         call: &'static str,
-        /// Which stream.
-        subject: Subject,
-        /// What AWS says.
+        /// The stream.
+        stream: StreamLabel,
+        /// AWS's code and message.
         reason: String,
     },
-    /// Too much was asked for at a time.
-    #[error("kinesis:{call} on {subject} is throttled: {reason}")]
+    /// Too many calls, or too much data.
+    #[error("kinesis:{call} on {stream} is throttled: {reason}")]
     Throttled {
-        /// What was asked for.
+        /// The call.
         call: &'static str,
-        /// Which stream.
-        subject: Subject,
-        /// What AWS says.
+        /// The stream.
+        stream: StreamLabel,
+        /// AWS's code and message.
         reason: String,
     },
-    /// Nobody answers.
-    #[error("cannot reach Kinesis for {subject}: {reason}")]
+    /// No connection, or no response in time.
+    #[error("cannot reach Kinesis for {stream}: {reason}; check the network and --endpoint-url")]
     Unreachable {
-        /// Which stream.
-        subject: Subject,
+        /// The stream.
+        stream: StreamLabel,
         /// What happened.
         reason: String,
     },
     /// Any other reason.
-    #[error("kinesis:{call} on {subject} failed: {reason}")]
+    #[error("kinesis:{call} on {stream} failed: {reason}")]
     Failed {
-        /// What was asked for.
+        /// The call.
         call: &'static str,
-        /// Which stream.
-        subject: Subject,
-        /// What AWS says.
+        /// The stream.
+        stream: StreamLabel,
+        /// AWS's code and message.
         reason: String,
     },
 }
 
 impl Stream {
-    /// The stream `name` where `config` leads to.
+    /// The stream `name`, with the credentials, region and endpoint in `config`.
     pub fn new(config: &SdkConfig, name: StreamName) -> Self {
         let region = config.region().map_or("none", |region| region.as_ref()).to_owned();
         let once = Builder::from(config).retry_config(RetryConfig::disabled()).build();
-        Self { name, region, client: Client::new(config), once: Client::from_conf(once) }
+        Self { name, region, client: Client::new(config), client_once: Client::from_conf(once) }
     }
 
-    /// Its name.
+    /// The stream's name.
     pub fn name(&self) -> &StreamName {
         &self.name
     }
 
-    /// Which one it is, for messages.
-    pub fn subject(&self) -> Subject {
-        Subject { name: self.name.as_str().to_owned(), region: self.region.clone() }
+    /// The stream's name and region, for messages.
+    pub fn label(&self) -> StreamLabel {
+        StreamLabel { name: self.name.as_str().to_owned(), region: self.region.clone() }
     }
 
-    /// The client for calls that are tried once.
-    pub(super) fn once(&self) -> &Client {
-        &self.once
+    /// The client without retries.
+    pub(super) fn client_once(&self) -> &Client {
+        &self.client_once
     }
 
-    /// What it is.
+    /// Requests the stream's description.
     ///
     /// # Errors
-    /// What stands in the way.
+    /// The call failed.
     pub async fn describe(&self) -> Result<Summary, StreamError> {
         let call = self.client.describe_stream_summary().stream_name(self.name.as_str());
-        let answer = call.send().await.map_err(|e| self.error("DescribeStreamSummary", &e))?;
-        let summary = answer.stream_description_summary();
-        let summary = summary.ok_or_else(|| self.unclear("DescribeStreamSummary"))?;
+        let response = call.send().await.map_err(|e| self.error("DescribeStreamSummary", &e))?;
+        let summary = response.stream_description_summary();
+        let summary = summary.ok_or_else(|| self.malformed("DescribeStreamSummary"))?;
         let hours = u64::try_from(summary.retention_period_hours()).unwrap_or_default();
         Ok(Summary {
             created_ms: millis(*summary.stream_creation_timestamp()),
@@ -144,17 +142,17 @@ impl Stream {
         })
     }
 
-    /// All its shards that hold records or will, in the order of their ids.
+    /// Lists the shards that have records or accept them, sorted by id.
     ///
     /// # Errors
-    /// What stands in the way.
+    /// A call failed.
     pub async fn shards(&self) -> Result<Vec<Shard>, StreamError> {
         let mut shards = Vec::new();
         let mut call = self.client.list_shards().stream_name(self.name.as_str());
         loop {
             let page = call.send().await.map_err(|e| self.error("ListShards", &e))?;
-            shards.extend(page.shards().iter().map(Shard::of));
-            // The token stands for the name, which may not be said again.
+            shards.extend(page.shards().iter().map(Shard::from_sdk));
+            // A call with a token must not have the stream's name.
             match page.next_token() {
                 Some(token) => call = self.client.list_shards().next_token(token),
                 None => break,
@@ -164,30 +162,33 @@ impl Stream {
         Ok(shards)
     }
 
-    /// What `error`, met at `call`, means for whoever uses the stream.
+    /// Converts the SDK's error of `call`.
     pub(super) fn error<E: ProvideErrorMetadata + Error + 'static, R>(
         &self,
         call: &'static str,
         error: &SdkError<E, R>,
     ) -> StreamError {
-        let (subject, reason) = (self.subject(), describe(error));
-        match Fault::of(error) {
-            Fault::Missing => StreamError::Missing { subject, reason },
-            Fault::Denied => StreamError::Denied { call, subject, reason },
-            Fault::Throttled => StreamError::Throttled { call, subject, reason },
-            Fault::Unreachable => StreamError::Unreachable { subject, reason },
-            Fault::Condition | Fault::Other => StreamError::Failed { call, subject, reason },
+        let (stream, reason) = (self.label(), describe(error));
+        match ErrorKind::of(error) {
+            ErrorKind::NotFound => StreamError::NotFound { stream, reason },
+            ErrorKind::Denied => StreamError::Denied { call, stream, reason },
+            ErrorKind::Throttled => StreamError::Throttled { call, stream, reason },
+            ErrorKind::Unreachable => StreamError::Unreachable { stream, reason },
+            ErrorKind::PreconditionFailed | ErrorKind::Other => {
+                StreamError::Failed { call, stream, reason }
+            }
         }
     }
 
-    /// The error of an answer to `call` that lacks what it must have.
-    pub(super) fn unclear(&self, call: &'static str) -> StreamError {
-        let reason = "the answer cannot be understood".to_owned();
-        StreamError::Failed { call, subject: self.subject(), reason }
+    /// The error of a response to `call` that lacks a required field.
+    pub(super) fn malformed(&self, call: &'static str) -> StreamError {
+        let reason = "the response could not be parsed".to_owned();
+        StreamError::Failed { call, stream: self.label(), reason }
     }
 }
 
-/// A time in ms since the epoch; to the nearest one, as it is a fraction of seconds on its way.
+/// `time` in ms since the epoch, rounded to the nearest: the protocol sends fractional seconds as a
+/// double.
 pub(super) fn millis(time: DateTime) -> u64 {
     u64::try_from((time.as_nanos() + 500_000) / 1_000_000).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Appending to the newest segment, and when the next one is begun.
+//! Appends to the newest segment, and decides when to start another.
 
 use std::io;
 use std::iter;
@@ -7,107 +7,111 @@ use std::time::Instant;
 
 use metrics::{gauge, histogram};
 
-use super::segment::{self, Create, SegmentFile};
+use super::segment::{self, CreateSegment, SegmentFile};
 use crate::ingest::lines::LINE_BYTES_MAX;
 
-/// A segment that is larger is closed: an object of some 10 MB, which S3 and its readers like best.
+/// A larger segment is closed. It becomes an object of about 10 MB, a size that suits S3 and its
+/// readers.
 const SEGMENT_BYTES_MAX: u64 = 64_000_000;
-/// A segment whose first event is older is closed, so that the archive is a minute behind at most.
+/// A segment whose first event is older is closed, so that the archive lags by about a minute.
 const SEGMENT_AGE_MS_MAX: u64 = 60_000;
 
-/// Why a group did not become durable.
+/// Why a group of batches is not durable.
 #[derive(Debug)]
-pub(super) enum Failure {
-    /// There is no space. The segment is as it was before, so the next group can be tried.
-    Full(io::Error),
-    /// Nobody knows what is on the disk; this is the reason.
+pub(super) enum AppendFailure {
+    /// The disk is full. The segment was cut back to its state before, so the next group can be tried.
+    DiskFull(io::Error),
+    /// It is unknown what the disk has. The field is the reason.
     Broken(String),
 }
 
-/// The end of the log that is written to.
+/// Appends to the segments of a log.
 pub(super) struct Appender {
     directory: PathBuf,
-    create: Create,
-    /// The sequence of the segment that is begun next; all that are less were begun.
+    create: CreateSegment,
+    /// The sequence of the next segment. All lower ones have been created.
     next: u64,
-    current: Option<Current>,
+    open: Option<OpenSegment>,
 }
 
-struct Current {
+/// The segment that is being written.
+struct OpenSegment {
     path: PathBuf,
     file: Box<dyn SegmentFile>,
-    /// How much of it is durable.
+    /// The length that is durable.
     bytes: u64,
-    /// The arrival of its first event, once that is durable.
+    /// The arrival of the first event, once it is durable.
     oldest_ms: Option<u64>,
 }
 
 impl Appender {
-    /// Appends to new segments in `directory`, the first of sequence `next`.
-    pub(super) fn new(directory: PathBuf, next: u64, create: Create) -> Self {
-        Self { directory, create, next, current: None }
+    /// Appends to new segments in `directory`, the first with sequence `next`.
+    pub(super) fn new(directory: PathBuf, next: u64, create: CreateSegment) -> Self {
+        Self { directory, create, next, open: None }
     }
 
-    /// Appends `texts`, lines of which the first arrived at `arrival_ms`, and makes them durable.
+    /// Appends `texts` durably. They are complete lines, and the first arrived at `arrival_ms`.
     ///
     /// # Errors
-    /// None of them counts as written. After [`Failure::Broken`] nothing may be appended any more.
+    /// None of the lines counts as written. After [`AppendFailure::Broken`] the caller must not append
+    /// again.
     pub(super) fn append<'a>(
         &mut self,
         arrival_ms: u64,
         texts: impl Iterator<Item = &'a [u8]>,
-    ) -> Result<(), Failure> {
-        let current = self.current()?;
-        match current.write(texts) {
+    ) -> Result<(), AppendFailure> {
+        let open = self.open_segment()?;
+        match open.write(texts) {
             Ok(bytes) => {
-                current.bytes += bytes;
-                current.oldest_ms.get_or_insert(arrival_ms);
+                open.bytes += bytes;
+                open.oldest_ms.get_or_insert(arrival_ms);
                 Ok(())
             }
-            Err(reason) => Err(current.undo(failure(&current.path, reason))),
+            Err(reason) => Err(open.roll_back(failure(&open.path, reason))),
         }
     }
 
-    /// Tries whether there is space for the longest line, of which it leaves nothing; where a crash
-    /// comes in between, the next start cuts it off.
+    /// Tests whether the disk has space for the longest line, by writing blanks and removing them.
+    ///
+    /// A crash in between leaves a torn end, which the next start cuts off.
     ///
     /// # Errors
     /// As for [`Appender::append`].
-    pub(super) fn try_space(&mut self) -> Result<(), Failure> {
-        let current = self.current()?;
-        match current.write(iter::once(&vec![b' '; LINE_BYTES_MAX][..])) {
-            Ok(_) => current.cut_back(),
-            Err(reason) => Err(current.undo(failure(&current.path, reason))),
+    pub(super) fn probe_space(&mut self) -> Result<(), AppendFailure> {
+        let open = self.open_segment()?;
+        match open.write(iter::once(&vec![b' '; LINE_BYTES_MAX][..])) {
+            Ok(_) => open.truncate_to_durable(),
+            Err(reason) => Err(open.roll_back(failure(&open.path, reason))),
         }
     }
 
-    /// The segment that is written to, which is begun where there is none.
-    fn current(&mut self) -> Result<&mut Current, Failure> {
-        match &mut self.current {
-            Some(current) => Ok(current),
+    /// The open segment, created if there is none.
+    fn open_segment(&mut self) -> Result<&mut OpenSegment, AppendFailure> {
+        match &mut self.open {
+            Some(open) => Ok(open),
             none => {
                 let path = segment::path(&self.directory, self.next);
                 let file = (self.create)(&path).map_err(|reason| failure(&path, reason))?;
                 gauge!("velodrome_log_segments").increment(1.0);
                 self.next += 1;
-                Ok(none.insert(Current { path, file, bytes: 0, oldest_ms: None }))
+                Ok(none.insert(OpenSegment { path, file, bytes: 0, oldest_ms: None }))
             }
         }
     }
 
-    /// Closes the segment where it is large or old enough at `now_ms`; the sequence below which all
-    /// segments are closed.
-    pub(super) fn roll(&mut self, now_ms: u64) -> u64 {
-        self.current.take_if(|current| {
+    /// Closes the open segment if it is large or old enough at `now_ms`. Returns the sequence below
+    /// which all segments are closed.
+    pub(super) fn rotate(&mut self, now_ms: u64) -> u64 {
+        self.open.take_if(|open| {
             let is_old = |oldest_ms| now_ms >= oldest_ms + SEGMENT_AGE_MS_MAX;
-            current.bytes > SEGMENT_BYTES_MAX || current.oldest_ms.is_some_and(is_old)
+            open.bytes > SEGMENT_BYTES_MAX || open.oldest_ms.is_some_and(is_old)
         });
-        self.next - u64::from(self.current.is_some())
+        self.next - u64::from(self.open.is_some())
     }
 }
 
-impl Current {
-    /// Writes `texts` durably; how many bytes they were.
+impl OpenSegment {
+    /// Writes `texts` durably and returns the number of their bytes.
     fn write<'a>(&mut self, texts: impl Iterator<Item = &'a [u8]>) -> io::Result<u64> {
         let mut bytes = 0;
         for text in texts {
@@ -120,27 +124,30 @@ impl Current {
         Ok(bytes)
     }
 
-    /// Cuts the file back to what was durable before `failure`, where that left it known.
-    fn undo(&mut self, failure: Failure) -> Failure {
-        if let Failure::Broken(_) = failure {
+    /// After a full disk, cuts the file back to what was durable. Returns the failure, or the one that
+    /// prevented this.
+    fn roll_back(&mut self, failure: AppendFailure) -> AppendFailure {
+        if let AppendFailure::Broken(_) = failure {
             return failure;
         }
-        self.cut_back().err().unwrap_or(failure)
+        self.truncate_to_durable().err().unwrap_or(failure)
     }
 
-    /// Cuts the file back to what is durable.
-    fn cut_back(&mut self) -> Result<(), Failure> {
+    fn truncate_to_durable(&mut self) -> Result<(), AppendFailure> {
         self.file.truncate(self.bytes).and_then(|()| self.file.sync()).map_err(|reason| {
             let path = self.path.display();
-            Failure::Broken(format!("the disk is full, and '{path}' cannot be cut back: {reason}"))
+            let reason = format!("the disk is full, and '{path}' cannot be truncated: {reason}");
+            AppendFailure::Broken(reason)
         })
     }
 }
 
-/// What `reason`, met on `path`, means for the log.
-fn failure(path: &Path, reason: io::Error) -> Failure {
+/// The failure that follows from an error on `path`.
+fn failure(path: &Path, reason: io::Error) -> AppendFailure {
     match reason.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Failure::Full(reason),
-        _ => Failure::Broken(format!("cannot write '{}': {reason}", path.display())),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            AppendFailure::DiskFull(reason)
+        }
+        _ => AppendFailure::Broken(format!("cannot write '{}': {reason}", path.display())),
     }
 }

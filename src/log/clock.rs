@@ -1,47 +1,47 @@
-//! The service's clock: the wall's, one that demonstrations run faster, one that follows a source, or one
-//! that tests set by hand.
+//! The service's clock: the wall clock, a faster one for demonstrations, one that follows a source, or
+//! one that tests set.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// Times of 13 digits, which is how the log writes them: from 2001-09-09 to 2286-11-20.
+/// The first and last time of 13 digits, the format of times in the log: 2001-09-09 and 2286-11-20.
 pub(super) const MS_MIN: u64 = 1_000_000_000_000;
 pub(super) const MS_MAX: u64 = 9_999_999_999_999;
 
-/// The service's clock, in milliseconds since the epoch. Clones show the same time.
+/// The service's clock, in milliseconds since the Unix epoch. Clones show the same time.
 #[derive(Clone, Debug)]
-pub struct Clock(Time);
+pub struct Clock(Kind);
 
 #[derive(Clone, Debug)]
-enum Time {
+enum Kind {
     Scaled { from_ms: f64, factor: f64 },
     Manual(Arc<Manual>),
-    Followed(Arc<Followed>),
+    Source(Arc<Source>),
 }
 
-/// The time that a source told last, on the scale of the clock that it was made from.
+/// The time that a source has reached, on the scale of another clock.
 #[derive(Debug)]
-struct Followed {
+struct Source {
     scale: Clock,
     now_ms: AtomicU64,
 }
 
-/// Tells a clock the time of its source.
+/// Advances a clock that follows a source. Clones advance the same clock.
 #[derive(Clone, Debug)]
-pub struct SourceTime(Arc<Followed>);
+pub struct SourceClock(Arc<Source>);
 
-/// A clock's time that is set by hand.
+/// A time that is set by hand.
 struct Manual {
     now_ms: AtomicU64,
-    /// Called after each setting.
-    wakes: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
+    /// Called after each change.
+    callbacks: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
 }
 
-/// Sets a manual clock.
+/// Sets a manual clock. Clones set the same clock.
 #[derive(Clone, Debug)]
-pub struct ManualTime(Arc<Manual>);
+pub struct ManualClock(Arc<Manual>);
 
 impl Clock {
     /// The wall clock.
@@ -49,111 +49,114 @@ impl Clock {
         Self::scaled(0, 1.0)
     }
 
-    /// A clock that showed `from_ms` when the wall clock did and runs `factor` times as fast, which
-    /// is greater than 0. It keeps nothing: the same arguments give the same clock after a restart.
+    /// A clock that equals the wall clock at `from_ms` and runs `factor` times as fast. `factor` is
+    /// greater than 0.
+    ///
+    /// It has no state: the same arguments give the same clock after a restart.
     pub fn scaled(from_ms: u64, factor: f64) -> Self {
-        // Exact, as all times up to the year 2286 are.
-        Self(Time::Scaled { from_ms: from_ms as f64, factor })
+        // A double is exact for all times up to the year 2286.
+        Self(Kind::Scaled { from_ms: from_ms as f64, factor })
     }
 
-    /// A clock that stands at `start_ms` until it is set.
-    pub fn manual(start_ms: u64) -> (Self, ManualTime) {
-        let time = Manual { now_ms: AtomicU64::new(start_ms), wakes: Mutex::default() };
+    /// A clock that shows `start_ms` until it is set.
+    pub fn manual(start_ms: u64) -> (Self, ManualClock) {
+        let time = Manual { now_ms: AtomicU64::new(start_ms), callbacks: Mutex::default() };
         let time = Arc::new(time);
-        (Self(Time::Manual(Arc::clone(&time))), ManualTime(time))
+        (Self(Kind::Manual(Arc::clone(&time))), ManualClock(time))
     }
 
-    /// A clock that stands at 2001-09-09 and goes on as its source tells, whose times are those of the wall.
-    /// In between it lasts as long as this one does.
-    pub fn followed(self) -> (Self, SourceTime) {
-        let time = Arc::new(Followed { scale: self, now_ms: AtomicU64::new(MS_MIN) });
-        (Self(Time::Followed(Arc::clone(&time))), SourceTime(time))
+    /// A clock that starts at 2001-09-09 and advances only through the returned [`SourceClock`].
+    ///
+    /// The source has wall times. They, and durations, are converted to the scale of `self`.
+    pub fn following_source(self) -> (Self, SourceClock) {
+        let time = Arc::new(Source { scale: self, now_ms: AtomicU64::new(MS_MIN) });
+        (Self(Kind::Source(Arc::clone(&time))), SourceClock(time))
     }
 
-    /// The time, which always has 13 digits: 2001-09-09 where it is earlier, 2286-11-20 where later.
+    /// The time, which always has 13 digits: it is clamped to 2001-09-09 and 2286-11-20.
     pub fn now(&self) -> u64 {
         let now_ms = match &self.0 {
-            Time::Scaled { .. } => {
+            Kind::Scaled { .. } => {
                 let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
                 let wall_ms = wall.unwrap_or_default().as_millis();
                 return self.at(u64::try_from(wall_ms).unwrap_or(u64::MAX));
             }
-            Time::Manual(time) => time.now_ms.load(Ordering::Acquire),
-            Time::Followed(time) => time.now_ms.load(Ordering::Acquire),
+            Kind::Manual(time) => time.now_ms.load(Ordering::Acquire),
+            Kind::Source(time) => time.now_ms.load(Ordering::Acquire),
         };
         now_ms.clamp(MS_MIN, MS_MAX)
     }
 
-    /// What it shows when the wall clock shows `wall_ms`; a manual clock counts as the wall's.
+    /// The time of this clock at the wall time `wall_ms`. A manual clock counts as the wall clock.
     fn at(&self, wall_ms: u64) -> u64 {
         let shown = match &self.0 {
-            Time::Scaled { from_ms, factor } => {
+            Kind::Scaled { from_ms, factor } => {
                 (from_ms + (wall_ms as f64 - from_ms) * factor) as u64
             }
-            Time::Manual(_) => wall_ms,
-            Time::Followed(time) => return time.scale.at(wall_ms),
+            Kind::Manual(_) => wall_ms,
+            Kind::Source(time) => return time.scale.at(wall_ms),
         };
         shown.clamp(MS_MIN, MS_MAX)
     }
 
-    /// How long `span_ms` of this clock last on the wall, at most 1,000 s; none where only a setting
-    /// of a manual clock ends them.
-    pub fn wall(&self, span_ms: u64) -> Option<Duration> {
+    /// The wall time in which this clock advances by `span_ms`, at most 1,000 s. `None` for a manual
+    /// clock, which advances only when it is set.
+    pub fn wall_duration(&self, span_ms: u64) -> Option<Duration> {
         match &self.0 {
-            Time::Scaled { factor, .. } => {
+            Kind::Scaled { factor, .. } => {
                 let seconds = (span_ms as f64 / 1_000.0 / factor).clamp(0.0, 1_000.0);
                 Some(Duration::try_from_secs_f64(seconds).unwrap_or_default())
             }
-            Time::Manual(_) => (span_ms == 0).then_some(Duration::ZERO),
-            Time::Followed(time) => time.scale.wall(span_ms),
+            Kind::Manual(_) => (span_ms == 0).then_some(Duration::ZERO),
+            Kind::Source(time) => time.scale.wall_duration(span_ms),
         }
     }
 
-    /// How many ms of this clock pass while `wall` passes on the wall; a manual clock counts as one
-    /// that runs like the wall's.
-    pub fn span_ms(&self, wall: Duration) -> u64 {
+    /// By how many ms this clock advances in the wall time `wall`. A manual clock counts as the wall
+    /// clock.
+    pub fn clock_ms_in(&self, wall: Duration) -> u64 {
         match &self.0 {
-            Time::Scaled { factor, .. } => (wall.as_secs_f64() * 1_000.0 * factor) as u64,
-            Time::Manual(_) => u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
-            Time::Followed(time) => time.scale.span_ms(wall),
+            Kind::Scaled { factor, .. } => (wall.as_secs_f64() * 1_000.0 * factor) as u64,
+            Kind::Manual(_) => u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
+            Kind::Source(time) => time.scale.clock_ms_in(wall),
         }
     }
 
-    /// Has `wake` called after each setting of a manual clock, on the thread that sets it: whoever
-    /// waits for a time looks again. Any other clock never calls it.
-    pub fn on_set(&self, wake: impl Fn() + Send + Sync + 'static) {
-        if let Time::Manual(time) = &self.0 {
-            let mut wakes = time.wakes.lock().unwrap_or_else(PoisonError::into_inner);
-            wakes.push(Box::new(wake));
+    /// Registers `callback` to run after each change of a manual clock, on the thread that sets it, so
+    /// that a waiting thread can be woken. Other clocks never call it.
+    pub fn on_set(&self, callback: impl Fn() + Send + Sync + 'static) {
+        if let Kind::Manual(time) = &self.0 {
+            let mut callbacks = time.callbacks.lock().unwrap_or_else(PoisonError::into_inner);
+            callbacks.push(Box::new(callback));
         }
     }
 }
 
-impl ManualTime {
-    /// Sets the clock, forward or back, and wakes who waits for it.
+impl ManualClock {
+    /// Sets the clock, forward or back, and runs the registered callbacks.
     pub fn set(&self, now_ms: u64) {
         self.0.now_ms.store(now_ms, Ordering::Release);
-        let wakes = self.0.wakes.lock().unwrap_or_else(PoisonError::into_inner);
-        wakes.iter().for_each(|wake| wake());
+        let callbacks = self.0.callbacks.lock().unwrap_or_else(PoisonError::into_inner);
+        callbacks.iter().for_each(|callback| callback());
     }
 }
 
-impl SourceTime {
-    /// What the clock shows when the source's time, which is the wall's, is `wall_ms`.
-    pub fn at(&self, wall_ms: u64) -> u64 {
+impl SourceClock {
+    /// The clock's time when the source's wall time is `wall_ms`.
+    pub fn clock_ms_at(&self, wall_ms: u64) -> u64 {
         self.0.scale.at(wall_ms)
     }
 
-    /// The source's time when the clock shows `ms`.
-    pub fn wall_at(&self, ms: u64) -> u64 {
+    /// The source's wall time when the clock's time is `ms`.
+    pub fn wall_ms_at(&self, ms: u64) -> u64 {
         match &self.0.scale.0 {
-            Time::Scaled { from_ms, factor } => (from_ms + (ms as f64 - from_ms) / factor) as u64,
-            Time::Manual(_) | Time::Followed(_) => ms,
+            Kind::Scaled { from_ms, factor } => (from_ms + (ms as f64 - from_ms) / factor) as u64,
+            Kind::Manual(_) | Kind::Source(_) => ms,
         }
     }
 
-    /// Has the clock show `ms`; an earlier time than it shows changes nothing.
-    pub fn reach(&self, ms: u64) {
+    /// Advances the clock to `ms`. A time in its past changes nothing.
+    pub fn advance_to(&self, ms: u64) {
         self.0.now_ms.fetch_max(ms, Ordering::AcqRel);
     }
 }
@@ -169,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_system_clock_is_the_walls() {
+    fn the_system_clock_is_the_wall_clock() {
         let wall_ms = || {
             let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
             u64::try_from(wall.as_millis()).unwrap()
@@ -179,18 +182,18 @@ mod tests {
     }
 
     #[test]
-    fn a_scaled_clock_runs_its_factor_faster_from_its_start_on() {
+    fn a_scaled_clock_runs_faster_by_its_factor() {
         let start = Clock::system().now() - 10_000;
         let clock = Clock::scaled(start, 60.0);
         let passed = clock.now() - start;
-        // Up to 10 s for a machine that stands still in the middle of this.
+        // The upper bound allows for a machine that stops for 10 s in between.
         assert!((600_000..1_200_000).contains(&passed), "{passed}");
-        assert_eq!(clock.wall(60_000), Some(Duration::from_secs(1)));
-        assert_eq!(clock.span_ms(Duration::from_secs(1)), 60_000);
+        assert_eq!(clock.wall_duration(60_000), Some(Duration::from_secs(1)));
+        assert_eq!(clock.clock_ms_in(Duration::from_secs(1)), 60_000);
     }
 
     #[test]
-    fn times_have_13_digits_whatever_the_clock_says() {
+    fn times_are_clamped_to_13_digits() {
         let (clock, time) = Clock::manual(0);
         assert_eq!(clock.now(), MS_MIN);
         time.set(u64::MAX);
@@ -199,22 +202,25 @@ mod tests {
     }
 
     #[test]
-    fn a_followed_clock_shows_what_its_source_told_and_never_goes_back() {
-        let (clock, source) = Clock::scaled(1_620_240_000_000, 20.0).followed();
+    fn a_clock_that_follows_a_source_never_goes_back() {
+        let (clock, source) = Clock::scaled(1_620_240_000_000, 20.0).following_source();
         assert_eq!(clock.now(), MS_MIN);
-        let at = source.at(1_620_240_000_500);
-        assert_eq!((at, source.wall_at(at)), (1_620_240_010_000, 1_620_240_000_500));
-        source.reach(at);
-        source.reach(at - 1);
+        let at = source.clock_ms_at(1_620_240_000_500);
+        assert_eq!((at, source.wall_ms_at(at)), (1_620_240_010_000, 1_620_240_000_500));
+        source.advance_to(at);
+        source.advance_to(at - 1);
         assert_eq!(clock.now(), at);
-        assert_eq!(clock.wall(20_000), Some(Duration::from_secs(1)));
-        assert_eq!(clock.span_ms(Duration::from_secs(1)), 20_000);
-        let (_, system) = Clock::system().followed();
-        assert_eq!((system.at(MS_MIN + 1), system.wall_at(MS_MIN + 1)), (MS_MIN + 1, MS_MIN + 1));
+        assert_eq!(clock.wall_duration(20_000), Some(Duration::from_secs(1)));
+        assert_eq!(clock.clock_ms_in(Duration::from_secs(1)), 20_000);
+        let (_, system) = Clock::system().following_source();
+        assert_eq!(
+            (system.clock_ms_at(MS_MIN + 1), system.wall_ms_at(MS_MIN + 1)),
+            (MS_MIN + 1, MS_MIN + 1)
+        );
     }
 
     #[test]
-    fn a_manual_clock_wakes_who_waits() {
+    fn a_manual_clock_runs_its_callbacks() {
         let (clock, time) = Clock::manual(MS_MIN);
         let (sender, woken) = std::sync::mpsc::channel();
         let shown = clock.clone();

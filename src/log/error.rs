@@ -1,4 +1,4 @@
-//! What can go wrong with the log, and how it is.
+//! The errors of the log, and its health.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,72 +7,76 @@ use thiserror::Error;
 
 use crate::store::StoreError;
 
-/// A data directory whose log cannot be opened, started or sealed.
+/// Why a log cannot be opened, started or sealed.
 #[derive(Debug, Error)]
 pub enum LogError {
-    /// A file or directory that cannot be used.
+    /// An operation on a file or directory failed.
     #[error("cannot {action} '{path}': {reason}")]
     Disk {
-        /// What was tried.
+        /// The operation, as a verb.
         action: &'static str,
-        /// What it was tried on.
+        /// The file or directory.
         path: PathBuf,
-        /// Part of the message, hence not its source: a chain of errors would tell it twice.
+        /// The reason. It is part of the message and not the error's source, or a chain of errors would
+        /// print it twice.
         reason: io::Error,
     },
-    /// The archive.
+    /// The archive cannot be read or written.
     #[error(transparent)]
     Archive(#[from] StoreError),
-    /// Another object has a segment's name.
+    /// The archive has another object with the name of a segment's object.
     #[error(
-        "'{0}' is there with other bytes: another service archives there; give this one another --archive"
+        "'{0}' exists with other content, so another service uses this archive; start this service \
+         with a different --archive"
     )]
-    Foreign(String),
-    /// A segment, not the newest, that is not empty and has not one whole line.
-    #[error("the segment '{0}' holds no event; move it away and start again")]
+    ObjectConflict(String),
+    /// A segment that is not empty, and is not the newest, has no complete line.
+    #[error("the log's file '{0}' has no events; move it away and start again")]
     NoEvents(PathBuf),
-    /// A thread that the system does not give.
-    #[error("cannot start the thread '{name}': {reason}; raise the limit of threads")]
+    /// The system cannot start a thread.
+    #[error("cannot start the thread '{name}': {reason}; raise the limit on threads")]
     Thread {
-        /// What it is called.
+        /// The name of the thread.
         name: &'static str,
-        /// Part of the message, hence not its source.
+        /// The reason, which is not the source either.
         reason: io::Error,
     },
 }
 
 impl LogError {
-    /// For `map_err`: `action` failed on `path`.
+    /// A function for `map_err`: `action` failed on `path`.
     pub(super) fn disk(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |reason| Self::Disk { action, path: path.to_owned(), reason }
     }
 }
 
-/// Why a batch was not taken. Nothing of it is acknowledged; where the log was poisoned, some of it
-/// may be found after a restart all the same.
+/// Why a batch was not accepted.
+///
+/// Nothing of it is acknowledged. After [`AppendError::Poisoned`], a restart may still find some of it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AppendError {
-    /// As much waits as may wait.
-    #[error("the log's queue is full; send again later")]
-    Full,
-    /// There is no space for it.
-    #[error("the log's disk is full; send again once there is space")]
+    /// The queue is full.
+    #[error("the log is busy: its queue is full; send again later")]
+    QueueFull,
+    /// The disk is full.
+    #[error("the log's disk is full; free some space, and send again")]
     DiskFull,
-    /// The log takes nothing any more, for this reason.
-    #[error("the log is poisoned: {0}; restart the service once its disk is sound")]
+    /// The log accepts nothing until a restart, for this reason.
+    #[error("the log stopped after a failed write: {0}; check the disk, and restart the service")]
     Poisoned(String),
-    /// The log was closed.
-    #[error("the log is closed; send again once the service is back")]
+    /// The log is closed.
+    #[error("the log is closed because the service is stopping; send again after its restart")]
     Closed,
 }
 
-/// How the log is.
+/// The health of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Health {
-    /// The last group became durable.
+pub enum LogHealth {
+    /// The last group of batches is durable.
     Healthy,
-    /// The last group found no space; the next one tries again, and so does the log once a second.
+    /// The disk was full for the last group. The next group tries again, and so does the log once a
+    /// second.
     DiskFull,
-    /// A write or fsync failed, for this reason: nothing is taken any more.
+    /// A write or `fsync` failed, for this reason. The log accepts nothing until a restart.
     Poisoned(String),
 }

@@ -5,12 +5,13 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-use super::error::{AppendError, Health};
-use super::lines::Lines;
+use super::error::{AppendError, LogHealth};
+use super::log_lines::LogLines;
 use super::queue::Queue;
 
-/// A running log, whose batches come with a `P` each. Clones are handles of the same log; with the
-/// last one the log ends by itself, some time after what is queued was committed.
+/// A running log, whose batches have a payload `P` each. Clones are handles to the same log.
+///
+/// When the last handle is dropped, the log commits its queue and ends.
 pub struct Log<P>(Arc<Shared<P>>);
 
 struct Shared<P> {
@@ -23,36 +24,37 @@ impl<P: Send> Log<P> {
         Self(Arc::new(Shared { queue, threads: Mutex::new(threads) }))
     }
 
-    /// Queues a batch, which is answered with its arrival once it is durable and was delivered.
-    /// Batches become durable in the order of their queueing, and a batch as a whole or not at all.
-    /// At most 4,096 of them and 64 MiB of lines wait; a single batch of more is never taken.
+    /// Queues a batch. The receiver gets its last arrival when the batch is durable and delivered.
+    ///
+    /// Batches become durable in the order of their queueing, and each atomically. The queue has at most
+    /// 4,096 batches and 64 MiB of lines, so a larger batch is never accepted.
     ///
     /// # Errors
-    /// [`AppendError::Full`], [`AppendError::Poisoned`] and [`AppendError::Closed`] at once. The
-    /// answer is [`AppendError::DiskFull`] or [`AppendError::Poisoned`] where writing failed; where
-    /// there is none at all, the writer died with the batch.
+    /// [`AppendError::QueueFull`], [`AppendError::Poisoned`] and [`AppendError::Closed`] at once. The
+    /// receiver gets [`AppendError::DiskFull`] or [`AppendError::Poisoned`] when writing fails, and
+    /// nothing when the writer panics.
     pub fn append(
         &self,
-        lines: Lines,
+        lines: LogLines,
         payload: P,
     ) -> Result<oneshot::Receiver<Result<u64, AppendError>>, AppendError> {
         self.0.queue.push(lines, payload)
     }
 
-    /// How the log is.
-    pub fn health(&self) -> Health {
+    /// The health of the log.
+    pub fn health(&self) -> LogHealth {
         self.0.queue.health()
     }
 
-    /// Takes no more batches from any handle, commits what is queued, delivers a last advance, and
-    /// waits until the threads are done. Segments that wait to be sealed do so until the next start.
+    /// Closes the log for all handles: commits the queue, delivers a last advance and joins the threads.
+    /// Segments that are not sealed yet are sealed after the next start.
     ///
-    /// Blocks; never call it while delivering.
+    /// Blocks, so it must not be called from a delivery.
     pub fn close(self) {
         self.0.queue.close();
         let mut threads = self.0.threads.lock().unwrap_or_else(PoisonError::into_inner);
         for thread in threads.drain(..) {
-            // A thread that panicked has poisoned the log and told of it.
+            // A thread that panicked has poisoned the log and logged it.
             _ = thread.join();
         }
     }

@@ -1,44 +1,52 @@
-//! The embedded log: what was acknowledged is in it, and the archive that it becomes is the truth.
+//! The embedded log: makes events durable before they are acknowledged, and becomes the archive.
 //!
 //! ```text
-//! append ──► queue ──► writer: arrivals, write, fsync ──► deliver ──► acknowledge
+//! append ──► queue ──► writer: stamp, write, fsync ──► deliver ──► acknowledge
 //!                        │ over 64 MB, or 60 s old
 //!                        ▼
 //!                      sealer: segment ──► archive object
 //! ```
 //!
-//! A data directory holds `log/<sequence>.jsonl`, the segments; the gzip objects that they become are in
-//! a store, which is the data directory's `archive/` or another directory or bucket. Both hold the events in
-//! the order of the log, a line each, with the arrival as its last field; arrivals never go back. What
-//! arrives here arrives when its group is written; what arrived elsewhere before keeps that arrival, but
-//! where the log is past it already.
+//! The segments are the files `log/<sequence>.jsonl` of a data directory. The gzip objects that they
+//! become are in a store: the directory `archive/` of the data directory, another directory, or a
+//! bucket. Both have the events in the order of the log, one per line, with the arrival as the last
+//! field.
 //!
-//! Nothing is acknowledged before it is durable. A failed write or fsync leaves open what reached
-//! the disk, so nothing is written after it; but for a full disk, where the segment is cut back to
-//! what was durable, and the next group tries again.
+//! Arrivals never decrease. A line arrives when its group is written, unless it has a recorded arrival:
+//! an event that arrived elsewhere before keeps that time, if the log's time has not passed it.
+//!
+//! Nothing is acknowledged before it is durable. After a failed write or `fsync`, it is unknown what
+//! the disk has, so the log writes nothing more until a restart. A full disk is the exception: the
+//! segment is cut back to what was durable, and the next group is tried.
+//!
+//! The log uses stores, inputs and health. It knows nothing of the engine: its consumer is a closure.
+
+mod clock;
+mod delivery;
+mod error;
+mod log_lines;
+mod log_text;
 
 mod appender;
-mod archive;
-mod clock;
-mod error;
-mod files;
 mod handle;
-mod lines;
-mod loggable;
 mod queue;
-mod recovery;
-mod scan;
-mod sealer;
 mod segment;
-#[cfg(test)]
-mod tests;
 mod writer;
 
-pub use clock::{Clock, ManualTime, SourceTime};
-pub use error::{AppendError, Health, LogError};
-pub use files::Files;
+mod archive;
+mod log_files;
+mod opened_log;
+mod scan;
+mod sealer;
+mod segment_contents;
+#[cfg(test)]
+mod tests;
+
+pub use clock::{Clock, ManualClock, SourceClock};
+pub use delivery::{Delivery, TICK_MS};
+pub use error::{AppendError, LogError, LogHealth};
 pub use handle::Log;
-pub use lines::{ARRIVAL_BYTES, Lines};
-pub use loggable::loggable;
-pub use recovery::{Recovered, open};
-pub use writer::{Delivery, TICK_MS};
+pub use log_files::LogFiles;
+pub use log_lines::{ARRIVAL_BYTES, LogLines};
+pub use log_text::log_text;
+pub use opened_log::{OpenedLog, open};

@@ -1,4 +1,4 @@
-//! The bounded queue of batches between those who append and the writer.
+//! The bounded queue of batches between the threads that append and the writer.
 
 use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,36 +7,35 @@ use std::time::Duration;
 use metrics::gauge;
 use tokio::sync::oneshot;
 
-use super::error::{AppendError, Health};
-use super::lines::Lines;
+use super::error::{AppendError, LogHealth};
+use super::log_lines::LogLines;
 
-/// How many batches wait at most: more than there are clients that wait for their answers.
+/// Capacity in batches: more than there are clients that can wait for an acknowledgement.
 const BATCHES_MAX: usize = 4_096;
-/// How many bytes wait at most, so that with the group that is being written a process holds no
-/// more than twice as many.
+/// Capacity in bytes. With the group that is being written, at most twice as many are in memory.
 const BYTES_MAX: usize = 64 << 20;
 
-/// What an append is answered.
-pub(super) type Answer = Result<u64, AppendError>;
+/// The result of an append: the last arrival of the batch.
+pub(super) type AppendResult = Result<u64, AppendError>;
 
 /// A batch that waits to become durable.
 pub(super) struct Batch<P> {
-    pub(super) lines: Lines,
+    pub(super) lines: LogLines,
     pub(super) payload: P,
-    pub(super) answer: oneshot::Sender<Answer>,
+    pub(super) reply: oneshot::Sender<AppendResult>,
 }
 
-/// What the writer found when it was woken.
-pub(super) struct Taken<P> {
-    /// All batches that waited, in order.
+/// What the writer receives when it is woken.
+pub(super) struct Drained<P> {
+    /// All queued batches, in order.
     pub(super) batches: Vec<Batch<P>>,
-    /// No more will come.
+    /// Whether the queue is closed.
     pub(super) is_closed: bool,
-    /// Nothing happened for as long as was to be waited.
+    /// Whether the wait ended without a batch, a wake or the close.
     pub(super) is_timeout: bool,
 }
 
-/// The queue, and how the log behind it is.
+/// The queue, with the health of its log.
 pub(super) struct Queue<P> {
     state: Mutex<State<P>>,
     changed: Condvar,
@@ -47,7 +46,7 @@ struct State<P> {
     bytes: usize,
     is_closed: bool,
     is_woken: bool,
-    health: Health,
+    health: LogHealth,
 }
 
 impl<P> Queue<P> {
@@ -57,7 +56,7 @@ impl<P> Queue<P> {
             bytes: 0,
             is_closed: false,
             is_woken: false,
-            health: Health::Healthy,
+            health: LogHealth::Healthy,
         };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
@@ -65,14 +64,14 @@ impl<P> Queue<P> {
     /// Adds a batch.
     ///
     /// # Errors
-    /// A queue that is full, closed, or leads to a poisoned log.
+    /// When the queue is full or closed, and when the log is poisoned.
     pub(super) fn push(
         &self,
-        lines: Lines,
+        lines: LogLines,
         payload: P,
-    ) -> Result<oneshot::Receiver<Answer>, AppendError> {
+    ) -> Result<oneshot::Receiver<AppendResult>, AppendError> {
         let mut state = self.lock();
-        if let Health::Poisoned(reason) = &state.health {
+        if let LogHealth::Poisoned(reason) = &state.health {
             return Err(AppendError::Poisoned(reason.clone()));
         }
         if state.is_closed {
@@ -80,26 +79,25 @@ impl<P> Queue<P> {
         }
         let bytes = state.bytes + lines.bytes();
         if state.batches.len() >= BATCHES_MAX || bytes > BYTES_MAX {
-            return Err(AppendError::Full);
+            return Err(AppendError::QueueFull);
         }
-        let (answer, answered) = oneshot::channel();
+        let (reply, result) = oneshot::channel();
         state.bytes = bytes;
-        state.batches.push(Batch { lines, payload, answer });
+        state.batches.push(Batch { lines, payload, reply });
         gauge!("velodrome_log_queue_batches").set(state.batches.len() as f64);
         drop(state);
         self.changed.notify_all();
-        Ok(answered)
+        Ok(result)
     }
 
-    /// Waits for a batch, a wake or the end, at most for `wait` where there is one, and takes all
-    /// batches.
-    pub(super) fn take(&self, wait: Option<Duration>) -> Taken<P> {
+    /// Waits for a batch, a wake or the close, and removes all batches. `timeout` limits the wait.
+    pub(super) fn drain(&self, timeout: Option<Duration>) -> Drained<P> {
         let idle = |s: &mut State<P>| s.batches.is_empty() && !s.is_closed && !s.is_woken;
-        let (mut state, is_timeout) = match wait {
-            Some(wait) => {
-                let waited = self.changed.wait_timeout_while(self.lock(), wait, idle);
-                let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-                (state, timeout.timed_out())
+        let (mut state, is_timeout) = match timeout {
+            Some(timeout) => {
+                let waited = self.changed.wait_timeout_while(self.lock(), timeout, idle);
+                let (state, result) = waited.unwrap_or_else(PoisonError::into_inner);
+                (state, result.timed_out())
             }
             None => {
                 let waited = self.changed.wait_while(self.lock(), idle);
@@ -110,26 +108,26 @@ impl<P> Queue<P> {
         state.bytes = 0;
         let batches = mem::take(&mut state.batches);
         gauge!("velodrome_log_queue_batches").set(0.0);
-        Taken { batches, is_closed: state.is_closed, is_timeout }
+        Drained { batches, is_closed: state.is_closed, is_timeout }
     }
 
-    /// Wakes the writer, or has its next wait end at once.
+    /// Wakes the writer. If it is not waiting, its next wait ends at once.
     pub(super) fn wake(&self) {
         self.lock().is_woken = true;
         self.changed.notify_all();
     }
 
-    /// Takes no more batches; those that wait stay.
+    /// Closes the queue. Queued batches stay.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
         self.changed.notify_all();
     }
 
-    pub(super) fn health(&self) -> Health {
+    pub(super) fn health(&self) -> LogHealth {
         self.lock().health.clone()
     }
 
-    pub(super) fn set_health(&self, health: Health) {
+    pub(super) fn set_health(&self, health: LogHealth) {
         self.lock().health = health;
     }
 
@@ -142,30 +140,30 @@ impl<P> Queue<P> {
 mod tests {
     use super::*;
 
-    fn event_of(bytes: usize) -> Lines {
-        let mut lines = Lines::new();
+    fn event_of(bytes: usize) -> LogLines {
+        let mut lines = LogLines::new();
         lines.push(format!("{{\"a\":\"{}\"}}", "x".repeat(bytes)).as_bytes());
         lines
     }
 
     #[test]
-    fn takes_no_more_batches_than_its_bound_until_they_are_taken() {
+    fn is_full_at_its_number_of_batches_until_it_is_drained() {
         let queue = Queue::new();
         for number in 0..BATCHES_MAX {
             queue.push(event_of(1), number).unwrap();
         }
-        assert_eq!(queue.push(event_of(1), 0).unwrap_err(), AppendError::Full);
-        let taken: Vec<_> = queue.take(None).batches.iter().map(|batch| batch.payload).collect();
-        assert!(taken.into_iter().eq(0..BATCHES_MAX));
+        assert_eq!(queue.push(event_of(1), 0).unwrap_err(), AppendError::QueueFull);
+        let drained: Vec<_> = queue.drain(None).batches.iter().map(|batch| batch.payload).collect();
+        assert!(drained.into_iter().eq(0..BATCHES_MAX));
         queue.push(event_of(1), 0).unwrap();
     }
 
     #[test]
-    fn takes_no_more_bytes_than_its_bound_until_they_are_taken() {
+    fn is_full_at_its_bytes_until_it_is_drained() {
         let queue = Queue::new();
         queue.push(event_of(BYTES_MAX / 2), ()).unwrap();
-        assert_eq!(queue.push(event_of(BYTES_MAX / 2), ()).unwrap_err(), AppendError::Full);
-        assert_eq!(queue.take(None).batches.len(), 1);
+        assert_eq!(queue.push(event_of(BYTES_MAX / 2), ()).unwrap_err(), AppendError::QueueFull);
+        assert_eq!(queue.drain(None).batches.len(), 1);
         queue.push(event_of(BYTES_MAX / 2), ()).unwrap();
     }
 
@@ -173,18 +171,18 @@ mod tests {
     fn a_wake_before_the_wait_is_not_lost() {
         let queue = Queue::<()>::new();
         queue.wake();
-        let taken = queue.take(None);
-        assert!(taken.batches.is_empty() && !taken.is_closed && !taken.is_timeout);
-        assert!(queue.take(Some(Duration::ZERO)).is_timeout);
+        let drained = queue.drain(None);
+        assert!(drained.batches.is_empty() && !drained.is_closed && !drained.is_timeout);
+        assert!(queue.drain(Some(Duration::ZERO)).is_timeout);
     }
 
     #[test]
-    fn a_closed_one_gives_what_waits_and_takes_nothing() {
+    fn a_closed_queue_can_be_drained_and_accepts_nothing() {
         let queue = Queue::new();
         queue.push(event_of(1), ()).unwrap();
         queue.close();
         assert_eq!(queue.push(event_of(1), ()).unwrap_err(), AppendError::Closed);
-        let taken = queue.take(None);
-        assert!(taken.batches.len() == 1 && taken.is_closed);
+        let drained = queue.drain(None);
+        assert!(drained.batches.len() == 1 && drained.is_closed);
     }
 }

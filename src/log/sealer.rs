@@ -1,4 +1,4 @@
-//! The sealer: makes objects of closed segments, in order, while the writer goes on.
+//! The sealer: stores closed segments as objects of the archive, in order, while the writer continues.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,51 +10,51 @@ use metrics::{counter, gauge};
 
 use super::error::LogError;
 use super::{archive, segment};
-use crate::health::Part;
+use crate::health::Component;
 use crate::store::Store;
 
-/// A seal that failed is tried again after a second, then after twice as long each time, up to a
+/// After a failure the sealer tries again in a second, then after twice as long each time, up to a
 /// minute.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
-/// Tells the sealer which segments are closed; once it is gone, the sealer ends.
-pub(super) struct Closed {
+/// Requests to the sealer. When it is dropped, the sealer ends.
+pub(super) struct SealRequests {
     below: Arc<AtomicU64>,
-    /// One wake is enough: the sealer then looks at all that is closed.
+    /// Capacity 1 is enough: after a wake the sealer seals all closed segments.
     wake: SyncSender<()>,
 }
 
-impl Closed {
-    /// All segments of a sequence below `sequence` are closed.
-    pub(super) fn below(&self, sequence: u64) {
+impl SealRequests {
+    /// Requests to seal all segments below `sequence`, which are closed.
+    pub(super) fn seal_below(&self, sequence: u64) {
         if self.below.fetch_max(sequence, Ordering::AcqRel) < sequence {
-            // Where a wake waits already, it is for this too; where the sealer is gone, for none.
+            // A wake that is queued already suffices, and a sealer that has ended needs none.
             _ = self.wake.try_send(());
         }
     }
 }
 
-/// The state of the sealer thread. What waits for it is not kept but lies in the directory.
+/// The state of the sealer thread. The segments to seal are found in the directory.
 pub(super) struct Sealer {
     log: PathBuf,
     archive: Arc<dyn Store>,
-    /// Told how the archive is.
-    part: Part,
+    /// Receives the health of the archive.
+    component: Component,
     below: Arc<AtomicU64>,
     wakes: Receiver<()>,
 }
 
 impl Sealer {
-    /// Seals segments in `log` to objects in `archive`.
-    pub(super) fn new(log: PathBuf, archive: Arc<dyn Store>, part: Part) -> (Self, Closed) {
+    /// A sealer of segments in `log` to objects in `archive`.
+    pub(super) fn new(log: PathBuf, archive: Arc<dyn Store>, component: Component) -> (Self, SealRequests) {
         let (wake, wakes) = sync_channel(1);
         let below = Arc::new(AtomicU64::new(0));
-        let closed = Closed { below: Arc::clone(&below), wake };
-        (Self { log, archive, part, below, wakes }, closed)
+        let requests = SealRequests { below: Arc::clone(&below), wake };
+        (Self { log, archive, component, below, wakes }, requests)
     }
 
-    /// Seals until the writer is gone.
+    /// Seals until the requests are dropped.
     pub(super) fn run(self) {
         let mut retry = RETRY_MIN;
         let mut wait = None;
@@ -68,20 +68,20 @@ impl Sealer {
             }
             match self.seal_closed() {
                 Ok(()) => {
-                    self.part.well();
+                    self.component.set_ok();
                     (wait, retry) = (None, RETRY_MIN);
                 }
                 Err(error) => {
                     counter!("velodrome_archive_failures_total").increment(1);
-                    self.part.fail(error);
+                    self.component.fail(error);
                     (wait, retry) = (Some(retry), (2 * retry).min(RETRY_MAX));
                 }
             }
         }
     }
 
-    /// Seals the segments that are closed, oldest first: an object is only there where those of all
-    /// segments before it are.
+    /// Seals the closed segments, oldest first: an object exists only after the objects of all earlier
+    /// segments.
     fn seal_closed(&self) -> Result<(), LogError> {
         let below = self.below.load(Ordering::Acquire);
         let segments = segment::list(&self.log).map_err(LogError::disk("list", &self.log))?;

@@ -1,18 +1,18 @@
-//! Segments: the files that the log is written to, `<20-digit sequence>.jsonl`.
+//! Segments: the files of the log, named `<20-digit sequence>.jsonl`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::store::durable;
+use crate::store::fsync;
 
-/// A segment's file while it is written: what tests put faults under.
+/// The file of a segment that is being written. Tests inject faults here.
 pub(super) trait SegmentFile: Send {
-    /// Adds `bytes` at its end. Where it fails, a part of them may be there.
+    /// Appends `bytes`. After an error, the file may have a part of them.
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// Makes all that was written durable.
+    /// Makes all written bytes durable.
     fn sync(&mut self) -> io::Result<()>;
-    /// Cuts it back to its first `length` bytes.
+    /// Truncates the file to `length` bytes.
     fn truncate(&mut self, length: u64) -> io::Result<()>;
 }
 
@@ -30,16 +30,16 @@ impl SegmentFile for File {
     }
 }
 
-/// Makes an empty segment's file at a path.
-pub(super) type Create = Box<dyn FnMut(&Path) -> io::Result<Box<dyn SegmentFile>> + Send>;
+/// Creates the empty file of a segment at a path.
+pub(super) type CreateSegment = Box<dyn FnMut(&Path) -> io::Result<Box<dyn SegmentFile>> + Send>;
 
-/// Makes an empty file at `path`, durably.
+/// Creates an empty file at `path`, durably.
 ///
 /// # Errors
-/// A file that is there, or that cannot be made: then nothing is left of it.
+/// When the file exists, and when it cannot be created durably: then it is removed.
 pub(super) fn create(path: &Path) -> io::Result<Box<dyn SegmentFile>> {
     let file = OpenOptions::new().append(true).create_new(true).open(path)?;
-    let synced = path.parent().map_or(Ok(()), durable::sync);
+    let synced = path.parent().map_or(Ok(()), fsync::sync_dir);
     if let Err(error) = synced {
         fs::remove_file(path)?;
         return Err(error);
@@ -52,11 +52,11 @@ pub(super) fn path(directory: &Path, sequence: u64) -> PathBuf {
     directory.join(format!("{sequence:020}.jsonl"))
 }
 
-/// The segments in `directory`, in the order of their sequence; none where there is no directory.
-/// Other files are passed over.
+/// The segments in `directory` with their sequences, in ascending order. Other files are skipped. A
+/// directory that does not exist has none.
 ///
 /// # Errors
-/// A directory that cannot be read.
+/// When the directory cannot be read.
 pub(super) fn list(directory: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -16,14 +16,14 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::sleep;
-use velodrome_dataflows::{Answer, ClassId, Clock, Query};
+use velodrome_dataflows::{Answer, ClassId, EventTime, Query};
 
 pub use objects::{Object, Objects};
 pub use uploads::Uploads;
 
 use crate::engine::Engine;
 use crate::log;
-use crate::replace::{remove, replace};
+use crate::atomic_file::{remove_if_exists, replace_file};
 use crate::results::history;
 use hashed::Hashed;
 use objects::Published;
@@ -42,7 +42,7 @@ pub struct Publisher {
     objects: Objects,
     clock: log::Clock,
     /// By class, the time that its object is of, and when it was published.
-    published: BTreeMap<ClassId, (Clock, u64)>,
+    published: BTreeMap<ClassId, (EventTime, u64)>,
 }
 
 impl Publisher {
@@ -83,8 +83,8 @@ impl Publisher {
     async fn publish(&mut self, is_last: bool) -> bool {
         let now = self.clock.now();
         let (time, versions, all) = {
-            let (time, live) = self.engine.live();
-            (time, BTreeMap::from_iter(live.record_versions()), live.all_version())
+            let (time, live) = self.engine.live_state();
+            (time, BTreeMap::from_iter(live.record_versions()), live.global_version())
         };
         // What is in the directory of classes that are not this service's stays, and is not served.
         for class in self.objects.classes() {
@@ -115,12 +115,12 @@ impl Publisher {
     }
 
     /// Publishes one class as of `version` or later, and returns the time that its object is of.
-    async fn object(&mut self, class: ClassId, version: Clock) -> Result<Clock, String> {
+    async fn object(&mut self, class: ClassId, version: EventTime) -> Result<EventTime, String> {
         // The live state, where the version is from, may be a tick ahead of what is answered from.
-        self.engine.reached(version).await.map_err(|error| error.to_string())?;
-        let answer = self.engine.ask(Query::History(class)).await;
+        self.engine.wait_complete(version).await.map_err(|error| error.to_string())?;
+        let answer = self.engine.query(Query::ClassCurves(class)).await;
         let (read, answer) = answer.map_err(|error| error.to_string())?;
-        let Answer::History(curves) = answer else { return Ok(read) };
+        let Answer::ClassCurves(curves) = answer else { return Ok(read) };
         let directory = self.directory.clone();
         let written = tokio::task::spawn_blocking(move || {
             let records: usize = curves.iter().map(|(_, curve)| curve.outputs().count()).sum();
@@ -128,9 +128,9 @@ impl Publisher {
             metrics::gauge!("velodrome_records", "class" => label).set(records as f64);
             let name = history::name(class);
             if curves.is_empty() {
-                return remove(&directory.join(name)).map(|()| None);
+                return remove_if_exists(&directory.join(name)).map(|()| None);
             }
-            let (file, end) = replace(&directory, &name, |file| {
+            let (file, end) = replace_file(&directory, &name, |file| {
                 let mut hashed = Hashed::new(file);
                 history::object(&curves, &mut hashed)?;
                 Ok(hashed.end())

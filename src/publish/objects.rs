@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::stream::{Stream, try_unfold};
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
-use velodrome_dataflows::{ClassId, Clock};
+use velodrome_dataflows::{ClassId, EventTime};
 
 use super::hashed::Hashed;
 use crate::results::history;
@@ -34,7 +34,7 @@ pub struct Object {
 #[derive(Clone, Debug)]
 pub(super) struct Published {
     /// The time that it is of, where it is known that nobody who is banned is in it.
-    pub(super) read: Option<Clock>,
+    pub(super) read: Option<EventTime>,
     /// None where there were no records.
     pub(super) object: Option<Object>,
 }
@@ -97,7 +97,7 @@ impl Object {
 impl Objects {
     /// What an earlier run published in `directory`, until it is published anew: as of `read`, or of none
     /// where somebody is banned, who may have been banned since then.
-    pub fn open(directory: &Path, read: Option<Clock>) -> Self {
+    pub fn open(directory: &Path, read: Option<EventTime>) -> Self {
         let objects = Self::default();
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             let Some(class) = entry.file_name().to_str().and_then(history::class_of) else {
@@ -115,7 +115,7 @@ impl Objects {
 
     /// The object of a class, once it is not of before `since`; none where there is none. It is then
     /// published anew where need be, whatever a minute says.
-    pub async fn get(&self, class: ClassId, since: Clock) -> Option<Object> {
+    pub async fn get(&self, class: ClassId, since: EventTime) -> Option<Object> {
         let mut published = self.published.subscribe();
         let is_fresh = |published: &BTreeMap<ClassId, Published>| {
             published.get(&class).is_none_or(|published| published.read >= Some(since))

@@ -15,9 +15,9 @@ use tokio::time::timeout;
 use velodrome_dataflows::Curve;
 
 use super::*;
-use crate::engine::{Command, Mailbox};
-use crate::feeds::{FeedChange, Feeds};
-use crate::log::ManualTime;
+use crate::engine::{Command, command_channel};
+use crate::live_state::{LiveChange, LiveState};
+use crate::log::ManualClock;
 
 /// How long an object may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -30,32 +30,32 @@ struct Publishing {
     publisher: Publisher,
     objects: Objects,
     directory: TempDir,
-    feeds: Arc<Feeds>,
-    complete: watch::Sender<Clock>,
+    live_state: Arc<LiveState>,
+    complete: watch::Sender<EventTime>,
     /// Whether nobody has a record.
     is_empty: Arc<AtomicBool>,
-    time: ManualTime,
+    time: ManualClock,
 }
 
 impl Publishing {
     fn new() -> Self {
         let (complete, completed) = watch::channel(10);
         let is_empty = Arc::<AtomicBool>::default();
-        let (started, mailbox) = mpsc::channel();
+        let (started, commands) = mpsc::channel();
         thread::spawn({
             let (completed, is_empty) = (completed.clone(), Arc::clone(&is_empty));
             move || {
-                let (mailbox, inbox) = Mailbox::new();
-                started.send(mailbox).unwrap();
+                let (commands, receiver) = command_channel();
+                started.send(commands).unwrap();
                 loop {
-                    match inbox.take() {
-                        Ok(Command::Ask(_, reply)) => {
+                    match receiver.try_recv() {
+                        Ok(Command::Query(_, reply)) => {
                             let at = *completed.borrow();
                             let mut curve = Curve::default();
                             curve.raise(1, at as f64);
                             let mut rows = vec![(5, curve.into())];
                             rows.retain(|_| !is_empty.load(Ordering::Relaxed));
-                            reply.send((at, Answer::History(rows))).unwrap_or_default();
+                            reply.send((at, Answer::ClassCurves(rows))).unwrap_or_default();
                         }
                         Err(TryRecvError::Empty) => thread::park(),
                         Ok(_) | Err(TryRecvError::Disconnected) => return,
@@ -63,25 +63,25 @@ impl Publishing {
                 }
             }
         });
-        let feeds = Arc::<Feeds>::default();
-        feeds.apply(10, vec![FeedChange::Records(1)]);
-        let engine = Engine::new(vec![mailbox.recv().unwrap()], completed, Arc::clone(&feeds));
+        let live_state = Arc::<LiveState>::default();
+        live_state.apply(10, vec![LiveChange::Records(1)]);
+        let engine = Engine::new(vec![commands.recv().unwrap()], completed, Arc::clone(&live_state));
         let (clock, time) = log::Clock::manual(START_MS);
         let directory = tempfile::tempdir().unwrap();
         let objects = Objects::open(directory.path(), Some(0));
         let path = directory.path().to_owned();
         let publisher = Publisher::new(engine, path, None, objects.clone(), clock);
-        Self { publisher, objects, directory, feeds, complete, is_empty, time }
+        Self { publisher, objects, directory, live_state, complete, is_empty, time }
     }
 
     /// The tick `time`, complete with all that changed in it.
-    fn tick(&self, time: Clock, change: FeedChange) {
-        self.feeds.apply(time, vec![change]);
+    fn tick(&self, time: EventTime, change: LiveChange) {
+        self.live_state.apply(time, vec![change]);
         self.complete.send(time).unwrap();
     }
 
     /// The class's object as it is served, where it is not of before `since`.
-    async fn served(&self, since: Clock) -> Option<String> {
+    async fn served(&self, since: EventTime) -> Option<String> {
         let object = timeout(PATIENCE, self.objects.get(1, since)).await;
         Some(content(&bytes(object.expect("it is published")?).await))
     }
@@ -116,7 +116,7 @@ async fn a_class_that_changed_is_published_at_most_once_a_minute() {
     let mut publishing = Publishing::new();
     assert!(publishing.publisher.publish(false).await);
     assert_eq!((publishing.served(0).await, publishing.written()), (at(10), at(10)));
-    publishing.tick(20, FeedChange::Records(1));
+    publishing.tick(20, LiveChange::Records(1));
     publishing.time.set(START_MS + EVERY_MS - 1);
     publishing.publisher.publish(false).await;
     assert_eq!((publishing.served(0).await, publishing.written()), (at(10), at(10)));
@@ -129,7 +129,7 @@ async fn a_class_that_changed_is_published_at_most_once_a_minute() {
     publishing.publisher.publish(true).await;
     assert_eq!(publishing.written(), at(20));
     // The last time is the last chance.
-    publishing.tick(40, FeedChange::Records(1));
+    publishing.tick(40, LiveChange::Records(1));
     publishing.time.set(START_MS);
     publishing.publisher.publish(true).await;
     assert_eq!(publishing.written(), at(40));
@@ -140,7 +140,7 @@ async fn an_object_stays_whole_when_the_next_one_takes_its_place() {
     let mut publishing = Publishing::new();
     publishing.publisher.publish(false).await;
     let first = publishing.objects.get(1, 0).await.unwrap();
-    publishing.tick(20, FeedChange::Bans);
+    publishing.tick(20, LiveChange::Bans);
     publishing.publisher.publish(false).await;
     let second = publishing.objects.get(1, 0).await.unwrap();
     assert_ne!(first.hash, second.hash);
@@ -158,7 +158,7 @@ async fn who_asks_after_a_ban_waits_for_the_object_that_knows_of_it() {
     publishing.publisher.publish(false).await;
     let (stop, stopped) = watch::channel(false);
     // The live state is a tick ahead of what is answered from.
-    publishing.feeds.apply(20, vec![FeedChange::Bans]);
+    publishing.live_state.apply(20, vec![LiveChange::Bans]);
     let publisher = tokio::spawn(publishing.publisher.run(stopped));
     let objects = publishing.objects.clone();
     let asking = tokio::spawn(async move { objects.get(1, 20).await });
@@ -180,11 +180,11 @@ async fn the_object_of_a_class_that_is_empty_goes_and_comes_back() {
     let mut publishing = Publishing::new();
     publishing.publisher.publish(false).await;
     publishing.is_empty.store(true, Ordering::Relaxed);
-    publishing.tick(20, FeedChange::Bans);
+    publishing.tick(20, LiveChange::Bans);
     assert!(publishing.publisher.publish(false).await);
     assert_eq!((publishing.served(20).await, publishing.written()), (None, None));
     publishing.is_empty.store(false, Ordering::Relaxed);
-    publishing.tick(30, FeedChange::Bans);
+    publishing.tick(30, LiveChange::Bans);
     publishing.publisher.publish(false).await;
     assert_eq!((publishing.served(30).await, publishing.written()), (at(30), at(30)));
 }
@@ -224,7 +224,7 @@ async fn what_cannot_be_written_is_tried_again_and_the_old_object_stays() {
     publishing.publisher.publish(false).await;
     let hidden = publishing.directory.path().join(".class-1.gz");
     fs::create_dir(&hidden).unwrap();
-    publishing.tick(20, FeedChange::Bans);
+    publishing.tick(20, LiveChange::Bans);
     assert!(!publishing.publisher.publish(false).await);
     assert_eq!((publishing.served(0).await, publishing.written()), (at(10), at(10)));
     fs::remove_dir(&hidden).unwrap();

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout_at};
-use velodrome_dataflows::{ClassId, Clock};
+use velodrome_dataflows::{ClassId, EventTime};
 
 use super::objects::Object;
-use crate::health::Part;
+use crate::health::Component;
 use crate::results::history;
-use crate::store::{Acl, Condition, Form, Put, Store, StoreError};
+use crate::store::{Acl, Condition, PutOptions, Store, StoreError, WriteOutcome};
 
 /// So many uploads run at a time, so that none waits for one that hangs; each holds its object in memory.
 const RUNNING_MAX: usize = 4;
@@ -26,14 +26,14 @@ const RETRY_MAX: Duration = Duration::from_secs(60);
 const LAST: Duration = Duration::from_secs(20);
 
 /// How an upload ended: its class, the time that it is of, and what became of it.
-type Upload = (ClassId, Clock, Result<Put, StoreError>);
+type Upload = (ClassId, EventTime, Result<WriteOutcome, StoreError>);
 
 /// The uploads of a publisher.
 #[derive(Debug)]
 pub struct Uploads {
     bucket: Arc<dyn Store>,
     acl: Option<Acl>,
-    part: Part,
+    component: Component,
     /// What is still to be there, by class.
     wanted: BTreeMap<ClassId, Wanted>,
     running: JoinSet<Upload>,
@@ -43,7 +43,7 @@ pub struct Uploads {
 #[derive(Debug)]
 struct Wanted {
     /// The time that it is of.
-    read: Clock,
+    read: EventTime,
     /// None where there are no records.
     object: Option<Object>,
     is_running: bool,
@@ -54,13 +54,13 @@ struct Wanted {
 }
 
 impl Uploads {
-    /// Uploads to `bucket`, where those whom `acl` names may read too; `part` is told how it goes.
-    pub fn new(bucket: Arc<dyn Store>, acl: Option<Acl>, part: Part) -> Self {
-        Self { bucket, acl, part, wanted: BTreeMap::new(), running: JoinSet::new() }
+    /// Uploads to `bucket`, where those whom `acl` names may read too; `component` is told how it goes.
+    pub fn new(bucket: Arc<dyn Store>, acl: Option<Acl>, component: Component) -> Self {
+        Self { bucket, acl, component, wanted: BTreeMap::new(), running: JoinSet::new() }
     }
 
     /// The object of a class as of `read` is to be there, or none.
-    pub(super) fn want(&mut self, class: ClassId, read: Clock, object: Option<Object>) {
+    pub(super) fn want(&mut self, class: ClassId, read: EventTime, object: Option<Object>) {
         let wanted = self.wanted.entry(class).or_insert_with(|| Wanted {
             read,
             object: None,
@@ -116,7 +116,7 @@ impl Uploads {
         wanted.is_running = false;
         match ended {
             Ok(put) => {
-                if put == Put::Kept {
+                if put == WriteOutcome::PreconditionFailed {
                     let name = self.bucket.name(&history::name(class));
                     tracing::warn!(name, "a newer history object is in the bucket and stays");
                 }
@@ -134,8 +134,8 @@ impl Uploads {
             }
         }
         match self.wanted.values().find_map(|wanted| wanted.error.as_ref()) {
-            Some(error) => self.part.fail(error),
-            None => self.part.well(),
+            Some(error) => self.component.fail(error),
+            None => self.component.set_ok(),
         }
     }
 }
@@ -145,14 +145,14 @@ fn upload(
     bucket: &dyn Store,
     acl: Option<Acl>,
     class: ClassId,
-    read: Clock,
+    read: EventTime,
     object: Option<Object>,
-) -> Result<Put, StoreError> {
+) -> Result<WriteOutcome, StoreError> {
     let key = history::name(class);
     let Some(object) = object else { return bucket.remove(&key, read) };
     let condition = Condition::NotNewerThan(read);
-    let form = Form { content_type: "application/gzip", condition, acl };
-    bucket.put(&key, form, &mut |out| object.write(out))
+    let options = PutOptions { content_type: "application/gzip", condition, acl };
+    bucket.put(&key, options, &mut |out| object.write(out))
 }
 
 #[cfg(test)]
@@ -162,7 +162,7 @@ mod tests {
 
     use super::*;
     use crate::health::Health;
-    use crate::store::{Directory, Listing, Object as Stored, Write};
+    use crate::store::{Directory, Listing, Object as Stored, WriteBody};
 
     /// A directory that is away for a while, and where class 1 hangs for a while.
     #[derive(Debug)]
@@ -209,12 +209,17 @@ mod tests {
             self.directory.read(object, from)
         }
 
-        fn put(&self, key: &str, form: Form, write: Write<'_>) -> Result<Put, StoreError> {
+        fn put(
+            &self,
+            key: &str,
+            options: PutOptions,
+            write: WriteBody<'_>,
+        ) -> Result<WriteOutcome, StoreError> {
             self.pass(key)?;
-            self.directory.put(key, form, write)
+            self.directory.put(key, options, write)
         }
 
-        fn remove(&self, key: &str, version: u64) -> Result<Put, StoreError> {
+        fn remove(&self, key: &str, version: u64) -> Result<WriteOutcome, StoreError> {
             self.pass(key)?;
             self.directory.remove(key, version)
         }
@@ -239,11 +244,11 @@ mod tests {
                 troubles: Mutex::new((is_away, hangs)),
                 changed: Condvar::new(),
             });
-            let uploads = Uploads::new(Arc::clone(&bucket) as _, None, health.part("history"));
+            let uploads = Uploads::new(Arc::clone(&bucket) as _, None, health.component("history"));
             Self { uploads, bucket, health, root }
         }
 
-        fn want(&mut self, class: ClassId, read: Clock, text: &str) {
+        fn want(&mut self, class: ClassId, read: EventTime, text: &str) {
             let path = self.root.path().join("object");
             std::fs::write(&path, text).unwrap();
             let object = Object::open(std::fs::File::open(&path).unwrap()).unwrap();

@@ -21,7 +21,7 @@ use velodrome_dataflows::{
     BestFinal, ClassId, RaceId, RacerId, Record, RideResult, Rules, ViewCount,
 };
 
-use crate::replace::remove;
+use crate::atomic_file::remove_if_exists;
 use crate::rules;
 
 /// File of the race results: one JSON object a ride.
@@ -101,7 +101,7 @@ pub fn write_rules(path: &Path, rules: &Rules) -> Result<(), WriteError> {
 pub fn clear(out: &Path, files: &[&str]) -> Result<(), WriteError> {
     fs::create_dir_all(out).map_err(|e| WriteError::new(out, e))?;
     for path in files.iter().map(|file| out.join(file)) {
-        remove(&path).map_err(|e| WriteError::new(&path, e))?;
+        remove_if_exists(&path).map_err(|e| WriteError::new(&path, e))?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use velodrome_dataflows::Clock;
+use velodrome_dataflows::EventTime;
 
 use super::WriteError;
 use crate::memory::peak_resident_bytes;
@@ -21,7 +21,7 @@ pub struct Summary {
     /// The identity of the rules: the SHA-256 of `rules.json`.
     pub rules_id: String,
     /// The time of the event clock as of which the results are, in ms since the epoch; none at the end of all events.
-    pub as_of: Option<Clock>,
+    pub as_of: Option<EventTime>,
     /// Events taken.
     pub events: u64,
     /// Lines rejected.

@@ -1,4 +1,4 @@
-//! What a client is told when its request fails: `{"error": {"code", "message"}}`.
+//! The error of every route: `{"error": {"code", "message"}}`.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -8,13 +8,13 @@ use utoipa::ToSchema;
 
 use crate::engine::EngineError;
 
-/// A failed request.
+/// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: String,
-    /// When to try again, in seconds.
+    /// Seconds after which the client may try again.
     retry_after: Option<u64>,
 }
 
@@ -24,42 +24,46 @@ pub struct ErrorBody {
     error: ErrorDetail,
 }
 
-/// Which error it is.
+/// The error, for programs and for people.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorDetail {
-    /// For programs, in snake case.
+    /// Identifies the kind of error, for programs.
     code: &'static str,
-    /// For people.
+    /// Describes the error, for people.
     message: String,
 }
 
 impl ApiError {
-    /// An error by its status, a code in snake case for programs, and a message for people.
+    /// An error with a status, a code in snake case for programs, and a message for people.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), retry_after: None }
     }
 
-    /// 400: a parameter is not what it may be.
+    /// 400 `bad_parameter`: a parameter is invalid.
     pub fn bad_parameter(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_parameter", message)
     }
 
-    /// 404: what was asked for is not there.
+    /// 404 `not_found`: the path names something that does not exist.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
-    /// Its status.
+    /// 500 `internal`: the service failed. The reason is in its log, and not in the response.
+    pub(super) fn internal() -> Self {
+        let message = "the service failed to answer this request; its log has the reason";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+    }
+
     pub(super) fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// What people are told.
     pub(super) fn message(&self) -> &str {
         &self.message
     }
 
-    /// The same error that asks the client to come again in so many seconds.
+    /// Adds `Retry-After` to the response.
     pub fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after: Some(seconds), ..self }
     }
@@ -77,7 +81,7 @@ impl From<EngineError> for ApiError {
 }
 
 impl IntoResponse for ApiError {
-    /// The response holds the error as well, for layers that tell it in another shape.
+    /// The error is also an extension of the response, for layers that change its format.
     fn into_response(self) -> Response {
         let Self { status, code, message, retry_after } = self.clone();
         let body = Json(ErrorBody { error: ErrorDetail { code, message } });

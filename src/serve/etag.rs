@@ -1,18 +1,18 @@
-//! Conditional requests: what a client has already is not sent again (RFC 9110, 13.1.2).
+//! Entity tags and conditional requests (RFC 9110, 13.1.2).
 
 use axum::http::{HeaderMap, header};
 
-/// The strong entity tag of bytes with that hash.
-pub(super) fn of(hash: u128) -> String {
+/// The strong entity tag of content with this hash.
+pub(super) fn from_hash(hash: u128) -> String {
     format!("\"{hash:032x}\"")
 }
 
-/// Whether `If-None-Match` names the entity tag, which is one of [`of`]: such have no commas. Clients
-/// of Firebase may leave out the quotes.
-pub(super) fn is_named(headers: &HeaderMap, etag: &str) -> bool {
-    let given = headers.get_all(header::IF_NONE_MATCH).iter();
-    let mut given = given.filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
-    given.any(|tag| {
+/// Whether `If-None-Match` contains `etag`, which [`from_hash`] returned and so contains no comma. The
+/// quotes may be missing, because some clients of Firebase omit them.
+pub(super) fn matches(headers: &HeaderMap, etag: &str) -> bool {
+    let values = headers.get_all(header::IF_NONE_MATCH).iter();
+    let mut tags = values.filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
+    tags.any(|tag| {
         let tag = tag.trim();
         let tag = tag.strip_prefix("W/").unwrap_or(tag);
         tag == "*" || tag == etag || tag == etag.trim_matches('"')
@@ -24,21 +24,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_is_named_alone_among_others_weakly_or_without_quotes() {
-        let etag = of(7);
+    fn a_tag_matches_in_a_list_as_weak_or_without_quotes() {
+        let etag = from_hash(7);
         assert_eq!(etag, "\"00000000000000000000000000000007\"");
-        let is_named = |value: &str| {
-            is_named(
-                &HeaderMap::from_iter([(header::IF_NONE_MATCH, value.parse().unwrap())]),
-                &etag,
-            )
+        let is_match = |value: &str| {
+            let headers = [(header::IF_NONE_MATCH, value.parse().unwrap())];
+            matches(&HeaderMap::from_iter(headers), &etag)
         };
         let bare = etag.trim_matches('"');
         for value in ["*", &etag, bare, &format!("W/{etag}"), &format!("\"a,b\" ,{etag}")] {
-            assert!(is_named(value), "{value}");
+            assert!(is_match(value), "{value}");
         }
-        for value in ["", "\"\"", &of(8), &format!("\"x{bare}\""), &format!("w/{etag}")] {
-            assert!(!is_named(value), "{value}");
+        for value in ["", "\"\"", &from_hash(8), &format!("\"x{bare}\""), &format!("w/{etag}")] {
+            assert!(!is_match(value), "{value}");
         }
     }
 }

@@ -1,58 +1,58 @@
-//! What one service takes on at a time, and how long it waits.
+//! The limits of a service.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-/// The bounds of a service.
+/// Limits of each client, of all clients together, and of time.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes of request bodies in memory, of all clients, as sent and decompressed: eight of the
-    /// largest.
-    pub bodies_bytes: u32,
-    /// Events a second of one client, and the most that it may send at once: what two cores take
-    /// into the log and the graph.
+    /// Bytes of request bodies in memory, of all clients, as sent and decompressed. The default is eight
+    /// bodies of the greatest size.
+    pub bodies_bytes_max: u32,
+    /// Events of one client in a second, and in one request. The default is what two cores can append to
+    /// the log and process in the graph.
     pub client_events_per_second: NonZeroU32,
-    /// Requests with events of one client that are answered at a time.
-    pub client_requests: usize,
-    /// Requests a second of one client, and the most that it may send at once.
+    /// Requests with bodies of one client that are in progress at the same time.
+    pub client_requests_in_flight: usize,
+    /// Requests of one client in a second, which it may send at once.
     pub client_requests_per_second: NonZeroU32,
-    /// Streams of one client at a time.
+    /// Streams of one client that are open at the same time.
     pub client_streams: NonZeroUsize,
-    /// How far the engine may lag before it is given no more: where a dashboard is no longer live.
-    pub lag: Duration,
-    /// Connections that are served at a time; further ones wait in the listener's backlog.
-    pub connections: usize,
-    /// How long a client may take over the head of a request, and may say nothing between two.
-    pub head: Duration,
-    /// How long a client may take over a body: 8 MiB at 2.2 Mbit/s.
-    pub body: Duration,
-    /// How long a delivery of Firehose may take to come, and to be taken while it does: Firehose waits three
-    /// minutes for its answer.
-    pub delivery: Duration,
-    /// How long a client may take no byte of an answer.
-    pub write: Duration,
-    /// How long the log may take to answer: a disk that takes longer does not work.
-    pub append: Duration,
-    /// How long requests that run at a shutdown may still run.
-    pub shutdown: Duration,
+    /// The lag of the engine above which no more events are accepted. With the default a dashboard still
+    /// looks live.
+    pub lag_max: Duration,
+    /// Connections that are served at the same time. Further ones wait in the backlog of the listener.
+    pub connections_max: usize,
+    /// Time for a client to send the head of a request, and to be idle between two requests.
+    pub head_timeout: Duration,
+    /// Time for a client to send a body. The default permits 8 MiB at 2.2 Mbit/s.
+    pub body_timeout: Duration,
+    /// Time to receive and append a delivery of Firehose, which waits three minutes for the response.
+    pub delivery_timeout: Duration,
+    /// Time in which a client must receive at least one byte of a response.
+    pub write_timeout: Duration,
+    /// Time for the log to make events durable. A disk that needs longer is broken.
+    pub append_timeout: Duration,
+    /// Time for requests in progress to end during shutdown.
+    pub shutdown_timeout: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            bodies_bytes: 64 << 20,
+            bodies_bytes_max: 64 << 20,
             client_events_per_second: NonZeroU32::MIN.saturating_add(199_999),
-            client_requests: 64,
+            client_requests_in_flight: 64,
             client_requests_per_second: NonZeroU32::MIN.saturating_add(999),
             client_streams: NonZeroUsize::MIN.saturating_add(999),
-            lag: Duration::from_secs(2),
-            connections: 10_000,
-            head: Duration::from_secs(10),
-            body: Duration::from_secs(30),
-            delivery: Duration::from_secs(150),
-            write: Duration::from_secs(30),
-            append: Duration::from_secs(30),
-            shutdown: Duration::from_secs(10),
+            lag_max: Duration::from_secs(2),
+            connections_max: 10_000,
+            head_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            delivery_timeout: Duration::from_secs(150),
+            write_timeout: Duration::from_secs(30),
+            append_timeout: Duration::from_secs(30),
+            shutdown_timeout: Duration::from_secs(10),
         }
     }
 }

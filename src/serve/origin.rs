@@ -1,9 +1,10 @@
 //! Which web pages may call the service from a browser.
 //!
-//! With tokens, other origins than the named ones can send requests, but have no token and cannot read
-//! answers (CORS). Without tokens, being on this machine is all that is asked of a client, and a page
-//! of any site is, once it is open in a browser here: it is told apart by the `Origin` that browsers
-//! send, or, where its site's name was made to lead here (DNS rebinding), by the `Host`.
+//! With tokens, pages of other origins can send requests, but they have no token and cannot read
+//! responses (CORS). Without tokens, every client on this machine is served, and that includes a page
+//! of any site that is open in a browser here. The service recognizes such a page by the `Origin` that
+//! browsers send. If the name of its site was changed to resolve to this machine (DNS rebinding), the
+//! `Host` reveals it.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -14,20 +15,20 @@ use thiserror::Error;
 use tower_http::cors::CorsLayer;
 
 use super::error::ApiError;
-use super::query::{VALUE_CHARS_MAX, shortened};
+use super::excerpt::excerpt;
 
-/// How long a browser may remember what it may send: an hour, as changes of the list are rare.
+/// How long a browser may cache the permission to call: the list rarely changes.
 const MAX_AGE: Duration = Duration::from_secs(3_600);
 
-/// The origin of web pages, as browsers send it: `https://app.example.com`.
+/// The origin of web pages in the form that browsers send, such as `https://app.example.com`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin(HeaderValue);
 
-/// A text that browsers never send as an origin.
+/// Text that is not an origin in the form that browsers send.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "'{0}' is no origin; give scheme and host in lower case and the port where it is not the usual \
-     one, like https://app.example.com"
+    "'{0}' is not an origin; give scheme and host in lower case, and the port unless it is the \
+     default, such as https://app.example.com"
 )]
 pub struct OriginError(String);
 
@@ -35,25 +36,25 @@ impl FromStr for Origin {
     type Err = OriginError;
 
     fn from_str(text: &str) -> Result<Self, OriginError> {
-        let refused = || OriginError(text.to_owned());
-        let uri: Uri = text.parse().map_err(|_| refused())?;
-        let host = uri.host().ok_or_else(refused)?;
-        let usual_port = match uri.scheme_str() {
+        let invalid = || OriginError(text.to_owned());
+        let uri: Uri = text.parse().map_err(|_| invalid())?;
+        let host = uri.host().ok_or_else(invalid)?;
+        let default_port = match uri.scheme_str() {
             Some("https") => 443,
             Some("http") => 80,
-            _ => return Err(refused()),
+            _ => return Err(invalid()),
         };
-        let port = uri.port_u16().filter(|port| *port != usual_port);
+        let port = uri.port_u16().filter(|port| *port != default_port);
         let port = port.map(|port| format!(":{port}")).unwrap_or_default();
         let sent = format!("{}://{host}{port}", uri.scheme_str().unwrap_or_default());
         match sent.to_ascii_lowercase() == text {
-            true => HeaderValue::try_from(sent).map(Self).map_err(|_| refused()),
-            false => Err(refused()),
+            true => HeaderValue::try_from(sent).map(Self).map_err(|_| invalid()),
+            false => Err(invalid()),
         }
     }
 }
 
-/// Lets pages of these origins, and of no others, read answers.
+/// Permits pages of these origins, and no others, to read responses.
 pub(super) fn cors(origins: &[Origin]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins.iter().map(|origin| origin.0.clone()).collect::<Vec<_>>())
@@ -69,18 +70,18 @@ pub(super) fn cors(origins: &[Origin]) -> CorsLayer {
         .max_age(MAX_AGE)
 }
 
-/// Checks that a request without a token comes from this machine's own user: from no page, or from one
-/// of the service itself or of `origins`.
+/// Checks that a request without a token does not come from a page of another site. Pages of the service
+/// itself and of `origins` are permitted.
 ///
 /// # Errors
-/// 403 `forbidden` where it may come from another page.
+/// 403 `forbidden` if it may come from another page.
 pub(super) fn check(headers: &HeaderMap, origins: &[Origin]) -> Result<(), ApiError> {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if !is_loopback(host) {
-        let host = shortened(host, VALUE_CHARS_MAX);
+        let host = excerpt(host);
         return Err(forbidden(format!(
-            "without tokens only this machine is served, which is not called '{host}'; use \
-             localhost, or serve with tokens"
+            "without tokens, only requests to this machine are served, and '{host}' is not its name; \
+             use localhost, or serve with tokens"
         )));
     }
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
@@ -91,15 +92,15 @@ pub(super) fn check(headers: &HeaderMap, origins: &[Origin]) -> Result<(), ApiEr
     match origins.iter().any(|allowed| allowed.0 == origin) || is_own() {
         true => Ok(()),
         false => {
-            let origin = shortened(&String::from_utf8_lossy(origin.as_bytes()), VALUE_CHARS_MAX);
+            let origin = excerpt(&String::from_utf8_lossy(origin.as_bytes()));
             Err(forbidden(format!(
-                "pages of '{origin}' may not call this service; name it with --cors-origin"
+                "pages of '{origin}' may not call this service; permit them with --cors-origin"
             )))
         }
     }
 }
 
-/// Whether a `Host` is a name or address that leads to this machine alone, on any port.
+/// Whether a `Host`, with any port, is a loopback name or address.
 fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split_once(']').map_or("", |(address, _)| address),
@@ -118,7 +119,7 @@ fn forbidden(message: String) -> ApiError {
 mod tests {
     use super::*;
 
-    fn is_let_in(host: &str, origin: Option<&str>) -> bool {
+    fn is_permitted(host: &str, origin: Option<&str>) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, host.parse().unwrap());
         if let Some(origin) = origin {
@@ -128,11 +129,11 @@ mod tests {
     }
 
     #[test]
-    fn only_names_of_this_machine_are_served_without_tokens() {
+    fn without_tokens_only_loopback_hosts_are_served() {
         for host in
             ["localhost", "LocalHost:7070", "127.0.0.1:1", "127.8.9.1", "[::1]:7070", "[::1]"]
         {
-            assert!(is_let_in(host, None), "{host}");
+            assert!(is_permitted(host, None), "{host}");
         }
         for host in [
             "",
@@ -148,17 +149,17 @@ mod tests {
             "evil.com:127.0.0.1",
             "[evil.com]",
         ] {
-            assert!(!is_let_in(host, None), "{host}");
+            assert!(!is_permitted(host, None), "{host}");
         }
         assert!(check(&HeaderMap::new(), &[]).is_err());
     }
 
     #[test]
-    fn only_pages_of_the_service_and_named_origins_are_served_without_tokens() {
+    fn without_tokens_only_own_pages_and_permitted_origins_are_served() {
         let host = "localhost:7070";
         for origin in ["http://localhost:7070", "https://localhost:7070", "https://app.example.com"]
         {
-            assert!(is_let_in(host, Some(origin)), "{origin}");
+            assert!(is_permitted(host, Some(origin)), "{origin}");
         }
         for origin in [
             "null",
@@ -173,12 +174,12 @@ mod tests {
             "localhost:7070",
             "http://evil.com://localhost:7070",
         ] {
-            assert!(!is_let_in(host, Some(origin)), "{origin}");
+            assert!(!is_permitted(host, Some(origin)), "{origin}");
         }
     }
 
     #[test]
-    fn an_origin_is_written_as_browsers_send_it() {
+    fn parses_only_the_form_that_browsers_send() {
         for text in ["https://app.example.com", "http://localhost:3000", "http://[::1]:8080"] {
             assert_eq!(text.parse(), Ok(Origin(HeaderValue::from_str(text).unwrap())));
         }
@@ -199,8 +200,8 @@ mod tests {
             "https://host?x",
             "https://a https://b",
         ] {
-            let refused = text.parse::<Origin>().unwrap_err();
-            assert_eq!(refused, OriginError(text.to_owned()));
+            let error = text.parse::<Origin>().unwrap_err();
+            assert_eq!(error, OriginError(text.to_owned()));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Rules: which hold, and going over to others.
+//! `/v1/rules`: the active rules, and switching to new ones.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,60 +9,42 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
-use velodrome_dataflows::{Clock, Rules};
+use velodrome_dataflows::Rules;
 
-use super::App;
+use super::blocking::task_failed;
 use super::body;
 use super::error::{ApiError, ErrorBody};
-use super::grant::Grant;
-use super::query::{NoParams, Params, internal};
-use crate::rebuild::Progress;
+use super::params::{NoParams, QueryParams};
+use super::permissions::Permissions;
+use super::rebuild_status::Rebuild;
+use super::state::App;
 use crate::rules;
 
-/// The largest file of rules.
+/// The size limit of a rules file.
 const RULES_BYTES_MAX: usize = 1 << 20;
 
-/// The rules that hold, and the way to others.
+/// The active rules, and the switch to new ones.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RulesBody {
-    /// The SHA-256 of their canonical form.
+    /// The SHA-256 of the rules in their canonical form.
     rules_id: String,
-    /// The rules.
+    /// The active rules.
     #[schema(value_type = Object)]
     rules: Rules,
-    /// The rebuild that is to end with other rules; null where none was asked for, or all that was asked for
-    /// holds.
+    /// The switch to new rules; null if none was requested, or if the requested rules are active.
     #[schema(required = true)]
     rebuild: Option<RebuildBody>,
 }
 
-/// A rebuild with its rules.
+/// A switch to new rules.
 #[derive(Serialize, ToSchema)]
 struct RebuildBody {
     #[serde(flatten)]
     rebuild: Rebuild,
-    /// Its rules.
+    /// The new rules.
     #[schema(value_type = Object)]
     rules: Arc<Rules>,
-}
-
-/// A rebuild that goes on beside the service, or came to nothing.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Rebuild {
-    /// The identity of its rules.
-    rules_id: String,
-    /// How much of the log is read, 0 to 1.
-    share: f64,
-    /// Events that were replayed.
-    events: u64,
-    /// The event clock that it has reached; null before its first event.
-    #[schema(required = true)]
-    as_of: Option<Clock>,
-    /// What holds it up, or why it was given up; null while it goes on.
-    #[schema(required = true)]
-    error: Option<String>,
 }
 
 impl RulesBody {
@@ -76,38 +58,31 @@ impl RulesBody {
     }
 }
 
-impl From<Progress> for Rebuild {
-    fn from(progress: Progress) -> Self {
-        let share = progress.share();
-        let Progress { id: rules_id, events, clock, failure: error, .. } = progress;
-        Self { rules_id, share, events, as_of: (clock > 0).then_some(clock), error }
-    }
-}
-
-/// The rules that hold
+/// Get the active rules
 #[utoipa::path(
     get,
     path = "/v1/rules",
     tag = "rules",
     responses(
-        (status = 200, description = "The rules, and the way to others", body = RulesBody),
-        (status = 403, description = "The token does not let see rules", body = ErrorBody),
+        (status = 200, description = "The active rules, and the switch to new ones.", body = RulesBody),
+        (status = 403, description = "The token does not permit reading rules.", body = ErrorBody),
     )
 )]
 pub(super) async fn rules(
     State(app): State<App>,
-    grant: Grant,
-    Params(NoParams {}): Params<NoParams>,
+    permissions: Permissions,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
 ) -> Result<Json<RulesBody>, ApiError> {
-    grant.whole()?;
+    permissions.require_all()?;
     Ok(Json(RulesBody::of(&app)))
 }
 
-/// Go over to other rules
+/// Switch to new rules
 ///
-/// The body is a rules file. The archive is replayed under these rules beside the service, which answers as
-/// before until all is caught up with; then they hold, in all answers at once, and after a restart. The last
-/// rules that were asked for count: those that hold give up a rebuild that goes on. A restart gives it up, too.
+/// The body is a rules file. The service replays the archive under the new rules in the background;
+/// reads and writes continue. When the replay has caught up, the new rules become active in all reads
+/// at once, and stay active after a restart. A later request replaces an earlier one: posting the
+/// active rules cancels a switch in progress, and so does a restart.
 #[utoipa::path(
     post,
     path = "/v1/rules",
@@ -115,40 +90,44 @@ pub(super) async fn rules(
     request_body(
         content = String,
         content_type = "text/plain",
-        description = "TOML, sent as any type; a rule that it leaves out is Alleycat's",
+        description = "TOML, with any content type. A rule that is left out has the value of Alleycat.",
         example = "resistance_offset = 60"
     ),
     responses(
-        (status = 202, description = "They will hold", body = RulesBody),
-        (status = 400, description = "No rules, with what is wrong with them", body = ErrorBody),
-        (status = 403, description = "The token does not let change rules", body = ErrorBody),
-        (status = 408, description = "The body did not come in time", body = ErrorBody),
-        (status = 413, description = "More than 1 MiB", body = ErrorBody),
+        (status = 202, description = "The switch is requested.", body = RulesBody),
+        (status = 400, description = "The body is not a valid rules file; the message states why.", body = ErrorBody),
+        (status = 403, description = "The token does not permit changing rules.", body = ErrorBody),
+        (status = 408, description = "The body did not arrive in time.", body = ErrorBody),
+        (status = 413, description = "The body has more than 1 MiB.", body = ErrorBody),
     )
 )]
-pub(super) async fn want(
+pub(super) async fn switch_rules(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    grant: Grant,
-    Params(NoParams {}): Params<NoParams>,
+    permissions: Permissions,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
     request: Request,
 ) -> Result<(StatusCode, Json<RulesBody>), ApiError> {
-    grant.whole()?;
-    let admission = app.admission();
-    let _in_flight = admission.enter(peer.ip())?;
-    let held = admission.hold(RULES_BYTES_MAX);
-    let body = body::read(request.into_body(), held, app.limits().body).await?;
-    let unusable = |reason: String| ApiError::new(StatusCode::BAD_REQUEST, "bad_rules", reason);
-    // Nothing is more likely a file that was forgotten than Alleycat's rules.
+    permissions.require_all()?;
+    let limiter = app.limiter();
+    let _slot = limiter.acquire_request(peer.ip())?;
+    let buffer = limiter.body_buffer(RULES_BYTES_MAX);
+    let body = body::read(request.into_body(), buffer, app.limits().body_timeout).await?;
+    let bad_rules = |reason: String| ApiError::new(StatusCode::BAD_REQUEST, "bad_rules", reason);
+    // An empty file would select the rules of Alleycat, but is more likely a file that was forgotten.
     if body.bytes().is_empty() {
-        return Err(unusable("the body is empty; send a rules file, if only a comment".to_owned()));
+        let message =
+            "the body is empty; send a rules file (a comment alone selects the default rules)";
+        return Err(bad_rules(message.to_owned()));
     }
     let parsed = spawn_blocking(move || {
-        let text = str::from_utf8(body.bytes()).map_err(|error| error.to_string())?;
+        let text = str::from_utf8(body.bytes()).map_err(|error| {
+            format!("byte {} of the rules is not valid UTF-8", error.valid_up_to())
+        })?;
         rules::parse(text).map_err(|error| error.to_string())
     });
-    let rules = parsed.await.map_err(|_| internal())?.map_err(unusable)?;
-    tracing::info!(rules = rules::id(&rules), "other rules are asked for");
-    app.rebuilds().want(rules);
+    let rules = parsed.await.map_err(task_failed)?.map_err(bad_rules)?;
+    tracing::info!(rules = rules::id(&rules), "a switch to new rules is requested");
+    app.rebuilds().request(rules);
     Ok((StatusCode::ACCEPTED, Json(RulesBody::of(&app))))
 }

@@ -1,4 +1,4 @@
-//! The server: connections in, bounded in number and time, and an end that loses no answer.
+//! Accepts connections, limits their number and their time, and shuts down without losing responses.
 
 use std::convert::Infallible;
 use std::io;
@@ -31,23 +31,24 @@ use tracing::{debug, warn};
 
 use super::limits::Limits;
 
-/// How much of a request's head is read, as nginx does by default (large_client_header_buffers):
-/// with 10,000 connections at most 320 MiB.
+/// The size limit of the head of a request: the default of nginx (large_client_header_buffers). 10,000
+/// connections need at most 320 MiB.
 const HEAD_BYTES_MAX: usize = 32 << 10;
 
-/// How much the system holds for a client beyond what is on its way: a frame or two of the largest race.
-/// By default it would be 4 MiB (tcp(7), `tcp_wmem`), so that a client of a stream that is slow would
-/// be a minute behind, and thousands that stall would fill the memory.
+/// The number of unsent bytes that the kernel buffers for a client: one or two frames of the largest
+/// race. The default is 4 MiB (tcp(7), `tcp_wmem`). With it a slow client of a stream would lag by a
+/// minute, and thousands of stalled clients would fill the memory.
 const UNSENT_BYTES_MAX: u32 = 128 << 10;
 
-/// How long to wait where no connection can be had: as a rule the process has too many files open,
-/// and some are closed in the meantime.
+/// The pause after a failed accept. Usually the process has too many open files, and some of them close
+/// during the pause.
 const ACCEPT_WAIT: Duration = Duration::from_millis(100);
 
-/// Serves `router` on `listener`, inside TLS where there is `tls`, until `shutdown` is true or its sender
-/// is gone. Then no connection is accepted any more, and requests that run get `limits.shutdown` to end.
+/// Serves `router` on `listener`, with TLS if `tls` is given, until `shutdown` is true or its sender is
+/// dropped. Then it accepts no more connections, and requests in progress have
+/// `limits.shutdown_timeout` to end.
 ///
-/// It must run in a tokio runtime with time and network.
+/// It needs a tokio runtime with timers and network.
 pub async fn serve(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
@@ -56,21 +57,23 @@ pub async fn serve(
     mut shutdown: watch::Receiver<bool>,
 ) {
     let tls = tls.map(TlsAcceptor::from);
-    let slots = Arc::new(Semaphore::new(limits.connections));
+    let slots = Arc::new(Semaphore::new(limits.connections_max));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(HEAD_BYTES_MAX);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.head_timeout)
+        .max_buf_size(HEAD_BYTES_MAX);
 
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &slots) => accepted,
             Some(_) = connections.join_next() => continue,
-            _ = shutdown.wait_for(|is_over| *is_over) => break,
+            _ = shutdown.wait_for(|is_stopping| *is_stopping) => break,
         };
         let (slot, stream, peer) = match accepted {
             Ok(accepted) => accepted,
-            Err(error) if is_of_connection(&error) => continue,
+            Err(error) if is_connection_error(&error) => continue,
             Err(error) => {
                 warn!(%error, "cannot accept a connection");
                 sleep(ACCEPT_WAIT).await;
@@ -78,7 +81,7 @@ pub async fn serve(
             }
         };
         let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(limits.write));
+        stream.set_write_timeout(Some(limits.write_timeout));
         let stream = Box::pin(stream);
         let connection = Connection {
             http: http.clone(),
@@ -91,12 +94,12 @@ pub async fn serve(
             gauge!("velodrome_http_connections").increment(1.0);
             match tls {
                 None => connection.serve(stream).await,
-                // Its state is large, and a connection without TLS is not to make room for it.
+                // The future is large. Boxing it keeps connections without TLS small.
                 Some(tls) => {
-                    let handshake = shake_hands(tls, stream, limits.head, shutdown);
+                    let handshake = handshake(tls, stream, limits.head_timeout, shutdown);
                     match Box::pin(handshake).await {
                         Ok(stream) => Box::pin(connection.serve(stream)).await,
-                        Err(error) => debug!(%peer, %error, "a connection did not come to TLS"),
+                        Err(error) => debug!(%peer, %error, "a TLS handshake failed"),
                     }
                 }
             }
@@ -106,13 +109,13 @@ pub async fn serve(
     }
 
     drop(listener);
-    if timeout(limits.shutdown, graceful.shutdown()).await.is_err() {
-        warn!(count = connections.len(), "connections are cut off: their requests did not end");
+    if timeout(limits.shutdown_timeout, graceful.shutdown()).await.is_err() {
+        warn!(count = connections.len(), "requests did not end in time; closing their connections");
     }
     connections.shutdown().await;
 }
 
-/// A connection that is about to be served.
+/// What a connection needs to be served.
 struct Connection {
     http: http1::Builder,
     router: Router,
@@ -121,56 +124,56 @@ struct Connection {
 }
 
 impl Connection {
-    /// Answers request after request.
+    /// Answers requests until the connection closes.
     async fn serve<S>(self, stream: S)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self { http, router, peer, watcher } = self;
-        let answer = service_fn(move |request| answer(router.clone(), peer, request));
-        let connection = http.serve_connection(TokioIo::new(stream), answer);
+        let service = service_fn(move |request| respond(router.clone(), peer, request));
+        let connection = http.serve_connection(TokioIo::new(stream), service);
         if let Err(error) = watcher.watch(connection).await {
-            debug!(%peer, %error, "a connection ended early");
+            debug!(%peer, %error, "a connection failed");
         }
     }
 }
 
-/// TLS on `stream`, which a client has to come to `within` a time, and before the service ends.
-async fn shake_hands<S>(
+/// Performs the TLS handshake on `stream`, within `time_limit` and before shutdown.
+async fn handshake<S>(
     tls: TlsAcceptor,
     stream: S,
-    within: Duration,
+    time_limit: Duration,
     mut shutdown: watch::Receiver<bool>,
 ) -> io::Result<TlsStream<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     tokio::select! {
-        stream = timeout(within, tls.accept(stream)) => stream?,
-        _ = shutdown.wait_for(|is_over| *is_over) => Err(io::ErrorKind::Interrupted.into()),
+        stream = timeout(time_limit, tls.accept(stream)) => stream?,
+        _ = shutdown.wait_for(|is_stopping| *is_stopping) => Err(io::ErrorKind::Interrupted.into()),
     }
 }
 
-/// The next connection, once there may be one more.
+/// Waits for a free slot, then for the next connection.
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
 ) -> io::Result<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
     let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
-    // Without these answers come later, or take more of the system's memory, but they come.
+    // If these fail, responses are slower or need more kernel memory, but are still correct.
     _ = stream.set_nodelay(true);
     _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
     Ok((slot, stream, peer))
 }
 
-/// Whether it is the connection that failed, so that the next one may well be had (accept(2)).
-fn is_of_connection(error: &io::Error) -> bool {
+/// Whether only this connection failed, so that the next accept can succeed at once (accept(2)).
+fn is_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-async fn answer(
+async fn respond(
     router: Router,
     peer: SocketAddr,
     request: Request<Incoming>,

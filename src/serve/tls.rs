@@ -1,4 +1,4 @@
-//! TLS: the certificate and key that the service shows, and the versions that it speaks.
+//! TLS: loads the certificate and key, and selects the versions.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,39 +9,39 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 
-/// The one protocol that is served inside (RFC 7301, section 6).
+/// The only protocol that is served over TLS (RFC 7301, section 6).
 const HTTP: &[u8] = b"http/1.1";
 
-/// A certificate or key that cannot be used. Nothing of the key is shown.
+/// A certificate or key that cannot be used. Messages never contain parts of the key.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    /// A file without what is looked for.
-    #[error("'{path}' has no {what} in PEM that can be read: {reason}")]
+    /// A file cannot be read, or does not contain the item.
+    #[error("cannot read a {what} in PEM from '{path}': {reason}")]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What is looked for.
+        /// `certificate` or `private key`.
         what: &'static str,
-        /// Why it is not found.
+        /// Why it cannot be read.
         reason: String,
     },
-    /// A certificate and a key that do not go together, or that are of an unknown kind.
+    /// The key does not belong to the certificate, or one of them is of an unsupported kind.
     #[error("cannot use the certificate '{cert}' with the key '{key}': {reason}")]
     Unusable {
         /// The certificate's file.
         cert: PathBuf,
         /// The key's file.
         key: PathBuf,
-        /// What is wrong.
+        /// Why they cannot be used.
         reason: rustls::Error,
     },
 }
 
-/// How to speak TLS 1.2 and 1.3 with the chain of certificates in the file `cert`, the service's own
-/// first, and its private key in the file `key`.
+/// The configuration for TLS 1.2 and 1.3. The file `cert` contains the chain of certificates, starting
+/// with that of the service; the file `key` contains the private key.
 ///
 /// # Errors
-/// Files that cannot be read, a key that is not the certificate's.
+/// A file cannot be read, or the key does not belong to the certificate.
 pub fn load(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
     let unreadable = |path: &Path, what| {
         let path = path.to_owned();
@@ -60,11 +60,11 @@ pub fn load(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
     Ok(Arc::new(config))
 }
 
-/// What is wrong with a file of PEM, without what is in it.
+/// Describes an error of a PEM file without its content.
 fn reason(error: pem::Error) -> String {
     match error {
         pem::Error::Io(error) => error.to_string(),
-        pem::Error::NoItemsFound => "there is none".to_owned(),
-        _ => "it is no PEM, or cut off".to_owned(),
+        pem::Error::NoItemsFound => "the file contains none".to_owned(),
+        _ => "the file is not PEM or is truncated".to_owned(),
     }
 }

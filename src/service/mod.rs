@@ -1,21 +1,44 @@
-//! The service as a whole: a data directory, the log, the engine, checkpoints, publishing and the
-//! HTTP interface, started in the order in which they need each other and stopped in the reverse.
+//! The live service: starts its components in the order of their dependencies, and stops them in reverse.
 //!
 //! ```text
-//! clients ──► serve ──► log ──► engine ──► answers, feeds ──► serve ──► clients
+//! clients ──► serve ──► log ──► engine ──► answers, live state ──► serve ──► clients
 //!                        │        │   └──► saver ──► checkpoint
 //!                        ▼        └──────► publisher ──► history objects
 //!                      archive
 //! ```
+//!
+//! [`Service::listen`] opens everything and answers requests with 503 `starting`. [`Service::start`]
+//! recovers the engine and accepts events. [`RunningService::stop`] ends it without losing data.
 
 mod config;
-mod directory;
-mod files;
-mod kept;
+mod data_directory;
+mod error;
+
+mod checkpoint_file;
+mod engine_state;
+mod event_input;
+mod open_files;
+mod saved_rules;
+mod stores;
+
+mod http_server;
+mod listening;
+mod running_log;
+mod shared;
+mod start;
+
+mod background;
+mod mutex;
+mod rebuild;
+mod rebuild_context;
+mod rebuild_error;
 mod rebuilder;
 mod running;
 mod saver;
+mod stoppable_thread;
 
-pub use config::{ARCHIVE, Config, HISTORY, ServiceError};
-pub use directory::{Directory, DirectoryError};
-pub use running::{Running, Service};
+pub use config::{ARCHIVE, Config, HISTORY};
+pub use data_directory::{DataDirectory, DataDirectoryError};
+pub use error::ServiceError;
+pub use listening::Service;
+pub use running::RunningService;

@@ -1,26 +1,27 @@
-//! The saver: brings the checkpoint up to what is complete, now and then and at the end.
+//! The saver: writes the changes that are complete to the checkpoint, at an interval and at the end.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use velodrome_dataflows::Clock;
+use velodrome_dataflows::EventTime;
 
+use super::mutex::lock;
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::engine::{Engine, Unsaved};
+use crate::engine::{Engine, RunningEngine, UnsavedChanges};
 use crate::log;
 
-/// How often the checkpoint's age is told.
-const TELL: Duration = Duration::from_secs(1);
+/// The interval between updates of the metric of the checkpoint's age.
+const AGE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A checkpoint, and what it is to take up.
+/// A checkpoint, and the engine whose changes it saves.
 pub(super) struct Saver {
     pub(super) checkpoint: Checkpoint,
-    pub(super) engine: Engine,
-    pub(super) unsaved: Arc<Unsaved>,
+    engine: Engine,
+    unsaved: Arc<UnsavedChanges>,
 }
 
-/// Saves every so often until `stopped` hangs up, and then once more.
+/// Saves every `every`, and a last time when `stopped` disconnects.
 pub(super) fn run(
     saver: &Mutex<Saver>,
     every: Duration,
@@ -28,43 +29,48 @@ pub(super) fn run(
     stopped: &Receiver<()>,
 ) {
     let save = || {
-        let mut saver = saver.lock().unwrap_or_else(PoisonError::into_inner);
-        saver.save_or_tell();
+        let mut saver = lock(saver);
+        saver.try_save();
         saver.checkpoint.complete()
     };
     let (mut saved, mut complete) = (Instant::now(), save());
-    while stopped.recv_timeout(TELL) == Err(RecvTimeoutError::Timeout) {
-        if saved.elapsed() + TELL > every {
+    while stopped.recv_timeout(AGE_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+        if saved.elapsed() + AGE_INTERVAL > every {
             complete = save();
             saved = Instant::now();
         }
-        let behind = |saved: Clock| clock.now().saturating_sub(saved) as f64 / 1000.0;
-        let age = complete.map_or(0.0, behind);
-        metrics::gauge!("velodrome_checkpoint_age_seconds").set(age);
+        let age = |complete: EventTime| clock.now().saturating_sub(complete) as f64 / 1000.0;
+        metrics::gauge!("velodrome_checkpoint_age_seconds").set(complete.map_or(0.0, age));
     }
     save();
 }
 
 impl Saver {
-    /// Saves what is complete.
+    /// Saves the changes of `running` in `checkpoint`.
+    pub(super) fn new(checkpoint: Checkpoint, running: &RunningEngine) -> Self {
+        let (engine, unsaved) = (running.engine.clone(), Arc::clone(&running.unsaved));
+        Self { checkpoint, engine, unsaved }
+    }
+
+    /// Saves the changes that are complete.
     ///
     /// # Errors
-    /// A checkpoint that cannot be written; what changed stays in memory for the next attempt.
+    /// A checkpoint that cannot be written. Its changes stay in memory for the next attempt.
     pub(super) fn save(&mut self) -> Result<(), CheckpointError> {
         let complete = self.engine.complete();
         if self.checkpoint.complete() < Some(complete) {
-            let (changes, viewed) = self.unsaved.take(complete);
-            self.checkpoint.write(complete, changes, viewed)?;
+            let (changes, view_changes) = self.unsaved.take(complete);
+            self.checkpoint.write(complete, changes, view_changes)?;
         }
         Ok(())
     }
 
-    /// The same, where the next attempt will do.
-    pub(super) fn save_or_tell(&mut self) {
+    /// Saves the changes that are complete. A failure is only logged: the log has all events, and the next
+    /// save tries again.
+    pub(super) fn try_save(&mut self) {
         if let Err(error) = self.save() {
-            // The log has it all anyway.
             metrics::counter!("velodrome_checkpoint_failures_total").increment(1);
-            tracing::error!(%error, "the checkpoint could not be written; trying again");
+            tracing::error!(%error, "cannot write the checkpoint; trying again");
         }
     }
 }

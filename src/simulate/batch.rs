@@ -1,23 +1,25 @@
-//! Batches: the lines that arrive in a few seconds of a race, in the order of their arrival.
+//! Batches: the lines that arrive in a few seconds of a race, in order of arrival.
 
 use super::event::SLOW_DELAY_MS_MAX;
-use super::lines::Lines;
-use super::{RACE_SECONDS, Race};
+use super::lines::LineWriter;
+use super::parameters::RACE_SECONDS;
+use super::race::Race;
+use super::workload::Workload;
 
-/// Some of a race's lines, in the order of their arrival.
+/// Lines in order of arrival.
 #[derive(Debug)]
 pub struct Batch {
     pub(super) text: Vec<u8>,
-    /// Of each line, when it arrives and where it ends.
+    /// The arrival of each line, in ms since the epoch, and the offset of its end.
     pub(super) ends: Vec<(u64, usize)>,
 }
 
-/// One line of a workload.
+/// A line of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
-    /// When it arrives, in ms since the epoch.
+    /// Its arrival, in ms since the epoch.
     pub arrival_ms: u64,
-    /// Its JSON and the newline after it.
+    /// Its JSON with a newline.
     pub bytes: &'a [u8],
 }
 
@@ -27,17 +29,17 @@ impl Batch {
         &self.text
     }
 
-    /// How many lines there are.
+    /// The number of lines.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no lines.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// The lines, one by one.
+    /// The lines.
     pub fn lines(&self) -> impl Iterator<Item = Line<'_>> {
         let mut begin = 0;
         self.ends.iter().filter_map(move |&(arrival_ms, end)| {
@@ -48,8 +50,16 @@ impl Batch {
     }
 }
 
+impl Workload {
+    /// The batches of the race with this index, from 0.
+    pub fn race_batches(&self, index: u64) -> impl Iterator<Item = Batch> {
+        let race = self.race(index);
+        (0..self.batches()).map(move |number| race.batch(number))
+    }
+}
+
 impl Race<'_> {
-    /// Batch `number` (from 0) of the race's lines.
+    /// The batch with this number, from 0, of the race's lines.
     pub fn batch(&self, number: u32) -> Batch {
         let seconds = self.workload.batch_seconds();
         let first = 1 + number * seconds;
@@ -58,8 +68,8 @@ impl Race<'_> {
 
     /// The lines that arrive in the seconds from `first` up to, not including, `end`.
     fn arrivals_in(&self, first: u32, end: u32) -> Batch {
-        // What arrives now may have been sent in the seconds before: these are drawn once more,
-        // which costs less than handing lines from batch to batch, and keeps batches independent.
+        // Some of the lines were sent in earlier seconds. Those seconds are drawn again: that costs less
+        // than passing lines from batch to batch, and keeps batches independent.
         let sent = first.saturating_sub(SLOW_DELAY_MS_MAX / 1_000).max(1)..end;
         let expected = sent.len() * (self.riders.len() + self.riders.len() / 16);
         let (mut events, mut keys) = (Vec::with_capacity(expected), Vec::with_capacity(expected));
@@ -75,10 +85,10 @@ impl Race<'_> {
                 }
             });
         }
-        // By arrival, then in the order sent: what is equal in both is one line sent twice.
+        // By arrival, then in the order sent. Equal keys are one line that arrives twice at the same time.
         keys.sort_unstable();
 
-        let mut lines = Lines::with_capacity(keys.len());
+        let mut lines = LineWriter::with_capacity(keys.len());
         let mut ends = Vec::with_capacity(keys.len());
         for key in keys {
             let Some(event) = events.get(key as u32 as usize) else { continue };
@@ -91,11 +101,11 @@ impl Race<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Parameters, Workload};
+    use super::super::parameters::Parameters;
     use super::*;
 
     #[test]
-    fn of_any_length_hold_the_same_lines() {
+    fn batches_of_any_length_have_the_same_lines() {
         let parameters = Parameters { concurrent: 50, duplicates: 0.05, ..Parameters::DEFAULT };
         let workload = Workload::new(parameters).unwrap();
         let race = workload.race(3);
@@ -112,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn give_each_line_with_its_arrival() {
+    fn each_line_has_its_arrival() {
         let parameters = Parameters { concurrent: 10, ..Parameters::DEFAULT };
         let workload = Workload::new(parameters).unwrap();
         let batch = workload.race(0).batch(0);

@@ -1,26 +1,27 @@
-//! Events as lines: compact JSON in the field order of the golden data.
+//! Writes events as lines: compact JSON, with the fields in the order of the golden data.
 
 use super::event::{Event, Kind};
-use super::{RACE_SECONDS, Race};
+use super::parameters::RACE_SECONDS;
+use super::race::Race;
 
-/// Bytes of a line, at most about: what a batch's memory is reserved by.
-pub(super) const LINE_BYTES: usize = 224;
+/// The approximate maximum length of a line, used to reserve memory.
+const LINE_BYTES: usize = 224;
 
-/// Writes lines, one after the other.
-pub(super) struct Lines {
+/// Writes lines to a buffer.
+pub(super) struct LineWriter {
     pub(super) text: Vec<u8>,
     integers: itoa::Buffer,
     floats: zmij::Buffer,
 }
 
-impl Lines {
-    /// No lines, with room for `lines` of them.
+impl LineWriter {
+    /// An empty buffer with capacity for `lines` lines.
     pub(super) fn with_capacity(lines: usize) -> Self {
         let text = Vec::with_capacity(lines * LINE_BYTES);
         Self { text, integers: itoa::Buffer::new(), floats: zmij::Buffer::new() }
     }
 
-    /// Adds the line of `event`, which is one of `race`.
+    /// Adds the line of `event`, an event of `race`.
     pub(super) fn push(&mut self, race: &Race<'_>, event: &Event) {
         match event.kind {
             Kind::Ride { rider, second } => self.ride(race, event, rider, second),
@@ -45,7 +46,7 @@ impl Lines {
         self.integer(race.start_ms + u64::from(event.device_ms));
         self.bytes(br#","second":"#);
         self.integer(second.into());
-        self.bytes(&rider.middle);
+        self.bytes(&rider.fixed_fields);
         self.number(rider.cadence.at(second));
         self.bytes(br#","resistance":"#);
         self.number(rider.resistance.at(second));
@@ -79,7 +80,7 @@ impl Lines {
         self.text.extend_from_slice(self.integers.format(integer).as_bytes());
     }
 
-    /// As JavaScript writes it: the shortest digits that read back, no fraction where it is none.
+    /// Writes a number as JavaScript does: the shortest digits that parse to it, without `.0`.
     fn number(&mut self, number: f64) {
         let digits = self.floats.format_finite(number);
         self.text.extend_from_slice(digits.strip_suffix(".0").unwrap_or(digits).as_bytes());
@@ -88,32 +89,33 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
+    use super::super::parameters::Parameters;
     use super::super::race::{Effort, Rider};
     use super::super::random::Random;
-    use super::super::{Parameters, Workload};
+    use super::super::workload::Workload;
     use super::*;
 
     const UUID: &str = "00000000-0000-4000-8000-000000000000";
 
-    /// The line of an event at `device_ms`, its UUID all zeros.
+    /// The line of an event at `device_ms`, with a UUID of zeros.
     fn line(device_ms: u32, kind: Kind) -> String {
         let workload = Workload::new(Parameters::DEFAULT).unwrap();
         let mut race = workload.race(0);
         race.riders = vec![Rider {
-            middle: br#","raceId":5400800,"name":"Vito","racerId":103,"classId":1,"cadence":"#[..]
+            fixed_fields: br#","raceId":5400800,"name":"Vito","racerId":103,"classId":1,"cadence":"#[..]
                 .into(),
             cadence: Effort { start: 78, end: 80 },
             resistance: Effort { start: 78, end: 78 },
         }];
         let uuid = Random::new(1, 0, 0).uuid();
-        let mut lines = Lines::with_capacity(1);
+        let mut lines = LineWriter::with_capacity(1);
         lines.push(&race, &Event { device_ms, uuid, kind });
         let uuid = String::from_utf8(uuid.text().to_vec()).unwrap();
         String::from_utf8(lines.text).unwrap().replace(&uuid, UUID)
     }
 
     #[test]
-    fn of_riders_are_the_golden_ones_with_a_uuid() {
+    fn lines_of_riders_equal_the_golden_data_plus_a_uuid() {
         assert_eq!(
             line(1_114, Kind::Ride { rider: 0, second: 1 }),
             r#"{"event":"update","deviceTimestamp":1620240001114,"second":1,"raceId":5400800,"name":"Vito","racerId":103,"classId":1,"cadence":78.00666666666666,"resistance":78,"uuid":"00000000-0000-4000-8000-000000000000"}"#.to_owned() + "\n"
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn of_views_tell_watched_time_only_where_there_is_some() {
+    fn only_lines_of_watch_events_have_a_duration() {
         assert_eq!(
             line(1_000, Kind::View { project: 17, viewer: 4 }),
             r#"{"event":"view","uuid":"00000000-0000-4000-8000-000000000000","projectId":"project-17","viewerId":"viewer-4","deviceTimestamp":1620240001000}"#.to_owned() + "\n"

@@ -1,25 +1,26 @@
-//! One race: its riders, their efforts and the parts of their lines that stay the same.
+//! A race: its riders, their efforts, and the fields that are the same in all lines of a ride.
 
 use hashbrown::HashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::random::{Random, Uuid};
-use super::{RACE_INTERVAL_MS, RACE_SECONDS, Workload};
+use super::parameters::{RACE_INTERVAL_MS, RACE_SECONDS};
+use super::workload::Workload;
 
-/// The part of a race's chance that the line-up is drawn from; the seconds are parts 1 to 300.
-const LINE_UP: u32 = 0;
-/// Least and greatest cadence, in rpm.
+/// The part of a race's random generators that draws the riders. The seconds are parts 1 to 300.
+const RIDERS: u32 = 0;
+/// The range of the cadence, in rpm.
 const CADENCE: (i32, i32) = (40, 110);
-/// Least and greatest resistance, in percent.
+/// The range of the resistance, in percent.
 const RESISTANCE: (i32, i32) = (20, 90);
-/// How far, in rpm or percent, a racer's strength lifts an effort.
+/// The maximum by which a racer's strength raises an effort, in rpm or percent.
 const STRENGTH: i32 = 40;
-/// How far chance lifts it in one race.
+/// An effort is raised at random in each race, by less than this.
 const FORM: u32 = 31;
-/// How far an effort goes up or down during a race, at most.
+/// The maximum change of an effort during a race.
 const CHANGE: i32 = 15;
 
-/// Labels for display. The rare ones take more than a byte a letter.
+/// Names of racers. The rare ones have letters of more than one byte.
 const NAMES: [&str; 40] = [
     "Adell", "Amanda", "Arden", "Axel", "Bruno", "Cara", "Chesley", "Clara", "Cordia", "Damaris",
     "Damion", "Eleanore", "Emil", "Frieda", "Hayden", "Hubert", "Ida", "Jonathon", "Josefina",
@@ -32,14 +33,14 @@ const RARE_NAMES: [&str; 6] = ["Zoë", "José", "Søren", "Łukasz", "Renée", "
 /// One race of a workload.
 #[derive(Debug)]
 pub struct Race<'a> {
-    /// Its `raceId`, the same in all classes.
+    /// Its `raceId`, which is the same in all classes.
     pub id: u64,
     pub(super) workload: &'a Workload,
-    /// Which race of the workload it is, from 0.
-    pub(super) window: u64,
-    /// When it starts, in ms since the epoch.
+    /// Its index in the workload, from 0.
+    pub(super) index: u64,
+    /// Its start, in ms since the epoch.
     pub(super) start_ms: u64,
-    /// Distinguishes the object that holds its lines.
+    /// Part of the name of the object with its lines.
     pub(super) uuid: Uuid,
     pub(super) riders: Vec<Rider>,
 }
@@ -47,13 +48,13 @@ pub struct Race<'a> {
 /// One racer in one race.
 #[derive(Debug)]
 pub(super) struct Rider {
-    /// From `,"raceId":` to the colon after `"cadence"`: the same in all lines of the ride.
-    pub(super) middle: Box<[u8]>,
+    /// The text from `,"raceId":` to the colon after `"cadence"`, the same in all lines of the ride.
+    pub(super) fixed_fields: Box<[u8]>,
     pub(super) cadence: Effort,
     pub(super) resistance: Effort,
 }
 
-/// A quantity that goes evenly from one integer to another over the race.
+/// A quantity that changes linearly from one integer to another during the race.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Effort {
     pub(super) start: i32,
@@ -61,29 +62,30 @@ pub(super) struct Effort {
 }
 
 impl Effort {
-    /// An effort within `range`, for a racer of `strength` (0 to 1).
+    /// A random effort within `range`, for a racer of `strength` (0 to 1).
     fn new(range: (i32, i32), strength: f64, random: &mut Random) -> Self {
-        let lift = (strength * f64::from(STRENGTH)) as i32;
-        let start = range.0 + lift + random.below(FORM) as i32;
-        // Half of the riders hold what they set, as the published simulator's often do.
+        let raised = (strength * f64::from(STRENGTH)) as i32;
+        let start = range.0 + raised + random.below(FORM) as i32;
+        // Half of the efforts are constant, as they often are in the published simulator.
         let change = random.below(4 * CHANGE as u32 + 2) as i32 - CHANGE;
         let change = if change > CHANGE { 0 } else { change };
         Self { start, end: (start + change).clamp(range.0, range.1) }
     }
 
-    /// The value at `second`. Of the orders to compute it in, only this one gives all doubles of the
-    /// golden data (multiplying before dividing misses 675 of 129,600).
+    /// The value at `second`. Only this order of operations gives all doubles of the golden data; with the
+    /// multiplication before the division, 675 of 129,600 differ.
     pub(super) fn at(self, second: u32) -> f64 {
         let done = f64::from(second) / f64::from(RACE_SECONDS);
         f64::from(self.start) + f64::from(self.end - self.start) * done
     }
 }
 
-impl<'a> Race<'a> {
-    pub(super) fn new(workload: &'a Workload, window: u64) -> Self {
-        let parameters = workload.parameters;
-        let mut random = Random::new(parameters.seed, window, LINE_UP);
-        let start_ms = parameters.start_ms + window * RACE_INTERVAL_MS;
+impl Workload {
+    /// The race with this index, from 0.
+    pub fn race(&self, index: u64) -> Race<'_> {
+        let parameters = self.parameters;
+        let mut random = Random::new(parameters.seed, index, RIDERS);
+        let start_ms = parameters.start_ms + index * RACE_INTERVAL_MS;
         let id = start_ms / RACE_INTERVAL_MS;
         let uuid = random.uuid();
         let racers = choose(parameters.racers, parameters.concurrent, &mut random);
@@ -91,20 +93,20 @@ impl<'a> Race<'a> {
         let riders = racers.into_iter().zip(classes).map(|(racer, class)| {
             let strength = Strength::of(racer);
             let name = name(racer);
-            let middle = format!(
+            let fixed_fields = format!(
                 r#","raceId":{id},"name":"{name}","racerId":{racer},"classId":{class},"cadence":"#
             );
             Rider {
-                middle: middle.into_bytes().into(),
+                fixed_fields: fixed_fields.into_bytes().into(),
                 cadence: Effort::new(CADENCE, strength.legs, &mut random),
                 resistance: Effort::new(RESISTANCE, strength.endurance, &mut random),
             }
         });
-        Self { id, workload, window, start_ms, uuid, riders: riders.collect() }
+        Race { id, workload: self, index, start_ms, uuid, riders: riders.collect() }
     }
 }
 
-/// What a racer brings to every race, each from 0 to 1.
+/// The abilities of a racer in every race, each from 0 to 1.
 struct Strength {
     legs: f64,
     endurance: f64,
@@ -118,21 +120,21 @@ impl Strength {
     }
 }
 
-/// The racer's label, the same in every race: of one in a hundred, one with a letter beyond ASCII.
+/// The racer's name, which is the same in every race. One in a hundred has a letter outside ASCII.
 fn name(racer: u32) -> &'static str {
     let bits = (xxh3_64(&racer.to_le_bytes()) >> 32) as usize;
     let names = if bits.is_multiple_of(100) { &RARE_NAMES[..] } else { &NAMES };
     names.get(bits / 100 % names.len()).copied().unwrap_or_default()
 }
 
-/// Chooses `count` distinct numbers below `bound`: the first steps of a Fisher-Yates shuffle, which
-/// remembers only the places that were swapped.
+/// Chooses `count` distinct numbers below `bound`: the first steps of a Fisher-Yates shuffle, with only the
+/// swapped positions in memory.
 fn choose(bound: u32, count: u32, random: &mut Random) -> Vec<u32> {
     let mut swapped = HashMap::new();
-    let step = |place: u32| {
-        let other = place + random.below(bound - place);
-        let own = swapped.remove(&place).unwrap_or(place);
-        if other == place { own } else { swapped.insert(other, own).unwrap_or(other) }
+    let step = |position: u32| {
+        let other = position + random.below(bound - position);
+        let own = swapped.remove(&position).unwrap_or(position);
+        if other == position { own } else { swapped.insert(other, own).unwrap_or(other) }
     };
     (0..count).map(step).collect()
 }
@@ -142,8 +144,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn efforts_are_the_doubles_of_the_published_simulator() {
-        // From the golden data; at seconds 37 and 102 the order of the computation tells.
+    fn efforts_equal_the_doubles_of_the_published_simulator() {
+        // From the golden data. Seconds 37 and 102 depend on the order of operations.
         for (start, end, second, value) in [
             (78, 80, 1, 78.00666666666666),
             (78, 80, 151, 79.00666666666666),
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn chosen_numbers_are_distinct_and_all_are_chosen_in_the_end() {
+    fn chosen_numbers_are_distinct_and_cover_the_range() {
         let mut some = choose(1000, 100, &mut Random::new(1, 0, 0));
         assert!(some.iter().any(|&n| n >= 900) && some.iter().any(|&n| n < 100), "{some:?}");
         some.sort_unstable();
@@ -173,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn one_name_in_a_hundred_goes_beyond_ascii() {
+    fn one_name_in_a_hundred_is_not_ascii() {
         let rare = (0..40_000).filter(|&racer| !name(racer).is_ascii()).count();
         assert!((300..500).contains(&rare), "{rare}");
     }

@@ -1,4 +1,4 @@
-//! The events of files, to be sent as those of a workload are.
+//! Recorded events: the lines of files, in batches like those of a workload.
 
 use std::path::PathBuf;
 use std::{io, iter, vec};
@@ -8,63 +8,63 @@ use memchr::memchr;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::Batch;
+use super::batch::Batch;
 use crate::ingest::inputs::{self, Input, InputError};
 use crate::ingest::lines::{Block, LINE_BYTES_MAX, Lines};
 use crate::ingest::units::{self, Unit, UnitReader};
-use crate::remote::Remote;
+use crate::lazy_aws::LazyAws;
 
-/// Lines of files, in the order that a replay takes them.
+/// The lines of files, in the order in which a replay reads them.
 #[derive(Clone, Debug)]
-pub struct Recorded {
+pub struct RecordedEvents {
     inputs: Vec<Input>,
 }
 
-/// A file whose events cannot be sent.
+/// A file whose lines cannot be sent.
 #[derive(Debug, Error)]
 pub enum RecordedError {
-    /// It cannot be read to its end.
+    /// The file cannot be read to its end.
     #[error("cannot read '{0}': {1}")]
     Read(String, io::Error),
-    /// A line that nobody takes.
+    /// The file has a line that no service accepts.
     #[error(
-        "'{0}' has a line of more than {LINE_BYTES_MAX} bytes, which no event has; take it out"
+        "'{0}' has a line of more than {LINE_BYTES_MAX} bytes, the maximum of an event; remove the line"
     )]
     Oversized(String),
 }
 
-impl Recorded {
+impl RecordedEvents {
     /// Lists the files and objects of `paths`, as a replay does.
     ///
     /// # Errors
-    /// A path that is missing or cannot be read; directories that hold no file at all.
-    pub fn list(paths: &[PathBuf], remote: &Remote) -> Result<Self, InputError> {
-        Ok(Self { inputs: inputs::list(paths, remote)? })
+    /// A path that is missing or cannot be read; directories without any file.
+    pub fn list(paths: &[PathBuf], lazy_aws: &LazyAws) -> Result<Self, InputError> {
+        Ok(Self { inputs: inputs::list(paths, lazy_aws)? })
     }
 
-    /// The lines, some 256 KiB at a time, until a file cannot be read.
+    /// The lines in batches of about 256 KiB, until a file cannot be read.
     ///
-    /// A line arrives when a log took it, or at its device's time, where none did; but never before one that
-    /// is ahead of it. Before the first line that tells its time, all arrive at 0.
+    /// The arrival of a line is its `arrivalTimestamp`, which a log adds, or else its `deviceTimestamp`. It is
+    /// never before the arrival of an earlier line. Lines before the first one with a time arrive at 0.
     pub(super) fn batches(&self) -> impl Iterator<Item = Result<Batch, RecordedError>> {
         let units = units::units(&self.inputs).into_iter();
-        let mut reading = Reading { inputs: &self.inputs, units, open: None, arrival_ms: 0 };
-        iter::from_fn(move || reading.next_batch().transpose())
+        let mut reader = Reader { inputs: &self.inputs, units, open: None, arrival_ms: 0 };
+        iter::from_fn(move || reader.next_batch().transpose())
     }
 }
 
-/// Files on their way.
-struct Reading<'a> {
+/// Reads the lines of the inputs in order.
+struct Reader<'a> {
     inputs: &'a [Input],
     units: vec::IntoIter<Unit>,
-    /// The unit at hand, and of which input it is.
+    /// The current unit and its input.
     open: Option<(&'a Input, Lines<UnitReader>)>,
-    /// When the last line arrived.
+    /// The arrival of the last line.
     arrival_ms: u64,
 }
 
-impl<'a> Reading<'a> {
-    /// The next lines; none where all were told.
+impl<'a> Reader<'a> {
+    /// The next lines, or `None` at the end.
     fn next_batch(&mut self) -> Result<Option<Batch>, RecordedError> {
         loop {
             let Some((input, lines)) = &mut self.open else {
@@ -94,8 +94,8 @@ fn open(input: &Input, unit: Unit) -> Result<(&Input, Lines<UnitReader>), Record
     Ok((input, lines.map_err(|error| RecordedError::Read(input.name().into_owned(), error))?))
 }
 
-/// The lines of a block but for empty ones, each with its newline; `arrival_ms` is that of the last line, before
-/// and after.
+/// The lines of a block, without empty ones. `arrival_ms` is the arrival of the previous line, and then of the
+/// last one.
 fn batch(block: &[u8], arrival_ms: &mut u64) -> Batch {
     let mut batch = Batch { text: Vec::with_capacity(block.len() + 1), ends: Vec::new() };
     let mut rest = block;
@@ -114,7 +114,7 @@ fn batch(block: &[u8], arrival_ms: &mut u64) -> Batch {
     batch
 }
 
-/// The time that a line tells, in ms since the epoch.
+/// The time in a line, in ms since the epoch.
 fn time(line: &[u8]) -> Option<u64> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -138,20 +138,20 @@ mod tests {
             fs::write(root.path().join(name), text).unwrap();
         }
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let remote = Remote::new(None, runtime.handle().clone());
-        let recorded = Recorded::list(&[root.path().to_owned()], &remote).unwrap();
-        let mut told = Vec::new();
+        let lazy_aws = LazyAws::new(None, runtime.handle().clone());
+        let recorded = RecordedEvents::list(&[root.path().to_owned()], &lazy_aws).unwrap();
+        let mut lines = Vec::new();
         for batch in recorded.batches() {
             for line in batch?.lines() {
-                told.push((line.arrival_ms, String::from_utf8(line.bytes.to_vec()).unwrap()));
+                lines.push((line.arrival_ms, String::from_utf8(line.bytes.to_vec()).unwrap()));
             }
         }
-        Ok(told)
+        Ok(lines)
     }
 
     #[test]
-    fn lines_of_files_arrive_in_order_at_the_times_that_they_tell() {
-        let told = read(&[
+    fn lines_arrive_in_order_at_the_times_in_them() {
+        let read = read(&[
             ("2.jsonl", "{\"deviceTimestamp\":30}\n"),
             ("1.jsonl", "no event\n\n{\"deviceTimestamp\":20}\n \n{\"deviceTimestamp\":10}"),
             ("3.jsonl", "{\"deviceTimestamp\":70,\"arrivalTimestamp\":50}\r\n"),
@@ -163,11 +163,11 @@ mod tests {
             (30, "{\"deviceTimestamp\":30}\n"),
             (50, "{\"deviceTimestamp\":70,\"arrivalTimestamp\":50}\r\n"),
         ];
-        assert_eq!(told.unwrap(), lines.map(|(ms, line)| (ms, line.to_owned())));
+        assert_eq!(read.unwrap(), lines.map(|(ms, line)| (ms, line.to_owned())));
     }
 
     #[test]
-    fn a_file_that_is_damaged_or_has_too_long_a_line_is_named() {
+    fn a_damaged_file_and_one_with_an_oversized_line_are_named() {
         let long = "x".repeat(LINE_BYTES_MAX + 1);
         for (name, text, part) in
             [("damaged.gz", "no gzip", "cannot read"), ("long.jsonl", &long, "has a line of more")]

@@ -1,4 +1,4 @@
-//! What a workload as a whole holds to, whichever way it is written.
+//! Properties of complete workloads, whichever way they are written.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
@@ -22,10 +22,10 @@ fn text(parameters: Parameters, threads: usize) -> Vec<u8> {
     text
 }
 
-/// The events of race `window`, in the order of their lines.
-fn events(parameters: Parameters, window: u64) -> Vec<Value> {
+/// The events of a race, in the order of their lines.
+fn events(parameters: Parameters, race: u64) -> Vec<Value> {
     let workload = Workload::new(parameters).unwrap();
-    let text: Vec<u8> = workload.window(window).flat_map(|batch| batch.text().to_vec()).collect();
+    let text: Vec<u8> = workload.race_batches(race).flat_map(|batch| batch.text().to_vec()).collect();
     let lines = text.split_inclusive(|&byte| byte == b'\n');
     lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
 }
@@ -39,22 +39,22 @@ fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
     let one = text(SMALL, 1);
     assert!(one == text(SMALL, 1));
     assert!(one == text(SMALL, 3));
-    // More threads than there are batches.
+    // There are more threads than batches.
     let short = Parameters { hours: 0.01, concurrent: 1, ..SMALL };
     assert!(text(short, 1) == text(short, 16));
 }
 
 #[test]
-fn the_bytes_stay_what_they_were() {
-    // A change of these bytes is a change of everyone's measurements: make it known, then here.
+fn the_bytes_of_a_workload_do_not_change() {
+    // Other bytes would change all published measurements. Announce such a change, then update the hash.
     let hash = xxhash_rust::xxh3::xxh3_64(&text(SMALL, 2));
     assert_eq!(hash, 3066951061924870484);
 }
 
 #[test]
-fn another_seed_and_another_race_are_other_racing() {
-    let racers = |seed, window| -> HashSet<u64> {
-        let events = events(Parameters { seed, ..SMALL }, window);
+fn seeds_and_races_differ_from_each_other() {
+    let racers = |seed, race| -> HashSet<u64> {
+        let events = events(Parameters { seed, ..SMALL }, race);
         events.iter().filter_map(|event| event["racerId"].as_u64()).collect()
     };
     assert_eq!(racers(1, 0), racers(1, 0));
@@ -64,14 +64,14 @@ fn another_seed_and_another_race_are_other_racing() {
 }
 
 #[test]
-fn each_rider_sends_every_second_of_each_race_and_ends_it() {
-    for window in 0..3 {
-        let events = events(Parameters { duplicates: 0.0, ..SMALL }, window);
+fn each_rider_sends_every_second_of_a_race_and_a_final_event() {
+    for index in 0..3 {
+        let events = events(Parameters { duplicates: 0.0, ..SMALL }, index);
         let race: Vec<_> = events.iter().filter(|event| is_race(event)).collect();
         assert_eq!(race.len(), 60 * 300);
         let mut rides: HashMap<(u64, u64), HashSet<u64>> = HashMap::new();
         for event in &race {
-            assert_eq!(event["raceId"], 5_400_800 + window);
+            assert_eq!(event["raceId"], 5_400_800 + index);
             let second = event["second"].as_u64().unwrap();
             assert_eq!(event["event"] == "final", second == 300);
             let ride = (event["classId"].as_u64().unwrap(), event["racerId"].as_u64().unwrap());
@@ -88,10 +88,10 @@ fn each_rider_sends_every_second_of_each_race_and_ends_it() {
 }
 
 #[test]
-fn shares_are_what_was_asked_for() {
+fn duplicates_and_views_have_the_requested_shares() {
     let events = events(Parameters { concurrent: 1_000, duplicates: 0.01, ..SMALL }, 0);
     let (race, tracking): (Vec<_>, Vec<_>) = events.iter().partition(|event| is_race(event));
-    let share = |of: usize, all: usize| of as f64 / all as f64;
+    let share = |part: usize, all: usize| part as f64 / all as f64;
     let twice = |events: &[&Value]| {
         let distinct: HashSet<_> = events.iter().map(|event| event["uuid"].as_str()).collect();
         (distinct.len(), share(events.len() - distinct.len(), distinct.len()))
@@ -147,18 +147,18 @@ fn fields_are_in_their_ranges() {
 }
 
 #[test]
-fn lines_arrive_at_most_two_seconds_late_and_before_the_next_race() {
+fn lines_arrive_within_two_seconds_and_before_the_next_race() {
     let workload = Workload::new(Parameters { duplicates: 0.05, ..SMALL }).unwrap();
-    let batches: Vec<_> = (0..3).flat_map(|window| workload.window(window)).collect();
+    let batches: Vec<_> = (0..3).flat_map(|race| workload.race_batches(race)).collect();
     let lines: Vec<_> = batches.iter().flat_map(Batch::lines).collect();
     assert!(lines.is_sorted_by_key(|line| line.arrival_ms));
-    let (mut slow, mut newest, mut behind) = (0, 0, 0);
+    let (mut slow, mut newest, mut lag_max) = (0, 0, 0);
     let mut copies: HashMap<&[u8], u64> = HashMap::new();
     for line in &lines {
         let event: Value = serde_json::from_slice(line.bytes).unwrap();
         let sent = event["deviceTimestamp"].as_u64().unwrap();
         newest = newest.max(sent);
-        behind = behind.max(newest - sent);
+        lag_max = lag_max.max(newest - sent);
         assert!((sent..=sent + 2_000).contains(&line.arrival_ms), "{event}");
         if let Some(first) = copies.insert(line.bytes, line.arrival_ms) {
             assert!(line.arrival_ms - first <= 2_000);
@@ -166,13 +166,13 @@ fn lines_arrive_at_most_two_seconds_late_and_before_the_next_race() {
             slow += u64::from(line.arrival_ms - sent > 50);
         }
     }
-    assert!((1_500..=2_000).contains(&behind), "{behind}");
+    assert!((1_500..=2_000).contains(&lag_max), "{lag_max}");
     let slow = slow as f64 / copies.len() as f64;
     assert!((0.007..0.012).contains(&slow), "{slow}");
 }
 
 #[test]
-fn objects_are_one_a_race_and_hold_the_same_lines() {
+fn there_is_one_object_per_race_with_the_same_lines() {
     let root = tempfile::tempdir().unwrap();
     let workload = Workload::new(SMALL).unwrap();
     let two = NonZeroUsize::new(2).unwrap();
@@ -183,11 +183,11 @@ fn objects_are_one_a_race_and_hold_the_same_lines() {
     let store = Directory::new(root.path().to_owned());
     let written_objects = store.walk("").collect::<Result<Vec<_>, _>>().unwrap();
     let names: Vec<_> = written_objects.iter().map(|object| object.key.clone()).collect();
-    let begins =
+    let prefixes =
         ["40", "45", "50"].map(|m| format!("2021/05/05/18/velodrome-1-2021-05-05-18-{m}-01-"));
     assert_eq!(names.len(), 3);
-    assert!(names.iter().zip(&begins).all(|(name, begin)| name.starts_with(begin)), "{names:?}");
-    assert!(names.iter().all(|name| name.len() == begins[0].len() + 36 + ".gz".len()));
+    assert!(names.iter().zip(&prefixes).all(|(name, prefix)| name.starts_with(prefix)), "{names:?}");
+    assert!(names.iter().all(|name| name.len() == prefixes[0].len() + 36 + ".gz".len()));
 
     let unpack = |path: &Path| {
         let mut text = Vec::new();
@@ -206,7 +206,7 @@ fn objects_are_one_a_race_and_hold_the_same_lines() {
 }
 
 #[test]
-fn objects_that_cannot_be_written_are_named() {
+fn an_object_that_cannot_be_written_is_named() {
     let root = tempfile::tempdir().unwrap();
     let file = root.path().join("file");
     fs::write(&file, "").unwrap();
@@ -216,7 +216,7 @@ fn objects_that_cannot_be_written_are_named() {
 }
 
 #[test]
-fn parameters_out_of_range_are_refused() {
+fn rejects_parameters_outside_their_ranges() {
     let far = u64::MAX;
     for (parameters, part) in [
         (Parameters { hours: 0.0, ..SMALL }, "hours"),

@@ -1,11 +1,11 @@
-//! A line that is no event is rejected alone, with its reason, and its neighbours are taken.
+//! Invalid lines: each is rejected with a reason, and the lines around it are accepted.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use crate::run::{Workplace, sample, view};
 
-/// What makes a race event bad: its text with the first replaced by the second.
+/// Edits that make a race event invalid: the first text is replaced by the second.
 const CHANGED_RACE: &[(&str, &str)] = &[
     (r#""update""#, r#""updated""#),
     (r#""update""#, "1"),
@@ -60,7 +60,7 @@ const CHANGED_RACE: &[(&str, &str)] = &[
     ("}", "}]"),
 ];
 
-/// The same for a tracking event.
+/// Edits that make a tracking event invalid.
 const CHANGED_VIEW: &[(&str, &str)] = &[
     (r#""uuid":"u","#, ""),
     (r#""uuid":"u""#, r#""uuid":"""#),
@@ -78,7 +78,7 @@ const CHANGED_VIEW: &[(&str, &str)] = &[
     (r#""deviceTimestamp":9"#, r#""deviceTimestamp":9,"arrivalTimestamp":1.0"#),
 ];
 
-/// Every bad line, as bytes.
+/// All invalid lines.
 fn bad_lines() -> Vec<Vec<u8>> {
     let changed = |line: String, (from, to): &(&str, &str)| {
         assert!(line.contains(from), "{line} has no {from}");
@@ -115,7 +115,7 @@ fn bad_lines() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn each_is_rejected_alone_and_its_neighbours_are_taken() {
+fn an_invalid_line_is_rejected_and_the_lines_around_it_are_accepted() {
     let (place, bad) = (Workplace::new(), bad_lines());
     let good = |i: usize| sample(9, 1000 + i as u32, 1, 0.0).into_bytes();
     let mut lines: Vec<_> =
@@ -126,18 +126,18 @@ fn each_is_rejected_alone_and_its_neighbours_are_taken() {
     assert_eq!(ended.code, 0, "{}", ended.stderr);
 
     let rejected = place.json_lines("out/rejected.jsonl");
-    for (letter, (i, line)) in rejected.iter().zip(bad.iter().enumerate()) {
+    for (dead_letter, (i, line)) in rejected.iter().zip(bad.iter().enumerate()) {
         let shown = String::from_utf8_lossy(line);
         assert_eq!(
-            (&letter["file"], &letter["line"]),
+            (&dead_letter["file"], &dead_letter["line"]),
             (&"in.jsonl".into(), &(2 * i + 2).into()),
             "{shown}"
         );
         match std::str::from_utf8(line) {
-            Ok(text) => assert_eq!(letter["text"], text),
-            Err(_) => assert_eq!(letter["textBase64"], BASE64_STANDARD.encode(line)),
+            Ok(text) => assert_eq!(dead_letter["text"], text),
+            Err(_) => assert_eq!(dead_letter["textBase64"], BASE64_STANDARD.encode(line)),
         }
-        assert!(!letter["reason"].as_str().unwrap().is_empty());
+        assert!(!dead_letter["reason"].as_str().unwrap().is_empty());
     }
     assert_eq!(rejected.len(), bad.len());
     let summary = place.json("out/summary.json");
@@ -149,22 +149,22 @@ fn each_is_rejected_alone_and_its_neighbours_are_taken() {
 }
 
 #[test]
-fn of_more_than_a_mebibyte_keeps_its_first_mebibyte() {
+fn the_dead_letter_of_an_oversized_line_has_its_first_mebibyte() {
     let (place, longest) = (Workplace::new(), 1 << 20);
     let pad = |line: String, bytes: usize| line.clone() + &" ".repeat(bytes - line.len());
     let (fits, over) = (pad(sample(9, 1, 1, 0.0), longest), pad(sample(9, 2, 1, 0.0), longest + 1));
     let far_over = "x".repeat(3 * longest);
     let summary = place.results(&[fits, over.clone(), far_over.clone(), sample(9, 3, 1, 0.0)]);
     assert_eq!((&summary["events"], &summary["rejected"]), (&2.into(), &2.into()));
-    let letters = place.json_lines("out/rejected.jsonl");
-    for (letter, (line, text)) in letters.iter().zip([(2, over), (3, far_over)]) {
-        assert_eq!(letter["line"], line);
-        assert_eq!(letter["text"], text[..longest]);
+    let dead_letters = place.json_lines("out/rejected.jsonl");
+    for (dead_letter, (line, text)) in dead_letters.iter().zip([(2, over), (3, far_over)]) {
+        assert_eq!(dead_letter["line"], line);
+        assert_eq!(dead_letter["text"], text[..longest]);
     }
 }
 
 #[test]
-fn of_whitespace_is_neither_event_nor_reject_but_has_its_number() {
+fn a_blank_line_is_neither_accepted_nor_rejected_but_is_numbered() {
     let place = Workplace::new();
     let good = sample(9, 1, 1, 0.0);
     let lines = ["", " \t\r", &(good.clone() + "\r"), "bad", &good].map(str::to_owned);

@@ -1,23 +1,23 @@
-//! Bans on a running service, from one start to the next.
+//! Bans on a running service, and over restarts.
 
 use serde_json::{Value, json};
 
-use crate::restarts::{Answers, RACERS, Stopped, answers};
+use crate::restarts::{Answers, RACERS, StoppedService, answers};
 use crate::run::{history, sample};
-use crate::serving::{Serving, agent, wait_for};
+use crate::serving::{ServiceProcess, agent, wait_for};
 
-/// A racer of the race that is over and of the one that runs; the best of those who finished.
-pub(crate) const RACER: u32 = RACERS - 2;
+/// A racer of the finished race and of the running one: the best of those who finished.
+pub(crate) const BANNED_RACER: u32 = RACERS - 2;
 
-/// Bans a racer, or lifts the ban.
-pub(crate) fn set(serving: &Serving, racer: u32, is_banned: bool) {
+/// Bans a racer, or lifts a ban.
+pub(crate) fn set(serving: &ServiceProcess, racer: u32, is_banned: bool) {
     let url = format!("{}/v1/bans/{racer}", serving.url);
     let answer = if is_banned { agent().put(url).send_empty() } else { agent().delete(url).call() };
     assert_eq!(answer.unwrap().status().as_u16(), 204, "{racer} {is_banned}");
 }
 
-/// All answers but for when races started: two services are not started at once.
-fn timeless(mut answers: Answers) -> Answers {
+/// The answers without the start times of races, which differ between two services.
+fn without_start_times(mut answers: Answers) -> Answers {
     let (_, races) = answers.get_mut("/v1/races").unwrap();
     for race in races["rows"].as_array_mut().unwrap() {
         race.as_object_mut().unwrap().remove("startedAt").unwrap();
@@ -26,29 +26,30 @@ fn timeless(mut answers: Answers) -> Answers {
 }
 
 #[test]
-fn a_banned_racer_is_nowhere_through_crash_and_rebuild_until_the_ban_is_lifted() {
-    let stopped = Stopped::of(|_| true);
-    let without = timeless(Stopped::of(|racer| racer != RACER).answers);
-    let assert_without = |serving: &Serving, when: &str| {
-        assert_eq!(timeless(answers(serving)), without, "{when}");
-        assert_eq!(serving.get("/v1/bans"), json!({"racers": [RACER]}), "{when}");
+fn a_banned_racer_is_in_no_answer_until_the_ban_is_lifted_also_after_a_crash_and_a_rebuild() {
+    let stopped = StoppedService::new();
+    let without =
+        without_start_times(StoppedService::with_racers(|racer| racer != BANNED_RACER).answers);
+    let assert_without = |serving: &ServiceProcess, when: &str| {
+        assert_eq!(without_start_times(answers(serving)), without, "{when}");
+        assert_eq!(serving.get("/v1/bans"), json!({"racers": [BANNED_RACER]}), "{when}");
     };
-    assert_ne!(timeless(stopped.answers.clone()), without);
+    assert_ne!(without_start_times(stopped.answers.clone()), without);
 
-    // Of nothing but the ban, as no event comes.
+    // No event comes, so all changes follow from the ban.
     let mut serving = stopped.start("--workers 2");
-    set(&serving, RACER, true);
-    assert_without(&serving, "once it is answered");
+    set(&serving, BANNED_RACER, true);
+    assert_without(&serving, "after the reply");
     for arguments in ["--workers 1", "--workers 3 --rebuild"] {
         serving.kill();
         serving = stopped.start(arguments);
         assert_without(&serving, arguments);
     }
-    set(&serving, RACER, true);
-    assert_without(&serving, "a second time");
+    set(&serving, BANNED_RACER, true);
+    assert_without(&serving, "after the same ban again");
 
-    set(&serving, RACER, false);
-    assert_eq!(answers(&serving), stopped.answers, "once it is lifted");
+    set(&serving, BANNED_RACER, false);
+    assert_eq!(answers(&serving), stopped.answers, "after it is lifted");
     serving.kill();
     let serving = stopped.start("--workers 2");
     assert_eq!(answers(&serving), stopped.answers, "after a crash");
@@ -57,18 +58,18 @@ fn a_banned_racer_is_nowhere_through_crash_and_rebuild_until_the_ban_is_lifted()
 }
 
 #[test]
-fn a_history_object_is_published_anew_at_once_and_goes_with_the_last_racer() {
-    let stopped = Stopped::of(|_| true);
+fn a_ban_publishes_the_history_object_again_and_removes_it_with_the_last_racer() {
+    let stopped = StoppedService::new();
     let object = stopped.place.path("data/history/class-1.gz");
     let serving = stopped.start("");
     let published = || history(&object).into_values().next().unwrap();
-    assert!(published().contains_key(&RACER));
-    set(&serving, RACER, true);
-    wait_for("the object is without the racer", || !published().contains_key(&RACER));
+    assert!(published().contains_key(&BANNED_RACER));
+    set(&serving, BANNED_RACER, true);
+    wait_for("the object is without the racer", || !published().contains_key(&BANNED_RACER));
     assert_eq!(published().len(), RACERS as usize - 1);
 
     (0..RACERS).for_each(|racer| set(&serving, racer, true));
-    wait_for("the object is gone", || !object.exists());
+    wait_for("the object is removed", || !object.exists());
     for (path, expected) in [("/v1/classes", json!([])), ("/v1/races", json!([]))] {
         let mut answer = serving.get(path);
         let rows = answer.get_mut("rows").map(Value::take).unwrap_or(answer);
@@ -76,13 +77,15 @@ fn a_history_object_is_published_anew_at_once_and_goes_with_the_last_racer() {
     }
     (0..RACERS).for_each(|racer| set(&serving, racer, false));
     assert_eq!(answers(&serving), stopped.answers);
-    wait_for("all are back", || object.exists() && published().len() == RACERS as usize);
+    wait_for("the object has all racers", || {
+        object.exists() && published().len() == RACERS as usize
+    });
     assert_eq!(serving.stop(), 0);
 }
 
 #[test]
-fn what_is_ridden_under_a_ban_is_there_once_it_is_lifted() {
-    let stopped = Stopped::of(|_| true);
+fn a_ride_during_a_ban_is_in_the_answers_after_the_ban_is_lifted() {
+    let stopped = StoppedService::new();
     let serving = stopped.start("");
     set(&serving, 9, true);
     let ride = sample(1, 9, 30, 900.0).replace("\"raceId\":7", "\"raceId\":8");

@@ -1,4 +1,4 @@
-//! A simulated day's beginning through any number of workers and processes, whole or in objects.
+//! Replays with any number of workers and processes, of one file or of archive objects.
 
 use std::io::Write;
 use std::net::TcpListener;
@@ -6,7 +6,7 @@ use std::thread;
 
 use crate::run::{Workplace, contents, sample};
 
-/// Half an hour with duplicates and disorder, and every kind of trouble in between.
+/// Half an hour of simulated events with duplicates, disorder, a late event, an outlier and bad lines.
 fn simulated() -> Workplace {
     let place = Workplace::new();
     let arguments = "--hours 0.5 --racers 300 --concurrent 60 --duplicates 0.02 --views 0.2";
@@ -27,14 +27,14 @@ fn simulated() -> Workplace {
     place
 }
 
-/// A host file of two ports that are free; the cluster binds them right after.
+/// A host file with two free ports of this machine.
 pub(crate) fn hosts() -> String {
     let free = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     free.map(|host| host.local_addr().unwrap().to_string() + "\n").concat()
 }
 
 #[test]
-fn of_any_size_writes_the_same_bytes() {
+fn clusters_of_any_size_write_the_same_bytes() {
     let place = simulated();
     let ended = place.run("batch in --out batch");
     assert_eq!(ended.code, 0, "{}", ended.stderr);
@@ -60,11 +60,11 @@ fn of_any_size_writes_the_same_bytes() {
         }
     });
     assert_eq!(contents(&place.path("w1")), contents(&place.path("p0")));
-    assert!(!place.path("p1").exists(), "process 0 alone writes results");
+    assert!(!place.path("p1").exists(), "only process 0 writes results");
 }
 
 #[test]
-fn reads_objects_and_their_concatenation_alike() {
+fn archive_objects_and_their_concatenation_give_the_same_results() {
     let place = simulated();
     for (input, out) in [("gz", "from-objects"), ("clean.jsonl", "from-one-file")] {
         let ended = place.run(&format!("replay {input} --out {out} -w 2"));
@@ -74,15 +74,15 @@ fn reads_objects_and_their_concatenation_alike() {
 }
 
 #[test]
-fn ends_when_a_process_of_it_is_lost() {
+fn a_cluster_exits_when_a_process_is_lost() {
     let place = Workplace::new();
     place.write("hosts", hosts());
     let [mut survivor, mut lost] = [0, 1].map(|process| {
         let cluster = format!("-n 2 -p {process} --hosts hosts -w 1");
         place.spawn(&format!("replay - --out out {cluster}"))
     });
-    // More than a pipe holds: when it is written, the cluster is formed and reads. The input stays
-    // open, so that the run goes on.
+    // More than a pipe's buffer: once it is written, the cluster has formed and reads. The input stays
+    // open, so that the run does not end by itself.
     let mut input = survivor.stdin.take().unwrap();
     input.write_all(&vec![b'\n'; 1 << 20]).unwrap();
     lost.kill().unwrap();
@@ -95,7 +95,7 @@ fn ends_when_a_process_of_it_is_lost() {
 }
 
 #[test]
-fn whose_processes_have_other_rules_comes_to_no_results() {
+fn processes_with_different_rules_write_no_results() {
     let place = Workplace::new();
     place.write("hosts", hosts());
     place.write("in.jsonl", sample(9, 1, 1, 0.0));
@@ -109,15 +109,15 @@ fn whose_processes_have_other_rules_comes_to_no_results() {
 }
 
 #[test]
-fn that_cannot_be_formed_is_refused() {
+fn invalid_cluster_arguments_are_refused() {
     let place = Workplace::new();
     place.write("in.jsonl", "");
     place.write("hosts", "127.0.0.1:1\n");
     for (arguments, part) in [
         ("-n 2", "--hosts"),
-        ("-n 2 --hosts hosts", "names 1 hosts for 2 processes"),
+        ("-n 2 --hosts hosts", "lists 1 hosts for 2 processes"),
         ("-n 2 -p 2 --hosts hosts", "-p 2"),
-        ("-n 2 --hosts none", "cannot read the hosts 'none'"),
+        ("-n 2 --hosts none", "cannot read the host file 'none'"),
         ("-w 0", "--workers"),
     ] {
         let ended = place.run(&format!("replay in.jsonl --out out {arguments}"));
@@ -127,7 +127,7 @@ fn that_cannot_be_formed_is_refused() {
 }
 
 #[test]
-fn inputs_within_out_are_refused_and_left_as_they_are() {
+fn inputs_within_out_are_refused_and_not_changed() {
     let place = Workplace::new();
     place.write("out/rejected.jsonl", "precious");
     for command in ["replay", "batch"] {

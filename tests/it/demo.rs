@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 
 use crate::run::Workplace;
-use crate::serving::{agent, end, get};
+use crate::serving::{agent, get, terminate};
 
 #[test]
 fn the_demonstration_races_and_every_url_that_it_prints_answers() {
@@ -37,5 +37,5 @@ fn the_demonstration_races_and_every_url_that_it_prints_answers() {
         let is_empty = body["rows"].as_array().is_some_and(Vec::is_empty);
         assert!(!is_empty, "{url}: {body}");
     }
-    assert_eq!(end(&mut child, "-TERM"), 0);
+    assert_eq!(terminate(&mut child, "-TERM"), 0);
 }

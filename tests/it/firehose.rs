@@ -1,4 +1,4 @@
-//! Firehose's contracts from outside: the command, the routes, and dead letters on their way to the archive.
+//! Firehose's contracts end to end: the command, the routes, and the archive of dead letters.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use crate::golden::alleycat;
 use crate::run::{Workplace, sample, view};
-use crate::serving::{Serving, agent, now_ms, post, wait_for};
+use crate::serving::{ServiceProcess, agent, now_ms, post, wait_for};
 
-/// Posts JSON with further headers.
+/// Posts JSON with additional headers.
 fn post_json(url: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
     let mut request = agent().post(url).header("content-type", "application/json");
     for (name, value) in headers {
@@ -24,7 +24,7 @@ fn post_json(url: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
 }
 
 #[test]
-fn the_published_samples_request_is_answered_as_its_own_function_does() {
+fn transforms_the_published_samples_request_like_its_own_function() {
     let Some(golden) = alleycat() else { return };
     let text = |name: &str| fs::read_to_string(golden.join(name)).unwrap();
     let (request, response) = (text("firehose-request.json"), text("firehose-response.json"));
@@ -36,14 +36,14 @@ fn the_published_samples_request_is_answered_as_its_own_function_does() {
     assert_eq!((ended.code, &*ended.stderr), (0, ""));
     assert_eq!(serde_json::from_str::<Value>(&ended.stdout).unwrap(), expected);
 
-    let serving = Serving::start(&place.path("data"), "");
+    let serving = ServiceProcess::start(&place.path("data"), "");
     let answer = post_json(&format!("{}/firehose/transform", serving.url), &[], &request);
     assert_eq!(answer, (200, expected));
     assert_eq!(serving.stop(), 0);
 }
 
 #[test]
-fn the_command_obeys_rules_and_refuses_what_is_no_request() {
+fn the_command_applies_rules_and_rejects_invalid_requests() {
     let place = Workplace::new();
     place.write("rules.toml", "divisor = 50");
     let data = BASE64_STANDARD.encode(sample(1, 5, 1, 35.0));
@@ -59,8 +59,8 @@ fn the_command_obeys_rules_and_refuses_what_is_no_request() {
     let large = vec![b' '; (6 << 20) + 1];
     let two = request.repeat(2);
     for (input, says) in [
-        (&b""[..], "velodrome: the request is no JSON object with records"),
-        (b"[]", "the request is no JSON object with records"),
+        (&b""[..], "velodrome: the request is not a JSON object with records"),
+        (b"[]", "the request is not a JSON object with records"),
         (two.as_bytes(), "trailing characters"),
         (&large, "the request has more than 6291456 bytes"),
     ] {
@@ -73,13 +73,13 @@ fn the_command_obeys_rules_and_refuses_what_is_no_request() {
 }
 
 #[test]
-fn a_delivery_is_there_after_a_kill_and_again_changes_nothing() {
+fn a_delivery_survives_a_kill_and_repeating_it_changes_nothing() {
     let place = Workplace::new();
-    let serving = Serving::start(&place.path("data"), "");
+    let serving = ServiceProcess::start(&place.path("data"), "");
     let lines = format!("{}\n{}", view(1, "b"), sample(1, 5, 1, 1.0));
     let records = [view(1, "a"), lines].map(|text| json!({"data": BASE64_STANDARD.encode(text)}));
     let body = json!({"requestId": "d-1", "timestamp": 1, "records": records}).to_string();
-    let deliver = |serving: &Serving| {
+    let deliver = |serving: &ServiceProcess| {
         let headers =
             [("x-amz-firehose-protocol-version", "1.0"), ("x-amz-firehose-request-id", "d-1")];
         post_json(&format!("{}/firehose/delivery", serving.url), &headers, &body)
@@ -87,7 +87,7 @@ fn a_delivery_is_there_after_a_kill_and_again_changes_nothing() {
     let (status, answer) = deliver(&serving);
     assert_eq!((status, &answer["requestId"]), (200, &json!("d-1")));
     serving.kill();
-    let serving = Serving::start(&place.path("data"), "");
+    let serving = ServiceProcess::start(&place.path("data"), "");
     assert_eq!(deliver(&serving).0, 200);
     wait_for("both views", || serving.get("/v1/projects/p")["views"] == 2);
     assert_eq!(serving.get("/v1/races/1/7/standings")["racers"], 1);
@@ -95,19 +95,20 @@ fn a_delivery_is_there_after_a_kill_and_again_changes_nothing() {
 }
 
 #[test]
-fn dead_letters_are_in_the_archive_after_a_kill_and_a_replay_passes_over_them() {
+fn dead_letters_reach_the_archive_after_a_kill_and_replays_ignore_them() {
     let place = Workplace::new();
-    // A minute, after which letters are brought and a segment is closed, takes an eighth of a second.
+    // A minute, after which dead letters are uploaded and a segment is closed, takes an eighth of a
+    // second.
     let arguments = format!("--clock-speed 500 --clock-from {}", now_ms());
-    let serving = Serving::start(&place.path("data"), &arguments);
+    let serving = ServiceProcess::start(&place.path("data"), &arguments);
     let rejected = format!("{}\nfirst\n", view(1, "a"));
     assert_eq!(post(&serving.url, &rejected).unwrap().0, 200);
     let archive = place.path("data/archive");
-    wait_for("a letter is archived", || letters(&archive).len() == 1);
+    wait_for("a dead letter is archived", || letters(&archive).len() == 1);
     assert_eq!(post(&serving.url, "second").unwrap().0, 200);
     serving.kill();
-    let serving = Serving::start(&place.path("data"), &arguments);
-    wait_for("what was left is archived", || letters(&archive).len() == 2);
+    let serving = ServiceProcess::start(&place.path("data"), &arguments);
+    wait_for("the remaining dead letter is archived", || letters(&archive).len() == 2);
     assert_eq!(serving.stop(), 0);
 
     for (name, line) in letters(&archive) {
@@ -126,13 +127,13 @@ fn dead_letters_are_in_the_archive_after_a_kill_and_a_replay_passes_over_them() 
         assert_eq!(letter.as_object().unwrap().len(), 8, "{line}");
     }
     assert_eq!(fs::read_dir(place.path("data/rejected")).unwrap().count(), 0);
-    let replayed = place.replay_kept("data", "out");
+    let replayed = place.replay_stored("data", "out");
     assert_eq!(replayed.code, 0, "{}", replayed.stderr);
     let summary = place.json("out/summary.json");
     assert_eq!((&summary["events"], &summary["rejected"]), (&json!(1), &json!(0)));
 }
 
-/// The lines of objects of dead letters, one in each, by the name below their folder.
+/// The objects of dead letters, by their key below the folder. Each has one line.
 fn letters(archive: &Path) -> BTreeMap<String, String> {
     let root = archive.join("processing-failed");
     let (mut left, mut letters) = (vec![root.clone()], BTreeMap::new());

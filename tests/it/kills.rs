@@ -1,4 +1,4 @@
-//! The service under `kill -9`: what was acknowledged is there, once, and nothing else is.
+//! The service under `kill -9`: it has each acknowledged event exactly once, and nothing else.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -17,23 +17,23 @@ use rand_pcg::Pcg64;
 use serde_json::Value;
 
 use crate::run::{Workplace, contents};
-use crate::serving::{Serving, get, now_ms, post, wait_for};
+use crate::serving::{ServiceProcess, get, now_ms, post, wait_for};
 
 const CLIENTS: usize = 8;
 
-/// Events of a race are over 6 minutes after they came; so many times faster for the test.
+/// The speed of the service's clock. A race finishes 6 minutes after its events arrive, by that clock.
 const SPEED: u32 = 20;
 
-/// How many kills: some in the test of every day, as many as asked for in a soak.
+/// The number of kills: few by default, more in a soak test.
 fn kills() -> usize {
     env::var("VELODROME_TEST_KILLS").map_or(3, |kills| kills.parse().unwrap())
 }
 
 #[test]
-fn what_clients_posted_under_kills_equals_its_replay_byte_for_byte() {
+fn results_after_kills_equal_a_replay_byte_for_byte() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/alleycat/events.jsonl.gz");
     if !golden.exists() && env::var_os("CI").is_none() {
-        eprintln!("left out: the sample's data is not at '{}'", golden.display());
+        eprintln!("skipped: the sample data is not at '{}'", golden.display());
         return;
     }
     let seed = env::var("VELODROME_TEST_SEED").map_or(1, |seed| seed.parse().unwrap());
@@ -47,7 +47,7 @@ fn what_clients_posted_under_kills_equals_its_replay_byte_for_byte() {
     let since = now_ms();
     let arguments =
         format!("--clock-speed {SPEED} --clock-from {since} --checkpoint-seconds 1 --workers 2");
-    let start = || Serving::start(&place.path("data"), &arguments);
+    let start = || ServiceProcess::start(&place.path("data"), &arguments);
     let mut serving = start();
     let (url, acknowledged) = (Mutex::new(serving.url.clone()), AtomicUsize::new(0));
     let mut moments: Vec<_> = (0..kills).map(|_| random.random_range(0..events.len())).collect();
@@ -56,15 +56,15 @@ fn what_clients_posted_under_kills_equals_its_replay_byte_for_byte() {
         for lines in events.chunks(events.len().div_ceil(CLIENTS)) {
             let (url, acknowledged) = (&url, &acknowledged);
             let random = Pcg64::seed_from_u64(random.next_u64());
-            // So that the kills are spread over checkpoints, ends of rides and repairs.
+            // The pauses spread the kills over checkpoints, ends of rides and repairs.
             let pause_ms = 100 * kills as u64 + 1;
             scope.spawn(move || client(lines, url, acknowledged, random, pause_ms));
         }
         for moment in moments {
             wait_for("events are acknowledged", || acknowledged.load(Ordering::Relaxed) > moment);
             thread::sleep(Duration::from_millis(random.random_range(0..50)));
-            // By value, so that the old one is gone before the new one wants its directory.
-            let killed = std::mem::replace(&mut serving, Serving::none());
+            // Taken by value: the killed process must end before the next one locks the directory.
+            let killed = std::mem::replace(&mut serving, ServiceProcess::placeholder());
             killed.kill();
             serving = start();
             url.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&serving.url);
@@ -72,7 +72,7 @@ fn what_clients_posted_under_kills_equals_its_replay_byte_for_byte() {
     });
     assert_eq!(acknowledged.into_inner(), events.len());
 
-    wait_for("all races are over", || {
+    wait_for("all races are finished", || {
         let races = serving.get("/v1/races?limit=1000");
         races["rows"].as_array().unwrap().iter().all(|race| race["state"] == "over")
     });
@@ -93,20 +93,20 @@ fn what_clients_posted_under_kills_equals_its_replay_byte_for_byte() {
         .collect();
     assert!(published == history, "history objects");
 
-    // The archive and what is not sealed yet are the whole truth.
-    let again = place.replay_kept("data", "again");
+    // A replay of the archive and the segments has the same results.
+    let again = place.replay_stored("data", "again");
     assert_eq!(again.code, 0, "{}", again.stderr);
     let verified = place.run("verify expected again");
     assert_eq!(verified.code, 0, "{}", verified.stdout);
 }
 
-/// The sample's events and as many views as a page sends in that time, some of them twice.
+/// The events of the sample data and 3,000 views, a tenth of them duplicates, in random order.
 fn events(golden: &Path, random: &mut Pcg64) -> Vec<String> {
     let mut text = String::new();
     GzDecoder::new(fs::File::open(golden).unwrap()).read_to_string(&mut text).unwrap();
     let mut events: Vec<_> = text.lines().map(str::to_owned).collect();
     for view in 0..3_000 {
-        // The tenth of ten is the ninth again.
+        // The last of ten views is a duplicate of the ninth.
         let uuid = view - view % 10 / 9;
         let (project, duration) = (uuid % 7, uuid);
         let kind = if uuid % 3 == 0 { "view" } else { "watch" };
@@ -120,7 +120,7 @@ fn events(golden: &Path, random: &mut Pcg64) -> Vec<String> {
     events
 }
 
-/// Posts all lines in batches of any size, each again until it is acknowledged.
+/// Posts all lines in batches of random size, each until it is acknowledged.
 fn client(
     lines: &[String],
     url: &Mutex<String>,
@@ -130,8 +130,8 @@ fn client(
 ) {
     let mut rest = lines;
     while !rest.is_empty() {
-        let (batch, behind) = rest.split_at(random.random_range(1..=400).min(rest.len()));
-        rest = behind;
+        let (batch, after) = rest.split_at(random.random_range(1..=400).min(rest.len()));
+        rest = after;
         let body = batch.join("\n");
         wait_for("a batch is acknowledged", || {
             let url = url.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -149,8 +149,8 @@ fn client(
     }
 }
 
-/// All rows of a list, page by page.
-fn rows(serving: &Serving, path: &str) -> Vec<Value> {
+/// All rows of a list, from all its pages.
+fn rows(serving: &ServiceProcess, path: &str) -> Vec<Value> {
     let (mut rows, mut next) = (Vec::new(), String::new());
     loop {
         let (status, page) = get(&format!("{}{path}limit=1000{next}", serving.url));
@@ -163,8 +163,8 @@ fn rows(serving: &Serving, path: &str) -> Vec<Value> {
     }
 }
 
-/// The results that the service answers, as the files of a replay have them.
-pub(crate) fn results(serving: &Serving) -> String {
+/// The service's results in the format of a replay's `results.jsonl`.
+pub(crate) fn results(serving: &ServiceProcess) -> String {
     let mut lines = BTreeMap::new();
     for race in rows(serving, "/v1/races?") {
         let (class, race) = (race["classId"].as_u64().unwrap(), race["raceId"].as_u64().unwrap());
@@ -180,8 +180,8 @@ pub(crate) fn results(serving: &Serving) -> String {
     lines.into_values().map(|line| line + "\n").collect()
 }
 
-/// The leaderboard, likewise.
-pub(crate) fn leaderboard(serving: &Serving) -> String {
+/// The service's leaderboards in the format of a replay's `leaderboard.json`.
+pub(crate) fn leaderboard(serving: &ServiceProcess) -> String {
     let classes = serving.get("/v1/classes");
     let classes = classes.as_array().unwrap().iter().map(|class| &class["classId"]);
     let class = |class: &Value| {
@@ -195,8 +195,8 @@ pub(crate) fn leaderboard(serving: &Serving) -> String {
     format!("{{{}}}", classes.map(class).collect::<Vec<_>>().join(","))
 }
 
-/// The views, likewise.
-pub(crate) fn views(serving: &Serving) -> String {
+/// The service's view counts in the format of a replay's `views.json`.
+pub(crate) fn views(serving: &ServiceProcess) -> String {
     let row = |row: &Value| {
         let text = format!(r#"{{"views":{},"durationMs":{}}}"#, row["views"], row["durationMs"]);
         (row["projectId"].as_str().unwrap().to_owned(), text)

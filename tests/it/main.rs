@@ -1,6 +1,6 @@
-//! Drives the built binary: a module a behaviour.
+//! Runs the built binary. Each module tests one behaviour.
 
-// Two attributes, because clippy takes no other form for a test's.
+// Two attributes, because clippy accepts no other form for a module of tests.
 #[cfg(test)]
 mod as_of;
 #[cfg(feature = "aws")]
@@ -15,9 +15,9 @@ mod cluster;
 #[cfg(test)]
 mod compare;
 #[cfg(test)]
-mod demo;
+mod compatibility;
 #[cfg(test)]
-mod doors;
+mod demo;
 #[cfg(test)]
 mod firehose;
 #[cfg(test)]

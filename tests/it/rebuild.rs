@@ -11,22 +11,22 @@ use serde_json::{Value, json};
 
 use crate::bans;
 use crate::kills::{leaderboard, results, views};
-use crate::restarts::{Answers, RACERS, Stopped, answers, inside};
+use crate::restarts::{Answers, RACERS, StoppedService, answers, files_below};
 use crate::run::{Workplace, contents};
-use crate::serving::{Serving, agent, get, now_ms, post, wait_for};
+use crate::serving::{ServiceProcess, agent, get, now_ms, post, wait_for};
 
 /// Events of a race are over 6 minutes after they came; so many times faster for the test.
 const SPEED: u32 = 20;
 
 /// Posts a rules file, and gives status and answer.
-fn want(serving: &Serving, rules: &str) -> (u16, Value) {
+fn want(serving: &ServiceProcess, rules: &str) -> (u16, Value) {
     let mut answer = agent().post(format!("{}/v1/rules", serving.url)).send(rules).unwrap();
     let text = answer.body_mut().read_to_string().unwrap();
     (answer.status().as_u16(), serde_json::from_str(&text).unwrap())
 }
 
 /// Waits until the rules of this identity hold, and gives them.
-fn wait_until_they_hold(serving: &Serving, id: &Value) -> Value {
+fn wait_until_they_hold(serving: &ServiceProcess, id: &Value) -> Value {
     let mut rules = Value::Null;
     wait_for("the rules hold", || {
         rules = serving.get("/v1/rules");
@@ -55,7 +55,7 @@ fn under_load_no_event_is_missing_and_no_read_fails_and_all_is_as_a_replay_under
          --client-requests 100000",
         now_ms()
     );
-    let serving = Serving::start(&place.path("data"), &arguments);
+    let serving = ServiceProcess::start(&place.path("data"), &arguments);
     let rules = [
         "resistance_offset = 60\nexcluded_racers = [7]",
         "divisor = 90\ncorrected_racers.8.cadence = 0.9\nexcluded_races = [{ class_id = 1, race_id = 5400801 }]",
@@ -146,7 +146,7 @@ fn under_load_no_event_is_missing_and_no_read_fails_and_all_is_as_a_replay_under
 
     // What was gone over to is what is gone on from, also after a crash.
     serving.kill();
-    let serving = Serving::start(&place.path("data"), &arguments);
+    let serving = ServiceProcess::start(&place.path("data"), &arguments);
     assert!(results(&serving) == expected("results.jsonl"), "results after a crash");
     assert!(leaderboard(&serving) == expected("leaderboard.json"), "leaderboard after a crash");
     assert_eq!(serving.stop(), 0);
@@ -176,7 +176,7 @@ fn published(place: &Workplace, of: &str) -> BTreeMap<PathBuf, Vec<u8>> {
 
 #[test]
 fn a_rebuild_at_the_start_goes_on_beside_what_the_checkpoint_holds_there_and_back() {
-    let stopped = Stopped::new();
+    let stopped = StoppedService::new();
     stopped.place.write("rules.toml", "cadence_offset = 15");
     let rules = format!("--rules {}", stopped.place.path("rules.toml").display());
     let serving = stopped.start(&format!("{rules} --rebuild"));
@@ -184,7 +184,7 @@ fn a_rebuild_at_the_start_goes_on_beside_what_the_checkpoint_holds_there_and_bac
     let told = serving.get("/v1/rules");
     let id = if told["rebuild"].is_null() { &told["rulesId"] } else { &told["rebuild"]["rulesId"] };
     assert_eq!(wait_until_they_hold(&serving, id)["cadence_offset"], json!(15.0));
-    let outputs = |serving: &Serving| {
+    let outputs = |serving: &ServiceProcess| {
         let board = serving.get("/v1/classes/1/board?second=10");
         let rows = board["rows"].as_array().unwrap().iter();
         rows.map(|row| row["output"].as_f64().unwrap()).collect::<Vec<_>>()
@@ -199,7 +199,7 @@ fn a_rebuild_at_the_start_goes_on_beside_what_the_checkpoint_holds_there_and_bac
     assert_eq!(outputs(&serving), expected);
     assert_eq!(serving.stop(), 0);
     stopped.place.write("rules.toml", "");
-    let refused = stopped.refusal(&rules);
+    let refused = stopped.startup_error(&rules);
     let told = refused.contains("cadence_offset was 15.0 and is 35.0 now");
     assert!(told && refused.contains("--rebuild"), "{refused}");
     let serving = stopped.start(&format!("{rules} --rebuild"));
@@ -219,7 +219,7 @@ fn a_rebuild_at_the_start_goes_on_beside_what_the_checkpoint_holds_there_and_bac
 
 #[test]
 fn rules_outlive_a_checkpoint_that_is_lost() {
-    let stopped = Stopped::new();
+    let stopped = StoppedService::new();
     let serving = stopped.start("");
     // What was answered before is kept for who asks the same, and must not be.
     assert_eq!(answers(&serving), stopped.answers);
@@ -232,7 +232,7 @@ fn rules_outlive_a_checkpoint_that_is_lost() {
         answers.remove("/v1/races");
         answers
     };
-    assert_eq!(without(expected.clone()), without(Stopped::of(|racer| racer != 1).answers));
+    assert_eq!(without(expected.clone()), without(StoppedService::with_racers(|racer| racer != 1).answers));
     for damage in [b"damaged".as_slice(), b""] {
         let path = stopped.place.path("data/checkpoint.redb");
         match damage {
@@ -247,7 +247,7 @@ fn rules_outlive_a_checkpoint_that_is_lost() {
 
 #[test]
 fn what_cannot_be_gone_over_to_is_told_and_changes_nothing() {
-    let stopped = Stopped::new();
+    let stopped = StoppedService::new();
     let serving = stopped.start("");
     for (rules, says) in [
         ("divisor = 0", "divisor is 0"),
@@ -267,7 +267,7 @@ fn what_cannot_be_gone_over_to_is_told_and_changes_nothing() {
     assert_eq!((status, &asked["rulesId"]), (202, &held["rulesId"]), "the rules that hold already");
     wait_until_they_hold(&serving, &held["rulesId"]);
 
-    let objects = inside(&stopped.place.path("data/archive"));
+    let objects = files_below(&stopped.place.path("data/archive"));
     let whole = fs::read(&objects[0]).unwrap();
     fs::write(&objects[0], &whole[..whole.len() / 2]).unwrap();
     want(&serving, "divisor = 50");
@@ -276,7 +276,7 @@ fn what_cannot_be_gone_over_to_is_told_and_changes_nothing() {
         told = serving.get("/v1/rules");
         told["rebuild"]["error"].is_string()
     });
-    let named = format!("cannot read the log's '{}': input damaged: ", objects[0].display());
+    let named = format!("cannot read '{}' of the log: input damaged: ", objects[0].display());
     assert!(told["rebuild"]["error"].as_str().unwrap().contains(&named), "{told}");
     assert_eq!(told["rules"]["divisor"], 100.0);
     assert_eq!(answers(&serving), stopped.answers);

@@ -1,4 +1,4 @@
-//! The service from one start to the next: what is the same, and what keeps it from starting.
+//! Restarts of the service: answers stay the same, and a damaged file is reported.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -8,69 +8,69 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::run::{Workplace, history, sample, view};
-use crate::serving::{Serving, ahead, get, refusal, wait_for};
+use crate::serving::{ServiceProcess, clock_ahead, get, startup_error, wait_for};
 
-/// Every answer of a service, by its path.
+/// The status and body of a service's answers, by path.
 pub(crate) type Answers = BTreeMap<String, (u16, Value)>;
 
-/// Racers of each race, and the seconds that they ride.
+/// The racers of each race, and the seconds of their rides.
 pub(crate) const RACERS: u32 = 5;
 const SECONDS: u16 = 12;
 
-/// A data directory whose service was stopped: one race is over, and one runs.
-pub(crate) struct Stopped {
+/// The data directory of a stopped service, in which one race is finished and one is running.
+pub(crate) struct StoppedService {
     pub(crate) place: Workplace,
-    /// For a clock at which that is still so.
+    /// The arguments of a clock at which this is still so.
     clock: String,
     pub(crate) answers: Answers,
 }
 
-impl Stopped {
+impl StoppedService {
     pub(crate) fn new() -> Self {
-        Self::of(|_| true)
+        Self::with_racers(|_| true)
     }
 
-    /// The same, of some of the racers alone.
-    pub(crate) fn of(is_there: impl Fn(u32) -> bool + Copy) -> Self {
+    /// The same, with some of the racers.
+    pub(crate) fn with_racers(is_included: impl Fn(u32) -> bool + Copy) -> Self {
         let place = Workplace::new();
         let data = place.path("data");
-        let serving = Serving::start(&data, "");
-        serving.post(&race(7, is_there));
+        let serving = ServiceProcess::start(&data, "");
+        serving.post(&race(7, is_included));
         assert_eq!(serving.stop(), 0);
-        // In a file of its own, so that the race before it need not be read for what comes after.
-        let serving = Serving::start(&data, "");
+        // A restart begins a new file, so that a recovery need not read the first race again.
+        let serving = ServiceProcess::start(&data, "");
         serving.post(&view(1, "a"));
         assert_eq!(serving.stop(), 0);
-        let clock = ahead(400);
-        let serving = Serving::start(&data, &clock);
-        wait_for("the first race is over", || {
+        let clock = clock_ahead(400);
+        let serving = ServiceProcess::start(&data, &clock);
+        wait_for("the first race is finished", || {
             serving.get("/v1/races")["rows"][0]["state"] == "over"
         });
-        let token = serving.post(&race(8, is_there));
+        let token = serving.post(&race(8, is_included));
         serving.get(&format!("/v1/classes?after={token}"));
         let answers = answers(&serving);
         assert_eq!(serving.stop(), 0);
         Self { place, clock, answers }
     }
 
-    pub(crate) fn start(&self, arguments: &str) -> Serving {
-        Serving::start(&self.place.path("data"), &format!("{} {arguments}", self.clock))
+    pub(crate) fn start(&self, arguments: &str) -> ServiceProcess {
+        ServiceProcess::start(&self.place.path("data"), &format!("{} {arguments}", self.clock))
     }
 
-    pub(crate) fn refusal(&self, arguments: &str) -> String {
-        refusal(&self.place.path("data"), &format!("{} {arguments}", self.clock))
+    pub(crate) fn startup_error(&self, arguments: &str) -> String {
+        startup_error(&self.place.path("data"), &format!("{} {arguments}", self.clock))
     }
 
-    /// Starts it, which must answer as before, and stops it.
-    fn assert_same(&self, arguments: &str) {
+    /// Starts the service, asserts that it answers as before, and stops it.
+    fn assert_same_answers(&self, arguments: &str) {
         let serving = self.start(arguments);
         assert_eq!(answers(&serving), self.answers, "{arguments}");
         assert_eq!(serving.stop(), 0);
     }
 }
 
-/// The lines of a race of class 1, of some of the racers; the last racer does not finish.
-fn race(race: u64, is_there: impl Fn(u32) -> bool) -> String {
+/// The lines of a race of class 1, with some of the racers. The last racer does not finish.
+fn race(race: u64, is_included: impl Fn(u32) -> bool) -> String {
     let ride = |racer: u32| {
         (1..=SECONDS).map(move |second| {
             let line = sample(1, racer, second, f64::from(racer) + f64::from(second) / 10.0);
@@ -80,11 +80,11 @@ fn race(race: u64, is_there: impl Fn(u32) -> bool) -> String {
             line.replace("update", event).replace('}', &format!(r#","name":"Racer {racer}"}}"#))
         })
     };
-    (0..RACERS).filter(|racer| is_there(*racer)).flat_map(ride).collect::<Vec<_>>().join("\n")
+    (0..RACERS).filter(|racer| is_included(*racer)).flat_map(ride).collect::<Vec<_>>().join("\n")
 }
 
-/// All that the service answers, but for the time that it is of.
-pub(crate) fn answers(serving: &Serving) -> Answers {
+/// All answers of a service, without the time that they are of.
+pub(crate) fn answers(serving: &ServiceProcess) -> Answers {
     let mut paths = vec![
         "/v1/classes".to_owned(),
         "/v1/classes/1/leaderboard".to_owned(),
@@ -107,8 +107,8 @@ pub(crate) fn answers(serving: &Serving) -> Answers {
 }
 
 #[test]
-fn a_stop_publishes_and_saves_and_a_start_answers_the_same_from_the_window_alone() {
-    let stopped = Stopped::new();
+fn a_stop_publishes_and_saves_and_a_restart_reads_only_the_recovery_window() {
+    let stopped = StoppedService::new();
     let (_, board) = &stopped.answers["/v1/classes/1/board?second=3"];
     let rows = board["rows"].as_array().unwrap();
     let board: BTreeMap<_, _> = rows
@@ -123,37 +123,34 @@ fn a_stop_publishes_and_saves_and_a_start_answers_the_same_from_the_window_alone
     for (signal, workers) in [("-TERM", 1), ("-INT", 3), ("-TERM", 2)] {
         let serving = stopped.start(&format!("--workers {workers}"));
         assert_eq!(answers(&serving), stopped.answers, "{workers} workers");
-        // The race that runs alone: what came before the window is in the checkpoint.
+        // Only the running race is read again; the checkpoint has everything before the window.
         let read = (RACERS * u32::from(SECONDS)).to_string();
         assert_eq!(serving.recovered("events"), read);
-        assert_eq!(serving.end(signal), 0);
+        assert_eq!(serving.signal(signal), 0);
     }
 }
 
 #[test]
-fn a_second_service_on_a_directory_is_refused_and_disturbs_nothing() {
+fn a_second_service_on_a_directory_is_refused_and_the_first_is_not_affected() {
     let place = Workplace::new();
     let data = place.path("data");
-    let serving = Serving::start(&data, "");
+    let serving = ServiceProcess::start(&data, "");
     serving.post(&race(7, |_| true));
     for arguments in ["", "--rebuild"] {
-        let refused = refusal(&data, arguments);
-        assert!(
-            refused.contains(&format!("another process serves '{}'", data.display())),
-            "{refused}"
-        );
+        let error = startup_error(&data, arguments);
+        assert!(error.contains(&format!("another process serves '{}'", data.display())), "{error}");
     }
     let token = serving.post(&view(1, "a"));
     assert_eq!(serving.get(&format!("/v1/projects/p?after={token}"))["views"], 1);
     assert_eq!(serving.stop(), 0);
-    let serving = Serving::start(&data, "");
+    let serving = ServiceProcess::start(&data, "");
     assert_eq!(serving.get("/v1/races/1/7/standings")["racers"], RACERS);
     assert_eq!(serving.stop(), 0);
 }
 
 #[test]
-fn a_damaged_checkpoint_is_named_and_a_rebuild_answers_the_same() {
-    let stopped = Stopped::new();
+fn a_damaged_checkpoint_is_reported_and_a_rebuild_gives_the_same_answers() {
+    let stopped = StoppedService::new();
     let path = stopped.place.path("data/checkpoint.redb");
     let overwrite = |mut file: File, length: u64| {
         file.seek(SeekFrom::Start(length / 4)).unwrap();
@@ -164,41 +161,41 @@ fn a_damaged_checkpoint_is_named_and_a_rebuild_answers_the_same() {
     for damage in damages {
         let file = OpenOptions::new().write(true).open(&path).unwrap();
         damage(file, fs::metadata(&path).unwrap().len());
-        let refused = stopped.refusal("");
+        let error = stopped.startup_error("");
         let named = format!("the checkpoint '{}' is damaged", path.display());
-        assert!(refused.contains(&named) && refused.contains("--rebuild"), "{refused}");
-        stopped.assert_same("--rebuild");
+        assert!(error.contains(&named) && error.contains("--rebuild"), "{error}");
+        stopped.assert_same_answers("--rebuild");
     }
-    stopped.assert_same("");
+    stopped.assert_same_answers("");
 }
 
 #[test]
-fn without_a_checkpoint_everything_comes_from_archive_and_log() {
-    let stopped = Stopped::new();
+fn without_a_checkpoint_the_state_is_recovered_from_archive_and_log() {
+    let stopped = StoppedService::new();
     fs::remove_file(stopped.place.path("data/checkpoint.redb")).unwrap();
-    stopped.assert_same("");
-    stopped.assert_same("");
+    stopped.assert_same_answers("");
+    stopped.assert_same_answers("");
 }
 
 #[test]
-fn a_damaged_object_of_the_archive_is_named_and_nothing_is_made_of_the_rest() {
-    let stopped = Stopped::new();
-    let objects = inside(&stopped.place.path("data/archive"));
-    let whole = fs::read(&objects[0]).unwrap();
-    fs::write(&objects[0], &whole[..whole.len() / 2]).unwrap();
+fn a_damaged_object_of_the_archive_is_reported_and_ends_the_service() {
+    let stopped = StoppedService::new();
+    let objects = files_below(&stopped.place.path("data/archive"));
+    let complete = fs::read(&objects[0]).unwrap();
+    fs::write(&objects[0], &complete[..complete.len() / 2]).unwrap();
     fs::remove_file(stopped.place.path("data/checkpoint.redb")).unwrap();
-    let serving = Serving::listening(&stopped.place.path("data"), &stopped.clock);
+    let serving = ServiceProcess::start_unready(&stopped.place.path("data"), &stopped.clock);
     let log = stopped.place.path("data.stderr");
-    assert_eq!(serving.ended(), 2);
-    let told = fs::read_to_string(log).unwrap();
-    let named = format!("cannot read the log's '{}': input damaged: ", objects[0].display());
-    assert!(told.contains(&named) && told.contains("bring it back"), "{told}");
-    fs::write(&objects[0], whole).unwrap();
-    stopped.assert_same("");
+    assert_eq!(serving.wait(), 2);
+    let stderr = fs::read_to_string(log).unwrap();
+    let named = format!("cannot read '{}' of the log: input damaged: ", objects[0].display());
+    assert!(stderr.contains(&named) && stderr.contains("restore it from a copy"), "{stderr}");
+    fs::write(&objects[0], complete).unwrap();
+    stopped.assert_same_answers("");
 }
 
-/// The files below a directory.
-pub(crate) fn inside(path: &Path) -> Vec<PathBuf> {
+/// All files below a directory.
+pub(crate) fn files_below(path: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { inside(&path) } else { vec![path] }).collect()
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }

@@ -1,4 +1,4 @@
-//! From files to results, by the replay and the batch alike.
+//! From files to results, by `replay` and `batch`.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ const MINUTE: u64 = 60_000;
 const DAY: u64 = 1440 * MINUTE;
 
 #[test]
-fn sums_up_rides_records_leaderboard_and_views() {
+fn writes_rides_records_leaderboard_and_views() {
     let place = Workplace::new();
     let last = sample(1003, 5, 3, 1.0).replace("update", "final").replace('}', r#","name":"Ada"}"#);
     let watch = view(1004, "b").replace("view", "watch").replace(r#""p""#, r#""q""#);
@@ -36,7 +36,7 @@ fn sums_up_rides_records_leaderboard_and_views() {
 }
 
 #[test]
-fn reads_inputs_in_order_from_directories_members_and_standard_input() {
+fn reads_directories_gzip_members_and_standard_input_in_order() {
     let place = Workplace::new();
     let members = [gzip(sample(9, 2, 1, 0.0).as_bytes()), gzip(b"\nbad\n")].concat();
     place.write("in/b.gz", members);
@@ -46,8 +46,9 @@ fn reads_inputs_in_order_from_directories_members_and_standard_input() {
         let ended = place.run_both("in -", &env, &input);
         assert_eq!(ended.code, 0, "{}", ended.stderr);
         assert!(ended.stdout.starts_with("events"), "{}", ended.stdout);
-        let letters = place.json_lines("out/rejected.jsonl");
-        let seen: Vec<_> = letters.iter().map(|l| (&l["file"], &l["line"], &l["text"])).collect();
+        let dead_letters = place.json_lines("out/rejected.jsonl");
+        let seen: Vec<_> =
+            dead_letters.iter().map(|l| (&l["file"], &l["line"], &l["text"])).collect();
         let (first, second) = (json!(["in/a.jsonl", 2, "worse"]), json!(["in/b.gz", 2, "bad"]));
         let expected = [&first, &second].map(|row| (&row[0], &row[1], &row[2]));
         assert_eq!(seen, expected);
@@ -56,7 +57,7 @@ fn reads_inputs_in_order_from_directories_members_and_standard_input() {
 }
 
 #[test]
-fn reads_a_pipe_as_it_reads_a_file_and_an_empty_file_as_nothing() {
+fn reads_a_pipe_like_a_file_and_accepts_empty_inputs() {
     let place = Workplace::new();
     place.write("empty.jsonl", "");
     let lines = sample(9, 3, 1, 0.0) + "\nbad\n" + &view(9, "u");
@@ -68,7 +69,7 @@ fn reads_a_pipe_as_it_reads_a_file_and_an_empty_file_as_nothing() {
 }
 
 #[test]
-fn end_well_though_nobody_reads_what_is_printed() {
+fn succeeds_when_standard_output_is_closed() {
     let place = Workplace::new();
     place.write("in.jsonl", sample(9, 1, 1, 0.0));
     for command in ["batch", "replay"] {
@@ -80,7 +81,7 @@ fn end_well_though_nobody_reads_what_is_printed() {
 }
 
 #[test]
-fn a_stopped_run_leaves_nothing_of_an_earlier_one() {
+fn a_killed_run_leaves_no_results_of_an_earlier_run() {
     let place = Workplace::new();
     place.write("in.jsonl", sample(9, 1, 1, 0.0));
     place.write("rules.toml", "divisor = 50");
@@ -88,16 +89,16 @@ fn a_stopped_run_leaves_nothing_of_an_earlier_one() {
         let run = |input| format!("{command} {input} --out out");
         assert_eq!(place.run(&run("in.jsonl")).code, 0);
         let mut child = place.spawn(&run("-"));
-        wait_for("the run has begun", || !place.path("out/summary.json").exists());
+        wait_for("the run has started", || !place.path("out/summary.json").exists());
         child.kill().unwrap();
         child.wait().unwrap();
-        let left = contents(&place.path("out"));
-        assert!(left.values().all(Vec::is_empty), "{left:?}");
+        let files = contents(&place.path("out"));
+        assert!(files.values().all(Vec::is_empty), "{files:?}");
     }
 }
 
 #[test]
-fn takes_all_complete_lines_before_damage_and_goes_on_with_the_next_input() {
+fn accepts_the_complete_lines_before_damage_and_continues_with_the_next_input() {
     let lines: Vec<_> = (1..=300).map(|second| sample(9, 1, second, 0.0)).collect();
     let text = lines.join("\n") + "\n" + &lines[0][..20];
     let whole = gzip(text.as_bytes());
@@ -116,19 +117,22 @@ fn takes_all_complete_lines_before_damage_and_goes_on_with_the_next_input() {
         let counts =
             ["events", "rejected", "damaged"].map(|field| summary[field].as_u64().unwrap());
         assert_eq!(counts, [301, 0, 1]);
-        let letters = place.json_lines("out/rejected.jsonl");
-        assert_eq!(letters.len(), 1);
-        assert_eq!((&letters[0]["line"], &letters[0]["text"]), (&301.into(), &partial.into()));
-        assert!(letters[0]["reason"].as_str().unwrap().starts_with("input damaged: "));
+        let dead_letters = place.json_lines("out/rejected.jsonl");
+        assert_eq!(dead_letters.len(), 1);
+        assert_eq!(
+            (&dead_letters[0]["line"], &dead_letters[0]["text"]),
+            (&301.into(), &partial.into())
+        );
+        assert!(dead_letters[0]["reason"].as_str().unwrap().starts_with("input damaged: "));
     }
 }
 
 #[test]
-fn counts_what_comes_an_hour_after_a_ride_for_records_but_not_for_its_result() {
-    let due = 1000 + (300 - 1 + 60) * 1000;
+fn a_sample_after_the_repair_window_changes_records_but_not_the_result() {
+    let closes_at = 1000 + (300 - 1 + 60) * 1000;
     for (after, late, seconds) in [(3_600_000, 0, 2), (3_600_001, 1, 1)] {
         let place = Workplace::new();
-        let arrival = format!(r#","arrivalTimestamp":{}}}"#, due + after);
+        let arrival = format!(r#","arrivalTimestamp":{}}}"#, closes_at + after);
         let last = sample(1, 5, 2, 3.0).replace("update", "final").replace('}', &arrival);
         let summary = place.results(&[sample(1000, 5, 1, 0.0), last]);
         assert_eq!((&summary["late"], &summary["records"]), (&late.into(), &2.into()));
@@ -138,7 +142,7 @@ fn counts_what_comes_an_hour_after_a_ride_for_records_but_not_for_its_result() {
 }
 
 #[test]
-fn counts_late_events_of_all_inputs() {
+fn counts_the_late_events_of_all_inputs() {
     let place = Workplace::new();
     let at = |second, hour: u64| {
         let arrival = format!(r#","arrivalTimestamp":{}}}"#, hour * 60 * MINUTE);
@@ -154,8 +158,8 @@ fn counts_late_events_of_all_inputs() {
 }
 
 #[test]
-fn believes_a_gap_of_a_hundred_lines_but_no_outlier() {
-    // The first ride is late where the clock went on.
+fn the_clock_follows_a_gap_of_a_hundred_lines_but_no_outlier() {
+    // The first ride's second sample is late if the clock has moved.
     for (ahead, late) in [(1, 0), (99, 0), (100, 1)] {
         let place = Workplace::new();
         let night = (0..ahead).map(|i| sample(600 * MINUTE, 1000 + i, 1, 0.0));
@@ -167,14 +171,14 @@ fn believes_a_gap_of_a_hundred_lines_but_no_outlier() {
 }
 
 #[test]
-fn takes_the_events_of_a_gap_too_short_to_be_believed_at_the_end() {
+fn accepts_the_events_of_a_gap_that_is_too_short_at_the_end() {
     let place = Workplace::new();
     let summary = place.results(&[sample(0, 5, 1, 0.0), sample(DAY, 6, 1, 0.0)]);
     assert_eq!((&summary["events"], &summary["rides"]), (&2.into(), &2.into()));
 }
 
 #[test]
-fn counts_a_uuid_again_eight_days_of_the_clock_after_it_was_counted() {
+fn counts_a_uuid_again_after_eight_days_of_the_clock() {
     for (day, views) in [(7, 1), (8, 2)] {
         let place = Workplace::new();
         let arrival = format!(r#","arrivalTimestamp":{}}}"#, day * DAY);
@@ -184,7 +188,7 @@ fn counts_a_uuid_again_eight_days_of_the_clock_after_it_was_counted() {
 }
 
 #[test]
-fn takes_the_rules_from_a_file() {
+fn reads_the_rules_from_a_file() {
     let place = Workplace::new();
     place.write("rules.toml", "race_seconds = 60\ncadence_offset = 0");
     place.write("in.jsonl", [sample(9, 1, 60, 35.0), sample(9, 1, 61, 0.0)].join("\n"));
@@ -196,7 +200,7 @@ fn takes_the_rules_from_a_file() {
 }
 
 #[test]
-fn refuses_what_it_cannot_work_with_before_it_begins() {
+fn refuses_invalid_arguments_before_it_writes_anything() {
     let place = Workplace::new();
     place.write("in.jsonl", sample(9, 1, 1, 0.0));
     place.write("rules.toml", "race_second = 60");

@@ -1,4 +1,4 @@
-//! Runs the binary in a directory of its own, and reads what it wrote.
+//! Runs the binary in a temporary directory and reads the files that it wrote.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -12,14 +12,14 @@ use flate2::write::GzEncoder;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How a run ended.
-pub(crate) struct Ended {
+/// The exit code and output of a run.
+pub(crate) struct Exit {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-/// A directory that the binary runs in.
+/// A temporary directory that the binary runs in.
 pub(crate) struct Workplace(TempDir);
 
 impl Workplace {
@@ -37,21 +37,21 @@ impl Workplace {
         fs::write(path, bytes).unwrap();
     }
 
-    /// Runs `velodrome` with arguments separated by blanks.
-    pub(crate) fn run(&self, arguments: &str) -> Ended {
+    /// Runs `velodrome` with arguments separated by spaces.
+    pub(crate) fn run(&self, arguments: &str) -> Exit {
         self.run_with(arguments, &[], b"")
     }
 
-    /// Replays what a service kept in the directory `data` into `out`: its archive, and what is no
-    /// object yet. Either may be empty.
-    pub(crate) fn replay_kept(&self, data: &str, out: &str) -> Ended {
-        let kept = ["archive", "log"].map(|name| format!("{data}/{name}"));
-        let is_there = |name: &&String| fs::read_dir(self.path(name)).unwrap().next().is_some();
-        let kept: Vec<_> = kept.iter().filter(is_there).map(String::as_str).collect();
-        self.run(&format!("replay {} --out {out}", kept.join(" ")))
+    /// Replays what a service stored in the directory `data` into `out`: its archive, and the log's
+    /// segments that are not archived yet. Either may be empty.
+    pub(crate) fn replay_stored(&self, data: &str, out: &str) -> Exit {
+        let inputs = ["archive", "log"].map(|name| format!("{data}/{name}"));
+        let has_files = |name: &&String| fs::read_dir(self.path(name)).unwrap().next().is_some();
+        let inputs: Vec<_> = inputs.iter().filter(has_files).map(String::as_str).collect();
+        self.run(&format!("replay {} --out {out}", inputs.join(" ")))
     }
 
-    /// Starts `velodrome` and leaves it running, all its ends piped.
+    /// Starts `velodrome` and leaves it running, with piped standard input, output and error.
     pub(crate) fn spawn(&self, arguments: &str) -> Child {
         self.command(arguments).spawn().unwrap()
     }
@@ -63,39 +63,40 @@ impl Workplace {
         command
     }
 
-    /// Runs `velodrome` in an environment, with `input`, of which it may leave what it refuses.
-    pub(crate) fn run_with(&self, arguments: &str, env: &[(&str, &str)], input: &[u8]) -> Ended {
+    /// Runs `velodrome` with environment variables and standard input. It may exit before it has read
+    /// all of the input.
+    pub(crate) fn run_with(&self, arguments: &str, env: &[(&str, &str)], input: &[u8]) -> Exit {
         let mut child = self.command(arguments).envs(env.iter().copied()).spawn().unwrap();
         if let Err(error) = child.stdin.take().unwrap().write_all(input) {
             assert_eq!(error.kind(), ErrorKind::BrokenPipe);
         }
         let output = child.wait_with_output().unwrap();
-        Ended {
+        Exit {
             code: output.status.code().unwrap(),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
     }
 
-    /// Runs `batch`, then `replay` on one worker and on three, which must end alike and write the
-    /// same, and leaves the last one's results; `--out` is `out`.
-    pub(crate) fn run_both(&self, arguments: &str, env: &[(&str, &str)], input: &[u8]) -> Ended {
+    /// Runs `batch`, then `replay` with one worker and with three, and asserts that exit codes and
+    /// results are equal. `--out` must be `out`; it has the results of the last run.
+    pub(crate) fn run_both(&self, arguments: &str, env: &[(&str, &str)], input: &[u8]) -> Exit {
         let (batch, one) = (self.path("by-batch"), self.path("by-one"));
-        let mut ends = Vec::new();
+        let mut exits = Vec::new();
         for (command, keep) in
             [("batch", Some(&batch)), ("replay -w 1", Some(&one)), ("replay -w 3", None)]
         {
-            ends.push(self.run_with(&format!("{command} {arguments}"), env, input));
+            exits.push(self.run_with(&format!("{command} {arguments}"), env, input));
             if let Some(keep) = keep.filter(|_| self.path("out").is_dir()) {
                 fs::remove_dir_all(keep).unwrap_or_default();
                 fs::rename(self.path("out"), keep).unwrap();
             }
         }
-        let codes: Vec<_> = ends.iter().map(|end| end.code).collect();
-        let last = ends.pop().unwrap();
+        let codes: Vec<_> = exits.iter().map(|exit| exit.code).collect();
+        let last = exits.pop().unwrap();
         assert_eq!(codes, [last.code; 3], "{}", last.stderr);
         if self.path("out").is_dir() {
-            assert_eq!(contents(&one), contents(&self.path("out")), "by one worker and three");
+            assert_eq!(contents(&one), contents(&self.path("out")), "with one worker and three");
             let verified = self.run("verify by-batch out");
             assert_eq!(verified.code, 0, "{}", verified.stdout);
             let (expected, actual) = ("by-batch/summary.json", "out/summary.json");
@@ -106,7 +107,7 @@ impl Workplace {
         last
     }
 
-    /// Runs both over one file of `lines` into `out`, which must go well, and gives the summary.
+    /// Runs both commands on one file of `lines`, asserts that they succeed, and returns the summary.
     pub(crate) fn results(&self, lines: &[String]) -> Value {
         self.write("events.jsonl", lines.join("\n"));
         let ended = self.run_both("events.jsonl --out out", &[], b"");
@@ -124,7 +125,7 @@ impl Workplace {
     }
 }
 
-/// All files of a result directory that must not depend on how the run went.
+/// The files of a result directory, without the summary, which has the run's durations.
 pub(crate) fn contents(out: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let directories = [out.to_owned(), out.join("history")];
@@ -151,7 +152,7 @@ pub(crate) fn gzip(text: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A sample of race 7, class 1; the cadence of 65 makes its output the resistance + 65.
+/// A sample of race 7 in class 1. Its cadence is 65, so that its output is the resistance + 65.
 pub(crate) fn sample(device_ms: u64, racer: u32, second: u16, resistance: f64) -> String {
     format!(
         r#"{{"event":"update","deviceTimestamp":{device_ms},"raceId":7,"classId":1,"racerId":{racer},"second":{second},"cadence":65,"resistance":{resistance}}}"#

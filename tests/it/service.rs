@@ -8,13 +8,13 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::run::{Workplace, sample, view};
-use crate::serving::{Serving, ahead, get, now_ms, refusal, wait_for};
+use crate::serving::{ServiceProcess, clock_ahead, get, now_ms, startup_error, wait_for};
 
 #[test]
 fn whoever_posts_sees_it_at_once_from_any_thread() {
     const SENDERS: u32 = 4;
     let place = Workplace::new();
-    let serving = Serving::start(&place.path("data"), "--workers 2");
+    let serving = ServiceProcess::start(&place.path("data"), "--workers 2");
     thread::scope(|scope| {
         for racer in 0..SENDERS {
             let serving = &serving;
@@ -37,10 +37,10 @@ fn whoever_posts_sees_it_at_once_from_any_thread() {
 #[test]
 fn a_ride_is_in_the_standings_until_it_is_over_and_then_in_boards_and_results() {
     let place = Workplace::new();
-    let serving = Serving::start(&place.path("data"), "");
+    let serving = ServiceProcess::start(&place.path("data"), "");
     let token = serving.post(&sample(1, 5, 1, 1.0));
     // The racer's rows in standings, board and results.
-    let rows = |serving: &Serving| {
+    let rows = |serving: &ServiceProcess| {
         let race = "/v1/races/1/7";
         [
             format!("{race}/standings?"),
@@ -53,7 +53,7 @@ fn a_ride_is_in_the_standings_until_it_is_over_and_then_in_boards_and_results() 
     assert_eq!(serving.get("/v1/races")["rows"][0]["state"], "running");
     assert_eq!(serving.stop(), 0);
     // Its second 300 and a minute of grace are over by then.
-    let serving = Serving::start(&place.path("data"), &ahead(400));
+    let serving = ServiceProcess::start(&place.path("data"), &clock_ahead(400));
     wait_for("the race is over", || serving.get("/v1/races")["rows"][0]["state"] == "over");
     assert_eq!(rows(&serving), [0, 1, 1]);
     assert_eq!(serving.stop(), 0);
@@ -64,7 +64,7 @@ fn closed_segments_become_objects_and_a_replay_takes_every_line() {
     let place = Workplace::new();
     // A minute, after which a segment is closed, takes an eighth of a second.
     let arguments = format!("--clock-speed 500 --clock-from {}", now_ms());
-    let serving = Serving::start(&place.path("data"), &arguments);
+    let serving = ServiceProcess::start(&place.path("data"), &arguments);
     let archive = place.path("data/archive");
     let post = |number: u16| {
         let lines = [sample(1, 5, number, 1.0), view(1, &number.to_string())];
@@ -80,7 +80,7 @@ fn closed_segments_become_objects_and_a_replay_takes_every_line() {
         let path = object.strip_prefix(&archive).unwrap().to_str().unwrap().to_owned();
         assert!(is_named_as_by_firehose(&path), "{path}");
     }
-    let replayed = place.replay_kept("data", "out");
+    let replayed = place.replay_stored("data", "out");
     assert_eq!(replayed.code, 0, "{}", replayed.stderr);
     let summary = place.json("out/summary.json");
     assert_eq!((&summary["events"], &summary["rejected"]), (&json!(6), &json!(0)));
@@ -119,11 +119,11 @@ fn hexless(word: &str) -> String {
 #[test]
 fn metrics_tell_events_log_engine_checkpoint_and_memory() {
     let place = Workplace::new();
-    let serving = Serving::start(&place.path("data"), "");
+    let serving = ServiceProcess::start(&place.path("data"), "");
     serving.post(&[sample(1, 5, 1, 1.0), sample(1, 5, 2, 1.0)].join("\n"));
     assert_eq!(serving.stop(), 0);
-    let arguments = format!("{} --checkpoint-seconds 1", ahead(400));
-    let serving = Serving::start(&place.path("data"), &arguments);
+    let arguments = format!("{} --checkpoint-seconds 1", clock_ahead(400));
+    let serving = ServiceProcess::start(&place.path("data"), &arguments);
     let (status, verdicts) =
         crate::serving::post(&serving.url, &[&view(1, "u")[..], "no event"].join("\n")).unwrap();
     assert_eq!((status, verdicts["rejected"].as_array().unwrap().len()), (200, 1));
@@ -180,11 +180,11 @@ fn what_cannot_be_used_is_refused_by_its_name() {
         ("--client-requests 0", "--client-requests"),
         ("--client-streams 0", "--client-streams"),
         ("--auth maybe", "'maybe'"),
-        ("--cors-origin *", "'*' is no origin"),
-        ("--cors-origin https://host/", "'https://host/' is no origin"),
+        ("--cors-origin *", "'*' is not an origin"),
+        ("--cors-origin https://host/", "'https://host/' is not an origin"),
         ("--tls-cert cert.pem", "--tls-key"),
         ("--tls-key key.pem", "--tls-cert"),
-        ("--tls-cert missing.pem --tls-key missing.pem", "'missing.pem' has no certificate"),
+        ("--tls-cert missing.pem --tls-key missing.pem", "cannot read a certificate in PEM from 'missing.pem'"),
         ("--clock-speed 0.5 --clock-from 1", "from 1 to 1000"),
         ("--clock-speed 2", "--clock-from"),
         ("--log serve=loud", "no filter of logs"),
@@ -193,11 +193,11 @@ fn what_cannot_be_used_is_refused_by_its_name() {
         (&rules("zero.toml"), "divisor is 0"),
         ("--no-such-flag", "--no-such-flag"),
     ] {
-        let refused = refusal(&place.path("data"), arguments);
+        let refused = startup_error(&place.path("data"), arguments);
         assert!(refused.contains(says), "{arguments}: {refused}");
     }
     place.write("file", "");
-    let refused = refusal(&place.path("file"), "");
+    let refused = startup_error(&place.path("file"), "");
     assert!(refused.contains("give --data a directory"), "{refused}");
     let without = place.run("serve");
     assert!(without.code == 2 && without.stderr.contains("--data"), "{}", without.stderr);
@@ -231,7 +231,7 @@ fn the_service_opens_as_many_files_as_the_system_allows() {
         [("ulimit -Sn 256", None, false), ("ulimit -n 700", Some("700"), true)]
     {
         let place = Workplace::new();
-        let limited = Serving::limited(&place.path("data"), limits);
+        let limited = ServiceProcess::start_with_ulimits(&place.path("data"), limits);
         let limits = fs::read_to_string(format!("/proc/{}/limits", limited.id())).unwrap();
         let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
         let [soft, hard] = [3, 4].map(|column| files.split_whitespace().nth(column).unwrap());

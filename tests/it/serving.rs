@@ -1,4 +1,4 @@
-//! Starts the service as a process of its own, and speaks with it as clients do.
+//! Starts `velodrome serve` as a process, and sends requests to it.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
@@ -10,42 +10,42 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 use ureq::Agent;
 
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The time limit for everything, sufficient for a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What a command is told beside its arguments.
+/// Environment variables of a command.
 pub(crate) type Environment<'a> = &'a [(&'a str, &'a str)];
 
 /// A running service.
-pub(crate) struct Serving {
+pub(crate) struct ServiceProcess {
     child: Option<Child>,
     /// `http://127.0.0.1:port`, or `https://`.
     pub(crate) url: String,
-    /// What it logs.
+    /// The file with its log.
     log: PathBuf,
 }
 
-impl Serving {
-    /// Starts `velodrome serve` on `data` with further arguments separated by blanks, and waits until
-    /// it is ready.
+impl ServiceProcess {
+    /// Starts `velodrome serve` on `data` with more arguments, separated by spaces, and waits until it
+    /// is ready.
     pub(crate) fn start(data: &Path, arguments: &str) -> Self {
         Self::start_in(&[], data, arguments)
     }
 
-    /// The same, ready or not.
-    pub(crate) fn listening(data: &Path, arguments: &str) -> Self {
+    /// Starts it like `start`, without waiting until it is ready.
+    pub(crate) fn start_unready(data: &Path, arguments: &str) -> Self {
         Self::spawn(data, command(data, arguments))
     }
 
-    /// The same as `start`, in an environment.
+    /// Starts it like `start`, with environment variables.
     pub(crate) fn start_in(environment: Environment<'_>, data: &Path, arguments: &str) -> Self {
         let mut command = command(data, arguments);
         command.envs(environment.iter().copied());
         Self::spawn(data, command).ready()
     }
 
-    /// Starts it without arguments from a shell that ran `limits` before.
-    pub(crate) fn limited(data: &Path, limits: &str) -> Self {
+    /// Starts it without arguments, in a shell that first runs the `ulimit` commands `limits`.
+    pub(crate) fn start_with_ulimits(data: &Path, limits: &str) -> Self {
         let service = command(data, "");
         let mut shell = Command::new("sh");
         shell.arg("-c").arg(format!("{limits} && exec \"$0\" \"$@\""));
@@ -66,40 +66,41 @@ impl Serving {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.split_whitespace().find(|word| word.starts_with("http"));
-        let told = || fs::read_to_string(&log).unwrap();
-        let url = url.unwrap_or_else(|| panic!("no address in '{line}': {}", told())).to_owned();
+        let log_text = || fs::read_to_string(&log).unwrap();
+        let url =
+            url.unwrap_or_else(|| panic!("no address in '{line}': {}", log_text())).to_owned();
         Self { child: Some(child), url, log }
     }
 
-    /// None, in the place of one that is to be ended.
-    pub(crate) fn none() -> Self {
+    /// No process, to take the place of one that is moved out.
+    pub(crate) fn placeholder() -> Self {
         Self { child: None, url: String::new(), log: PathBuf::new() }
     }
 
-    /// Ends it as a lost machine would.
+    /// Kills it, which has the effect of a machine failure.
     pub(crate) fn kill(mut self) {
         let mut child = self.child.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
-    /// Ends it as an operator does, and gives its exit status.
+    /// Stops it as an operator does. Returns its exit status.
     pub(crate) fn stop(self) -> i32 {
-        self.end("-TERM")
+        self.signal("-TERM")
     }
 
-    /// Ends it by a signal, and gives its exit status.
-    pub(crate) fn end(mut self, signal: &str) -> i32 {
+    /// Sends a signal, and waits until it ends. Returns its exit status.
+    pub(crate) fn signal(mut self, signal: &str) -> i32 {
         let mut child = self.child.take().unwrap();
-        end(&mut child, signal)
+        terminate(&mut child, signal)
     }
 
-    /// Waits until it ends by itself, and gives its exit status.
-    pub(crate) fn ended(mut self) -> i32 {
+    /// Waits until it ends by itself. Returns its exit status.
+    pub(crate) fn wait(mut self) -> i32 {
         self.child.take().unwrap().wait().unwrap().code().unwrap()
     }
 
-    /// What it has logged of its recovery, by the name of the field.
+    /// The value of a field of the log line about its recovery.
     pub(crate) fn recovered(&self, field: &str) -> String {
         let log = self.log();
         let recovered = log.lines().find(|line| line.contains(" recovered ")).unwrap();
@@ -107,7 +108,7 @@ impl Serving {
         fields.find(|(name, _)| *name == field).unwrap().1.to_owned()
     }
 
-    /// Its process.
+    /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.as_ref().unwrap().id()
     }
@@ -122,11 +123,11 @@ impl Serving {
         body
     }
 
-    /// Posts lines, which must be taken, and gives the token. A machine that is too busy is waited for,
-    /// as the service asks its clients to.
+    /// Posts lines, which the service must accept. Returns the token. Sends again while the service is
+    /// busy, as clients should.
     pub(crate) fn post(&self, lines: &str) -> String {
         let mut answer = (0, Value::Null);
-        wait_for("the service takes events", || {
+        wait_for("the service accepts events", || {
             answer = post(&self.url, lines).unwrap();
             answer.0 != 503
         });
@@ -136,9 +137,9 @@ impl Serving {
     }
 }
 
-impl Drop for Serving {
+impl Drop for ServiceProcess {
     fn drop(&mut self) {
-        // A test that failed leaves it running.
+        // The process still runs if the test failed.
         if let Some(child) = &mut self.child {
             child.kill().unwrap_or_default();
             child.wait().map(drop).unwrap_or_default();
@@ -149,8 +150,7 @@ impl Drop for Serving {
     }
 }
 
-/// `velodrome serve` on `data` with further arguments; without `--listen` on any port of loopback, and
-/// without `--auth` for all who can reach that.
+/// `velodrome serve` on `data` with more arguments. The defaults are any loopback port, and no tokens.
 fn command(data: &Path, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_velodrome"));
     command.arg("serve").arg("--data").arg(data).args(arguments.split_whitespace());
@@ -159,13 +159,17 @@ fn command(data: &Path, arguments: &str) -> Command {
     command
 }
 
-/// What `velodrome serve` says that refuses to start, which must end it with 2.
-pub(crate) fn refusal(data: &Path, arguments: &str) -> String {
-    refusal_in(&[], data, arguments)
+/// The message of a `velodrome serve` that must fail to start, with exit status 2.
+pub(crate) fn startup_error(data: &Path, arguments: &str) -> String {
+    startup_error_in(&[], data, arguments)
 }
 
-/// The same in an environment.
-pub(crate) fn refusal_in(environment: Environment<'_>, data: &Path, arguments: &str) -> String {
+/// The same, with environment variables.
+pub(crate) fn startup_error_in(
+    environment: Environment<'_>,
+    data: &Path,
+    arguments: &str,
+) -> String {
     let mut command = command(data, arguments);
     command.envs(environment.iter().copied());
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
@@ -180,37 +184,37 @@ pub(crate) fn refusal_in(environment: Environment<'_>, data: &Path, arguments: &
     stderr
 }
 
-/// Sends a signal, and gives the exit status that it comes to.
-pub(crate) fn end(child: &mut Child, signal: &str) -> i32 {
+/// Sends a signal, and waits until the process ends. Returns its exit status.
+pub(crate) fn terminate(child: &mut Child, signal: &str) -> i32 {
     let id = child.id().to_string();
     assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     child.wait().unwrap().code().unwrap()
 }
 
-/// The wall's time, in ms since the epoch.
+/// The system time, in ms since the epoch.
 pub(crate) fn now_ms() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     now.as_millis().try_into().unwrap()
 }
 
-/// Arguments for a clock that goes like the wall's, to a hundredth, and is so many seconds ahead now.
-pub(crate) fn ahead(seconds: u64) -> String {
+/// Arguments for a clock that is `seconds` ahead of the system clock, and 1% faster.
+pub(crate) fn clock_ahead(seconds: u64) -> String {
     format!("--clock-speed 1.01 --clock-from {}", now_ms() - seconds * 100_000)
 }
 
 pub(crate) fn agent() -> Agent {
     let config = Agent::config_builder().http_status_as_error(false);
-    config.timeout_global(Some(PATIENCE)).build().into()
+    config.timeout_global(Some(TIMEOUT)).build().into()
 }
 
-/// Status and JSON of an answer; 0 where there was none.
+/// Status and JSON of a response; status 0 if there was none.
 pub(crate) fn get(url: &str) -> (u16, Value) {
     let Ok(mut answer) = agent().get(url).call() else { return (0, Value::Null) };
     let text = answer.body_mut().read_to_string().unwrap_or_default();
     (answer.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
-/// Posts lines and gives status and JSON, or what failed on the way.
+/// Posts lines. Returns status and JSON, or the error of the connection.
 pub(crate) fn post(url: &str, lines: &str) -> Result<(u16, Value), ureq::Error> {
     let request = agent().post(format!("{url}/v1/events"));
     let mut answer = request.header("content-type", "application/x-ndjson").send(lines)?;
@@ -218,11 +222,11 @@ pub(crate) fn post(url: &str, lines: &str) -> Result<(u16, Value), ureq::Error> 
     Ok((answer.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::String(text))))
 }
 
-/// Waits for a state of another process.
+/// Waits until `is_there` returns true; `what` describes it.
 pub(crate) fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_there() {
-        assert!(began.elapsed() < PATIENCE, "waited in vain: {what}");
+        assert!(began.elapsed() < TIMEOUT, "timed out waiting for: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::run::{Ended, Workplace};
+use crate::run::{Exit, Workplace};
 
 /// A service that takes every line and shows `second` of any racer.
 struct Service {
@@ -47,7 +47,7 @@ const RACE: &str = "--hours 0.01 --concurrent 10 --rate max";
 fn a_drive_prints_its_report_for_a_reader_or_as_json() {
     let (service, place) = (Service::start(300), Workplace::new());
     let to = format!("simulate --to http://{} {RACE}", service.address);
-    let Ended { code, stdout, stderr } = place.run(&to);
+    let Exit { code, stdout, stderr } = place.run(&to);
     assert_eq!(code, 0, "{stderr}");
     assert!(stdout.starts_with("events "), "{stdout}");
     let ended = place.run(&format!("{to} --json"));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::following::{Follower, Proxy, Seen};
 use crate::run::{Workplace, sample};
-use crate::serving::{Serving, get};
+use crate::serving::{ServiceProcess, get};
 
 /// Racers in the race; all but the last ride under no name.
 const RACERS: u32 = 6;
@@ -34,7 +34,7 @@ fn ranked(state: &Value) -> Vec<Value> {
 
 /// Posts a second, waits until the client has it, and holds what the client made of it against what
 /// the service answers.
-fn ride(serving: &Serving, follower: &Follower, number: u16) {
+fn ride(serving: &ServiceProcess, follower: &Follower, number: u16) {
     let token = serving.post(&second(number));
     let state = follower.wait_for("standings:1", |state| {
         let rows = state["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -52,7 +52,7 @@ fn ride(serving: &Serving, follower: &Follower, number: u16) {
 }
 
 /// How many snapshots the service has sent for that reason.
-fn snapshots(serving: &Serving, reason: &str) -> u64 {
+fn snapshots(serving: &ServiceProcess, reason: &str) -> u64 {
     let (_, metrics) = get(&format!("{}/metrics", serving.url));
     let name = format!("velodrome_stream_snapshots_total{{reason=\"{reason}\"}} ");
     let line = metrics.as_str().unwrap().lines().find_map(|line| line.strip_prefix(&name));
@@ -69,7 +69,7 @@ fn rules(place: &Workplace, race_seconds: u16) -> String {
 fn an_event_source_follows_a_race_to_its_end_over_a_cut_and_a_lost_service() {
     let place = Workplace::new();
     let arguments = rules(&place, 25);
-    let serving = Serving::start(&place.path("data"), &arguments);
+    let serving = ServiceProcess::start(&place.path("data"), &arguments);
     let proxy = Proxy::to(&serving.url);
     let url = format!("{}/v1/stream?topics=standings:1,races:1", proxy.url);
     let follower = Follower::event_source(&url);
@@ -89,7 +89,7 @@ fn an_event_source_follows_a_race_to_its_end_over_a_cut_and_a_lost_service() {
     // A service that begins anew knows nothing of what it sent.
     let before = follower.seen().events.len();
     serving.kill();
-    let serving = Serving::start(&place.path("data"), &arguments);
+    let serving = ServiceProcess::start(&place.path("data"), &arguments);
     proxy.lead_to(&serving.url);
     ride(&serving, &follower, 5);
     ride(&serving, &follower, 6);
@@ -109,7 +109,7 @@ fn an_event_source_follows_a_race_to_its_end_over_a_cut_and_a_lost_service() {
 fn curl_follows_a_race_to_its_end_and_goes_on_where_it_was() {
     let place = Workplace::new();
     let arguments = rules(&place, 12);
-    let serving = Serving::start(&place.path("data"), &arguments);
+    let serving = ServiceProcess::start(&place.path("data"), &arguments);
     let topic = "/v1/stream?topics=standings:1";
     let follower = Follower::curl(&format!("{}{topic}", serving.url), Seen::default());
     ride(&serving, &follower, 1);
@@ -124,7 +124,7 @@ fn curl_follows_a_race_to_its_end_and_goes_on_where_it_was() {
 
     let before = seen.events.len();
     serving.kill();
-    let serving = Serving::start(&place.path("data"), &arguments);
+    let serving = ServiceProcess::start(&place.path("data"), &arguments);
     let follower = Follower::curl(&format!("{}{topic}", serving.url), seen);
     ride(&serving, &follower, 4);
     assert_eq!(follower.seen().events[before], "snapshot");

@@ -1,4 +1,4 @@
-//! Keys, tokens and TLS as operators and clients meet them.
+//! Keys, tokens and TLS, with the commands of operators and the requests of clients.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -8,28 +8,28 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::Value;
 
 use crate::run::{Workplace, sample, view};
-use crate::serving::{Serving, agent, refusal, wait_for};
+use crate::serving::{ServiceProcess, agent, startup_error, wait_for};
 
-/// Runs a command that prints one line, and gives it.
+/// Runs a command that prints one line. Returns the line.
 fn line(place: &Workplace, arguments: &str) -> String {
     let ended = place.run(arguments);
     assert_eq!((ended.code, ended.stdout.lines().count()), (0, 1), "{}", ended.stderr);
     ended.stdout.trim_end().to_owned()
 }
 
-/// A token of the key in `key`, for five minutes.
+/// A token of the key file `key`, valid for five minutes.
 fn token(place: &Workplace, key: &str, more: &str) -> String {
     line(place, &format!("token --key-file {key} --ttl 5m {more}"))
 }
 
-/// A service that asks for tokens of the keys in `keys`.
-fn start(place: &Workplace, keys: &str) -> Serving {
+/// A service that requires tokens of the key file `keys`.
+fn start(place: &Workplace, keys: &str) -> ServiceProcess {
     let arguments = format!("--auth on --key-file {}", place.path(keys).display());
-    Serving::start(&place.path("data"), &arguments)
+    ServiceProcess::start(&place.path("data"), &arguments)
 }
 
-/// The status of a read, or of a post of `line`.
-fn status(serving: &Serving, token: &str, path: &str, line: Option<&str>) -> u16 {
+/// The status of a read, or of a post if `line` is given.
+fn status(serving: &ServiceProcess, token: &str, path: &str, line: Option<&str>) -> u16 {
     let (url, bearer) = (format!("{}{path}", serving.url), format!("Bearer {token}"));
     let answer = match line {
         Some(line) => {
@@ -42,7 +42,7 @@ fn status(serving: &Serving, token: &str, path: &str, line: Option<&str>) -> u16
 }
 
 #[test]
-fn tokens_open_what_they_were_signed_for() {
+fn tokens_permit_what_they_were_issued_for() {
     let place = Workplace::new();
     let id = line(&place, "key key.pem");
     assert_eq!(id.len(), 12, "{id}");
@@ -54,7 +54,7 @@ fn tokens_open_what_they_were_signed_for() {
     let of_project = token(&place, "key.pem", "--scope read --projects p");
     let other = line(&place, "key other.pem");
     assert_ne!(id, other);
-    let stranger = token(&place, "other.pem", "--scope admin");
+    let unknown_key = token(&place, "other.pem", "--scope admin");
 
     let serving = start(&place, "key.pem");
     let (race, view) = (sample(1, 5, 1, 1.0), view(1, "u"));
@@ -75,14 +75,14 @@ fn tokens_open_what_they_were_signed_for() {
     assert_eq!(statuses(&admin), [200; 6]);
     assert_eq!(statuses(&of_class), [403, 403, 200, 403, 403, 200]);
     assert_eq!(statuses(&of_project), [403, 403, 403, 200, 403, 200]);
-    for token in [&stranger[..], "", "sesame"] {
+    for token in [&unknown_key[..], "", "sesame"] {
         assert_eq!(statuses(token), [401, 401, 401, 401, 401, 200]);
     }
     assert_eq!(serving.stop(), 0);
 }
 
 #[test]
-fn keys_are_changed_without_a_gap() {
+fn keys_are_replaced_without_downtime() {
     let place = Workplace::new();
     line(&place, "key keys.pem");
     let old = token(&place, "keys.pem", "--scope read");
@@ -93,18 +93,19 @@ fn keys_are_changed_without_a_gap() {
     let new = token(&place, "keys.pem", "--scope read");
 
     let serving = start(&place, "keys.pem");
-    let statuses =
-        |serving: &Serving| [&old, &new].map(|token| status(serving, token, "/v1/classes", None));
+    let statuses = |serving: &ServiceProcess| {
+        [&old, &new].map(|token| status(serving, token, "/v1/classes", None))
+    };
     assert_eq!(statuses(&serving), [200, 200]);
     assert_eq!(serving.stop(), 0);
-    // The new key signed what both keys gave since.
+    // Since it was appended, the new key has signed all tokens.
     let serving = start(&place, "new.pem");
     assert_eq!(statuses(&serving), [401, 200]);
     assert_eq!(serving.stop(), 0);
 }
 
 #[test]
-fn keys_come_from_the_environment_as_well_and_openssl_reads_them() {
+fn keys_can_come_from_the_environment_and_openssl_reads_them() {
     let place = Workplace::new();
     line(&place, "key key.pem");
     let key = fs::read_to_string(place.path("key.pem")).unwrap();
@@ -118,7 +119,7 @@ fn keys_come_from_the_environment_as_well_and_openssl_reads_them() {
         return;
     };
     assert!(public.status.success(), "{}", String::from_utf8_lossy(&public.stderr));
-    // Whoever has the public key alone can verify.
+    // The public key is sufficient to verify.
     place.write("public.pem", public.stdout);
     let serving = start(&place, "public.pem");
     assert_eq!(status(&serving, ended.stdout.trim(), "/v1/classes", None), 200);
@@ -128,7 +129,7 @@ fn keys_come_from_the_environment_as_well_and_openssl_reads_them() {
 }
 
 #[test]
-fn what_would_leave_the_doors_open_is_refused_with_the_remedy() {
+fn refuses_unsafe_settings_and_states_the_remedy() {
     let place = Workplace::new();
     line(&place, "key key.pem");
     place.write("open.pem", fs::read(place.path("key.pem")).unwrap());
@@ -140,20 +141,20 @@ fn what_would_leave_the_doors_open_is_refused_with_the_remedy() {
         ("--auth off --listen 0.0.0.0:0", "'0.0.0.0:0'"),
         ("--auth off --listen [::]:0", "loopback"),
         (&file("missing.pem"), "cannot read the keys"),
-        (&file("none.pem"), "has no key"),
+        (&file("none.pem"), "contains no key"),
         (&file("open.pem"), "chmod 600"),
     ] {
-        let refused = refusal(&place.path("data"), arguments);
-        assert!(refused.contains(says), "{arguments}: {refused}");
+        let error = startup_error(&place.path("data"), arguments);
+        assert!(error.contains(says), "{arguments}: {error}");
     }
     let arguments = format!("{} --listen 0.0.0.0:0", file("key.pem"));
-    let serving = Serving::start(&place.path("data"), &arguments);
-    assert_eq!(serving.log().matches("travel in clear").count(), 1, "{}", serving.log());
+    let serving = ServiceProcess::start(&place.path("data"), &arguments);
+    assert_eq!(serving.log().matches("clear text").count(), 1, "{}", serving.log());
     assert_eq!(serving.stop(), 0);
 }
 
 #[test]
-fn a_token_that_would_be_of_no_use_is_not_signed() {
+fn rejects_invalid_claims_of_new_tokens() {
     let place = Workplace::new();
     line(&place, "key key.pem");
     for (arguments, says) in [
@@ -172,11 +173,11 @@ fn a_token_that_would_be_of_no_use_is_not_signed() {
     let without = place.run("token --scope read --ttl 1h");
     assert!(without.stderr.contains("give --key-file"), "{}", without.stderr);
     let again = place.run("key key.pem");
-    assert!(again.code == 2 && again.stderr.contains("give a new file"), "{}", again.stderr);
+    assert!(again.code == 2 && again.stderr.contains("choose a new file"), "{}", again.stderr);
 }
 
 #[test]
-fn a_service_inside_tls_tells_its_address() {
+fn a_service_with_tls_prints_its_address() {
     let place = Workplace::new();
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
@@ -184,7 +185,7 @@ fn a_service_inside_tls_tells_its_address() {
     place.write("tls.pem", signing_key.serialize_pem());
     let [cert, key] = ["cert.pem", "tls.pem"].map(|name| place.path(name).display().to_string());
     let arguments = format!("--tls-cert {cert} --tls-key {key}");
-    let serving = Serving::listening(&place.path("data"), &arguments);
+    let serving = ServiceProcess::start_unready(&place.path("data"), &arguments);
     assert!(serving.url.starts_with("https://127.0.0.1:"), "{}", serving.url);
     let ready = format!("{}/readyz", serving.url);
     wait_for("the service is ready", || {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::run::{Ended, Workplace, gzip, sample, view};
+use crate::run::{Exit, Workplace, gzip, sample, view};
 
 /// Two equal result directories, `a` and `b`.
 fn equal() -> Workplace {
@@ -17,7 +17,7 @@ fn equal() -> Workplace {
 }
 
 /// Verifies equal directories after `b/name` got other bytes, or was removed.
-fn changed(name: &str, bytes: Option<&[u8]>) -> Ended {
+fn changed(name: &str, bytes: Option<&[u8]>) -> Exit {
     let place = equal();
     match bytes {
         Some(bytes) => place.write(&format!("b/{name}"), bytes),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::run::{Ended, Workplace, sample};
+use crate::run::{Exit, Workplace, sample};
 
 /// Two results and what was told of their difference, in `old`, `new` and `told`.
 fn compared() -> Workplace {
@@ -25,7 +25,7 @@ fn compared() -> Workplace {
 }
 
 /// Verifies after a file's text was changed.
-fn changed(file: &str, change: impl FnOnce(String) -> String) -> Ended {
+fn changed(file: &str, change: impl FnOnce(String) -> String) -> Exit {
     let place = compared();
     let path = place.path(&format!("told/{file}"));
     let text = fs::read_to_string(&path).unwrap();

@@ -1,15 +1,15 @@
-//! A build without the feature `aws`: what needs AWS is refused in one line.
+//! A build without the feature `aws`: whatever needs AWS fails with one line.
 
 use crate::run::Workplace;
-use crate::serving::refusal;
+use crate::serving::startup_error;
 
 #[test]
-fn what_needs_aws_is_refused_with_how_to_build_it_in() {
+fn whatever_needs_aws_fails_with_instructions_to_build_it_in() {
     let place = Workplace::new();
-    let is_told = |told: &str, name: &str| {
-        assert!(told.starts_with(&format!("velodrome: cannot use '{name}")), "{told}");
-        assert!(told.ends_with("; build it with --features aws\n"), "{told}");
-        assert_eq!(told.lines().count(), 1, "{told}");
+    let check = |error: &str, name: &str| {
+        assert!(error.starts_with(&format!("velodrome: cannot use '{name}")), "{error}");
+        assert!(error.ends_with("; build it with --features aws\n"), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
     };
     for (arguments, name) in [
         ("replay kinesis:races --out out", "kinesis:races"),
@@ -19,13 +19,13 @@ fn what_needs_aws_is_refused_with_how_to_build_it_in() {
     ] {
         let ended = place.run(arguments);
         assert_eq!(ended.code, 2, "{arguments}");
-        is_told(&ended.stderr, name);
+        check(&ended.stderr, name);
     }
     for (arguments, name) in [
         ("--source kinesis:races", "kinesis:races"),
         ("--archive s3://races/archive", "s3://races/archive"),
         ("--history s3://races/history", "s3://races/history"),
     ] {
-        is_told(&refusal(&place.path("data"), arguments), name);
+        check(&startup_error(&place.path("data"), arguments), name);
     }
 }

@@ -1,13 +1,14 @@
-//! What it costs to move samples from one process to another: bincode, which timely uses since 2024,
-//! against abomonation, which it used before (unsound: RUSTSEC-2021-0120).
+//! Cost of sending samples between processes: bincode, which timely has used since 2024, against
+//! abomonation, which it used before (unsound: RUSTSEC-2021-0120).
 //!
-//! On which shape: containers of 100 samples, as timely hands them over. Workers of one process
-//! exchange samples as they are and use neither.
+//! Shape: containers of 100 samples, as timely sends them. Workers of one process exchange samples
+//! without serialization and use neither.
+//!
 //! Run: `cargo bench -p velodrome-codec-bench`.
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use velodrome_dataflows::{Rules, Scored};
+use velodrome_dataflows::{Rules, ScoredSample};
 
 fn main() {
     divan::main();
@@ -15,12 +16,12 @@ fn main() {
 
 const SAMPLES: u64 = 100;
 
-/// A sample as a tuple: abomonation knows no other type of ours. Its name is a string on the heap.
+/// A sample as a tuple: abomonation is not implemented for our types. Its name is on the heap.
 type Plain = ((u64, u64, u64, f64), (Option<String>, u32, (u16, u16, bool)));
 
-fn scored() -> Vec<Scored> {
+fn scored() -> Vec<ScoredSample> {
     let rules = Rules::default();
-    let sample = |i: u64| Scored {
+    let sample = |i: u64| ScoredSample {
         clock: 1_620_240_000_000 + i,
         race: 5_400_800,
         device_ms: 1_620_240_000_000 + i,
@@ -35,7 +36,7 @@ fn scored() -> Vec<Scored> {
 }
 
 fn plain() -> Vec<Plain> {
-    let tuple = |s: Scored| {
+    let tuple = |s: ScoredSample| {
         let name = s.name.map(|name| name.to_string());
         ((s.clock, s.race, s.device_ms, s.output), (name, s.racer, (s.class, s.second, s.is_final)))
     };
@@ -48,7 +49,7 @@ fn bincode_in_use(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(SAMPLES)).bench_local(|| {
         bytes.clear();
         bincode::serialize_into(&mut bytes, &samples).unwrap();
-        bincode::deserialize::<Vec<Scored>>(&bytes).unwrap()
+        bincode::deserialize::<Vec<ScoredSample>>(&bytes).unwrap()
     });
 }
 
@@ -67,13 +68,13 @@ fn abomonation_of_tuples(bencher: Bencher<'_, '_>) {
     let (samples, mut bytes) = (plain(), Vec::new());
     bencher.counter(ItemsCount::new(SAMPLES)).bench_local(|| {
         bytes.clear();
-        // SAFETY: none; that this cannot be called soundly is the advisory's point. The types hold
-        // no padding that is read here, and the bytes come from this very process.
+        // SAFETY: none. The advisory says that there is no sound call. No padding is read here, and the
+        // bytes are from this process.
         let samples = unsafe {
             abomonation::encode(&samples, &mut bytes).unwrap();
             abomonation::decode::<Vec<Plain>>(&mut bytes).unwrap().0
         };
-        // The receiver needs its own: what is decoded borrows the bytes.
+        // The receiver needs an owned copy: the decoded value borrows the bytes.
         samples.clone()
     });
 }

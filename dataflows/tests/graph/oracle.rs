@@ -1,66 +1,20 @@
-//! What a stream comes to, by CONTRACTS section 2, one event after the other.
+//! The oracle: computes the state by its definition, one event at a time, without dataflow.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
+use std::mem;
 
 use velodrome_dataflows::{Output, RETENTION_MS, Rules, Sample, Standing, Tracking};
 
+use super::outcome::{Outcome, ResultRow, Running};
 use super::stream::{RULES, Tick};
 
-/// How a running ride stands, and its best output at each second.
-pub(crate) type Riding = (Standing, Vec<(u16, Output)>);
-
-/// A ride's name, final, best, total and seconds.
-pub(crate) type Row = (Option<String>, Option<u64>, u64, u64, u16);
-
-/// What a stream comes to; outputs by their bits.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct Expected {
-    pub(crate) records: BTreeMap<(u16, u32, u16), u64>,
-    /// By (class, race, racer).
-    pub(crate) results: BTreeMap<(u16, u64, u32), Row>,
-    /// By (class, racer): output, race and clock.
-    pub(crate) leaderboard: BTreeMap<(u16, u32), (u64, u64, u64)>,
-    /// By project: views and duration.
-    pub(crate) views: BTreeMap<String, (u64, u64)>,
-    /// Rides whose results a service has let go of, or is about to.
-    pub(crate) aged: BTreeSet<(u16, u64, u32)>,
-    /// Rides that a service has not told to be over.
-    pub(crate) running: BTreeMap<(u16, u64, u32), Riding>,
-    /// By racer.
-    pub(crate) names: BTreeMap<u32, String>,
-    pub(crate) late: u64,
-}
-
-#[derive(Default)]
-struct Ride {
-    began: u64,
-    over_ms: u64,
-    /// The time of the tick that it began in.
-    tick: u64,
-    outputs: BTreeMap<u16, f64>,
-    finals: Vec<f64>,
-    names: Vec<(u64, String)>,
-}
-
-impl Ride {
-    /// Whether it was told of by `at`: rides end by whole seconds.
-    fn is_over(&self, at: u64) -> bool {
-        self.over_ms.next_multiple_of(1000).max(self.tick) <= at
-    }
-
-    /// Whether a service has forgotten it when the clock is at `clock`.
-    fn is_forgotten(&self, clock: u64) -> bool {
-        self.over_ms + RETENTION_MS < clock
-    }
-}
-
-/// What a replay of all ticks comes to.
-pub(crate) fn oracle(ticks: &[Tick]) -> Expected {
+/// The state after a replay of all ticks.
+pub(crate) fn oracle(ticks: &[Tick]) -> Outcome {
     until(ticks, &RULES, u64::MAX, false)
 }
 
-/// What a replay comes to as of time `at`, under `rules`.
-pub(crate) fn as_of(ticks: &[Tick], rules: &Rules, at: u64) -> Expected {
+/// The state of a replay as of time `at`, under `rules`.
+pub(crate) fn as_of(ticks: &[Tick], rules: &Rules, at: u64) -> Outcome {
     let before = |tick: &Tick| Tick {
         time: tick.time.min(at),
         samples: tick.samples.iter().filter(|(_, s)| s.clock <= at).cloned().collect(),
@@ -69,129 +23,178 @@ pub(crate) fn as_of(ticks: &[Tick], rules: &Rules, at: u64) -> Expected {
     until(&ticks.iter().map(before).collect::<Vec<_>>(), rules, at, false)
 }
 
-/// What a service holds at time `at`.
-pub(crate) fn service(ticks: &[Tick], at: u64) -> Expected {
+/// The state of a service at time `at`.
+pub(crate) fn service(ticks: &[Tick], at: u64) -> Outcome {
     until(ticks, &RULES, at, true)
 }
 
-fn until(ticks: &[Tick], rules: &Rules, at: u64, forgets: bool) -> Expected {
-    let mut expected = Expected::default();
-    let mut records: BTreeMap<(u16, u32, u16), f64> = BTreeMap::new();
-    let mut bests: BTreeMap<(u16, u32), (f64, u64, u64)> = BTreeMap::new();
-    let mut rides: BTreeMap<(u16, u64, u32), Ride> = BTreeMap::new();
-    let mut forgotten = Vec::new();
-    let mut counted: HashMap<u128, u64> = HashMap::new();
-    let mut names: BTreeMap<u32, (u64, String)> = BTreeMap::new();
-    let mut named = |racer, name: Option<&(u64, String)>| {
-        let Some(name) = name else { return };
-        let last = names.entry(racer).or_insert_with(|| name.clone());
-        *last = last.clone().max(name.clone());
-    };
-    let mut reached = |class, racer, second, output: f64| {
-        let record = records.entry((class, racer, second)).or_insert(output);
-        *record = record.max(output);
-    };
+fn until(ticks: &[Tick], rules: &Rules, at: u64, expires: bool) -> Outcome {
+    let mut oracle = Oracle { expires, ..Oracle::default() };
     for tick in ticks.iter().filter(|tick| tick.time <= at) {
         for (_, sample) in &tick.samples {
-            if rules.excluded_racers.contains(&sample.racer) || sample.second > rules.race_seconds {
-                continue;
-            }
-            let resistance = sample.resistance + rules.resistance_offset;
-            let output = ((sample.cadence + 35.0) * resistance) / 100.0;
-            let name = sample.name.as_ref().map(|name| (sample.device_ms, name.to_string()));
-            if sample.is_final {
-                let new = (output, sample.race, sample.clock);
-                let best = bests.entry((sample.class, sample.racer)).or_insert(new);
-                if output > best.0 || (output == best.0 && sample.race < best.1) {
-                    *best = new;
-                }
-                named(sample.racer, name.as_ref());
-            }
-            let key = (sample.class, sample.race, sample.racer);
-            if forgets && rides.get(&key).is_some_and(|ride| ride.is_forgotten(sample.clock)) {
-                forgotten.extend(rides.remove(&key).map(|ride| (key, ride)));
-            }
-            if is_late(&mut rides, rules, sample, output, tick.time) {
-                expected.late += 1;
-                reached(sample.class, sample.racer, sample.second, output);
-                named(sample.racer, name.as_ref());
+            let is_excluded = rules.excluded_racers.contains(&sample.racer);
+            if !is_excluded && sample.second <= rules.race_seconds {
+                oracle.add(sample, rules, tick.time);
             }
         }
         for (_, event) in &tick.tracking {
-            if is_new(&mut counted, event) {
-                let count = expected.views.entry(event.project.to_string()).or_default();
-                count.0 += u64::from(event.is_view);
-                count.1 += u64::from(event.duration_ms);
-            }
+            oracle.count(event);
         }
     }
-    let running = rides.extract_if(.., |_, ride| !ride.is_over(at));
-    expected.running = running.map(|(key, ride)| (key, standing(ride))).collect();
-    for ((class, _, racer), ride) in
-        rides.iter().map(|(k, r)| (*k, r)).chain(forgotten.iter().map(|(k, r)| (*k, r)))
-    {
-        ride.outputs.iter().for_each(|(second, output)| reached(class, racer, *second, *output));
-        named(racer, ride.names.iter().max());
-    }
-    if forgets {
-        expected.aged =
-            rides.extract_if(.., |_, ride| ride.is_forgotten(at)).map(|r| r.0).collect();
-    }
-    expected.names = names.into_iter().map(|(racer, (_, name))| (racer, name)).collect();
-    expected.records = records.into_iter().map(|(key, output)| (key, output.to_bits())).collect();
-    expected.leaderboard =
-        bests.into_iter().map(|(key, best)| (key, (best.0.to_bits(), best.1, best.2))).collect();
-    expected.results = rides.into_iter().map(|(key, ride)| (key, result(ride))).collect();
-    expected
+    oracle.finish(at)
 }
 
-/// Adds the sample to its ride, or tells that it came more than an hour after it.
-fn is_late(
-    rides: &mut BTreeMap<(u16, u64, u32), Ride>,
-    rules: &Rules,
-    sample: &Sample,
-    output: f64,
+#[derive(Default)]
+struct Ride {
+    started_at: u64,
+    closes_at: u64,
+    /// The time of the tick that it started in.
     tick: u64,
-) -> bool {
-    let left = u64::from(rules.race_seconds - sample.second + rules.grace_seconds) * 1000;
-    let ride = rides.entry((sample.class, sample.race, sample.racer)).or_insert(Ride {
-        began: sample.clock,
-        over_ms: sample.clock + left,
-        tick,
-        ..Ride::default()
-    });
-    if sample.clock > ride.over_ms + 3_600_000 {
-        return true;
-    }
-    let best = ride.outputs.entry(sample.second).or_insert(output);
-    *best = best.max(output);
-    ride.finals.extend(sample.is_final.then_some(output));
-    ride.names.extend(sample.name.as_ref().map(|name| (sample.device_ms, name.to_string())));
-    false
+    outputs: BTreeMap<u16, f64>,
+    finals: Vec<f64>,
+    names: Vec<(u64, String)>,
 }
 
-fn standing(ride: Ride) -> Riding {
+impl Ride {
+    /// Whether it has closed by `at`. Rides close at whole seconds.
+    fn has_closed(&self, at: u64) -> bool {
+        self.closes_at.next_multiple_of(1000).max(self.tick) <= at
+    }
+
+    /// Whether a service has removed its result when the clock is at `clock`.
+    fn has_expired(&self, clock: u64) -> bool {
+        self.closes_at + RETENTION_MS < clock
+    }
+}
+
+type RideKey = (u16, u64, u32);
+
+/// The state so far.
+#[derive(Default)]
+struct Oracle {
+    /// Whether rides expire, as in a service.
+    expires: bool,
+    records: BTreeMap<(u16, u32, u16), f64>,
+    leaderboard: BTreeMap<(u16, u32), (f64, u64, u64)>,
+    rides: BTreeMap<RideKey, Ride>,
+    /// Rides that a later event of the same key has replaced after their retention.
+    expired: Vec<(RideKey, Ride)>,
+    names: BTreeMap<u32, (u64, String)>,
+    /// The day on which each uuid was counted.
+    counted: HashMap<u128, u64>,
+    views: BTreeMap<String, (u64, u64)>,
+    late: u64,
+}
+
+impl Oracle {
+    /// Adds a sample that counts, of the tick at time `tick`.
+    fn add(&mut self, sample: &Sample, rules: &Rules, tick: u64) {
+        let resistance = sample.resistance + rules.resistance_offset;
+        let output = ((sample.cadence + 35.0) * resistance) / 100.0;
+        let name = sample.name.as_ref().map(|name| (sample.device_ms, name.to_string()));
+        if sample.is_final {
+            let new = (output, sample.race, sample.clock);
+            let best = self.leaderboard.entry((sample.class, sample.racer)).or_insert(new);
+            if output > best.0 || (output == best.0 && sample.race < best.1) {
+                *best = new;
+            }
+            self.name(sample.racer, name.as_ref());
+        }
+        let key = (sample.class, sample.race, sample.racer);
+        if self.expires && self.rides.get(&key).is_some_and(|ride| ride.has_expired(sample.clock)) {
+            self.expired.extend(self.rides.remove(&key).map(|ride| (key, ride)));
+        }
+        if !self.add_to_ride(sample, rules, output, tick) {
+            self.late += 1;
+            self.reach(sample.class, sample.racer, sample.second, output);
+            self.name(sample.racer, name.as_ref());
+        }
+    }
+
+    /// Adds a sample to its ride, or returns `false` if it is after the ride's repair window of an hour.
+    fn add_to_ride(&mut self, sample: &Sample, rules: &Rules, output: f64, tick: u64) -> bool {
+        let left = u64::from(rules.race_seconds - sample.second + rules.grace_seconds) * 1000;
+        let ride = self.rides.entry((sample.class, sample.race, sample.racer)).or_insert(Ride {
+            started_at: sample.clock,
+            closes_at: sample.clock + left,
+            tick,
+            ..Ride::default()
+        });
+        if sample.clock > ride.closes_at + 3_600_000 {
+            return false;
+        }
+        let best = ride.outputs.entry(sample.second).or_insert(output);
+        *best = best.max(output);
+        ride.finals.extend(sample.is_final.then_some(output));
+        ride.names.extend(sample.name.as_ref().map(|name| (sample.device_ms, name.to_string())));
+        true
+    }
+
+    /// Counts an event, unless its uuid was counted on the same day or one of the seven before.
+    fn count(&mut self, event: &Tracking) {
+        let day = event.clock / 86_400_000;
+        if self.counted.get(&event.uuid).is_none_or(|before| day - before > 7) {
+            self.counted.insert(event.uuid, day);
+            let count = self.views.entry(event.project.to_string()).or_default();
+            count.0 += u64::from(event.is_view);
+            count.1 += u64::from(event.duration_ms);
+        }
+    }
+
+    fn name(&mut self, racer: u32, name: Option<&(u64, String)>) {
+        let Some(name) = name else { return };
+        let last = self.names.entry(racer).or_insert_with(|| name.clone());
+        *last = last.clone().max(name.clone());
+    }
+
+    fn reach(&mut self, class: u16, racer: u32, second: u16, output: f64) {
+        let record = self.records.entry((class, racer, second)).or_insert(output);
+        *record = record.max(output);
+    }
+
+    /// The state at time `at`, after all events up to it.
+    fn finish(mut self, at: u64) -> Outcome {
+        let mut outcome = Outcome { late: self.late, ..Outcome::default() };
+        let running = self.rides.extract_if(.., |_, ride| !ride.has_closed(at));
+        outcome.running = running.map(|(key, ride)| (key, running_row(ride))).collect();
+        let rides = mem::take(&mut self.rides);
+        let expired = mem::take(&mut self.expired);
+        for ((class, _, racer), ride) in rides.iter().chain(expired.iter().map(|(k, r)| (k, r))) {
+            for (second, output) in &ride.outputs {
+                self.reach(*class, *racer, *second, *output);
+            }
+            self.name(*racer, ride.names.iter().max());
+        }
+        for (key, ride) in rides {
+            if self.expires && ride.has_expired(at) {
+                outcome.expired.insert(key);
+            } else {
+                outcome.results.insert(key, result_row(ride));
+            }
+        }
+        outcome.views = self.views;
+        outcome.names = self.names.into_iter().map(|(racer, (_, name))| (racer, name)).collect();
+        let records = self.records.into_iter();
+        outcome.records = records.map(|(key, output)| (key, output.to_bits())).collect();
+        let bests = self.leaderboard.into_iter();
+        outcome.leaderboard =
+            bests.map(|(key, best)| (key, (best.0.to_bits(), best.1, best.2))).collect();
+        outcome
+    }
+}
+
+fn running_row(ride: Ride) -> Running {
     let (&second, &output) = ride.outputs.last_key_value().unwrap();
     let name = ride.names.into_iter().max().map(|(_, name)| name.into());
     let outputs = ride.outputs.into_iter().map(|(second, output)| (second, Output(output)));
-    let standing = Standing { second, output: Output(output), name, began: ride.began };
+    let standing = Standing { second, output: Output(output), name, started_at: ride.started_at };
     (standing, outputs.collect())
 }
 
-fn result(ride: Ride) -> Row {
+fn result_row(ride: Ride) -> ResultRow {
     let name = ride.names.into_iter().max().map(|(_, name)| name);
     let last = ride.finals.into_iter().reduce(f64::max).map(f64::to_bits);
     let best = ride.outputs.values().copied().fold(f64::NEG_INFINITY, f64::max).to_bits();
     let total: f64 = ride.outputs.values().sum();
     (name, last, best, total.to_bits(), ride.outputs.len() as u16)
-}
-
-/// Whether the uuid was not counted on this day or one of the seven before.
-fn is_new(counted: &mut HashMap<u128, u64>, event: &Tracking) -> bool {
-    let day = event.clock / 86_400_000;
-    let is_new = counted.get(&event.uuid).is_none_or(|before| day - before > 7);
-    if is_new {
-        counted.insert(event.uuid, day);
-    }
-    is_new
 }

@@ -1,9 +1,10 @@
-//! Random streams: few racers, races and uuids, so that everything meets, repeats and comes late.
+//! Random streams with few racers, races and uuids, so that keys collide, events repeat, and samples are
+//! late.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use velodrome_dataflows::{Rules, Sample, Tracking};
+use velodrome_dataflows::{EVENT_LAG_MS_MAX, Rules, Sample, Tracking};
 
 /// Short races, so that most rides end within a stream.
 pub(crate) const RULES: Rules = Rules {
@@ -19,7 +20,7 @@ pub(crate) const RULES: Rules = Rules {
     corrected_devices: BTreeMap::new(),
 };
 
-/// The events of one logical time, clocks ascending, each with a number that picks its worker.
+/// The events of one logical time, clocks ascending. Each has a number that chooses its worker.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tick {
     pub(crate) time: u64,
@@ -28,26 +29,46 @@ pub(crate) struct Tick {
 }
 
 impl Tick {
-    /// The same with every event sent again right away.
+    /// The same tick with every event sent twice in a row.
     pub(crate) fn twice(&self) -> Tick {
-        let again = |event: &(usize, Sample)| [event.clone(), event.clone()];
-        let viewed = |event: &(usize, Tracking)| [event.clone(), event.clone()];
+        let twice = |sample: &(usize, Sample)| [sample.clone(), sample.clone()];
+        let twice_tracking = |event: &(usize, Tracking)| [event.clone(), event.clone()];
         Tick {
             time: self.time,
-            samples: self.samples.iter().flat_map(again).collect(),
-            tracking: self.tracking.iter().flat_map(viewed).collect(),
+            samples: self.samples.iter().flat_map(twice).collect(),
+            tracking: self.tracking.iter().flat_map(twice_tracking).collect(),
         }
     }
 }
 
-/// An event without its place in time.
+/// The same events in ticks that span at most half of the lag that a service allows.
+pub(crate) fn split(ticks: &[Tick]) -> Vec<Tick> {
+    let mut all: BTreeMap<u64, Tick> = BTreeMap::new();
+    for tick in ticks {
+        for (number, sample) in &tick.samples {
+            let tick = all.entry(sample.clock / (EVENT_LAG_MS_MAX / 2)).or_default();
+            tick.samples.push((*number, sample.clone()));
+            tick.time = tick.time.max(sample.clock);
+        }
+        for (number, event) in &tick.tracking {
+            let tick = all.entry(event.clock / (EVENT_LAG_MS_MAX / 2)).or_default();
+            tick.tracking.push((*number, event.clone()));
+            tick.time = tick.time.max(event.clock);
+        }
+    }
+    all.into_values().collect()
+}
+
+/// An event without its clock.
 #[derive(Clone, Debug)]
 enum Event {
     Sample(Sample),
     Tracking(Tracking),
 }
 
-/// Streams of up to 30 ticks; between events pass milliseconds, minutes or days.
+/// Streams of up to 30 ticks, with milliseconds, minutes, hours or days between events.
+///
+/// The third kind of step is close to an hour, the repair window.
 pub(crate) fn ticks() -> impl Strategy<Value = Vec<Tick>> {
     let step = prop_oneof![
         20 => 1..2_000u64,
@@ -59,11 +80,12 @@ pub(crate) fn ticks() -> impl Strategy<Value = Vec<Tick>> {
     let tick = prop::collection::vec(event, 0..12);
     prop::collection::vec(tick, 0..30).prop_map(|ticks| {
         let mut clock = 1_000_000;
-        ticks.into_iter().map(|events| placed(events, &mut clock)).collect()
+        ticks.into_iter().map(|events| tick_of(events, &mut clock)).collect()
     })
 }
 
-fn placed(events: Vec<(u64, usize, Event)>, clock: &mut u64) -> Tick {
+/// The tick of some events, each with the step from the previous clock and its worker's number.
+fn tick_of(events: Vec<(u64, usize, Event)>, clock: &mut u64) -> Tick {
     let mut tick = Tick::default();
     for (step, worker, event) in events {
         *clock += step;
@@ -76,15 +98,18 @@ fn placed(events: Vec<(u64, usize, Event)>, clock: &mut u64) -> Tick {
             }
         }
     }
-    // Greater than every earlier time, and not less than any clock so far.
+    // Greater than every earlier time, and at least every clock so far.
     *clock += 1;
     tick.time = *clock;
     tick
 }
 
 fn sample() -> impl Strategy<Value = Event> {
-    let name =
-        prop::option::of(prop::sample::select(vec!["Ada", "Bea", "a name beyond inline size"]));
+    let name = prop::option::of(prop::sample::select(vec![
+        "Ada",
+        "Bea",
+        "a name that is not stored inline",
+    ]));
     let who = (1..3u16, 0..3u64, 0..4u32, 1..=RULES.race_seconds);
     (who, 0..5u8, 0..4u8, 0..4u64, name, prop::bool::weighted(0.2)).prop_map(
         |((class, race, racer, second), cadence, resistance, device_ms, name, is_final)| {
@@ -95,7 +120,7 @@ fn sample() -> impl Strategy<Value = Event> {
                 cadence: f64::from(cadence) / 3.0,
                 resistance: f64::from(resistance) / 7.0,
                 name: name.map(Into::into),
-                device: 0,
+                device_hash: 0,
                 racer,
                 class,
                 second,

@@ -1,4 +1,4 @@
-//! Damaged files: each is named, or holds what it held.
+//! Damaged files: each is reported, or still has its content.
 
 use std::sync::LazyLock;
 
@@ -6,21 +6,22 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The byte of a redb file whose lowest bit, alone under no checksum, says which commit is the newest.
-const NEWEST: usize = 9;
+/// The byte of a redb file whose lowest bit selects the newest commit. It is the only bit without a
+/// checksum.
+const NEWEST_COMMIT: usize = 9;
 
-/// A time, and what a checkpoint complete to it holds.
-type Content = (Option<Clock>, (Vec<Change>, Vec<Viewed>));
+/// A time, and the content of a checkpoint that is complete up to it.
+type Content = (Option<EventTime>, (Vec<Change>, Vec<ViewChange>));
 
-/// A good file's bytes, closed or as a crash left it, and what each write came to.
-struct Good {
+/// The bytes of an intact file, closed or as after a crash, and the content after each write.
+struct Intact {
     closed: Vec<u8>,
     crashed: Vec<u8>,
     contents: Vec<Content>,
 }
 
-static GOOD: LazyLock<Good> = LazyLock::new(|| {
-    let (_directory, path) = place();
+static INTACT: LazyLock<Intact> = LazyLock::new(|| {
+    let (_directory, path) = checkpoint_path();
     let mut checkpoint = open(&path);
     let mut contents = Vec::new();
     for complete in 1..=3 {
@@ -30,13 +31,13 @@ static GOOD: LazyLock<Good> = LazyLock::new(|| {
             Change::Record((1, racer), record(&outputs))
         };
         let changes = racers.map(record).chain(finals(200)).collect();
-        let viewed = (0..200).map(|uuid| Viewed::Seen(complete, uuid)).collect();
-        checkpoint.write(complete, changes, viewed).unwrap();
+        let view_changes = (0..200).map(|uuid| ViewChange::Seen(complete, uuid)).collect();
+        checkpoint.write(complete, changes, view_changes).unwrap();
         contents.push((Some(complete), read(&checkpoint).unwrap()));
     }
     let crashed = fs::read(&path).unwrap();
     drop(checkpoint);
-    Good { closed: fs::read(&path).unwrap(), crashed, contents }
+    Intact { closed: fs::read(&path).unwrap(), crashed, contents }
 });
 
 #[derive(Clone, Debug)]
@@ -49,9 +50,9 @@ enum Damage {
 }
 
 impl Damage {
-    /// Damages `bytes` at a place, given as a share of their length.
-    fn befall(self, bytes: &mut Vec<u8>, place: f64) {
-        let at = (bytes.len() as f64 * place) as usize;
+    /// Applies the damage at a position, given as a fraction of the length.
+    fn apply(self, bytes: &mut Vec<u8>, position: f64) {
+        let at = (bytes.len() as f64 * position) as usize;
         match self {
             Self::Flipped(bit) => bytes[at] ^= 1 << bit,
             Self::Zeroed(length) => bytes[at..].iter_mut().take(length).for_each(|byte| *byte = 0),
@@ -74,9 +75,9 @@ fn damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-/// Places all over the file, and often in its header (the first 320 bytes).
-fn place_of_damage() -> impl Strategy<Value = f64> {
-    let header = 320.0 / GOOD.closed.len() as f64;
+/// Positions all over the file, and often in its header (the first 320 bytes).
+fn position() -> impl Strategy<Value = f64> {
+    let header = 320.0 / INTACT.closed.len() as f64;
     prop_oneof![0.0..1.0, 0.0..header]
 }
 
@@ -84,23 +85,23 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn is_named_or_harmless(
+    fn damage_is_reported_or_harmless(
         damage in damage(),
-        share in place_of_damage(),
+        position in position(),
         is_closed in any::<bool>(),
     ) {
-        let good = &*GOOD;
-        let whole = if is_closed { &good.closed } else { &good.crashed };
-        let mut bytes = whole.clone();
-        damage.befall(&mut bytes, share);
-        let is_before = bytes.get(NEWEST).is_some_and(|byte| (byte ^ whole[NEWEST]) & 1 == 1);
-        let (_directory, path) = place();
+        let intact = &*INTACT;
+        let original = if is_closed { &intact.closed } else { &intact.crashed };
+        let mut bytes = original.clone();
+        damage.apply(&mut bytes, position);
+        let is_previous = bytes.get(NEWEST_COMMIT).is_some_and(|byte| (byte ^ original[NEWEST_COMMIT]) & 1 == 1);
+        let (_directory, path) = checkpoint_path();
         fs::write(&path, bytes).unwrap();
         let opened = Checkpoint::open(&path, &Rules::default());
         match opened.and_then(|opened| Ok((opened.complete(), read(&opened)?))) {
             Ok(content) => {
-                let is_newest = good.contents.last() == Some(&content);
-                prop_assert!(is_newest || (is_before && good.contents[1] == content));
+                let is_newest = intact.contents.last() == Some(&content);
+                prop_assert!(is_newest || (is_previous && intact.contents[1] == content));
             }
             Err(error) => {
                 let text = error.to_string();
@@ -112,9 +113,9 @@ proptest! {
 }
 
 #[test]
-fn an_emptied_file_is_no_new_one() {
-    let (_directory, path) = place();
-    for bytes in [Vec::new(), vec![0; GOOD.closed.len()], b"{}".to_vec()] {
+fn an_emptied_file_is_damage_and_not_a_new_checkpoint() {
+    let (_directory, path) = checkpoint_path();
+    for bytes in [Vec::new(), vec![0; INTACT.closed.len()], b"{}".to_vec()] {
         fs::write(&path, bytes).unwrap();
         let error = Checkpoint::open(&path, &Rules::default()).unwrap_err();
         assert!(matches!(error, CheckpointError::Damaged { .. }), "{error}");
@@ -122,8 +123,8 @@ fn an_emptied_file_is_no_new_one() {
 }
 
 #[test]
-fn a_row_that_does_not_decode_is_named() {
-    let (_directory, path) = place();
+fn a_row_that_does_not_decode_is_reported_with_its_table() {
+    let (_directory, path) = checkpoint_path();
     let mut checkpoint = open(&path);
     checkpoint.write(1, finals(3), Vec::new()).unwrap();
     let write = checkpoint.store.as_ref().unwrap().begin_write().unwrap();

@@ -1,4 +1,4 @@
-//! Random writes and reopenings against plain maps.
+//! Random writes and reopenings, compared with plain maps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,25 +6,25 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use velodrome_dataflows::{
-    Ban, ClassId, DEDUP_DAYS, Kept, Name, OverRide, RacerId, RetiredRide, RideKey, RideResult,
-    Stage, ViewCount,
+    Ban, ClassId, DEDUP_DAYS, FinishedRide, Name, RacerId, RetiredRide, RideKey, RideResult,
+    SavedRide, Stage, ViewCount,
 };
 
 use super::*;
 
-/// What a checkpoint is to hold.
+/// The expected content of a checkpoint.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Model {
     records: BTreeMap<(ClassId, RacerId), BTreeMap<u16, Output>>,
     finals: BTreeMap<(ClassId, RacerId), BestFinal>,
     names: BTreeMap<RacerId, Name>,
-    rides: BTreeMap<RideKey, Kept>,
+    rides: BTreeMap<RideKey, SavedRide>,
     views: BTreeMap<String, (u64, u64)>,
     seen: BTreeSet<(u64, u128)>,
 }
 
 impl Model {
-    fn take(&mut self, changes: &[Change], viewed: &[Viewed]) {
+    fn apply(&mut self, changes: &[Change], view_changes: &[ViewChange]) {
         for change in changes.iter().cloned() {
             match change {
                 Change::Record(key, record) => {
@@ -46,19 +46,19 @@ impl Model {
                     let greatest = self.names.remove(&racer).into_iter().chain([name]).max();
                     self.names.insert(racer, greatest.unwrap());
                 }
-                Change::Kept(key, Kept::Forgotten) => drop(self.rides.remove(&key)),
-                Change::Kept(key, kept) => drop(self.rides.insert(key, kept)),
+                Change::Saved(key, SavedRide::Expired) => drop(self.rides.remove(&key)),
+                Change::Saved(key, saved) => drop(self.rides.insert(key, saved)),
                 Change::Result(..) | Change::Stage(..) | Change::Late(_) | Change::Ban(_) => {}
             }
         }
-        for viewed in viewed {
-            match viewed {
-                Viewed::Count(project, more) => {
+        for change in view_changes {
+            match change {
+                ViewChange::Count(project, more) => {
                     let (views, duration_ms) = self.views.entry(project.to_string()).or_default();
                     *views += more.views;
                     *duration_ms += more.duration_ms;
                 }
-                Viewed::Seen(day, uuid) => drop(self.seen.insert((*day, *uuid))),
+                ViewChange::Seen(day, uuid) => drop(self.seen.insert((*day, *uuid))),
             }
         }
         let newest = self.seen.last().map_or(0, |(day, _)| *day);
@@ -79,7 +79,7 @@ fn output() -> impl Strategy<Value = Output> {
 }
 
 fn curve() -> impl Strategy<Value = Record> {
-    // Up to the length at which a row outgrows a page of 4 KiB, and more.
+    // Some rows are longer than a page of 4 KiB.
     let second = prop_oneof![1..5u16, 500..1000u16];
     let outputs = vec((second, output()), 1..6);
     outputs.prop_map(|outputs| {
@@ -92,16 +92,22 @@ fn name() -> impl Strategy<Value = Name> {
     (0..3u64, text).prop_map(|(device_ms, text)| Name { device_ms, text: text.into() })
 }
 
-fn kept() -> impl Strategy<Value = Kept> {
-    let over = (curve(), proptest::option::of(output()), proptest::option::of(name()));
-    let over = over.prop_map(|(record, final_output, name)| {
-        Kept::Over(OverRide { due: u64::MAX, began: 1, record, final_output, name })
+fn saved_ride() -> impl Strategy<Value = SavedRide> {
+    let finished = (curve(), proptest::option::of(output()), proptest::option::of(name()));
+    let finished = finished.prop_map(|(record, final_output, name)| {
+        SavedRide::Finished(FinishedRide {
+            closes_at: u64::MAX,
+            started_at: 1,
+            record,
+            final_output,
+            name,
+        })
     });
-    let retired = (output(), 0..4u64).prop_map(|(best, due)| {
+    let retired = (output(), 0..4u64).prop_map(|(best, closes_at)| {
         let result = RideResult { name: None, final_output: None, best, total: best, seconds: 1 };
-        Kept::Retired(RetiredRide { due, began: 1, result: Arc::new(result) })
+        SavedRide::Retired(RetiredRide { closes_at, started_at: 1, result: Arc::new(result) })
     });
-    prop_oneof![over, retired, Just(Kept::Forgotten)]
+    prop_oneof![finished, retired, Just(SavedRide::Expired)]
 }
 
 fn change() -> impl Strategy<Value = Change> {
@@ -110,51 +116,51 @@ fn change() -> impl Strategy<Value = Change> {
         (key(), output(), 0..3u64, 0..3u64)
             .prop_map(|(key, output, race, at)| Change::Final(key, BestFinal { output, race, at })),
         (0..3u32, name()).prop_map(|(racer, name)| Change::Name(racer, name)),
-        (ride(), kept()).prop_map(|(ride, kept)| Change::Kept(ride, kept)),
-        ride().prop_map(|ride| Change::Stage(ride, Stage::Forgotten)),
+        (ride(), saved_ride()).prop_map(|(ride, saved)| Change::Saved(ride, saved)),
+        ride().prop_map(|ride| Change::Stage(ride, Stage::Expired)),
         Just(Change::Late(3)),
         Just(Change::Ban(Ban { racer: 1, is_banned: true })),
     ]
 }
 
-fn viewed() -> impl Strategy<Value = Viewed> {
+fn view_change() -> impl Strategy<Value = ViewChange> {
     let project = prop_oneof![Just("p"), Just("projekt-ü"), Just("")];
     let count = (project, 0..3u64, 0..100u64).prop_map(|(project, views, duration_ms)| {
-        Viewed::Count(project.into(), ViewCount { views, duration_ms })
+        ViewChange::Count(project.into(), ViewCount { views, duration_ms })
     });
-    let seen = (0..30u64, any::<u128>()).prop_map(|(day, uuid)| Viewed::Seen(day, uuid));
+    let seen = (0..30u64, any::<u128>()).prop_map(|(day, uuid)| ViewChange::Seen(day, uuid));
     prop_oneof![count, seen]
 }
 
-/// A write, then perhaps a reopening.
-type Step = (Vec<Change>, Vec<Viewed>, bool);
+/// A write, and whether the checkpoint is reopened afterwards.
+type Step = (Vec<Change>, Vec<ViewChange>, bool);
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    vec((vec(change(), 0..20), vec(viewed(), 0..6), any::<bool>()), 1..8)
+    vec((vec(change(), 0..20), vec(view_change(), 0..6), any::<bool>()), 1..8)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     #[test]
-    fn holds_the_sum_of_all_writes_one_row_a_key(steps in steps()) {
-        let (_directory, path) = place();
+    fn content_is_the_sum_of_all_writes_with_one_row_per_key(steps in steps()) {
+        let (_directory, path) = checkpoint_path();
         let (mut checkpoint, mut model) = (open(&path), Model::default());
-        for (complete, (changes, viewed, is_reopened)) in (1..).zip(steps) {
-            model.take(&changes, &viewed);
-            checkpoint.write(complete, changes, viewed).unwrap();
+        for (complete, (changes, view_changes, is_reopened)) in (1..).zip(steps) {
+            model.apply(&changes, &view_changes);
+            checkpoint.write(complete, changes, view_changes).unwrap();
             if is_reopened {
                 drop(checkpoint);
                 checkpoint = open(&path);
             }
             prop_assert_eq!(checkpoint.complete(), Some(complete));
-            let (changes, viewed) = read(&checkpoint).unwrap();
-            let mut held = Model::default();
-            held.take(&changes, &viewed);
-            prop_assert_eq!(&held, &model);
+            let (changes, view_changes) = read(&checkpoint).unwrap();
+            let mut content = Model::default();
+            content.apply(&changes, &view_changes);
+            prop_assert_eq!(&content, &model);
             let rows = model.records.len() + model.finals.len() + model.names.len();
             prop_assert_eq!(changes.len(), rows + model.rides.len());
-            prop_assert_eq!(viewed.len(), model.views.len() + model.seen.len());
+            prop_assert_eq!(view_changes.len(), model.views.len() + model.seen.len());
         }
     }
 }

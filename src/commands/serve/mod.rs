@@ -16,7 +16,7 @@ use anyhow::Context;
 use clap::builder::BoolishValueParser;
 use tracing_subscriber::EnvFilter;
 
-use super::signals;
+use super::{output, signals};
 use crate::kinesis::{SourceConfig, Start, StreamName};
 use crate::log::Clock;
 use crate::rules;
@@ -25,13 +25,13 @@ use crate::service::{Config, Service};
 use access::{Access, Clients, Tls};
 use places::Places;
 
-/// Serve: take events over HTTP, keep what follows from them, answer
+/// Run the live service: accept events over HTTP, and answer boards, results and streams
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Directory of the log and the checkpoint; one process at a time
+    /// Data directory: log, checkpoint and archive; one process can use it at a time
     #[arg(long, env = "VELODROME_DATA", value_name = "DIR")]
     data: PathBuf,
-    /// Address to listen on; one that is not loopback needs tokens
+    /// Address to listen on; tokens are required unless it is a loopback address
     #[arg(
         long,
         env = "VELODROME_LISTEN",
@@ -39,19 +39,21 @@ pub struct Args {
         default_value = "127.0.0.1:7070"
     )]
     listen: SocketAddr,
-    /// Worker threads of the engine; by default one a core
+    /// Number of worker threads of the engine [default: the number of cores]
     #[arg(short, long, env = "VELODROME_WORKERS", value_name = "N")]
     workers: Option<NonZeroUsize>,
-    /// TOML file of rules; without it those hold that did last in --data, at first Alleycat's
+    /// TOML file of the rules [default: the most recent rules of --data, at first those of Alleycat]
     #[arg(long, env = "VELODROME_RULES", value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// Replay the archive, under --rules where they are given: beside the service, which answers as before
-    /// until that has caught up; before it answers where its checkpoint is damaged
+    /// Rebuild everything from the archive, under --rules if given
+    ///
+    /// The service answers from its checkpoint until the rebuild has caught up. If the checkpoint is damaged,
+    /// it answers only after the rebuild.
     #[arg(long, env = "VELODROME_REBUILD", value_parser = BoolishValueParser::new())]
     rebuild: bool,
     #[command(flatten)]
     places: Places,
-    /// How often the checkpoint is brought up to date, in seconds
+    /// Interval between checkpoints in seconds, 1 to 30
     #[arg(long, env = "VELODROME_CHECKPOINT_SECONDS", value_name = "N", default_value_t = 10,
         value_parser = clap::value_parser!(u64).range(1..=30))]
     checkpoint_seconds: u64,
@@ -69,14 +71,16 @@ pub struct Args {
     clock: ClockArgs,
 }
 
-/// What is taken beside what clients send.
+/// A source of events in addition to HTTP.
 #[derive(Debug, clap::Args)]
 struct SourceArgs {
-    /// Read a Kinesis stream too; its time is the service's then
+    /// Read a Kinesis stream too; the service then uses the time of the stream
     #[arg(long = "source", env = "VELODROME_SOURCE", value_name = "kinesis:STREAM")]
     stream: Option<StreamName>,
-    /// Where to begin a stream that was not read before: trim-horizon, latest, or a time (RFC 3339, or ms
-    /// since the epoch); a log that holds events already is gone on with where it ends
+    /// Where to begin a stream that the service has not read yet: trim-horizon, latest, or a time
+    ///
+    /// A time is RFC 3339 or milliseconds since 1970. A service whose log has events already resumes where the
+    /// log ends.
     #[arg(
         long = "source-from",
         env = "VELODROME_SOURCE_FROM",
@@ -94,25 +98,25 @@ impl SourceArgs {
     }
 }
 
-/// What is told on standard error.
+/// Logs on standard error.
 #[derive(Debug, clap::Args)]
 pub(super) struct Logging {
-    /// What to log: a level, or levels by module
+    /// Log level (error, warn, info, debug, trace), or levels by module
     #[arg(long, env = "VELODROME_LOG", value_name = "FILTER", default_value = "info")]
     log: String,
-    /// Log JSON objects, one a line
+    /// Log one JSON object per line
     #[arg(long, env = "VELODROME_LOG_JSON", value_parser = BoolishValueParser::new())]
     log_json: bool,
 }
 
-/// A clock that runs faster than the wall's, for tests and demonstrations.
+/// A clock that runs faster than the wall clock, for tests and benchmarks.
 #[derive(Debug, clap::Args)]
 struct ClockArgs {
-    /// Run the service's clock so many times as fast
+    /// Run the clock of the service this many times as fast, 1 to 1000
     #[arg(long, env = "VELODROME_CLOCK_SPEED", value_name = "FACTOR", requires = "clock_from",
         value_parser = speed)]
     clock_speed: Option<f64>,
-    /// When both clocks showed the same, in ms since the epoch
+    /// When both clocks showed the same time, in milliseconds since 1970
     #[arg(long, env = "VELODROME_CLOCK_FROM", value_name = "MS", requires = "clock_speed")]
     clock_from: Option<u64>,
 }
@@ -123,10 +127,10 @@ fn speed(text: &str) -> Result<f64, String> {
 }
 
 impl Logging {
-    /// Begins to log.
+    /// Starts logging.
     pub(super) fn start(&self) -> anyhow::Result<()> {
         let filter = EnvFilter::try_new(&self.log).with_context(|| {
-            format!("'{}' is no filter of logs; give a level such as info", self.log)
+            format!("'{}' is not a log filter; use a level such as info", self.log)
         })?;
         let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
         let logs = logs.with_ansi(io::stderr().is_terminal());
@@ -168,18 +172,18 @@ impl Args {
     }
 }
 
-/// Serves until a signal asks for an end, and then ends in order.
+/// Runs the service until a signal stops it, then shuts it down in order.
 ///
 /// # Errors
 /// A data directory, checkpoint, log or address that cannot be used.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.logging.start()?;
-    let service = Service::listen(args.config()?, serve::ops::metrics()?)?;
-    super::print(format_args!("velodrome serves {}", service.url()))?;
+    let service = Service::listen(args.config()?, serve::metrics::install()?)?;
+    output::print(format_args!("velodrome serves {}", service.url()))?;
     let running = service.start()?;
     let (end, ended) = mpsc::channel();
-    signals::at_end(move || end.send(()).unwrap_or_default()).context("cannot wait for signals")?;
-    // Without the sender there is nobody left to ask for an end.
+    signals::on_shutdown(move || end.send(()).unwrap_or_default()).context("cannot wait for signals")?;
+    // An error means that the sender is dropped: no signal can arrive any more.
     ended.recv().unwrap_or_default();
     running.stop();
     Ok(ExitCode::SUCCESS)

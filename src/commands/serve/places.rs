@@ -1,23 +1,23 @@
-//! Where a service keeps what is not its own alone: the archive and the history objects.
+//! Where a service stores its archive and its history objects.
 
 use std::path::Path;
 
 use anyhow::ensure;
 
-use crate::commands::Endpoint;
+use crate::commands::arguments::Endpoint;
 use crate::service::{ARCHIVE, HISTORY};
 use crate::store::{Acl, Location};
 
 /// Archive and history, in directories or in S3.
 #[derive(Debug, clap::Args)]
 pub(super) struct Places {
-    /// Directory or s3://bucket/prefix of the log's archive; by default 'archive' in --data
+    /// Directory or s3://bucket/prefix of the archive [default: archive in --data]
     #[arg(long, env = "VELODROME_ARCHIVE", value_name = "DIR|S3")]
     archive: Option<Location>,
-    /// Directory or s3://bucket/prefix to publish class-N.gz in; by default 'history' in --data
+    /// Directory or s3://bucket/prefix of the history objects, class-N.gz [default: history in --data]
     #[arg(long, env = "VELODROME_HISTORY", value_name = "DIR|S3")]
     history: Option<Location>,
-    /// Who else may read the objects of an s3:// --history: public-read is everybody
+    /// Access to the objects of an s3:// --history: public-read allows everyone to read them
     #[arg(
         long,
         env = "VELODROME_HISTORY_ACL",
@@ -43,7 +43,7 @@ impl Places {
         let is_bucket = matches!(self.history, Some(Location::Bucket(..)));
         ensure!(
             is_bucket || self.history_acl.is_none(),
-            "--history-acl is for an s3:// --history; give one, or leave it out"
+            "--history-acl requires --history s3://...; set both or remove it"
         );
         Ok(self.history_acl)
     }

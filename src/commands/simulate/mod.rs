@@ -1,7 +1,7 @@
-//! `velodrome simulate`: a workload to a file, a pipe or a directory of objects; or it, or the events of files, to
-//! a service or a stream.
+//! `velodrome simulate`: writes simulated races to files, or sends events to a service or a stream.
 
-mod drive;
+mod progress_bar;
+mod send;
 mod write;
 
 use std::path::PathBuf;
@@ -9,68 +9,88 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use tokio::runtime::Runtime;
 
-use crate::remote::Remote;
-use crate::simulate::drive::Events;
-use crate::simulate::{Parameters, Recorded, Workload};
+use crate::lazy_aws::LazyAws;
+use crate::simulate::load_test::EventSource;
+use crate::simulate::{Parameters, RecordedEvents, Workload};
 
 const DEFAULT: Parameters = Parameters::DEFAULT;
 
-/// Simulate races: telemetry and view events as JSON lines, the same for the same arguments.
+/// Simulate races: write their events to files, or send them to a service as a load test
+///
+/// Races of five minutes follow each other. In each race, --concurrent racers send an event a second, and
+/// viewers send view and watch events. The same arguments give the same events.
+///
+/// With --to, events are sent in real time, or as --rate says, until they end or Ctrl-C is pressed. Then a
+/// report is printed: events per second, latencies, and how far sending lagged behind its schedule. Some of
+/// the events are looked up in the standings of the service. The exit status is 1 if one was missing although
+/// it was acknowledged.
+///
+/// Examples:
+///   velodrome simulate --out events.jsonl --hours 0.5
+///   velodrome simulate --to http://127.0.0.1:7070 --concurrent 6000
+///   velodrome simulate --to kinesis:races --events data/archive --rate max
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Args {
     #[command(flatten)]
-    target: Target,
-    /// Hours of racing, rounded to whole races of five minutes, at least one.
+    target: TargetArgs,
+    /// Duration of the racing in hours
+    ///
+    /// It is rounded to complete races of five minutes, at least one.
     #[arg(long, env = "VELODROME_HOURS", default_value_t = DEFAULT.hours)]
     hours: f64,
-    /// How many racers there are.
-    #[arg(long, env = "VELODROME_RACERS", default_value_t = DEFAULT.racers)]
+    /// Number of racers
+    #[arg(long, env = "VELODROME_RACERS", value_name = "N", default_value_t = DEFAULT.racers)]
     racers: u32,
-    /// How many of them ride in each race; each sends an event a second.
-    #[arg(long, env = "VELODROME_CONCURRENT", default_value_t = DEFAULT.concurrent)]
+    /// Number of racers in each race, 1 to 1000000
+    ///
+    /// Each of them sends an event a second, so this is about the number of events per second.
+    #[arg(long, env = "VELODROME_CONCURRENT", value_name = "N", default_value_t = DEFAULT.concurrent)]
     concurrent: u32,
-    /// How many classes they are spread over.
-    #[arg(long, env = "VELODROME_CLASSES", default_value_t = DEFAULT.classes)]
+    /// Number of classes that the racers of a race are distributed over, 1 to 65535
+    #[arg(long, env = "VELODROME_CLASSES", value_name = "N", default_value_t = DEFAULT.classes)]
     classes: u16,
-    /// View and watch events, as a share of the race events that comes on top of them.
-    #[arg(long, env = "VELODROME_VIEWS", default_value_t = DEFAULT.views)]
+    /// View and watch events for each race event, 0 to 10
+    #[arg(long, env = "VELODROME_VIEWS", value_name = "FRACTION", default_value_t = DEFAULT.views)]
     views: f64,
-    /// Share of race lines that are sent twice; of view and watch events ten times that share.
-    #[arg(long, env = "VELODROME_DUPLICATES", default_value_t = DEFAULT.duplicates)]
+    /// Fraction of race events that are sent twice, 0 to 1
+    ///
+    /// The fraction of view and watch events is ten times as large.
+    #[arg(long, env = "VELODROME_DUPLICATES", value_name = "FRACTION", default_value_t = DEFAULT.duplicates)]
     duplicates: f64,
-    /// Another seed gives other racing.
-    #[arg(long, env = "VELODROME_SEED", default_value_t = DEFAULT.seed)]
+    /// Seed of the random numbers; another seed gives other races
+    #[arg(long, env = "VELODROME_SEED", value_name = "N", default_value_t = DEFAULT.seed)]
     seed: u64,
-    /// Start of the first race, in ms since the epoch; by default 1620240000000, and with --to now.
+    /// Start of the first race in milliseconds since 1970 [default: now with --to, else 1620240000000]
     #[arg(long, env = "VELODROME_START", value_name = "MS")]
     start: Option<u64>,
     #[command(flatten)]
-    drive: drive::Options,
+    send: send::SendArgs,
 }
 
-/// Where to: one of both.
+/// Where the events are written or sent: exactly one of both.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
-struct Target {
-    /// Where to: a file whose name ends with .jsonl, - for standard output, or a directory of
-    /// gzip objects as Firehose delivers them, one a race.
+struct TargetArgs {
+    /// Write the events to this file or directory
+    ///
+    /// A name that ends with .jsonl is a file of JSON lines, and - is standard output. Any other name is a
+    /// directory, which gets a gzip object for each race, named as Amazon Data Firehose names them.
     #[arg(long, env = "VELODROME_OUT", value_name = "PATH")]
     out: Option<PathBuf>,
-    /// Address of a running service to post to, as http://host:port, or a Kinesis stream to put into, as
-    /// kinesis:name.
+    /// Send the events to a service, as http://host:port, or to a Kinesis stream, as kinesis:NAME
     #[arg(long, env = "VELODROME_TO", value_name = "URL")]
     to: Option<String>,
 }
 
-/// Writes the workload, or drives a service or a stream with it or the events of files; then the status is 1
-/// where the service did not show what it had acknowledged.
+/// Writes a workload, or sends it or the events of files to a service or a stream. The status is 1 if a
+/// service did not show events that it had acknowledged.
 ///
 /// # Errors
-/// Arguments out of their range, files that cannot be read, an output that cannot be written, a service or stream
-/// that cannot be driven.
+/// Arguments out of range, files that cannot be read, an output that cannot be written, a service or a stream
+/// that rejects events.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let workload = |default_start_ms| {
         Workload::new(Parameters {
@@ -85,36 +105,26 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         })
     };
     match args.target {
-        Target { to: Some(to), .. } => {
-            // What is asked of AWS runs there, as long as the drive.
+        TargetArgs { to: Some(to), .. } => {
+            // The calls of AWS run on it.
             let runtime = Runtime::new().context("cannot start threads")?;
-            let remote = Remote::new(args.drive.endpoint.url.clone(), runtime.handle().clone());
-            let events = match &args.drive.events[..] {
-                [] => Events::Simulated(workload(now_ms())?),
-                paths => Events::Recorded(Recorded::list(paths, &remote)?),
+            let endpoint = args.send.endpoint.url.clone();
+            let lazy_aws = LazyAws::new(endpoint, runtime.handle().clone());
+            let events = match &args.send.events[..] {
+                [] => EventSource::Simulated(workload(now_ms())?),
+                paths => EventSource::Recorded(RecordedEvents::list(paths, &lazy_aws)?),
             };
-            drive::run(&events, drive::target(to, &args.drive, &remote)?, args.drive)
+            send::run(&events, send::target(to, &args.send, &lazy_aws)?, args.send)
         }
-        // That there is one is clap's to see to.
-        Target { out, .. } => write::run(&workload(DEFAULT.start_ms)?, &out.unwrap_or_default()),
+        // clap requires one of both.
+        TargetArgs { out, .. } => {
+            write::run(&workload(DEFAULT.start_ms)?, &out.unwrap_or_default())
+        }
     }
 }
 
-/// The system's time in ms since the epoch; 0 where it is before that.
+/// The system's time in ms since the epoch; 0 if it is before that.
 fn now_ms() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     now.unwrap_or_default().as_millis() as u64
-}
-
-/// A bar on standard error, hidden where that is no terminal; without a length where nobody knows how many lines
-/// there are.
-fn bar(lines: Option<u64>) -> ProgressBar {
-    let template = match lines {
-        Some(_) => "{wide_bar} {human_pos} of {human_len} events, {per_sec}, {eta} left {msg}",
-        None => "{spinner} {human_pos} events, {per_sec} {msg}",
-    };
-    let style = ProgressStyle::with_template(template);
-    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-    let bar = lines.map_or_else(ProgressBar::no_length, ProgressBar::new);
-    bar.with_style(style).with_finish(ProgressFinish::AndClear)
 }

@@ -1,4 +1,4 @@
-//! A workload to a file, a pipe or a directory of objects.
+//! Writes a workload to a file, to standard output, or to a directory of objects.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -11,20 +11,20 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use indicatif::HumanCount;
 
-use crate::simulate::stream::Written;
-use crate::simulate::{Workload, objects, stream};
+use super::progress_bar::progress_bar;
+use crate::simulate::{Workload, WriteStats, objects, stream};
 
-/// Writes `workload` to `out` and tells on standard error how much it was.
+/// Writes `workload` to `out`, and prints its size on standard error.
 pub(super) fn run(workload: &Workload, out: &Path) -> anyhow::Result<ExitCode> {
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let bar = super::bar(Some(workload.expected_lines()));
+    let bar = progress_bar(Some(workload.expected_lines()));
     let progress = |lines| bar.inc(lines);
     let begin = Instant::now();
 
     let name = out.as_os_str().as_encoded_bytes();
-    let written = if name == b"-" {
+    let stats = if name == b"-" {
         match stream::write(workload, &mut io::stdout(), threads, progress) {
-            // Whoever read the pipe has seen enough.
+            // The reader of the pipe needs no more.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
             written => written.context("cannot write standard output")?,
         }
@@ -32,19 +32,19 @@ pub(super) fn run(workload: &Workload, out: &Path) -> anyhow::Result<ExitCode> {
         File::create(out)
             .and_then(|mut file| stream::write(workload, &mut file, threads, progress))
             .with_context(|| {
-                format!("cannot write '{}', give --out a path that can be written", out.display())
+                format!("cannot write '{}'; give --out a path that can be written", out.display())
             })?
     } else {
         objects::write(workload, out, threads, progress)?
     };
     bar.finish_and_clear();
-    eprintln!("{}", summary(out, workload, written, begin.elapsed()));
+    eprintln!("{}", summary(out, workload, stats, begin.elapsed()));
     Ok(ExitCode::SUCCESS)
 }
 
-/// How much went where, for a reader.
-fn summary(out: &Path, workload: &Workload, written: Written, wall: Duration) -> String {
-    let Written { lines, json_bytes, stored_bytes } = written;
+/// The size of the workload and the speed, as text.
+fn summary(out: &Path, workload: &Workload, stats: WriteStats, wall: Duration) -> String {
+    let WriteStats { lines, json_bytes, stored_bytes } = stats;
     let out = match out.to_string_lossy() {
         out if out == "-" => "standard output".to_owned(),
         out if out.ends_with(".jsonl") => format!("'{out}'"),

@@ -1,4 +1,4 @@
-//! A server that speaks Kinesis' protocol and says what it is told to.
+//! A server that speaks Kinesis' protocol, with scripted responses.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::super::stream::Stream;
 
-/// A call: what was asked for, with what, and when.
+/// A call that the server received: its name, its parameters, and its time.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
     pub(super) name: String,
@@ -24,10 +24,11 @@ pub(super) struct Call {
     pub(super) at: Instant,
 }
 
-/// What it answers, by the call and how many of its name there were before.
+/// Returns status and body of the response to a call, from its name, its parameters, and the number of
+/// earlier calls with this name.
 type Script = Box<dyn Fn(&str, &Value, usize) -> (u16, Value) + Send + Sync>;
 
-/// The server; its calls can be looked at while it runs.
+/// The server. Its calls can be read while it runs.
 #[derive(Clone)]
 pub(super) struct Fake(Arc<Shared>);
 
@@ -37,26 +38,26 @@ struct Shared {
 }
 
 impl Fake {
-    /// Starts it, with the stream `races` to call it by.
+    /// Starts the server. Returns it with a client of the stream `races`.
     pub(super) async fn start(
         script: impl Fn(&str, &Value, usize) -> (u16, Value) + Send + Sync + 'static,
     ) -> (Self, Stream) {
         let fake = Self(Arc::new(Shared { script: Box::new(script), calls: Mutex::default() }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = axum::Router::new().fallback(answer).with_state(fake.clone());
+        let router = axum::Router::new().fallback(respond).with_state(fake.clone());
         tokio::spawn(async { axum::serve(listener, router).await.unwrap() });
         (fake, stream(&url))
     }
 
-    /// The calls of a name, in order.
+    /// The calls with this name, in order.
     pub(super) fn calls(&self, name: &str) -> Vec<Call> {
         let calls = self.0.calls.lock().unwrap();
         calls.iter().filter(|call| call.name == name).cloned().collect()
     }
 }
 
-/// The stream `races` where `url` leads to.
+/// A client of the stream `races` on the server at `url`.
 pub(super) fn stream(url: &str) -> Stream {
     let credentials = Credentials::new("test", "test", None, None, "tests");
     let config = SdkConfig::builder()
@@ -68,7 +69,7 @@ pub(super) fn stream(url: &str) -> Stream {
     Stream::new(&config.build(), "kinesis:races".parse().unwrap())
 }
 
-async fn answer(
+async fn respond(
     State(Fake(shared)): State<Fake>,
     headers: HeaderMap,
     body: Bytes,
@@ -82,11 +83,11 @@ async fn answer(
         calls.push(Call { name: name.clone(), body: body.clone(), at: Instant::now() });
         number
     };
-    let (status, answer) = (shared.script)(&name, &body, number);
-    (StatusCode::from_u16(status).unwrap(), Json(answer))
+    let (status, response) = (shared.script)(&name, &body, number);
+    (StatusCode::from_u16(status).unwrap(), Json(response))
 }
 
-/// Kinesis' own way to say that a call failed.
+/// An error response of Kinesis.
 pub(super) fn error(code: &str, message: &str) -> (u16, Value) {
     (400, json!({ "__type": code, "message": message }))
 }

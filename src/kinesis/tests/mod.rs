@@ -1,8 +1,9 @@
-//! The source against a server in this process that says what a test has it say.
+//! Tests of the source against an in-process server whose responses each test scripts.
 
-mod decoding;
+mod decode;
 mod fake;
-mod keeping;
-mod names;
-mod reading;
-mod sourcing;
+mod harness;
+mod positions;
+mod shard_reader;
+mod source;
+mod stream;

@@ -1,18 +1,18 @@
-//! What is acknowledged is there, in order, with arrivals that never go back.
+//! Acknowledged events are in the log, in order, with arrivals that never decrease.
 
 use std::thread;
 
 use super::*;
 
 #[test]
-fn what_eight_threads_were_told_is_durable_is_there_after_a_crash_and_after_a_close() {
+fn acknowledged_events_are_in_the_log_after_a_crash_and_after_a_close() {
     let root = tempfile::tempdir().unwrap();
     let (log, delivered) = start(root.path(), Clock::system());
-    // Batch b is the events 3 b to 3 b + 2.
+    // Batch b has the events 3 b to 3 b + 2.
     let append_batch = |batch: u64| {
         let numbers = batch * 3..batch * 3 + 3;
-        let answer = log.append(lines(numbers.clone()), batch).unwrap();
-        let arrival = answer.blocking_recv().unwrap().unwrap();
+        let result = log.append(lines(numbers.clone()), batch).unwrap();
+        let arrival = result.blocking_recv().unwrap().unwrap();
         numbers.map(move |number| (number, arrival))
     };
     let acknowledged = thread::scope(|scope| {
@@ -24,11 +24,11 @@ fn what_eight_threads_were_told_is_durable_is_there_after_a_crash_and_after_a_cl
     let crashed = copy(root.path());
     log.close();
 
-    let found = recovered(root.path());
-    assert_eq!(recovered(crashed.path()), found);
+    let found = logged_events(root.path());
+    assert_eq!(logged_events(crashed.path()), found);
     assert!(found.is_sorted_by_key(|(_, arrival)| arrival));
     let batches = delivered.iter().filter_map(|delivery| match delivery {
-        Delivery::Batch { arrival, payload, .. } => Some((payload * 3, arrival)),
+        Delivery::Batch { last_arrival, payload, .. } => Some((payload * 3, last_arrival)),
         Delivery::Advance(_) => None,
     });
     assert!(batches.eq(found.iter().copied().step_by(3)));
@@ -38,7 +38,7 @@ fn what_eight_threads_were_told_is_durable_is_there_after_a_crash_and_after_a_cl
 }
 
 #[test]
-fn batches_that_come_while_one_is_written_are_one_group() {
+fn batches_queued_during_a_write_become_one_group() {
     let root = tempfile::tempdir().unwrap();
     let (clock, time) = Clock::manual(START_MS);
     let (entered, is_entered) = mpsc::channel();
@@ -49,21 +49,21 @@ fn batches_that_come_while_one_is_written_are_one_group() {
             may_leave.recv().unwrap();
         }
     };
-    let log: Log<u64> = open(root.path(), clock).unwrap().start(part(), deliver).unwrap();
+    let log: Log<u64> = open(root.path(), clock).unwrap().start(component(), deliver).unwrap();
     let first = log.append(lines([0]), 0).unwrap();
-    is_entered.recv_timeout(PATIENCE).unwrap();
+    is_entered.recv_timeout(TIMEOUT).unwrap();
     time.set(START_MS + 5);
     let second = log.append(lines([1]), 1).unwrap();
     let third = log.append(lines([2]), 2).unwrap();
     time.set(START_MS + 6);
     leave.send(()).unwrap();
-    let arrivals = [first, second, third].map(|answer| answer.blocking_recv().unwrap());
+    let arrivals = [first, second, third].map(|result| result.blocking_recv().unwrap());
     assert_eq!(arrivals, [Ok(START_MS), Ok(START_MS + 6), Ok(START_MS + 6)]);
     log.close();
 }
 
 #[test]
-fn arrivals_never_go_back_when_the_clock_does_nor_after_a_restart() {
+fn arrivals_never_decrease_when_the_clock_goes_back_or_after_a_restart() {
     let root = tempfile::tempdir().unwrap();
     let (clock, time) = Clock::manual(START_MS);
     let (log, _delivered) = start(root.path(), clock);
@@ -80,76 +80,78 @@ fn arrivals_never_go_back_when_the_clock_does_nor_after_a_restart() {
     assert_eq!(append(&log, 3), Ok(START_MS + 3));
     log.close();
     let expected = [(0, START_MS), (1, START_MS + 3), (2, START_MS + 3), (3, START_MS + 3)];
-    assert_eq!(recovered(root.path()), expected);
+    assert_eq!(logged_events(root.path()), expected);
 }
 
 #[test]
-fn a_closed_log_has_committed_what_was_queued_and_takes_nothing() {
+fn a_close_commits_the_queue_and_later_batches_are_refused() {
     let root = tempfile::tempdir().unwrap();
     let (log, delivered) = start(root.path(), Clock::system());
     let other = log.clone();
-    let answers: Vec<_> =
+    let results: Vec<_> =
         (0..100).map(|number| log.append(lines([number]), number).unwrap()).collect();
     log.close();
-    assert!(answers.into_iter().all(|answer| answer.blocking_recv().unwrap().is_ok()));
+    assert!(results.into_iter().all(|result| result.blocking_recv().unwrap().is_ok()));
     assert_eq!(append(&other, 100), Err(AppendError::Closed));
-    assert!(recovered(root.path()).iter().map(|(number, _)| *number).eq(0..100));
+    assert!(logged_events(root.path()).iter().map(|(number, _)| *number).eq(0..100));
     assert!(matches!(delivered.iter().last(), Some(Delivery::Advance(_))));
 }
 
 #[test]
-fn a_log_without_handles_ends() {
+fn a_log_ends_when_its_last_handle_is_dropped() {
     let root = tempfile::tempdir().unwrap();
     let (log, delivered) = start(root.path(), Clock::manual(START_MS).0);
-    let answer = log.append(lines([7]), 7).unwrap();
+    let result = log.append(lines([7]), 7).unwrap();
     drop(log);
-    assert_eq!(answer.blocking_recv().unwrap(), Ok(START_MS));
-    while delivered.recv_timeout(PATIENCE) != Err(mpsc::RecvTimeoutError::Disconnected) {}
+    assert_eq!(result.blocking_recv().unwrap(), Ok(START_MS));
+    while delivered.recv_timeout(TIMEOUT) != Err(mpsc::RecvTimeoutError::Disconnected) {}
 }
 
 #[test]
-fn a_delivery_that_panics_poisons_the_log_and_leaves_nobody_waiting() {
+fn a_panic_in_a_delivery_poisons_the_log_and_ends_all_waits() {
     let root = tempfile::tempdir().unwrap();
-    let deliver = |delivery| assert!(matches!(delivery, Delivery::Advance(_)), "as it is to");
-    let log: Log<u64> = open(root.path(), Clock::system()).unwrap().start(part(), deliver).unwrap();
+    let deliver = |delivery| assert!(matches!(delivery, Delivery::Advance(_)), "an intended panic");
+    let log: Log<u64> = open(root.path(), Clock::system()).unwrap().start(component(), deliver).unwrap();
     assert!(log.append(lines([0]), 0).unwrap().blocking_recv().is_err());
-    // The answer is gone just before the log is poisoned: joining the writer is what tells.
+    // The reply is dropped before the log is poisoned, so join the writer first.
     let other = log.clone();
     log.close();
     let reason = "the writer panicked".to_owned();
     assert_eq!(append(&other, 1), Err(AppendError::Poisoned(reason.clone())));
-    assert_eq!(other.health(), Health::Poisoned(reason));
+    assert_eq!(other.health(), LogHealth::Poisoned(reason));
 }
 
 #[test]
-fn lines_keep_arrivals_of_their_own_unless_the_log_is_past_them() {
+fn recorded_arrivals_are_kept_unless_the_log_has_passed_them() {
     let root = tempfile::tempdir().unwrap();
-    let (clock, source) = Clock::system().followed();
+    let (clock, source) = Clock::system().following_source();
     let (log, delivered) = start(root.path(), clock);
     let append_at = |arrivals: &[u64]| {
-        let mut lines = Lines::new();
+        let mut lines = LogLines::new();
         for ms in arrivals {
-            lines.push_at(format!("{{\"number\":{ms}}}").as_bytes(), START_MS + ms);
+            lines.push_arrived(format!("{{\"number\":{ms}}}").as_bytes(), START_MS + ms);
         }
         log.append(lines, arrivals[0]).unwrap().blocking_recv().unwrap()
     };
     assert_eq!(append_at(&[1_000, 1_500, 1_400]), Ok(START_MS + 1_500));
-    // The end of a tick may have been told by then.
+    // The tick may have ended by now.
     let late = append_at(&[200, 5_000]);
     assert_eq!(late, Ok(START_MS + 5_000));
-    // What arrives here arrives when the log is there, the source or not.
+    // Lines without a recorded arrival get the log's time, which is ahead of the source.
     assert!(append(&log, 1).unwrap() - (START_MS + 5_000) <= TICK_MS + 1);
-    source.reach(START_MS + 9_000);
+    source.advance_to(START_MS + 9_000);
     assert_eq!(append(&log, 2), Ok(START_MS + 9_000));
     log.close();
 
-    let found = recovered(root.path());
+    let found = logged_events(root.path());
     assert!(found.is_sorted_by_key(|(_, arrival)| arrival), "{found:?}");
     let passed = |at: usize| found[at].1 - START_MS;
     assert_eq!([0, 1, 2, 4, 6].map(passed), [1_000, 1_500, 1_500, 5_000, 9_000]);
     assert!((1_500..=1_511).contains(&passed(3)), "{found:?}");
     let batches = delivered.iter().filter_map(|delivery| match delivery {
-        Delivery::Batch { from, arrival, .. } => Some((from - START_MS, arrival - START_MS)),
+        Delivery::Batch { first_arrival, last_arrival, .. } => {
+            Some((first_arrival - START_MS, last_arrival - START_MS))
+        }
         Delivery::Advance(_) => None,
     });
     let spans = [(1_000, 1_500), (passed(3), 5_000), (passed(5), passed(5)), (9_000, 9_000)];

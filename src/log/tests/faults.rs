@@ -1,13 +1,13 @@
-//! Writes and fsyncs that fail, one after the other, on a disk that keeps only what was synced.
+//! Writes and fsyncs that fail, one by one, on a disk that has only what was synced.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::segment::{Create, SegmentFile};
+use super::segment::{CreateSegment, SegmentFile};
 use super::*;
 
-/// A disk on which some calls fail, by their numbers over all files.
+/// A disk on which some calls fail. Calls are numbered over all files.
 #[derive(Clone)]
 struct Disk {
     calls: Arc<AtomicUsize>,
@@ -15,12 +15,13 @@ struct Disk {
     kind: ErrorKind,
 }
 
-/// A file that keeps in memory what was not synced, as a power cut would show.
+/// A file whose writes stay in memory until they are synced, so that the disk looks as after a power
+/// cut.
 struct Unsynced {
     path: PathBuf,
     disk: Disk,
     bytes: Vec<u8>,
-    /// How many of them a power cut leaves.
+    /// How many of the bytes survive a power cut.
     durable: usize,
 }
 
@@ -34,7 +35,7 @@ impl Disk {
         if self.failing.contains(&call) { Err(self.kind.into()) } else { Ok(()) }
     }
 
-    fn create(self) -> Create {
+    fn create(self) -> CreateSegment {
         Box::new(move |path| {
             self.call()?;
             fs::write(path, b"")?;
@@ -67,13 +68,13 @@ impl SegmentFile for Unsynced {
     }
 }
 
-/// A log on `disk` and the data directory `dir`.
+/// Starts a log on `disk` and the data directory `dir`.
 fn start_on(disk: Disk, dir: &Path) -> Log<u64> {
-    let recovered = open(dir, Clock::manual(START_MS).0).unwrap();
-    recovered.start_on(disk.create(), part(), |_| ()).unwrap()
+    let opened = open(dir, Clock::manual(START_MS).0).unwrap();
+    opened.start_on(disk.create(), component(), |_| ()).unwrap()
 }
 
-/// Ten events appended one after the other: those acknowledged, and the errors of the others.
+/// Appends ten events one by one. Returns those acknowledged, and the errors of the others.
 fn append_ten(log: &Log<u64>) -> (Vec<u64>, Vec<AppendError>) {
     let (mut acknowledged, mut errors) = (Vec::new(), Vec::new());
     for number in 0..10 {
@@ -86,14 +87,14 @@ fn append_ten(log: &Log<u64>) -> (Vec<u64>, Vec<AppendError>) {
 }
 
 fn numbers_in(dir: &Path) -> Vec<u64> {
-    recovered(dir).into_iter().map(|(number, _)| number).collect()
+    logged_events(dir).into_iter().map(|(number, _)| number).collect()
 }
 
-/// The create, then a write and a sync for each of ten events.
+/// The calls for ten events: one create, then a write and a sync for each.
 const CALLS: usize = 1 + 2 * 10;
 
 #[test]
-fn after_any_failure_nothing_is_acknowledged_and_all_that_was_is_there() {
+fn after_any_failure_nothing_is_acknowledged_and_nothing_acknowledged_is_lost() {
     for failing in 0..CALLS {
         let root = tempfile::tempdir().unwrap();
         let log = start_on(Disk::new([failing], ErrorKind::Other), root.path());
@@ -103,14 +104,14 @@ fn after_any_failure_nothing_is_acknowledged_and_all_that_was_is_there() {
         let AppendError::Poisoned(reason) = &errors[0] else { panic!("{errors:?}") };
         assert!(reason.starts_with("cannot write '") && reason.contains("jsonl': other error"));
         assert!(errors.iter().all(|error| *error == errors[0]), "{failing}: {errors:?}");
-        assert_eq!(log.health(), Health::Poisoned(reason.clone()));
+        assert_eq!(log.health(), LogHealth::Poisoned(reason.clone()));
         log.close();
         assert_eq!(numbers_in(root.path()), acknowledged, "{failing}");
     }
 }
 
 #[test]
-fn a_full_disk_refuses_one_group_and_leaves_nothing_of_it() {
+fn a_full_disk_refuses_one_group_and_has_no_part_of_it() {
     for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
         for failing in 0..CALLS {
             let root = tempfile::tempdir().unwrap();
@@ -118,7 +119,7 @@ fn a_full_disk_refuses_one_group_and_leaves_nothing_of_it() {
             let (acknowledged, errors) = append_ten(&log);
             assert_eq!(errors, [AppendError::DiskFull], "{failing}");
             let last_failed = failing + 2 >= CALLS;
-            let health = if last_failed { Health::DiskFull } else { Health::Healthy };
+            let health = if last_failed { LogHealth::DiskFull } else { LogHealth::Healthy };
             assert_eq!(log.health(), health, "{failing}");
             log.close();
             assert_eq!(acknowledged.len(), 9);
@@ -128,36 +129,36 @@ fn a_full_disk_refuses_one_group_and_leaves_nothing_of_it() {
 }
 
 #[test]
-fn a_disk_that_stays_full_refuses_until_it_has_space() {
+fn a_full_disk_refuses_groups_until_it_has_space() {
     let root = tempfile::tempdir().unwrap();
-    // No segment can be made for three calls.
+    // The first three attempts to create a segment fail.
     let log = start_on(Disk::new(0..3, ErrorKind::StorageFull), root.path());
     for number in 0..3 {
         assert_eq!(append(&log, number), Err(AppendError::DiskFull));
-        assert_eq!(log.health(), Health::DiskFull);
+        assert_eq!(log.health(), LogHealth::DiskFull);
     }
     append(&log, 3).unwrap();
-    assert_eq!(log.health(), Health::Healthy);
+    assert_eq!(log.health(), LogHealth::Healthy);
     log.close();
     assert_eq!(numbers_in(root.path()), [3]);
 }
 
 #[test]
-fn a_full_disk_is_tried_once_a_second_and_nothing_is_left_of_that() {
+fn a_full_disk_is_probed_once_a_second_and_the_probe_leaves_nothing() {
     let root = tempfile::tempdir().unwrap();
     let (clock, time) = Clock::manual(START_MS);
     let (sender, delivered) = mpsc::channel();
-    let recovered = open(root.path(), clock).unwrap();
-    // The second event's write, and the first trial's sync.
+    let opened = open(root.path(), clock).unwrap();
+    // The write of the second event fails, and the sync of the first probe.
     let create = Disk::new([3, 7], ErrorKind::StorageFull).create();
-    let log: Log<u64> = recovered.start_on(create, part(), move |d| _ = sender.send(d)).unwrap();
+    let log: Log<u64> = opened.start_on(create, component(), move |d| _ = sender.send(d)).unwrap();
     append(&log, 0).unwrap();
     assert_eq!(append(&log, 1), Err(AppendError::DiskFull));
-    for (seconds, health) in [(1, Health::DiskFull), (2, Health::Healthy)] {
+    for (seconds, health) in [(1, LogHealth::DiskFull), (2, LogHealth::Healthy)] {
         let now = START_MS + seconds * 1_000;
         time.set(now);
         let is_now = |delivery| delivery == Delivery::Advance(now);
-        while !is_now(delivered.recv_timeout(PATIENCE).unwrap()) {}
+        while !is_now(delivered.recv_timeout(TIMEOUT).unwrap()) {}
         assert_eq!(log.health(), health, "{seconds}");
     }
     let segments = files(&root.path().join("log"));
@@ -168,31 +169,31 @@ fn a_full_disk_is_tried_once_a_second_and_nothing_is_left_of_that() {
 }
 
 #[test]
-fn a_full_disk_that_cannot_be_cut_back_poisons() {
-    // The write or the sync of the second event fails; then the truncation, or the sync of that.
+fn a_full_disk_whose_segment_cannot_be_truncated_poisons_the_log() {
+    // The write or the sync of the second event fails, then the truncation or its sync.
     for failing in [[3, 4], [3, 5], [4, 5], [4, 6]] {
         let root = tempfile::tempdir().unwrap();
         let log = start_on(Disk::new(failing, ErrorKind::StorageFull), root.path());
         append(&log, 0).unwrap();
         let Err(AppendError::Poisoned(reason)) = append(&log, 1) else { panic!("{failing:?}") };
-        assert!(reason.contains("cannot be cut back"), "{reason}");
+        assert!(reason.contains("cannot be truncated"), "{reason}");
         log.close();
         assert_eq!(numbers_in(root.path()), [0], "{failing:?}");
     }
 }
 
 #[test]
-fn a_poisoned_log_goes_on_telling_the_time() {
+fn a_poisoned_log_still_delivers_advances() {
     let root = tempfile::tempdir().unwrap();
     let (clock, time) = Clock::manual(START_MS);
     let (sender, delivered) = mpsc::channel();
-    let recovered = open(root.path(), clock).unwrap();
+    let opened = open(root.path(), clock).unwrap();
     let create = Disk::new([0], ErrorKind::Other).create();
-    let log: Log<u64> = recovered.start_on(create, part(), move |d| _ = sender.send(d)).unwrap();
+    let log: Log<u64> = opened.start_on(create, component(), move |d| _ = sender.send(d)).unwrap();
     assert!(matches!(append(&log, 0), Err(AppendError::Poisoned(_))));
     time.set(START_MS + 5_000);
     for advance in [START_MS, START_MS + 5_000] {
-        assert_eq!(delivered.recv_timeout(PATIENCE), Ok(Delivery::Advance(advance)));
+        assert_eq!(delivered.recv_timeout(TIMEOUT), Ok(Delivery::Advance(advance)));
     }
     log.close();
 }

@@ -1,10 +1,10 @@
-//! The log as its users see it: real files, clocks set by hand, faults under the segments.
+//! Tests of the complete log, with real files, manual clocks and faults injected into segments.
 
+mod advances;
 mod appending;
 mod faults;
-mod recovering;
+mod recovery;
 mod sealing;
-mod telling_time;
 
 use std::fs;
 use std::io::Read;
@@ -16,32 +16,32 @@ use std::time::Duration;
 use flate2::read::GzDecoder;
 
 use super::*;
-use crate::health::Part;
+use crate::health::Component;
 use crate::store::{Directory, Store};
 
 /// 2021-05-05T18:40:01Z, at the start of a tick.
 const START_MS: u64 = 1_620_240_001_000;
 
-/// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a test waits for an expected event.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Lines of an event for each number.
-fn lines(numbers: impl IntoIterator<Item = u64>) -> Lines {
-    let mut lines = Lines::new();
+/// One line for each number.
+fn lines(numbers: impl IntoIterator<Item = u64>) -> LogLines {
+    let mut lines = LogLines::new();
     for number in numbers {
         lines.push(format!("{{\"number\":{number}}}").as_bytes());
     }
     lines
 }
 
-/// What is in a segment of `lines` that all arrived at `arrival_ms`.
-fn arrived(mut lines: Lines, arrival_ms: u64) -> Vec<u8> {
-    lines.arrive(arrival_ms, arrival_ms);
+/// The text of a segment with `lines` that arrived at `arrival_ms`.
+fn segment_text(mut lines: LogLines, arrival_ms: u64) -> Vec<u8> {
+    lines.stamp(arrival_ms, arrival_ms);
     lines.text().to_vec()
 }
 
-/// The log in the data directory `dir`, and its archive there.
-fn open(dir: &Path, clock: Clock) -> Result<Recovered, LogError> {
+/// Opens the log in the data directory `dir`, with its archive there.
+fn open(dir: &Path, clock: Clock) -> Result<OpenedLog, LogError> {
     super::open(dir, archive_in(dir), clock)
 }
 
@@ -49,20 +49,20 @@ fn archive_in(dir: &Path) -> Arc<dyn Store> {
     Arc::new(Directory::new(dir.join("archive")))
 }
 
-/// What is told of the archive.
-fn part() -> Part {
-    crate::health::Health::default().part("archive")
+/// A health part for the archive.
+fn component() -> Component {
+    crate::health::Health::default().component("archive")
 }
 
-/// A log on the data directory `dir`, and what it delivers.
+/// Starts a log on the data directory `dir`. Returns it with its deliveries.
 fn start(dir: &Path, clock: Clock) -> (Log<u64>, Receiver<Delivery<u64>>) {
     let (sender, delivered) = mpsc::channel();
     let log =
-        open(dir, clock).unwrap().start(part(), move |delivery| _ = sender.send(delivery)).unwrap();
+        open(dir, clock).unwrap().start(component(), move |delivery| _ = sender.send(delivery)).unwrap();
     (log, delivered)
 }
 
-/// Appends the event `number`, and waits for the answer.
+/// Appends the event `number` and waits for the result.
 fn append(log: &Log<u64>, number: u64) -> Result<u64, AppendError> {
     log.append(lines([number]), number)?.blocking_recv().unwrap()
 }
@@ -81,21 +81,21 @@ fn events(path: &Path) -> Vec<(u64, u64)> {
     bytes.split_inclusive(|byte| *byte == b'\n').map(read).collect()
 }
 
-/// All events that a start on the data directory `dir` would find.
-fn recovered(dir: &Path) -> Vec<(u64, u64)> {
+/// All events in the log of the data directory `dir`.
+fn logged_events(dir: &Path) -> Vec<(u64, u64)> {
     paths(&open(dir, Clock::manual(START_MS).0).unwrap(), 0)
         .iter()
         .flat_map(|p| events(p))
         .collect()
 }
 
-/// The files that hold all from a time on.
-fn paths(recovered: &Recovered, from_ms: u64) -> Vec<PathBuf> {
-    let inputs = recovered.files().inputs_from(from_ms).unwrap();
+/// The files with all events from a time on.
+fn paths(opened: &OpenedLog, from_ms: u64) -> Vec<PathBuf> {
+    let inputs = opened.files().inputs_from(from_ms).unwrap();
     inputs.iter().map(|input| PathBuf::from(&*input.name())).collect()
 }
 
-/// The files below `dir`, hidden ones too, sorted.
+/// The files below `dir`, sorted, with hidden ones.
 fn files(dir: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -104,7 +104,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     paths.into_iter().flat_map(below).collect()
 }
 
-/// A copy of the data directory `dir`: what a crash would leave.
+/// A copy of the data directory `dir`, as a crash would leave it.
 fn copy(dir: &Path) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     for path in files(dir) {

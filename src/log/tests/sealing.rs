@@ -1,4 +1,4 @@
-//! Segments become objects, once each, whatever stops it in between.
+//! Each segment becomes one object, also when sealing is interrupted.
 
 use std::os::unix::fs::symlink;
 
@@ -9,12 +9,12 @@ use crate::ingest::event::{Event, Reading};
 use crate::ingest::lines::Block;
 use crate::ingest::{decode, units};
 
-/// Waits until the data directory holds these numbers of segments and objects.
+/// Waits until the data directory has these numbers of segments and objects.
 fn wait_for(dir: &Path, segments: usize, objects: usize) {
     let began = std::time::Instant::now();
     let counts = || (files(&dir.join("log")).len(), files(&dir.join("archive")).len());
     while counts() != (segments, objects) {
-        assert!(began.elapsed() < PATIENCE, "{:?}", counts());
+        assert!(began.elapsed() < TIMEOUT, "{:?}", counts());
         std::thread::yield_now();
     }
 }
@@ -25,13 +25,13 @@ fn two_segments() -> tempfile::TempDir {
     let log = root.path().join("log");
     fs::create_dir(&log).unwrap();
     for number in 0..2 {
-        let text = arrived(lines([number]), START_MS + number);
+        let text = segment_text(lines([number]), START_MS + number);
         fs::write(segment::path(&log, number + 1), text).unwrap();
     }
     root
 }
 
-/// Seals all segments of the data directory, as a start does.
+/// Starts a log, which seals all segments of the data directory. Returns the objects.
 fn seal_all(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let (log, _delivered) = start(dir, Clock::manual(START_MS).0);
     wait_for(dir, 0, 2);
@@ -42,7 +42,7 @@ fn seal_all(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn a_minute_old_segment_becomes_an_object_also_in_an_idle_log() {
+fn a_segment_is_sealed_after_a_minute_even_if_the_log_is_idle() {
     let root = tempfile::tempdir().unwrap();
     let (clock, time) = Clock::manual(START_MS);
     let (log, _delivered) = start(root.path(), clock);
@@ -62,15 +62,15 @@ fn a_minute_old_segment_becomes_an_object_also_in_an_idle_log() {
     );
     assert!(names[1].ends_with("log/00000000000000000002.jsonl"));
     let expected = [(0, START_MS), (1, START_MS + 59_999), (2, START_MS + 60_000)];
-    assert_eq!(recovered(root.path()), expected);
+    assert_eq!(logged_events(root.path()), expected);
 }
 
 #[test]
-fn a_large_segment_becomes_an_object() {
+fn a_large_segment_is_sealed() {
     let root = tempfile::tempdir().unwrap();
     let (log, _delivered) = start(root.path(), Clock::manual(START_MS).0);
     let large = || {
-        let mut lines = Lines::new();
+        let mut lines = LogLines::new();
         let event = format!("{{\"number\":1,\"a\":\"{}\"}}", "x".repeat(999_000));
         (0..33).for_each(|_| lines.push(event.as_bytes()));
         lines
@@ -82,45 +82,45 @@ fn a_large_segment_becomes_an_object() {
     wait_for(root.path(), 0, 1);
     append(&log, 4).unwrap();
     log.close();
-    assert_eq!(recovered(root.path()).len(), 33 + 1 + 33 + 1);
+    assert_eq!(logged_events(root.path()).len(), 33 + 1 + 33 + 1);
 }
 
 #[test]
-fn sealing_again_after_a_crash_at_any_step_comes_to_the_same() {
-    let whole = two_segments();
-    let untouched = copy(whole.path());
-    let expected = seal_all(whole.path());
+fn sealing_after_a_crash_at_any_step_results_in_the_same_objects() {
+    let sealed = two_segments();
+    let untouched = copy(sealed.path());
+    let expected = seal_all(sealed.path());
     assert!(expected.is_sorted(), "names of one second are in the order of the log");
-    assert_eq!(recovered(whole.path()), [(0, START_MS), (1, START_MS + 1)]);
+    assert_eq!(logged_events(sealed.path()), [(0, START_MS), (1, START_MS + 1)]);
 
-    // A part of the object under its hidden name.
+    // After a crash while the object was written under its hidden name.
     let hidden = copy(untouched.path());
     let folder = hidden.path().join(expected[0].0.parent().unwrap());
     fs::create_dir_all(&folder).unwrap();
     let name = expected[0].0.file_name().unwrap().to_str().unwrap();
     fs::write(folder.join(format!(".{name}")), &expected[0].1[..9]).unwrap();
-    assert_eq!(recovered(hidden.path()), [(0, START_MS), (1, START_MS + 1)]);
+    assert_eq!(logged_events(hidden.path()), [(0, START_MS), (1, START_MS + 1)]);
     assert_eq!(seal_all(hidden.path()), expected);
 
-    // The object, and its segment too: of the first, and of both.
+    // After a crash between storing an object and removing its segment, for one and for two objects.
     for objects in 1..=2 {
         let both = copy(untouched.path());
         fs::create_dir_all(both.path().join(expected[0].0.parent().unwrap())).unwrap();
         for (path, content) in &expected[..objects] {
             fs::write(both.path().join(path), content).unwrap();
         }
-        assert_eq!(recovered(both.path()), [(0, START_MS), (1, START_MS + 1)]);
+        assert_eq!(logged_events(both.path()), [(0, START_MS), (1, START_MS + 1)]);
         assert_eq!(files(&both.path().join("log")).len(), 2 - objects);
         assert_eq!(seal_all(both.path()), expected);
     }
 }
 
 #[test]
-fn sequences_and_arrivals_go_on_from_the_archive_alone() {
+fn sequences_and_arrivals_continue_from_the_archive_without_segments() {
     let root = two_segments();
     seal_all(root.path());
-    let recovered = open(root.path(), Clock::manual(START_MS - 5).0).unwrap();
-    assert_eq!(recovered.last_arrival(), Some(START_MS + 1));
+    let opened = open(root.path(), Clock::manual(START_MS - 5).0).unwrap();
+    assert_eq!(opened.last_arrival(), Some(START_MS + 1));
     let (log, _delivered) = start(root.path(), Clock::manual(START_MS - 5).0);
     assert_eq!(append(&log, 2), Ok(START_MS + 1));
     log.close();
@@ -128,7 +128,7 @@ fn sequences_and_arrivals_go_on_from_the_archive_alone() {
 }
 
 #[test]
-fn a_seal_that_fails_keeps_its_segment_and_those_after_it_until_it_is_tried_again() {
+fn after_a_failed_seal_this_and_later_segments_stay_until_the_next_attempt() {
     let root = two_segments();
     let folder = root.path().join("archive/2021/05/05/18");
     fs::create_dir_all(&folder).unwrap();
@@ -140,35 +140,39 @@ fn a_seal_that_fails_keeps_its_segment_and_those_after_it_until_it_is_tried_agai
     let first = segment::path(&root.path().join("log"), 1);
     let error = archive::seal(&first, 1, &*archive_in(root.path())).unwrap_err().to_string();
     assert!(error.contains(&names[0]) && error.contains("No space left on device"), "{error}");
-    assert_eq!(files(root.path()).len(), 2, "what could not be written is gone, the segments stay");
+    assert_eq!(
+        files(root.path()).len(),
+        2,
+        "the incomplete object is removed, and the segments stay"
+    );
 
-    // The sealer fails once, too, as the same place waits for it.
+    // The first attempt of the sealer fails in the same way.
     fill_disk();
     let (log, _delivered) = start(root.path(), Clock::manual(START_MS).0);
     wait_for(root.path(), 0, 2);
     log.close();
-    assert_eq!(recovered(root.path()), [(0, START_MS), (1, START_MS + 1)]);
+    assert_eq!(logged_events(root.path()), [(0, START_MS), (1, START_MS + 1)]);
 }
 
 #[test]
-fn another_service_in_the_archive_is_told_of_and_nothing_of_it_is_overwritten() {
+fn an_object_of_another_service_is_reported_and_not_overwritten() {
     let root = two_segments();
     let object = root.path().join("archive").join(archive::name(START_MS, 1));
     fs::create_dir_all(object.parent().unwrap()).unwrap();
     fs::write(&object, "another's").unwrap();
-    let expected = format!("'{}' is there with other bytes", object.display());
+    let expected = format!("'{}' exists with other content", object.display());
     let error = open(root.path(), Clock::system()).unwrap_err().to_string();
-    assert!(error.contains(&expected) && error.contains("another --archive"), "{error}");
+    assert!(error.contains(&expected) && error.contains("different --archive"), "{error}");
 
-    // The same while it runs.
+    // The same for an object that appears after the start.
     fs::remove_file(&object).unwrap();
-    let recovered = open(root.path(), Clock::manual(START_MS).0).unwrap();
+    let opened = open(root.path(), Clock::manual(START_MS).0).unwrap();
     fs::write(&object, "another's").unwrap();
     let health = crate::health::Health::default();
-    let log: Log<u64> = recovered.start(health.part("archive"), |_| ()).unwrap();
+    let log: Log<u64> = opened.start(health.component("archive"), |_| ()).unwrap();
     let began = std::time::Instant::now();
     while health.faults().is_empty() {
-        assert!(began.elapsed() < PATIENCE);
+        assert!(began.elapsed() < TIMEOUT);
         std::thread::yield_now();
     }
     assert!(health.faults()[0].starts_with(&format!("archive: {expected}")), "{health:?}");
@@ -176,17 +180,17 @@ fn another_service_in_the_archive_is_told_of_and_nothing_of_it_is_overwritten() 
     fs::remove_file(&object).unwrap();
     wait_for(root.path(), 0, 2);
     while !health.faults().is_empty() {
-        assert!(began.elapsed() < PATIENCE);
+        assert!(began.elapsed() < TIMEOUT);
         std::thread::yield_now();
     }
     log.close();
 }
 
 #[test]
-fn a_replay_reads_the_archive() {
+fn a_replay_can_read_the_archive() {
     let root = tempfile::tempdir().unwrap();
     let (log, _delivered) = start(root.path(), Clock::manual(START_MS).0);
-    let mut sent = Lines::new();
+    let mut sent = LogLines::new();
     let event = r#"{"event":"view","uuid":"u","projectId":"p","deviceTimestamp":1620240001114}"#;
     let update = r#"{"event":"update","deviceTimestamp":1620240001114,"second":1,"raceId":54,"name":"Vito","racerId":103,"classId":1,"cadence":78.00666666666666,"resistance":57.266666666666666}"#;
     [event, update].iter().for_each(|event| sent.push(event.as_bytes()));

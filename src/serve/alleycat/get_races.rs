@@ -1,4 +1,4 @@
-//! The races of a class that are over, each with what its riders came to.
+//! The finished races of a class, each with the final outputs of its racers.
 
 use std::sync::Arc;
 
@@ -6,19 +6,19 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
-use velodrome_dataflows::{Answer, ClassId, Clock, Query, RaceId, RacerId, RideResult};
+use velodrome_dataflows::{Answer, ClassId, EventTime, Query, RaceId, RacerId, RideResult};
 
-use super::ClassParams;
-use crate::feeds::{RaceSummary, State as Live};
+use super::params::ClassParams;
+use crate::live_state::{RaceSummary, LiveTables};
 use crate::serve::error::ApiError;
-use crate::serve::grant::Grant;
-use crate::serve::query::{Params, internal};
-use crate::serve::reads::Reads;
+use crate::serve::params::QueryParams;
+use crate::serve::permissions::Permissions;
+use crate::serve::reads::ReadState;
 
-/// How many races are answered at most (CONTRACTS, section 5).
+/// The maximum number of races in a response, as in Alleycat's own service.
 const RACES_MAX: usize = 100;
 
-/// A race, as an item of Alleycat's table.
+/// A race, in the format of an item of Alleycat's table.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RaceItem {
     /// `race-<raceId>`.
@@ -28,17 +28,17 @@ pub(super) struct RaceItem {
     /// `results`.
     #[serde(rename = "SK")]
     sk: &'static str,
-    /// The class.
+    /// The class's id.
     #[serde(rename = "GSI")]
     gsi: ClassId,
-    /// JSON of its own: the final output of each rider that has one, by racer.
+    /// A JSON object in a string: the final output of each racer that has one, by racer id.
     #[schema(example = r#"{"103":161.59953333333334}"#)]
     results: String,
-    /// The event clock at its first event, in ms since the epoch.
-    ts: Clock,
+    /// The event clock at the first event of the race, in ms since the epoch.
+    ts: EventTime,
 }
 
-/// Final outputs by racer, as a JSON object.
+/// Serializes as a JSON object with the final output of each racer.
 struct Finals<'a>(&'a [(RaceId, RacerId, Arc<RideResult>)]);
 
 impl Serialize for Finals<'_> {
@@ -50,9 +50,9 @@ impl Serialize for Finals<'_> {
     }
 }
 
-/// The newest 100 races of a class that are over, newest last.
+/// The newest 100 finished races of a class, newest last.
 ///
-/// Results are kept for seven days.
+/// Results are retained for seven days.
 #[utoipa::path(
     get,
     path = "/getRaces",
@@ -60,41 +60,47 @@ impl Serialize for Finals<'_> {
     responses((status = OK, body = Vec<RaceItem>, description = "The races."))
 )]
 pub(super) async fn get_races(
-    State(reads): State<Reads>,
-    grant: Grant,
-    Params(ClassParams { class_id }): Params<ClassParams>,
+    State(reads): State<ReadState>,
+    permissions: Permissions,
+    QueryParams(ClassParams { class_id }): QueryParams<ClassParams>,
 ) -> Result<Json<Vec<RaceItem>>, ApiError> {
-    grant.class(class_id)?;
+    permissions.require_class(class_id)?;
     let (listed_at, races) = {
-        let (time, live) = reads.engine.live();
-        (time, over(&live, class_id))
+        let (time, live) = reads.engine.live_state();
+        (time, finished_races(&live, class_id))
     };
-    // The list may be a tick ahead of what queries are answered from.
-    reads.engine.reached(listed_at).await?;
+    // The live state may be a tick ahead of the time that queries are answered at.
+    reads.engine.wait_complete(listed_at).await?;
     let ids = races.iter().map(|race| race.order.2).collect();
-    let (_, answer) = reads.engine.ask(Query::Results(class_id, ids)).await?;
-    let Answer::Results(rows) = answer else { return Err(internal()) };
+    let (_, answer) = reads.engine.query(Query::Results(class_id, ids)).await?;
+    let Answer::Results(rows) = answer else { return Err(ApiError::internal()) };
     let items = races.iter().rev().map(|race| {
-        let (began, _, id) = race.order;
+        let (started_at, _, id) = race.order;
         let from = rows.partition_point(|(of, ..)| *of < id);
         let to = rows.partition_point(|(of, ..)| *of <= id);
         let results = serde_json::to_string(&Finals(rows.get(from..to).unwrap_or_default()));
-        let results = results.map_err(|_| internal())?;
-        Ok(RaceItem { pk: format!("race-{id}"), sk: "results", gsi: class_id, results, ts: began })
+        let results = results.map_err(|_| ApiError::internal())?;
+        Ok(RaceItem {
+            pk: format!("race-{id}"),
+            sk: "results",
+            gsi: class_id,
+            results,
+            ts: started_at,
+        })
     });
     items.collect::<Result<_, _>>().map(Json)
 }
 
-/// The newest races of a class that are over, newest first.
-fn over(live: &Live, class: ClassId) -> Vec<RaceSummary> {
-    let (mut over, mut behind) = (Vec::new(), None);
+/// The newest finished races of a class, newest first.
+fn finished_races(live: &LiveTables, class: ClassId) -> Vec<RaceSummary> {
+    let (mut finished, mut after) = (Vec::new(), None);
     loop {
-        let some = live.races(Some(class), behind, RACES_MAX);
-        behind = some.last().map(|race| race.order);
-        over.extend(some.into_iter().filter(|race| !race.is_running));
-        if behind.is_none() || over.len() >= RACES_MAX {
-            over.truncate(RACES_MAX);
-            return over;
+        let page = live.races(Some(class), after, RACES_MAX);
+        after = page.last().map(|race| race.order);
+        finished.extend(page.into_iter().filter(|race| !race.is_running));
+        if after.is_none() || finished.len() >= RACES_MAX {
+            finished.truncate(RACES_MAX);
+            return finished;
         }
     }
 }

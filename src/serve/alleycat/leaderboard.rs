@@ -1,22 +1,22 @@
-//! The leaderboard of a class, as Alleycat's front end reads it.
+//! The leaderboard of a class, in the format of Alleycat's front end.
 
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
-use velodrome_dataflows::{Answer, BestFinal, ClassId, Clock, RaceId, RacerId};
+use velodrome_dataflows::{Answer, BestFinal, ClassId, EventTime, RaceId, RacerId};
 
-use super::ClassParams;
+use super::params::ClassParams;
 use crate::serve::error::ApiError;
-use crate::serve::grant::Grant;
-use crate::serve::query::{Params, internal};
-use crate::serve::reads::Reads;
-use crate::serve::reads::cache::Question;
+use crate::serve::params::QueryParams;
+use crate::serve::permissions::Permissions;
+use crate::serve::reads::ReadState;
+use crate::serve::reads::cache::CachedQuery;
 
-/// How many racers are answered at most (CONTRACTS, section 5).
+/// The maximum number of racers in a response, as in Alleycat's own service.
 const RACERS_MAX: usize = 1000;
 
-/// A racer's best final output, as an item of Alleycat's table.
+/// The best final output of a racer, in the format of an item of Alleycat's table.
 #[derive(Serialize, ToSchema)]
 pub(super) struct BestItem {
     /// `class-<classId>`.
@@ -30,11 +30,11 @@ pub(super) struct BestItem {
     /// The output, rounded to 4 decimals.
     #[serde(rename = "GSI")]
     gsi: f64,
-    /// Where it was set.
+    /// The race of that output.
     #[serde(rename = "raceId")]
     race_id: RaceId,
-    /// The event clock when it was set, in ms since the epoch.
-    ts: Clock,
+    /// The event clock at that output, in ms since the epoch.
+    ts: EventTime,
 }
 
 impl BestItem {
@@ -49,7 +49,7 @@ impl BestItem {
     }
 }
 
-/// The best final outputs of a class, descending: at most 1,000.
+/// The best final outputs of a class, in descending order; at most 1,000.
 #[utoipa::path(
     get,
     path = "/leaderboard",
@@ -57,18 +57,18 @@ impl BestItem {
     responses((status = OK, body = Vec<BestItem>, description = "The racers."))
 )]
 pub(super) async fn leaderboard(
-    State(reads): State<Reads>,
-    grant: Grant,
-    Params(ClassParams { class_id }): Params<ClassParams>,
+    State(reads): State<ReadState>,
+    permissions: Permissions,
+    QueryParams(ClassParams { class_id }): QueryParams<ClassParams>,
 ) -> Result<Json<Vec<BestItem>>, ApiError> {
-    grant.class(class_id)?;
-    let (_, answer) = reads.cache.ask(Question::Leaderboard(class_id)).await?;
-    let Answer::Leaderboard(rows) = &*answer else { return Err(internal()) };
+    permissions.require_class(class_id)?;
+    let (_, answer) = reads.cache.query(CachedQuery::Leaderboard(class_id)).await?;
+    let Answer::Leaderboard(rows) = &*answer else { return Err(ApiError::internal()) };
     let items = rows.iter().take(RACERS_MAX).map(|row| BestItem::new(class_id, row));
     Ok(Json(items.collect()))
 }
 
-/// Half up to 4 decimals, as Alleycat's transformer rounds what it puts into the leaderboard.
+/// Rounds half up to 4 decimals, as Alleycat's transformer does for the leaderboard.
 fn rounded(output: f64) -> f64 {
     (output * 10_000.0 + 0.5).floor() / 10_000.0
 }

@@ -12,11 +12,11 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::refusal::Refusals;
 use super::tree::{Path, PathError};
 use crate::serve::error::ApiError;
-use crate::serve::grant::Grant;
-use crate::serve::query::{Params, internal};
-use crate::serve::reads::Reads;
+use crate::serve::permissions::Permissions;
+use crate::serve::params::QueryParams;
+use crate::serve::reads::ReadState;
 use crate::serve::stream::{Streams, Topic};
-use crate::serve::{etag, frame};
+use crate::serve::{etag, fallback};
 
 /// The header that asks for an ETag.
 const WANTS_ETAG: &str = "x-firebase-etag";
@@ -48,7 +48,7 @@ pub(super) struct Asked {
     path: Path,
     params: TreeParams,
     headers: HeaderMap,
-    grant: Grant,
+    permissions: Permissions,
     peer: Option<ConnectInfo<SocketAddr>>,
 }
 
@@ -58,14 +58,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let path = match Path::parse(parts.uri.path()) {
             Ok(path) => path,
-            Err(PathError::Unmarked) => return Err(frame::unknown_path(parts.uri.clone()).await),
+            Err(PathError::Unmarked) => return Err(fallback::unknown_path(parts.uri.clone()).await),
             Err(error) => return Err(ApiError::bad_parameter(error.to_string())),
         };
-        let grant = Grant::from_request_parts(parts, state).await?;
-        path.check(&grant)?;
-        let Params(params) = Params::from_request_parts(parts, state).await?;
+        let permissions = Permissions::from_request_parts(parts, state).await?;
+        path.check(&permissions)?;
+        let QueryParams(params) = QueryParams::from_request_parts(parts, state).await?;
         let peer = parts.extensions.get().copied();
-        Ok(Self { path, params, headers: parts.headers.clone(), grant, peer })
+        Ok(Self { path, params, headers: parts.headers.clone(), permissions, peer })
     }
 }
 
@@ -83,7 +83,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
     )
 )]
 pub(super) async fn root(
-    State(reads): State<Reads>,
+    State(reads): State<ReadState>,
     State(streams): State<Streams>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
@@ -103,7 +103,7 @@ pub(super) async fn root(
     )
 )]
 pub(super) async fn projects(
-    State(reads): State<Reads>,
+    State(reads): State<ReadState>,
     State(streams): State<Streams>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
@@ -130,7 +130,7 @@ pub(super) async fn projects(
     )
 )]
 pub(super) async fn below(
-    State(reads): State<Reads>,
+    State(reads): State<ReadState>,
     State(streams): State<Streams>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
@@ -139,33 +139,33 @@ pub(super) async fn below(
 
 impl Asked {
     /// What is there, or a stream of it for who accepts that.
-    fn answer(&self, reads: &Reads, streams: &Streams) -> Result<Response, ApiError> {
+    fn answer(&self, reads: &ReadState, streams: &Streams) -> Result<Response, ApiError> {
         let accepted = self.headers.get_all(header::ACCEPT).iter();
         let mut accepted = accepted.filter_map(|accepted| accepted.to_str().ok());
         if accepted.any(|accepted| accepted.contains("text/event-stream")) {
-            let ConnectInfo(peer) = self.peer.ok_or_else(internal)?;
+            let ConnectInfo(peer) = self.peer.ok_or_else(ApiError::internal)?;
             let topics = vec![Topic::Tree(self.path.clone())];
-            return streams.open(peer.ip(), &self.grant, topics, None);
+            return streams.open(peer.ip(), &self.permissions, topics, None);
         }
-        let counts = self.path.counts(&reads.engine.live().1);
+        let counts = self.path.counts(&reads.engine.live_state().1);
         let node = self.path.node(counts);
         let node = if self.params.shallow { node.shallow() } else { node };
-        let json = serde_json::to_string(&node).map_err(|_| internal())?;
-        let etag = etag::of(xxh3_128(json.as_bytes()));
-        let is_known = etag::is_named(&self.headers, &etag);
+        let json = serde_json::to_string(&node).map_err(|_| ApiError::internal())?;
+        let etag = etag::from_hash(xxh3_128(json.as_bytes()));
+        let is_known = etag::matches(&self.headers, &etag);
         let is_wanted = self.headers.get(WANTS_ETAG).is_some_and(|value| value == "true");
         let mut response = match self.params.print {
             _ if is_known => StatusCode::NOT_MODIFIED.into_response(),
             Some(Print::Silent) => StatusCode::NO_CONTENT.into_response(),
             Some(Print::Pretty) => {
-                of_json(serde_json::to_string_pretty(&node).map_err(|_| internal())?)
+                of_json(serde_json::to_string_pretty(&node).map_err(|_| ApiError::internal())?)
             }
             None => of_json(json),
         };
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache"));
         if is_known || is_wanted {
-            headers.insert(header::ETAG, etag.parse().map_err(|_| internal())?);
+            headers.insert(header::ETAG, etag.parse().map_err(|_| ApiError::internal())?);
         }
         Ok(response)
     }

@@ -13,16 +13,16 @@ use axum::extract::FromRef;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::reads::Reads;
+use super::reads::ReadState;
 use super::stream::Streams;
 pub(super) use refusal::{FirebaseError, shaped};
 pub(super) use tree::{Event, Path};
 
-/// The routes, for a service whose state holds [`Reads`] and [`Streams`]. The layers around them refuse in the shape
+/// The routes, for a service whose state holds [`ReadState`] and [`Streams`]. The layers around them refuse in the shape
 /// of other routes: [`shaped`] is to be put around all.
 pub(super) fn routes<S>() -> OpenApiRouter<S>
 where
-    Reads: FromRef<S>,
+    ReadState: FromRef<S>,
     Streams: FromRef<S>,
     S: Clone + Send + Sync + 'static,
 {

@@ -11,17 +11,17 @@ use tower::ServiceExt;
 use velodrome_dataflows::ViewCount;
 
 use super::*;
-use crate::feeds::FeedChange;
-use crate::serve::admission::Admission;
-use crate::serve::grant::{self, Grant};
+use crate::live_state::LiveChange;
+use crate::serve::limiter::Limiter;
+use crate::serve::permissions::{self, Permissions};
 use crate::serve::limits::Limits;
-use crate::serve::reads::stub::Stub;
+use crate::serve::reads::fake_engine::FakeEngine;
 use crate::serve::stream::Channels;
 
 #[derive(Clone)]
-struct Doors(Reads);
+struct Doors(ReadState);
 
-impl FromRef<Doors> for Reads {
+impl FromRef<Doors> for ReadState {
     fn from_ref(Doors(reads): &Doors) -> Self {
         reads.clone()
     }
@@ -32,21 +32,21 @@ impl FromRef<Doors> for Streams {
     fn from_ref(_: &Doors) -> Self {
         Self {
             channels: Arc::new(Channels::new(0)),
-            admission: Arc::new(Admission::new(Limits::default())),
+            limiter: Arc::new(Limiter::new(Limits::default())),
         }
     }
 }
 
-/// The routes over projects `intro` and `a/é`, for whoever has `grant`.
-fn router(stub: &Stub, grant: Option<Grant>) -> Router {
+/// The routes over projects `intro` and `a/é`, for whoever has `permissions`.
+fn router(fake: &FakeEngine, permissions: Option<Permissions>) -> Router {
     let views = |id: &str, views, duration_ms| {
-        FeedChange::Views(id.into(), ViewCount { views, duration_ms })
+        LiveChange::Views(id.into(), ViewCount { views, duration_ms })
     };
-    stub.tick(5_010, vec![views("intro", 2, 700), views("a/é", 1, 0)]);
+    fake.tick(5_010, vec![views("intro", 2, 700), views("a/é", 1, 0)]);
     let (router, _) = routes::<Doors>().split_for_parts();
-    let router = router.with_state(Doors(Reads::new(stub.engine())));
-    let router = match grant {
-        Some(grant) => router.layer(Extension(grant)),
+    let router = router.with_state(Doors(ReadState::new(fake.engine())));
+    let router = match permissions {
+        Some(permissions) => router.layer(Extension(permissions)),
         None => router,
     };
     router.layer(map_response(shaped))
@@ -65,7 +65,7 @@ async fn send(router: Router, uri: &str, with: &[(&str, &str)]) -> (u16, HeaderM
 }
 
 async fn get(uri: &str) -> (u16, String) {
-    let (status, _, text) = send(router(&Stub::new(), Some(Grant::default())), uri, &[]).await;
+    let (status, _, text) = send(router(&FakeEngine::new(), Some(Permissions::default())), uri, &[]).await;
     (status, text)
 }
 
@@ -97,8 +97,8 @@ async fn every_place_is_read_as_json_and_nothing_is_null() {
 
 #[tokio::test]
 async fn an_etag_is_told_where_it_is_wanted_and_spares_what_is_known() {
-    let stub = Stub::new();
-    let router = router(&stub, Some(Grant::default()));
+    let fake = FakeEngine::new();
+    let router = router(&fake, Some(Permissions::default()));
     let ask = |with: &'static str, value: String| {
         let router = router.clone();
         async move {
@@ -114,7 +114,7 @@ async fn an_etag_is_told_where_it_is_wanted_and_spares_what_is_known() {
     let etag = etag.unwrap();
     assert_eq!(ask("if-none-match", etag.clone()).await, (304, Some(etag.clone())));
     let more = ViewCount { views: 1, duration_ms: 0 };
-    stub.tick(5_020, vec![FeedChange::Views("intro".into(), more)]);
+    fake.tick(5_020, vec![LiveChange::Views("intro".into(), more)]);
     assert_eq!(ask("if-none-match", etag.clone()).await, (200, None));
     assert_ne!(ask("x-firebase-etag", "true".to_owned()).await.1.unwrap(), etag);
 }
@@ -124,7 +124,7 @@ async fn refusals_are_in_firebases_shape() {
     for (uri, says) in [
         ("/project.json?print=loud", "print is 'loud'"),
         ("/project.json?shallow=maybe", "shallow is 'maybe'"),
-        ("/project.json?orderBy=x", "unknown parameter `orderBy`"),
+        ("/project.json?orderBy=x", "unknown parameter 'orderBy'"),
         ("/project/%ff.json", "not UTF-8"),
     ] {
         let (status, text) = get(uri).await;
@@ -134,14 +134,14 @@ async fn refusals_are_in_firebases_shape() {
     }
     assert_eq!(get("/project/intro").await.0, 404);
     // A request whose token nobody checked.
-    let (status, _, text) = send(router(&Stub::new(), None), "/.json", &[]).await;
+    let (status, _, text) = send(router(&FakeEngine::new(), None), "/.json", &[]).await;
     assert!(status == 500 && text.starts_with(r#"{"error":""#), "{text}");
 }
 
 #[tokio::test]
 async fn a_token_for_one_project_opens_no_other_and_not_the_whole() {
-    let of_one = grant::Objects { projects: ["intro".into()].into(), ..grant::Objects::default() };
-    let grant = Grant::new(Some(of_one), None);
+    let of_one = permissions::AllowedObjects { projects: ["intro".into()].into(), ..permissions::AllowedObjects::default() };
+    let permissions = Permissions::new(Some(of_one), None);
     let denied = r#"{"error":"Permission denied"}"#;
     for (uri, expected) in [
         ("/project/intro.json", (StatusCode::OK, None)),
@@ -152,7 +152,7 @@ async fn a_token_for_one_project_opens_no_other_and_not_the_whole() {
         ("/project.json", (StatusCode::UNAUTHORIZED, Some(denied))),
         ("/.json", (StatusCode::UNAUTHORIZED, Some(denied))),
     ] {
-        let (status, _, text) = send(router(&Stub::new(), Some(grant.clone())), uri, &[]).await;
+        let (status, _, text) = send(router(&FakeEngine::new(), Some(permissions.clone())), uri, &[]).await;
         assert_eq!(status, expected.0, "{uri}");
         assert!(expected.1.is_none_or(|expected| expected == text), "{uri}: {text}");
     }

@@ -1,26 +1,25 @@
-//! Firehose's contracts over HTTP (CONTRACTS, section 6): the data transformation, and the endpoint that it
-//! delivers to.
+//! Firehose's contracts over HTTP: the data transformation, and the endpoint for deliveries.
 
-mod answer;
+mod dedup;
 mod deliver;
-mod repeats;
-mod taking;
+mod intake;
+mod reply;
 mod transform;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::App;
-pub(super) use answer::{DeliveryReply, shaped};
-pub(super) use repeats::Repeats;
+pub(super) use dedup::DeliveryDedup;
+pub(super) use reply::{DeliveryReply, format_errors};
 
-/// The transformation, which needs nothing of a service that has started.
-pub(super) fn transformation() -> OpenApiRouter<App> {
+/// The route of the transformation, which works before the service is ready.
+pub(super) fn transform_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(transform::transform))
 }
 
-/// The endpoint of deliveries. The layers around it refuse in the shape of other routes: [`shaped`] is to be put
-/// around all.
-pub(super) fn delivery() -> OpenApiRouter<App> {
+/// The route of deliveries. The layers around it return errors in the format of other routes, so
+/// [`format_errors`] must be the outermost layer.
+pub(super) fn delivery_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(deliver::deliver))
 }

@@ -8,59 +8,64 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::firehose::transform::{
-    BYTES_MAX, TransformError, TransformReply, TransformRequest, transform as transformed,
+    BYTES_MAX, TransformError, TransformReply, TransformRequest, transform as transform_records,
 };
 use crate::serve::App;
-use crate::serve::body::{self, Form, Held, Kind, bad_body, body_too_large, unsupported};
+use crate::serve::blocking::process_body;
+use crate::serve::body::{
+    self, BodyBuffer, BodyFormat, BodySyntax, bad_body, body_too_large, unsupported_media_type,
+};
 use crate::serve::error::{ApiError, ErrorBody};
-use crate::serve::grant::Grant;
-use crate::serve::ingest::worked;
-use crate::serve::query::{NoParams, Params};
-use crate::serve::reply::Paced;
+use crate::serve::params::{NoParams, QueryParams};
+use crate::serve::permissions::Permissions;
+use crate::serve::reply_body::ReplyBody;
 
 /// Transform records
 ///
-/// Firehose's data transformation: a race event gets its output as the last field, a tracking event passes; each on
-/// a line. What is blank is `Dropped`, what is no event is `ProcessingFailed`. At most 6 MiB each way.
+/// Firehose's data transformation. A race event gets its output as the last field, a tracking event is
+/// unchanged, and each is one line. Blank records are `Dropped`, invalid ones are `ProcessingFailed`.
+/// Request and reply have at most 6 MiB each.
 #[utoipa::path(
     post,
     path = "/firehose/transform",
     tag = "firehose",
     request_body(
-        description = "the request of an invocation; `Content-Encoding: gzip` is taken",
+        description = "The request of an invocation; `Content-Encoding: gzip` is supported",
         content = TransformRequest<'_>
     ),
     responses(
-        (status = 200, description = "A verdict for each record", body = TransformReply<'_>),
-        (status = 400, description = "The body is no such request", body = ErrorBody),
-        (status = 408, description = "The body did not come in time", body = ErrorBody),
-        (status = 413, description = "Request or reply have more than 6 MiB", body = ErrorBody),
-        (status = 415, description = "No JSON, or compressed otherwise", body = ErrorBody),
+        (status = 200, description = "A result for each record", body = TransformReply<'_>),
+        (status = 400, description = "The body is not such a request", body = ErrorBody),
+        (status = 408, description = "The body did not arrive in time", body = ErrorBody),
+        (status = 413, description = "Request or reply exceed 6 MiB", body = ErrorBody),
+        (status = 415, description = "The body is not JSON, or its encoding is not supported", body = ErrorBody),
     )
 )]
 pub(super) async fn transform(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    // It tells of no object, so that every token with the scope is for it.
-    _: Grant,
-    Params(NoParams {}): Params<NoParams>,
+    // The route returns nothing about classes or projects, so any token with the scope may use it.
+    _: Permissions,
+    QueryParams(NoParams {}): QueryParams<NoParams>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let form = Form::of(request.headers())?;
-    if form.kind != Kind::Json {
-        return Err(unsupported("a transformation is JSON; send application/json".to_owned()));
+    let format = BodyFormat::of(request.headers())?;
+    if format.syntax != BodySyntax::Json {
+        return Err(unsupported_media_type(
+            "a transformation must be JSON; send application/json".to_owned(),
+        ));
     }
-    let in_flight = app.admission().enter(peer.ip())?;
-    let held = app.admission().hold(BYTES_MAX);
-    let body = body::read(request.into_body(), held, app.limits().body).await?;
+    let in_flight = app.limiter().acquire_request(peer.ip())?;
+    let buffer = app.limiter().body_buffer(BYTES_MAX);
+    let body = body::read(request.into_body(), buffer, app.limits().body_timeout).await?;
     let scoring = app.rules();
-    let transform = move |mut body: Held| {
-        let reply = transformed(body.bytes(), &scoring)?;
-        body.charge(reply.len())?;
+    let transform = move |mut body: BodyBuffer| {
+        let reply = transform_records(body.bytes(), &scoring)?;
+        body.reserve(reply.len())?;
         Ok((reply, body))
     };
-    let (reply, held) = worked(form, body, transform).await?;
-    let body = Body::new(Paced::new(reply.into(), (in_flight, held)));
+    let (reply, reserved) = process_body(format, body, transform).await?;
+    let body = Body::new(ReplyBody::new(reply.into(), (in_flight, reserved)));
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 

@@ -1,4 +1,4 @@
-//! A racer's record curve: the ghost to race against.
+//! `GET /v1/racers/{racerId}/curve`: the records of a racer, to race against as a ghost.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use velodrome_dataflows::{Answer, ClassId, Query, RacerId};
 
-use super::Reads;
+use super::state::ReadState;
 use crate::serve::error::{ApiError, ErrorBody};
-use crate::serve::grant::Grant;
-use crate::serve::query::{Params, PathParam, internal};
-use crate::serve::token;
+use crate::serve::params::{PathParams, QueryParams};
+use crate::serve::permissions::Permissions;
+use crate::serve::visibility;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -19,21 +19,21 @@ pub(super) struct CurveParams {
     /// The class.
     #[param(example = 1)]
     class_id: ClassId,
-    /// The token of an ingest that is to be included.
+    /// The `token` of a reply to `POST /v1/events`. The response includes the events of that request.
     after: Option<String>,
 }
 
-/// A racer's records in a class.
+/// The records of a racer in a class.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Curve {
     racer_id: RacerId,
     class_id: ClassId,
-    /// The record at each second of the race, from 1 to its length; null where there is none.
+    /// The record at each second, from 1 to the length of the race; null if there is none.
     outputs: Vec<Option<f64>>,
 }
 
-/// A racer's record at each second, over all races of a class that are over.
+/// The record of a racer at each second, from all finished rides in a class
 #[utoipa::path(
     get,
     path = "/v1/racers/{racerId}/curve",
@@ -41,19 +41,19 @@ pub(super) struct Curve {
     responses(
         (status = OK, body = Curve, description = "The records."),
         (status = NOT_FOUND, body = ErrorBody, description = "The racer has no record in the class."),
-        (status = GATEWAY_TIMEOUT, body = ErrorBody, description = "What `after` names is not visible within 5 s."),
+        (status = GATEWAY_TIMEOUT, body = ErrorBody, description = "The events of `after` were not visible within 5 s."),
     )
 )]
 pub(super) async fn curve(
-    State(reads): State<Reads>,
-    grant: Grant,
-    PathParam(racer_id): PathParam<RacerId>,
-    Params(CurveParams { class_id, after }): Params<CurveParams>,
+    State(reads): State<ReadState>,
+    permissions: Permissions,
+    PathParams(racer_id): PathParams<RacerId>,
+    QueryParams(CurveParams { class_id, after }): QueryParams<CurveParams>,
 ) -> Result<Json<Curve>, ApiError> {
-    grant.class(class_id)?;
-    token::wait_for(&reads.engine, after.as_deref()).await?;
-    let (_, answer) = reads.engine.ask(Query::Curve(class_id, racer_id)).await?;
-    let Answer::Curve(record) = answer else { return Err(internal()) };
+    permissions.require_class(class_id)?;
+    visibility::wait_for(&reads.engine, after.as_deref()).await?;
+    let (_, answer) = reads.engine.query(Query::Curve(class_id, racer_id)).await?;
+    let Answer::Curve(record) = answer else { return Err(ApiError::internal()) };
     let record = record.ok_or_else(|| {
         ApiError::not_found(format!("racer '{racer_id}' has no record in class '{class_id}'"))
     })?;

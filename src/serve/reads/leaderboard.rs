@@ -1,87 +1,88 @@
-//! The leaderboard of a class: the best final outputs, ranked.
+//! `GET /v1/classes/{classId}/leaderboard`: the best final outputs of a class, ranked.
 
 use axum::Json;
 use axum::extract::State;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use velodrome_dataflows::{Answer, ClassId, Clock, RaceId, RacerId};
+use velodrome_dataflows::{Answer, ClassId, EventTime, RaceId, RacerId};
 
-use super::cache::Question;
-use super::params::{Limit, Selection};
-use super::{Reads, cursor};
+use super::cache::CachedQuery;
+use super::cursor;
+use super::page::{Limit, Selection};
+use super::state::ReadState;
 use crate::serve::error::{ApiError, ErrorBody};
-use crate::serve::grant::Grant;
-use crate::serve::query::{Params, PathParam, internal};
-use crate::serve::token;
+use crate::serve::params::{PathParams, QueryParams};
+use crate::serve::permissions::Permissions;
+use crate::serve::visibility;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct LeaderboardParams {
-    /// How many rows at most.
+    /// The maximum number of rows.
     #[param(inline)]
     limit: Option<Limit>,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     cursor: Option<String>,
-    /// The token of an ingest that is to be included.
+    /// The `token` of a reply to `POST /v1/events`. The response includes the events of that request.
     after: Option<String>,
 }
 
-/// A part of a leaderboard.
+/// A page of a leaderboard.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Leaderboard {
-    /// The event clock, in ms since the epoch, up to which all is included.
-    as_of: Clock,
+    /// The response includes everything up to this event clock, in ms since the epoch.
+    as_of: EventTime,
     class_id: ClassId,
-    /// How many racers the whole leaderboard has.
+    /// The number of racers on the complete leaderboard.
     racers: usize,
-    /// Outputs descending, racers of equal ones ascending.
+    /// Sorted by output, descending, then by racer id.
     rows: Vec<LeaderboardRow>,
-    /// The cursor of the rows behind these, where there are more.
+    /// The cursor of the next page; null on the last page.
     next: Option<String>,
 }
 
-/// A racer's best final output.
+/// The best final output of a racer.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LeaderboardRow {
-    /// From 1; racers with equal outputs share the better rank.
+    /// The rank, from 1. Racers with equal outputs share the better rank.
     rank: u64,
     racer_id: RacerId,
     #[schema(value_type = Option<String>)]
     name: Option<CompactString>,
     output: f64,
-    /// Where it was set.
+    /// The race of this output.
     race_id: RaceId,
 }
 
-/// The best final outputs of a class.
+/// The best final outputs of a class
 ///
-/// A class that nobody finished in has an empty leaderboard.
+/// A class without final outputs has an empty leaderboard.
 #[utoipa::path(
     get,
     path = "/v1/classes/{classId}/leaderboard",
     params(("classId" = ClassId, Path, example = 1, description = "The class."), LeaderboardParams),
     responses(
         (status = OK, body = Leaderboard, description = "The page."),
-        (status = GATEWAY_TIMEOUT, body = ErrorBody, description = "What `after` names is not visible within 5 s."),
+        (status = GATEWAY_TIMEOUT, body = ErrorBody, description = "The events of `after` were not visible within 5 s."),
     )
 )]
 pub(super) async fn leaderboard(
-    State(reads): State<Reads>,
-    grant: Grant,
-    PathParam(class_id): PathParam<ClassId>,
-    Params(params): Params<LeaderboardParams>,
+    State(reads): State<ReadState>,
+    permissions: Permissions,
+    PathParams(class_id): PathParams<ClassId>,
+    QueryParams(params): QueryParams<LeaderboardParams>,
 ) -> Result<Json<Leaderboard>, ApiError> {
-    grant.class(class_id)?;
+    permissions.require_class(class_id)?;
     let list = format!("leaderboard/{class_id}");
     let selection = Selection::page(&list, params.limit, params.cursor.as_deref())?;
-    token::wait_for(&reads.engine, params.after.as_deref()).await?;
-    let (as_of, answer) = reads.cache.ask(Question::Leaderboard(class_id)).await?;
-    let Answer::Leaderboard(all) = &*answer else { return Err(internal()) };
-    let part = selection.of(all);
+    visibility::wait_for(&reads.engine, params.after.as_deref()).await?;
+    let (as_of, answer) = reads.cache.query(CachedQuery::Leaderboard(class_id)).await?;
+    let Answer::Leaderboard(all) = &*answer else { return Err(ApiError::internal()) };
+    let part = selection.select(all);
     let mut names = reads.names(part.rows.iter().map(|(_, (racer, _))| *racer)).await?;
     let rows = part.rows.iter().map(|(rank, (racer, best))| LeaderboardRow {
         rank: *rank,

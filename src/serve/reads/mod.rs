@@ -1,7 +1,7 @@
-//! The read API: boards, leaderboards, curves, races, results and view counts (CONTRACTS, section 4).
+//! The read API (CONTRACTS, section 4): boards, leaderboards, curves, races, results and view counts.
 //!
-//! A file a call, with the JSON that it answers. Every call takes `after`. What a path names and is
-//! not there is a 404; a board of a class that nobody rode in is an empty board.
+//! Each call has a file with its handler and its JSON. Every call takes `after`. A path that names
+//! something unknown is a 404, except that a class without records has empty boards.
 
 mod board;
 pub(super) mod cache;
@@ -9,8 +9,10 @@ mod class_curve;
 mod classes;
 mod cursor;
 mod curve;
+#[cfg(test)]
+pub(super) mod fake_engine;
 mod leaderboard;
-mod params;
+mod page;
 mod projects;
 mod racer;
 mod races;
@@ -19,67 +21,23 @@ mod results;
 mod ride;
 mod rides;
 mod standings;
-#[cfg(test)]
-pub(super) mod stub;
+mod state;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::serve) use board::BoardRow;
-pub(in crate::serve) use projects::Project;
-pub(in crate::serve) use races::RaceRow;
+pub(in crate::serve) use self::board::BoardRow;
+pub(in crate::serve) use self::projects::Project;
+pub(in crate::serve) use self::races::RaceRow;
+pub use self::state::ReadState;
 
 use axum::extract::FromRef;
-use compact_str::CompactString;
-use hashbrown::HashMap;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use velodrome_dataflows::{Answer, RacerId};
 
-use super::error::ApiError;
-use super::query::internal;
-use crate::engine::Engine;
-use cache::{Cache, Question};
-
-/// What the reads are answered from.
-#[derive(Clone, Debug)]
-pub struct Reads {
-    pub(super) engine: Engine,
-    pub(super) cache: Cache,
-}
-
-impl Reads {
-    /// Answers from `engine`.
-    pub fn new(engine: Engine) -> Self {
-        Self { cache: Cache::new(engine.clone()), engine }
-    }
-
-    /// Boards and curves have so many seconds.
-    fn race_seconds(&self) -> u16 {
-        self.engine.rules().rules().race_seconds
-    }
-
-    /// The names of those of `racers` that have one.
-    ///
-    /// # Errors
-    /// An engine that is over its bound, or stopping.
-    pub(in crate::serve) async fn names(
-        &self,
-        racers: impl Iterator<Item = RacerId>,
-    ) -> Result<HashMap<RacerId, CompactString>, ApiError> {
-        let racers: Vec<_> = racers.collect();
-        if racers.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let (_, answer) = self.cache.ask(Question::Names(racers)).await?;
-        let Answer::Names(names) = &*answer else { return Err(internal()) };
-        Ok(names.iter().cloned().collect())
-    }
-}
-
-/// The routes, for a service whose state holds a [`Reads`].
+/// The routes, for a router whose state contains a [`ReadState`].
 pub fn routes<S>() -> OpenApiRouter<S>
 where
-    Reads: FromRef<S>,
+    ReadState: FromRef<S>,
     S: Clone + Send + Sync + 'static,
 {
     OpenApiRouter::new()

@@ -1,27 +1,29 @@
-//! View counts of projects.
+//! `GET /v1/projects` and `/v1/projects/{projectId}`: view counts.
 
 use axum::Json;
 use axum::extract::State;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use velodrome_dataflows::{Answer, Clock, Query, ViewCount};
+use velodrome_dataflows::{Answer, EventTime, Query, ViewCount};
 
-use super::params::{Limit, cut};
-use super::{Reads, cursor};
+use super::cursor;
+use super::page::{Limit, truncate_page};
+use super::state::ReadState;
 use crate::serve::error::{ApiError, ErrorBody};
-use crate::serve::grant::Grant;
-use crate::serve::query::{Params, PathParam, VALUE_CHARS_MAX, internal, shortened};
-use crate::serve::token;
+use crate::serve::excerpt::excerpt;
+use crate::serve::params::{PathParams, QueryParams};
+use crate::serve::permissions::Permissions;
+use crate::serve::visibility;
 
-/// The name of the one list.
+/// Identifies the list in cursors.
 const LIST: &str = "projects";
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ProjectParams {
-    /// The token of an ingest that is to be included.
+    /// The `token` of a reply to `POST /v1/events`. The response includes the events of that request.
     after: Option<String>,
 }
 
@@ -29,24 +31,24 @@ pub(super) struct ProjectParams {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ProjectsParams {
-    /// How many projects at most.
+    /// The maximum number of projects.
     #[param(inline)]
     limit: Option<Limit>,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     cursor: Option<String>,
-    /// The token of an ingest that is to be included.
+    /// The `token` of a reply to `POST /v1/events`. The response includes the events of that request.
     after: Option<String>,
 }
 
-/// How often and how long a project was viewed.
+/// The views of a project.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::serve) struct Project {
     #[schema(value_type = String)]
     project_id: CompactString,
-    /// How many views began.
+    /// The number of views.
     views: u64,
-    /// Watched time.
+    /// The watched time, in ms.
     duration_ms: u64,
 }
 
@@ -54,11 +56,11 @@ pub(in crate::serve) struct Project {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Projects {
-    /// The event clock, in ms since the epoch, up to which all is included.
-    as_of: Clock,
-    /// Views descending, ids of equal ones ascending.
+    /// The response includes everything up to this event clock, in ms since the epoch.
+    as_of: EventTime,
+    /// Sorted by views, descending, then by id.
     rows: Vec<Project>,
-    /// The cursor of the projects behind these, where there are more.
+    /// The cursor of the next page; null on the last page.
     next: Option<String>,
 }
 
@@ -68,58 +70,58 @@ impl Project {
     }
 }
 
-/// How often and how long a project was viewed.
+/// The views of a project
 #[utoipa::path(
     get,
     path = "/v1/projects/{projectId}",
     params(("projectId" = String, Path, example = "project-1", description = "The project."), ProjectParams),
     responses(
-        (status = OK, body = Project, description = "Its views."),
-        (status = NOT_FOUND, body = ErrorBody, description = "The project was never viewed."),
-        (status = GATEWAY_TIMEOUT, body = ErrorBody, description = "What `after` names is not visible within 5 s."),
+        (status = OK, body = Project, description = "The views of the project."),
+        (status = NOT_FOUND, body = ErrorBody, description = "The project has no views."),
+        (status = GATEWAY_TIMEOUT, body = ErrorBody, description = "The events of `after` were not visible within 5 s."),
     )
 )]
 pub(super) async fn project(
-    State(reads): State<Reads>,
-    grant: Grant,
-    PathParam(project_id): PathParam<CompactString>,
-    Params(params): Params<ProjectParams>,
+    State(reads): State<ReadState>,
+    permissions: Permissions,
+    PathParams(project_id): PathParams<CompactString>,
+    QueryParams(params): QueryParams<ProjectParams>,
 ) -> Result<Json<Project>, ApiError> {
-    grant.project(&project_id)?;
-    token::wait_for(&reads.engine, params.after.as_deref()).await?;
-    let (_, answer) = reads.engine.ask(Query::Project(project_id.clone())).await?;
-    let Answer::Project(count) = answer else { return Err(internal()) };
+    permissions.require_project(&project_id)?;
+    visibility::wait_for(&reads.engine, params.after.as_deref()).await?;
+    let (_, answer) = reads.engine.query(Query::Project(project_id.clone())).await?;
+    let Answer::Project(count) = answer else { return Err(ApiError::internal()) };
     let count = count.ok_or_else(|| {
-        let id = shortened(&project_id, VALUE_CHARS_MAX);
-        ApiError::not_found(format!("project '{id}' was never viewed"))
+        let id = excerpt(&project_id);
+        ApiError::not_found(format!("project '{id}' has no views"))
     })?;
     Ok(Json(Project::new(project_id, count)))
 }
 
-/// The projects by views.
+/// All projects, by views
 #[utoipa::path(
     get,
     path = "/v1/projects",
     params(ProjectsParams),
     responses(
         (status = OK, body = Projects, description = "The page."),
-        (status = GATEWAY_TIMEOUT, body = ErrorBody, description = "What `after` names is not visible within 5 s."),
+        (status = GATEWAY_TIMEOUT, body = ErrorBody, description = "The events of `after` were not visible within 5 s."),
     )
 )]
 pub(super) async fn projects(
-    State(reads): State<Reads>,
-    grant: Grant,
-    Params(params): Params<ProjectsParams>,
+    State(reads): State<ReadState>,
+    permissions: Permissions,
+    QueryParams(params): QueryParams<ProjectsParams>,
 ) -> Result<Json<Projects>, ApiError> {
-    grant.whole()?;
+    permissions.require_all()?;
     let ProjectsParams { limit, cursor, after } = params;
-    let behind = cursor::decode(LIST, cursor.as_deref())?;
+    let last = cursor::decode(LIST, cursor.as_deref())?;
     let limit = limit.unwrap_or_default();
-    token::wait_for(&reads.engine, after.as_deref()).await?;
-    let (as_of, answer) = reads.engine.ask(Query::Projects(behind, limit.rows() + 1)).await?;
-    let Answer::Projects(mut rows) = answer else { return Err(internal()) };
-    let next =
-        cut(&mut rows, limit).map(|(project, count)| cursor::encode(LIST, &(count.views, project)));
+    visibility::wait_for(&reads.engine, after.as_deref()).await?;
+    let (as_of, answer) = reads.engine.query(Query::Projects(last, limit.rows() + 1)).await?;
+    let Answer::Projects(mut rows) = answer else { return Err(ApiError::internal()) };
+    let next = truncate_page(&mut rows, limit)
+        .map(|(project, count)| cursor::encode(LIST, &(count.views, project)));
     Ok(Json(Projects {
         as_of,
         rows: rows.into_iter().map(|(id, count)| Project::new(id, count)).collect(),

@@ -1,62 +1,62 @@
-//! Who a racer is.
+//! `GET /v1/racers/{racerId}`: the name and the classes of a racer.
 
 use axum::Json;
 use axum::extract::State;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use velodrome_dataflows::{Answer, ClassId, Clock, Query, RacerId};
+use velodrome_dataflows::{Answer, ClassId, EventTime, Query, RacerId};
 
-use super::Reads;
+use super::state::ReadState;
 use crate::serve::error::{ApiError, ErrorBody};
-use crate::serve::grant::Grant;
-use crate::serve::query::{Params, PathParam, internal};
-use crate::serve::token;
+use crate::serve::params::{PathParams, QueryParams};
+use crate::serve::permissions::Permissions;
+use crate::serve::visibility;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct RacerParams {
-    /// The token of an ingest that is to be included.
+    /// The `token` of a reply to `POST /v1/events`. The response includes the events of that request.
     after: Option<String>,
 }
 
-/// What is known of a racer.
+/// A racer.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Racer {
-    /// The event clock, in ms since the epoch, up to which all is included.
-    as_of: Clock,
+    /// The response includes everything up to this event clock, in ms since the epoch.
+    as_of: EventTime,
     racer_id: RacerId,
-    /// The newest name; null where none of the classes tells one.
+    /// The newest name; null if no ride in these classes has one.
     #[schema(value_type = Option<String>)]
     name: Option<CompactString>,
-    /// The classes with a record, ascending: those that the token is for.
+    /// The classes with a record of the racer that the token permits, by id.
     classes: Vec<ClassId>,
 }
 
-/// A racer's name, and the classes that the racer has a record in.
+/// The name of a racer, and the classes with a record of the racer
 ///
-/// Every number is a racer's; one who never rode has no name and no class.
+/// Every id is valid. A racer without records has no name and no classes.
 #[utoipa::path(
     get,
     path = "/v1/racers/{racerId}",
     params(("racerId" = RacerId, Path, example = 5, description = "The racer."), RacerParams),
     responses(
-        (status = OK, body = Racer, description = "What is known."),
-        (status = GATEWAY_TIMEOUT, body = ErrorBody, description = "What `after` names is not visible within 5 s."),
+        (status = OK, body = Racer, description = "The racer."),
+        (status = GATEWAY_TIMEOUT, body = ErrorBody, description = "The events of `after` were not visible within 5 s."),
     )
 )]
 pub(super) async fn racer(
-    State(reads): State<Reads>,
-    grant: Grant,
-    PathParam(racer_id): PathParam<RacerId>,
-    Params(params): Params<RacerParams>,
+    State(reads): State<ReadState>,
+    permissions: Permissions,
+    PathParams(racer_id): PathParams<RacerId>,
+    QueryParams(params): QueryParams<RacerParams>,
 ) -> Result<Json<Racer>, ApiError> {
-    token::wait_for(&reads.engine, params.after.as_deref()).await?;
-    let (as_of, answer) = reads.engine.ask(Query::Racer(racer_id)).await?;
-    let Answer::Racer(name, mut classes) = answer else { return Err(internal()) };
-    classes.retain(|class| grant.has_class(*class));
+    visibility::wait_for(&reads.engine, params.after.as_deref()).await?;
+    let (as_of, answer) = reads.engine.query(Query::Racer(racer_id)).await?;
+    let Answer::Racer(name, mut classes) = answer else { return Err(ApiError::internal()) };
+    classes.retain(|class| permissions.allows_class(*class));
     let name = name.filter(|_| !classes.is_empty());
     Ok(Json(Racer { as_of, racer_id, name, classes }))
 }

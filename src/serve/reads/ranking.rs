@@ -1,4 +1,4 @@
-//! Ranks, and the parts of a ranking that a client asks for.
+//! Ranks rows, and selects parts of a ranking.
 
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use velodrome_dataflows::{BestFinal, Output, RacerId, Standing};
 
-/// Where a row stands: values descending, rows without a value last, racers of equal ones ascending.
+/// The sort key of a row: by value, descending, rows without a value last, then by racer id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Position(Reverse<Option<Output>>, RacerId);
 
@@ -18,13 +18,13 @@ impl Position {
 
 /// A row that can be ranked.
 pub(super) trait Ranked {
-    /// What the row is ranked by.
+    /// The output that the row is ranked by.
     fn value(&self) -> Option<Output>;
 
-    /// Whose row it is; a ranking has one row a racer.
+    /// The racer of the row; a ranking has one row for each racer.
     fn racer(&self) -> RacerId;
 
-    /// Where the row stands among all.
+    /// The sort key of the row.
     fn position(&self) -> Position {
         Position::new(self.value(), self.racer())
     }
@@ -63,22 +63,22 @@ impl Ranked for (RacerId, Standing) {
 /// A part of a ranking.
 #[derive(Debug, PartialEq)]
 pub(super) struct Part<'a, T> {
-    /// The rows with their ranks, from 1: racers with equal values share the better one.
+    /// The rows with their ranks, from 1. Racers with equal values share the better rank.
     pub(super) rows: Vec<(u64, &'a T)>,
-    /// Where to go on behind the last row, where there is more.
+    /// The position of the last row if there are more rows after it.
     pub(super) next: Option<Position>,
 }
 
-/// At most `limit` rows that stand behind `behind`, or the first ones. `rows` are in their order.
+/// At most `limit` rows after the position `last`, or the first rows. `rows` must be sorted by position.
 ///
-/// A row that stays as it is comes on exactly one of the pages, whatever other rows do meanwhile.
-pub(super) fn page<T: Ranked>(rows: &[T], behind: Option<Position>, limit: usize) -> Part<'_, T> {
-    let start = behind.map_or(0, |last| rows.partition_point(|row| row.position() <= last));
+/// A row that does not change is on exactly one page, even if other rows change between pages.
+pub(super) fn page<T: Ranked>(rows: &[T], last: Option<Position>, limit: usize) -> Part<'_, T> {
+    let start = last.map_or(0, |last| rows.partition_point(|row| row.position() <= last));
     let end = rows.len().min(start.saturating_add(limit));
     part(rows, start..end)
 }
 
-/// The row of `racer`, and up to `window` rows before and behind it; no rows where it has none.
+/// The row of `racer`, and up to `window` rows before and after it; no rows if the racer has none.
 pub(super) fn around<T: Ranked>(rows: &[T], racer: RacerId, window: usize) -> Part<'_, T> {
     let Some(own) = rows.iter().position(|row| row.racer() == racer) else {
         return Part { rows: Vec::new(), next: None };
@@ -129,7 +129,7 @@ mod tests {
         rows
     }
 
-    /// Racers with few values, so that many are equal.
+    /// Rows with few distinct values, so that many are equal.
     fn rows() -> impl Strategy<Value = std::collections::BTreeMap<RacerId, Option<u8>>> {
         prop::collection::btree_map(0..60u32, prop::option::weighted(0.8, 0..6u8), 0..40)
     }
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn around_a_racer_stand_the_nearest_rows_as_far_as_there_are_any() {
+    fn around_returns_the_nearest_rows_and_stops_at_the_ends() {
         let rows = ranked((0..7).map(|racer| (racer, Some(10 - u8::try_from(racer).unwrap()))));
         let racers = |racer, window| -> Vec<RacerId> {
             around(&rows, racer, window).rows.iter().map(|(_, row)| row.0).collect()
@@ -162,62 +162,62 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pages_put_together_are_the_whole(rows in rows(), limit in 1..9usize) {
+        fn all_pages_together_are_the_ranking(rows in rows(), limit in 1..9usize) {
             let rows = ranked(rows);
-            let whole = page(&rows, None, usize::MAX);
-            prop_assert_eq!(whole.next, None);
-            for (rank, (_, value)) in &whole.rows {
+            let all = page(&rows, None, usize::MAX);
+            prop_assert_eq!(all.next, None);
+            for (rank, (_, value)) in &all.rows {
                 let better = rows.iter().filter(|(_, other)| other > value).count() as u64;
                 prop_assert_eq!(*rank, better + 1);
             }
-            let (mut paged, mut behind) = (Vec::new(), None);
+            let (mut paged, mut last) = (Vec::new(), None);
             loop {
-                let part = page(&rows, behind, limit);
+                let part = page(&rows, last, limit);
                 prop_assert!(part.rows.len() == limit || part.next.is_none());
                 paged.extend(part.rows);
                 prop_assert!(paged.len() <= rows.len());
-                behind = part.next;
-                if behind.is_none() {
+                last = part.next;
+                if last.is_none() {
                     break;
                 }
             }
-            prop_assert_eq!(paged, whole.rows);
+            prop_assert_eq!(paged, all.rows);
         }
 
         #[test]
-        fn ranks_around_a_racer_are_those_of_the_whole(rows in rows(), window in 0..9usize) {
+        fn ranks_around_a_racer_equal_those_of_the_ranking(rows in rows(), window in 0..9usize) {
             let rows = ranked(rows);
-            let whole = page(&rows, None, usize::MAX).rows;
+            let all = page(&rows, None, usize::MAX).rows;
             for (index, (racer, _)) in rows.iter().enumerate() {
                 let (start, end) = (index.saturating_sub(window), index + window + 1);
-                let expected = &whole[start..end.min(whole.len())];
+                let expected = &all[start..end.min(all.len())];
                 prop_assert_eq!(&around(&rows, *racer, window).rows, expected);
             }
         }
 
         #[test]
-        fn rows_that_stay_come_once_whatever_others_do_between_pages(
-            stay in rows(),
-            come_and_go in prop::collection::vec(rows(), 1..20),
+        fn unchanged_rows_appear_once_while_others_change_between_pages(
+            unchanged in rows(),
+            changing in prop::collection::vec(rows(), 1..20),
             limit in 1..9usize,
         ) {
-            let (mut seen, mut behind) = (Vec::new(), None);
-            // The last state stands for as long as there are pages.
-            let last = come_and_go.last().cloned().unwrap();
-            for others in come_and_go.into_iter().chain(std::iter::repeat(last)) {
-                // Racers from 100 on come and go; those below stay.
+            let (mut seen, mut last) = (Vec::new(), None);
+            // The final state repeats until the last page.
+            let final_state = changing.last().cloned().unwrap();
+            for others in changing.into_iter().chain(std::iter::repeat(final_state)) {
+                // Racers from 100 on change; those below do not.
                 let others = others.into_iter().map(|(racer, value)| (racer + 100, value));
-                let rows = ranked(stay.clone().into_iter().chain(others));
-                let part = page(&rows, behind, limit);
+                let rows = ranked(unchanged.clone().into_iter().chain(others));
+                let part = page(&rows, last, limit);
                 seen.extend(part.rows.iter().map(|(_, row)| **row).filter(|row| row.0 < 100));
-                prop_assert!(seen.len() <= stay.len());
-                behind = part.next;
-                if behind.is_none() {
+                prop_assert!(seen.len() <= unchanged.len());
+                last = part.next;
+                if last.is_none() {
                     break;
                 }
             }
-            // Whoever pages on behind the last row that there was has seen all that stayed.
-            prop_assert_eq!(seen, ranked(stay));
+            // The pages contain every unchanged row.
+            prop_assert_eq!(seen, ranked(unchanged));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The results of a race, ranked by one of its numbers.
+//! `GET /v1/races/{classId}/{raceId}/results`: the results of a race, ranked.
 
 use std::sync::Arc;
 
@@ -7,27 +7,28 @@ use axum::extract::State;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use velodrome_dataflows::{Answer, ClassId, Clock, Output, Query, RaceId, RacerId, RideResult};
+use velodrome_dataflows::{Answer, ClassId, EventTime, Output, Query, RaceId, RacerId, RideResult};
 
-use super::params::{Limit, Selection};
+use super::cursor;
+use super::page::{Limit, Selection};
 use super::races::{RacePath, RaceState};
 use super::ranking::Ranked;
-use super::{Reads, cursor};
+use super::state::ReadState;
 use crate::serve::error::{ApiError, ErrorBody};
-use crate::serve::grant::Grant;
-use crate::serve::query::{Params, PathParam, internal};
-use crate::serve::token;
+use crate::serve::params::{PathParams, QueryParams};
+use crate::serve::permissions::Permissions;
+use crate::serve::visibility;
 
-/// What results are ranked by.
+/// The output that results are ranked by.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum By {
+pub(super) enum RankBy {
     /// The output of the final event.
     #[default]
     Final,
-    /// The greatest output.
+    /// The greatest output of the ride.
     Best,
-    /// The sum of the outputs.
+    /// The sum of the best output at each second.
     Total,
 }
 
@@ -35,57 +36,58 @@ pub(super) enum By {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ResultsParams {
-    /// What to rank by.
+    /// The output to rank by.
     #[serde(default)]
-    by: By,
-    /// How many rows at most.
+    by: RankBy,
+    /// The maximum number of rows.
     #[param(inline)]
     limit: Option<Limit>,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     cursor: Option<String>,
-    /// The token of an ingest that is to be included.
+    /// The `token` of a reply to `POST /v1/events`. The response includes the events of that request.
     after: Option<String>,
 }
 
-/// A part of a race's results.
+/// A page of the results of a race.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Results {
-    /// The event clock, in ms since the epoch, up to which all is included.
-    as_of: Clock,
+    /// The response includes everything up to this event clock, in ms since the epoch.
+    as_of: EventTime,
     class_id: ClassId,
     race_id: RaceId,
-    /// While the race is running, results are those of the rides that are over.
+    /// While the race is running, only the rides that are finished have results.
     state: RaceState,
-    by: By,
-    /// How many racers have a result.
+    by: RankBy,
+    /// The number of racers with a result.
     racers: usize,
-    /// Ranked descending, racers with equal numbers ascending; those without a final come last.
+    /// Sorted by the output, descending, then by racer id. Rides without the output come last.
     rows: Vec<ResultRow>,
-    /// The cursor of the rows behind these, where there are more.
+    /// The cursor of the next page; null on the last page.
     next: Option<String>,
 }
 
-/// What a ride came to.
+/// The result of a ride.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ResultRow {
-    /// From 1; racers with equal numbers share the better rank. By `final`, null without a final.
+    /// The rank, from 1. Racers with equal outputs share the better rank. By `final` it is null if the
+    /// ride has no final event.
     rank: Option<u64>,
     racer_id: RacerId,
     #[schema(value_type = Option<String>)]
     name: Option<CompactString>,
-    /// The output of the final event, if one came.
+    /// The output of the final event; null if the ride has none.
     r#final: Option<f64>,
-    /// The greatest output.
+    /// The greatest output of the ride.
     best: f64,
-    /// The sum over seconds of the best output at each.
+    /// The sum of the best output at each second.
     total: f64,
-    /// How many distinct seconds were reported.
+    /// The number of distinct seconds with an event.
     seconds: u16,
 }
 
-/// A ride's result and the number that it is ranked by.
+/// The result of a ride, and the output that it is ranked by.
 pub(super) struct Ride {
     racer: RacerId,
     pub(super) value: Option<Output>,
@@ -102,7 +104,7 @@ impl Ranked for Ride {
     }
 }
 
-impl By {
+impl RankBy {
     fn value(self, result: &RideResult) -> Option<Output> {
         match self {
             Self::Final => result.final_output,
@@ -112,8 +114,8 @@ impl By {
     }
 }
 
-/// The results of one race in their order.
-pub(super) fn ranked(results: &[(RaceId, RacerId, Arc<RideResult>)], by: By) -> Vec<Ride> {
+/// The results of one race, sorted by rank.
+pub(super) fn ranked(results: &[(RaceId, RacerId, Arc<RideResult>)], by: RankBy) -> Vec<Ride> {
     let ride = |(_, racer, result): &(RaceId, RacerId, Arc<RideResult>)| Ride {
         racer: *racer,
         value: by.value(result),
@@ -124,37 +126,39 @@ pub(super) fn ranked(results: &[(RaceId, RacerId, Arc<RideResult>)], by: By) -> 
     rides
 }
 
-/// What the rides of a race that are over came to; kept for seven days.
+/// The results of the finished rides of a race
+///
+/// The service keeps results for seven days.
 #[utoipa::path(
     get,
     path = "/v1/races/{classId}/{raceId}/results",
     params(RacePath, ResultsParams),
     responses(
         (status = OK, body = Results, description = "The page."),
-        (status = NOT_FOUND, body = ErrorBody, description = "No such race is known."),
-        (status = GATEWAY_TIMEOUT, body = ErrorBody, description = "What `after` names is not visible within 5 s."),
+        (status = NOT_FOUND, body = ErrorBody, description = "The race is unknown."),
+        (status = GATEWAY_TIMEOUT, body = ErrorBody, description = "The events of `after` were not visible within 5 s."),
     )
 )]
 pub(super) async fn results(
-    State(reads): State<Reads>,
-    grant: Grant,
-    PathParam(race): PathParam<RacePath>,
-    Params(params): Params<ResultsParams>,
+    State(reads): State<ReadState>,
+    permissions: Permissions,
+    PathParams(race): PathParams<RacePath>,
+    QueryParams(params): QueryParams<ResultsParams>,
 ) -> Result<Json<Results>, ApiError> {
     let RacePath { class_id, race_id } = race;
-    grant.class(class_id)?;
+    permissions.require_class(class_id)?;
     let ResultsParams { by, limit, cursor, after } = params;
     let list = format!("results/{class_id}/{race_id}/{by:?}");
     let selection = Selection::page(&list, limit, cursor.as_deref())?;
-    token::wait_for(&reads.engine, after.as_deref()).await?;
-    let (as_of, answer) = reads.engine.ask(Query::Results(class_id, vec![race_id])).await?;
-    let Answer::Results(results) = answer else { return Err(internal()) };
-    let known = reads.engine.live().1.race(class_id, race_id);
+    visibility::wait_for(&reads.engine, after.as_deref()).await?;
+    let (as_of, answer) = reads.engine.query(Query::Results(class_id, vec![race_id])).await?;
+    let Answer::Results(results) = answer else { return Err(ApiError::internal()) };
+    let known = reads.engine.live_state().1.race(class_id, race_id);
     if known.is_none() && results.is_empty() {
         return Err(race.not_found());
     }
     let all = ranked(&results, by);
-    let part = selection.of(&all);
+    let part = selection.select(&all);
     let rows = part.rows.iter().map(|(rank, ride)| ResultRow {
         rank: ride.value.map(|_| *rank),
         racer_id: ride.racer,

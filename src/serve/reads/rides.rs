@@ -1,4 +1,4 @@
-//! The rides of a racer that are over, newest first, each with its rank in its race.
+//! `GET /v1/racers/{racerId}/results`: the finished rides of a racer, each with its rank.
 
 use std::sync::Arc;
 
@@ -6,21 +6,21 @@ use axum::Json;
 use axum::extract::State;
 use compact_str::CompactString;
 use hashbrown::HashMap;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use velodrome_dataflows::{Answer, ClassId, Clock, Query, RaceId, RacerId, RideResult};
+use velodrome_dataflows::{Answer, ClassId, EventTime, Query, RaceId, RacerId, RideResult};
 
-use super::Reads;
 use super::ranking::around;
-use super::results::{By, ranked};
+use super::results::{RankBy, ranked};
+use super::state::ReadState;
 use crate::serve::error::{ApiError, ErrorBody};
-use crate::serve::grant::Grant;
-use crate::serve::query::{Params, PathParam, internal};
-use crate::serve::token;
+use crate::serve::params::{PathParams, QueryParams, number_within};
+use crate::serve::permissions::Permissions;
+use crate::serve::visibility;
 
-/// How many rides are told at most: of each the whole race is ranked.
-#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-#[serde(try_from = "u16")]
+/// The maximum number of rides. It is lower than for other lists, because the complete race of each ride
+/// is ranked.
+#[derive(Clone, Copy, Debug, ToSchema)]
 #[schema(minimum = 1, maximum = 100, default = 20)]
 pub(super) struct RidesLimit(u16);
 
@@ -30,11 +30,9 @@ impl Default for RidesLimit {
     }
 }
 
-impl TryFrom<u16> for RidesLimit {
-    type Error = &'static str;
-
-    fn try_from(limit: u16) -> Result<Self, Self::Error> {
-        (1..=100).contains(&limit).then_some(Self(limit)).ok_or("it must be 1 to 100")
+impl<'de> Deserialize<'de> for RidesLimit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        number_within(deserializer, 1..=100).map(Self)
     }
 }
 
@@ -45,58 +43,58 @@ pub(super) struct RidesParams {
     /// The class.
     #[param(example = 1)]
     class_id: ClassId,
-    /// How many rides at most.
+    /// The maximum number of rides.
     #[param(inline)]
     limit: Option<RidesLimit>,
-    /// The token of an ingest that is to be included.
+    /// The `token` of a reply to `POST /v1/events`. The response includes the events of that request.
     after: Option<String>,
 }
 
-/// The newest rides of a racer in a class.
+/// The newest finished rides of a racer in a class.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Rides {
-    /// The event clock, in ms since the epoch, up to which all is included.
-    as_of: Clock,
+    /// The response includes everything up to this event clock, in ms since the epoch.
+    as_of: EventTime,
     racer_id: RacerId,
     class_id: ClassId,
-    /// The newest race first.
+    /// Newest first.
     rows: Vec<RideRow>,
 }
 
-/// What a ride came to.
+/// The result of a ride, and its rank in its race.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RideRow {
     race_id: RaceId,
     /// The event clock at the first event of the race, in ms since the epoch.
-    started_at: Clock,
-    /// By the final outputs of the race, from 1; racers with equal ones share the better rank. Null without
-    /// a final.
+    started_at: EventTime,
+    /// The rank by final output, from 1. Racers with equal outputs share the better rank. Null if the
+    /// ride has no final event.
     rank: Option<u64>,
-    /// How many racers have a result in the race.
+    /// The number of racers with a result in the race.
     racers: usize,
-    /// The racer's name in the race.
+    /// The name of the racer in this race.
     #[schema(value_type = Option<String>)]
     name: Option<CompactString>,
-    /// The output of the final event, if one came.
+    /// The output of the final event; null if the ride has none.
     r#final: Option<f64>,
-    /// The greatest output.
+    /// The greatest output of the ride.
     best: f64,
-    /// The sum over seconds of the best output at each.
+    /// The sum of the best output at each second.
     total: f64,
-    /// How many distinct seconds were reported.
+    /// The number of distinct seconds with an event.
     seconds: u16,
 }
 
 impl RideRow {
-    /// The ride of `racer`, by the results of its race; none where the racer has no result there.
+    /// The row of `racer` from all results of the race; `None` if the racer has no result.
     fn new(
         racer: RacerId,
-        (race_id, started_at): (RaceId, Clock),
+        (race_id, started_at): (RaceId, EventTime),
         results: &[(RaceId, RacerId, Arc<RideResult>)],
     ) -> Option<Self> {
-        let rides = ranked(results, By::Final);
+        let rides = ranked(results, RankBy::Final);
         let (rank, ride) = around(&rides, racer, 0).rows.pop()?;
         let result = &ride.result;
         Some(Self {
@@ -113,42 +111,42 @@ impl RideRow {
     }
 }
 
-/// A racer's newest rides that are over, each with its rank; kept for seven days.
+/// The newest finished rides of a racer, each with its rank in its race
 ///
-/// A racer who did not ride has none.
+/// The service keeps results for seven days. A racer without finished rides has no rows.
 #[utoipa::path(
     get,
     path = "/v1/racers/{racerId}/results",
     params(("racerId" = RacerId, Path, example = 5, description = "The racer."), RidesParams),
     responses(
         (status = OK, body = Rides, description = "The rides."),
-        (status = GATEWAY_TIMEOUT, body = ErrorBody, description = "What `after` names is not visible within 5 s."),
+        (status = GATEWAY_TIMEOUT, body = ErrorBody, description = "The events of `after` were not visible within 5 s."),
     )
 )]
 pub(super) async fn rides(
-    State(reads): State<Reads>,
-    grant: Grant,
-    PathParam(racer_id): PathParam<RacerId>,
-    Params(RidesParams { class_id, limit, after }): Params<RidesParams>,
+    State(reads): State<ReadState>,
+    permissions: Permissions,
+    PathParams(racer_id): PathParams<RacerId>,
+    QueryParams(RidesParams { class_id, limit, after }): QueryParams<RidesParams>,
 ) -> Result<Json<Rides>, ApiError> {
-    grant.class(class_id)?;
+    permissions.require_class(class_id)?;
     let limit = usize::from(limit.unwrap_or_default().0);
-    token::wait_for(&reads.engine, after.as_deref()).await?;
-    // Three are asked, each of its own time: all is there that the oldest of them knew.
+    visibility::wait_for(&reads.engine, after.as_deref()).await?;
+    // The list, the rides and the results can be from different times; the earliest is valid for all.
     let (as_of, races) = {
-        let (as_of, live) = reads.engine.live();
+        let (as_of, live) = reads.engine.live_state();
         (as_of, live.races(Some(class_id), None, usize::MAX))
     };
     let newest_first = races.iter().map(|race| race.order.2).collect();
-    let ridden = Query::Ridden(class_id, racer_id, newest_first, limit);
-    let (ridden_as_of, answer) = reads.engine.ask(ridden).await?;
-    let Answer::Ridden(ridden) = answer else { return Err(internal()) };
+    let ridden = Query::RacerRaces(class_id, racer_id, newest_first, limit);
+    let (ridden_as_of, answer) = reads.engine.query(ridden).await?;
+    let Answer::RacerRaces(ridden) = answer else { return Err(ApiError::internal()) };
     let as_of = as_of.min(ridden_as_of);
     if ridden.is_empty() {
         return Ok(Json(Rides { as_of, racer_id, class_id, rows: Vec::new() }));
     }
-    let (_, answer) = reads.engine.ask(Query::Results(class_id, ridden.clone())).await?;
-    let Answer::Results(results) = answer else { return Err(internal()) };
+    let (_, answer) = reads.engine.query(Query::Results(class_id, ridden.clone())).await?;
+    let Answer::Results(results) = answer else { return Err(ApiError::internal()) };
     let by_race = results.chunk_by(|(a, ..), (b, ..)| a == b);
     let by_race = by_race.filter_map(|race| Some((race.first()?.0, race)));
     let by_race: HashMap<_, _> = by_race.collect();

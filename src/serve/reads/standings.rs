@@ -1,102 +1,103 @@
-//! The live board of a race.
+//! `GET /v1/races/{classId}/{raceId}/standings`: the racers of a running race, ranked.
 
 use axum::Json;
 use axum::extract::State;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use velodrome_dataflows::{ClassId, Clock, RaceId, RacerId};
+use velodrome_dataflows::{ClassId, EventTime, RaceId, RacerId};
 
-use super::params::{Limit, Selection, Window};
+use super::cursor;
+use super::page::{Limit, Selection, Window};
 use super::races::{RacePath, RaceState};
-use super::{Reads, cursor};
+use super::state::ReadState;
 use crate::serve::error::{ApiError, ErrorBody};
-use crate::serve::grant::Grant;
-use crate::serve::query::{Params, PathParam};
-use crate::serve::token;
+use crate::serve::params::{PathParams, QueryParams};
+use crate::serve::permissions::Permissions;
+use crate::serve::visibility;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct StandingsParams {
-    /// How many rows at most.
+    /// The maximum number of rows.
     #[param(inline)]
     limit: Option<Limit>,
-    /// The `next` of the page before. Outputs change every second, so pages of a race that is running
-    /// need not fit together.
+    /// The `next` of the previous page. Outputs change every second, so a racer can be on two pages or
+    /// on none.
     cursor: Option<String>,
-    /// Instead of a page, the rows around this racer; none where the racer is not riding.
+    /// Selects the rows around this racer instead of a page; none if the racer is not riding.
     around: Option<RacerId>,
-    /// With `around`, how many rows before and behind it.
+    /// With `around`, the number of rows before and after the racer.
     #[param(inline)]
     window: Option<Window>,
-    /// The token of an ingest that is to be included.
+    /// The `token` of a reply to `POST /v1/events`. The response includes the events of that request.
     after: Option<String>,
 }
 
-/// How a race stands.
+/// A page of the standings, or the rows around a racer.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Standings {
-    /// The event clock, in ms since the epoch, up to which all is included.
-    as_of: Clock,
+    /// The response includes everything up to this event clock, in ms since the epoch.
+    as_of: EventTime,
     class_id: ClassId,
     race_id: RaceId,
     state: RaceState,
-    /// How many racers are riding.
+    /// The number of racers who are riding.
     racers: usize,
-    /// Outputs descending, racers of equal ones ascending.
+    /// Sorted by output, descending, then by racer id.
     rows: Vec<StandingsRow>,
-    /// The cursor of the rows behind these, where there are more.
+    /// The cursor of the next page; null on the last page.
     next: Option<String>,
 }
 
-/// How a racer stands.
+/// A racer in a running race.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct StandingsRow {
-    /// From 1; racers with equal outputs share the better rank.
+    /// The rank, from 1. Racers with equal outputs share the better rank.
     rank: u64,
     racer_id: RacerId,
     #[schema(value_type = Option<String>)]
     name: Option<CompactString>,
-    /// The output at the second that the racer has reached.
+    /// The output at the latest second of the racer.
     output: f64,
-    /// The second that the racer has reached.
+    /// The latest second of the racer.
     second: u16,
 }
 
-/// Each racer's output at the second that the racer has reached, as long as the racer's ride runs.
+/// The racers of a running race, ranked by the output at their latest second
 ///
-/// A race that is over has state `over` and no rows: its results tell how it ended.
+/// A race that is over has the state `over` and no rows; read its results instead.
 #[utoipa::path(
     get,
     path = "/v1/races/{classId}/{raceId}/standings",
     params(RacePath, StandingsParams),
     responses(
-        (status = OK, body = Standings, description = "The part of the standings."),
-        (status = NOT_FOUND, body = ErrorBody, description = "No such race is known."),
-        (status = GATEWAY_TIMEOUT, body = ErrorBody, description = "What `after` names is not visible within 5 s."),
+        (status = OK, body = Standings, description = "The rows."),
+        (status = NOT_FOUND, body = ErrorBody, description = "The race is unknown."),
+        (status = GATEWAY_TIMEOUT, body = ErrorBody, description = "The events of `after` were not visible within 5 s."),
     )
 )]
 pub(super) async fn standings(
-    State(reads): State<Reads>,
-    grant: Grant,
-    PathParam(race): PathParam<RacePath>,
-    Params(params): Params<StandingsParams>,
+    State(reads): State<ReadState>,
+    permissions: Permissions,
+    PathParams(race): PathParams<RacePath>,
+    QueryParams(params): QueryParams<StandingsParams>,
 ) -> Result<Json<Standings>, ApiError> {
     let RacePath { class_id, race_id } = race;
-    grant.class(class_id)?;
+    permissions.require_class(class_id)?;
     let StandingsParams { limit, cursor, around, window, after } = params;
     let list = format!("standings/{class_id}/{race_id}");
     let selection = Selection::new(&list, limit, cursor.as_deref(), around, window)?;
-    token::wait_for(&reads.engine, after.as_deref()).await?;
+    visibility::wait_for(&reads.engine, after.as_deref()).await?;
     let (as_of, all) = {
-        let (as_of, live) = reads.engine.live();
+        let (as_of, live) = reads.engine.live_state();
         (as_of, live.standings(class_id, race_id))
     };
     let all = all.ok_or_else(|| race.not_found())?;
-    let part = selection.of(&all);
+    let part = selection.select(&all);
     let nameless = part.rows.iter().filter(|(_, (_, standing))| standing.name.is_none());
     let mut names = reads.names(nameless.map(|(_, (racer, _))| *racer)).await?;
     let rows = part.rows.iter().map(|(rank, (racer, standing))| StandingsRow {

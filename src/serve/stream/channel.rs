@@ -7,7 +7,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use velodrome_dataflows::Clock;
+use velodrome_dataflows::EventTime;
 
 use super::draft::Draft;
 use super::ring::Ring;
@@ -43,7 +43,7 @@ pub(super) struct Told {
 
 impl Channel {
     /// A topic that nobody followed when `published` was the last position.
-    pub(super) fn new(topic: &Topic, published: Clock) -> Self {
+    pub(super) fn new(topic: &Topic, published: EventTime) -> Self {
         Self {
             ring: Ring::new(published),
             is_wanted: AtomicBool::new(false),

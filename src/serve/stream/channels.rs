@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use velodrome_dataflows::Clock;
+use velodrome_dataflows::EventTime;
 
 use super::channel::{Channel, Told};
 use super::ring::Frame;
@@ -35,7 +35,7 @@ pub(in crate::serve) struct Channels {
 pub(super) struct State {
     pub(super) channels: HashMap<Topic, Channel>,
     /// The position of the last frame of any topic.
-    pub(super) published: Clock,
+    pub(super) published: EventTime,
     /// Clients that follow something.
     streams: usize,
     /// Clients so far.
@@ -82,12 +82,12 @@ impl Channels {
     }
 
     /// What a client that comes back says to go on behind a frame of that position.
-    pub(super) fn id(&self, position: Clock) -> String {
+    pub(super) fn id(&self, position: EventTime) -> String {
         format!("{}{position}", self.epoch)
     }
 
     /// The position that a client has come to which says that it got `id`, where that was in this run.
-    pub(super) fn position(&self, id: &str) -> Option<Clock> {
+    pub(super) fn position(&self, id: &str) -> Option<EventTime> {
         let position = id.strip_prefix(&self.epoch)?.parse().ok()?;
         (position <= self.read().published).then_some(position)
     }
@@ -141,7 +141,7 @@ impl Channels {
     /// What comes after `position` of all of `topics`, which moves on to what is published; with a
     /// snapshot first of topics that do not reach back to it, or of all where there is none. Only the
     /// last chunk has an id: whoever got that got all before.
-    pub(super) fn next(&self, topics: &[Topic], position: &mut Option<Clock>) -> Next {
+    pub(super) fn next(&self, topics: &[Topic], position: &mut Option<EventTime>) -> Next {
         let (state, now) = (self.read(), Instant::now());
         if state.is_closed {
             return Next::End;
@@ -171,7 +171,7 @@ impl Channels {
 
     /// Publishes frames of one position, greater than any before, and wakes who waits for them. A topic
     /// whose frame could not be made is told anew as a whole.
-    pub(super) fn publish(&self, position: Clock, frames: Vec<(Topic, Place, Made)>) {
+    pub(super) fn publish(&self, position: EventTime, frames: Vec<(Topic, Place, Made)>) {
         let (mut state, now) = (self.write(), Instant::now());
         let mut topics = Vec::with_capacity(frames.len());
         for (topic, place, frame) in frames {

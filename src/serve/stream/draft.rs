@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 use serde::Serialize;
-use velodrome_dataflows::{ClassId, Clock, RaceId, RacerId, Standing, ViewCount};
+use velodrome_dataflows::{ClassId, EventTime, RaceId, RacerId, Standing, ViewCount};
 
 use super::topic::Topic;
 use crate::serve::error::ApiError;
 use crate::serve::firebase::{Event, Path};
-use crate::serve::reads::{BoardRow, Project, RaceRow, Reads};
-use crate::serve::rules::Rebuild;
+use crate::serve::reads::{BoardRow, Project, RaceRow, ReadState};
+use crate::serve::rebuild_status::Rebuild;
 
 /// What a frame is to say.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) struct Draft {
     /// The name of the server-sent event.
     pub(super) event: &'static str,
     /// The time that it is of.
-    pub(super) as_of: Clock,
+    pub(super) as_of: EventTime,
     pub(super) body: Body,
 }
 
@@ -54,7 +54,7 @@ pub(super) enum Tree {
 pub(super) struct Standings {
     pub(super) class_id: ClassId,
     pub(super) race_id: Option<RaceId>,
-    pub(super) started_at: Option<Clock>,
+    pub(super) started_at: Option<EventTime>,
     /// How many are riding, in these rows or not.
     pub(super) racers: usize,
     pub(super) rows: Vec<StandingsRow>,
@@ -117,7 +117,7 @@ pub(super) struct Stats {
 #[serde(rename_all = "camelCase")]
 struct Data<'a> {
     topic: String,
-    as_of: Clock,
+    as_of: EventTime,
     #[serde(flatten)]
     body: &'a Body,
 }
@@ -139,12 +139,12 @@ impl Board {
 
 impl Draft {
     /// A state as a whole.
-    pub(super) fn snapshot(as_of: Clock, body: Body) -> Self {
+    pub(super) fn snapshot(as_of: EventTime, body: Body) -> Self {
         Self { event: "snapshot", as_of, body }
     }
 
     /// Rows that changed since the frame before.
-    pub(super) fn delta(as_of: Clock, body: Body) -> Self {
+    pub(super) fn delta(as_of: EventTime, body: Body) -> Self {
         Self { event: "delta", as_of, body }
     }
 
@@ -152,7 +152,7 @@ impl Draft {
     ///
     /// # Errors
     /// An engine that is over its bound, or stopping.
-    pub(super) async fn complete(&mut self, reads: &Reads) -> Result<(), ApiError> {
+    pub(super) async fn complete(&mut self, reads: &ReadState) -> Result<(), ApiError> {
         match &mut self.body {
             Body::Standings(standings) => {
                 let nameless = || standings.rows.iter().filter(|row| row.name.is_none());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep_until};
-use velodrome_dataflows::{Clock, Scoring};
+use velodrome_dataflows::{EventTime, Scoring};
 
 use super::channels::Channels;
 use super::draft::{Draft, Stats};
@@ -17,27 +17,27 @@ use super::source::{Place, Tick};
 use super::topic::Topic;
 use crate::engine::Engine;
 use crate::memory::resident_bytes;
-use crate::rebuild::Rebuilds;
+use crate::rebuild_requests::RebuildRequests;
 use crate::rules;
-use crate::serve::acks::Acks;
-use crate::serve::reads::Reads;
+use crate::serve::ack_latency::AckLatency;
+use crate::serve::reads::ReadState;
 
 /// How often the service's own figures are measured, and topics that nobody follows are looked for.
 const MEASURE: Duration = Duration::from_secs(1);
 
 /// What the hub works with.
-pub(super) struct Hub<L> {
+pub(in crate::serve) struct Hub<L> {
     channels: Arc<Channels>,
     engine: Engine,
-    reads: Reads,
+    reads: ReadState,
     /// How far the engine is behind the service's clock.
     lag: L,
-    acks: Arc<Acks>,
-    rebuilds: Rebuilds,
+    ack_latency: Arc<AckLatency>,
+    rebuilds: RebuildRequests,
     /// The rules that held last, and their identity.
     rules: Option<(Arc<Scoring>, Arc<str>)>,
     /// The time that was complete when it last looked.
-    seen: Clock,
+    seen: EventTime,
     stats: Stats,
     /// How often they were measured, when last, and the events until then.
     second: u64,
@@ -47,22 +47,22 @@ pub(super) struct Hub<L> {
 
 /// What is to be published at a position.
 struct Drafts {
-    position: Clock,
+    position: EventTime,
     drafts: Vec<(Topic, Place, Draft)>,
     /// When the next topic has its turn that has something to tell.
     next: Instant,
 }
 
 impl<L: Fn() -> Duration> Hub<L> {
-    pub(super) fn new(
+    pub(in crate::serve) fn new(
         channels: Arc<Channels>,
         engine: Engine,
-        reads: Reads,
+        reads: ReadState,
         lag: L,
-        acks: Arc<Acks>,
-        rebuilds: Rebuilds,
+        ack_latency: Arc<AckLatency>,
+        rebuilds: RebuildRequests,
     ) -> Self {
-        let (seen, stats, events) = (engine.complete(), Stats::default(), engine.taken());
+        let (seen, stats, events) = (engine.complete(), Stats::default(), engine.events_sent());
         let measured = Instant::now();
         let second = 0;
         Self {
@@ -70,7 +70,7 @@ impl<L: Fn() -> Duration> Hub<L> {
             engine,
             reads,
             lag,
-            acks,
+            ack_latency,
             rebuilds,
             rules: None,
             seen,
@@ -86,7 +86,7 @@ impl<L: Fn() -> Duration> Hub<L> {
         loop {
             let next = self.tick().await;
             tokio::select! {
-                reached = self.engine.reached(self.seen + 1) => {
+                reached = self.engine.wait_complete(self.seen + 1) => {
                     if reached.is_err() {
                         return;
                     }
@@ -123,8 +123,8 @@ impl<L: Fn() -> Duration> Hub<L> {
         let now = Instant::now();
         let state = self.channels.read();
         self.seen = self.engine.complete();
-        let (time, live) = self.engine.live();
-        let touched = live.take_touched();
+        let (time, live) = self.engine.live_state();
+        let touched = live.take_changed();
         let (stats, second) = (&self.stats, self.second);
         let tick = Tick { time, live: &live, touched: &touched, stats, second };
         // A time can have several positions, as a topic can have its turn before time goes on.
@@ -161,11 +161,11 @@ impl<L: Fn() -> Duration> Hub<L> {
         if self.second > 0 && elapsed < MEASURE {
             return;
         }
-        let taken = self.engine.taken();
+        let taken = self.engine.events_sent();
         let events = taken - mem::replace(&mut self.events, taken);
         self.measured += elapsed;
         self.second += 1;
-        let waits = self.acks.take();
+        let waits = self.ack_latency.take();
         self.stats = Stats {
             events_per_second: (events as f64 / elapsed.as_secs_f64().max(MEASURE.as_secs_f64()))
                 .round() as u64,

@@ -25,6 +25,7 @@ use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
@@ -35,13 +36,12 @@ use serde::Deserialize;
 use tokio::sync::watch;
 use utoipa::IntoParams;
 
-use super::App;
-use super::admission::Admission;
+use super::limiter::Limiter;
 use super::error::{ApiError, ErrorBody};
-use super::grant::Grant;
-use super::query::Params;
+use super::permissions::Permissions;
+use super::params::QueryParams;
 pub(super) use channels::Channels;
-use hub::Hub;
+pub(super) use hub::Hub;
 use subscription::Subscription;
 pub(super) use topic::Topic;
 
@@ -98,40 +98,40 @@ pub(super) struct StreamParams {
 pub(super) async fn stream(
     State(streams): State<Streams>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    grant: Grant,
+    permissions: Permissions,
     headers: HeaderMap,
-    Params(params): Params<StreamParams>,
+    QueryParams(params): QueryParams<StreamParams>,
 ) -> Result<Response, ApiError> {
     let topics = Topic::list(&params.topics)?;
     let last = headers.get("last-event-id").and_then(|last| last.to_str().ok());
     let last = last.or(params.last_event_id.as_deref());
-    streams.open(peer.ip(), &grant, topics, last)
+    streams.open(peer.ip(), &permissions, topics, last)
 }
 
 /// What streams are opened on.
 #[derive(Clone)]
 pub(super) struct Streams {
     pub(super) channels: Arc<Channels>,
-    pub(super) admission: Arc<Admission>,
+    pub(super) limiter: Arc<Limiter>,
 }
 
 impl Streams {
     /// Answers with a stream of `topics` to a client of `peer`, behind the frame of id `last`.
     ///
     /// # Errors
-    /// 403 for topics that are not for who holds `grant`, 429 where the client has too many streams,
+    /// 403 for topics that are not for who holds `permissions`, 429 where the client has too many streams,
     /// 503 where too many topics are followed or the service ends.
     pub(super) fn open(
         &self,
         peer: IpAddr,
-        grant: &Grant,
+        permissions: &Permissions,
         topics: Vec<Topic>,
         last: Option<&str>,
     ) -> Result<Response, ApiError> {
-        topics.iter().try_for_each(|topic| topic.check(grant))?;
-        let counted = self.admission.stream(peer)?;
+        topics.iter().try_for_each(|topic| topic.check(permissions))?;
+        let counted = self.limiter.acquire_stream(peer)?;
         let channels = Arc::clone(&self.channels);
-        let subscription = Subscription::new(channels, topics, last, grant.expires())?;
+        let subscription = Subscription::new(channels, topics, last, permissions.expires())?;
         let frames = unfold((subscription, counted), async |(mut subscription, counted)| {
             let chunk = subscription.next().await?;
             Some((Ok::<_, Infallible>(chunk), (subscription, counted)))
@@ -145,22 +145,16 @@ impl Streams {
     }
 }
 
-/// Feeds the streams of `app` until `stop` is true or its sender is gone; then they end.
-pub async fn run(app: App, mut stop: watch::Receiver<bool>) {
-    let lag = || app.lag();
-    let channels = Arc::clone(&app.0.streams.channels);
-    let (engine, reads, acks) = (app.engine().clone(), app.0.reads.clone(), app.acks());
-    let hub = Hub::new(
-        Arc::clone(&channels),
-        engine,
-        reads,
-        lag,
-        Arc::clone(acks),
-        app.rebuilds().clone(),
-    );
+/// Publishes the frames of `hub` to `channels` until `stop` is true or its sender is dropped; then all
+/// streams end.
+pub(super) async fn run<L: Fn() -> Duration>(
+    hub: Hub<L>,
+    channels: Arc<Channels>,
+    mut stop: watch::Receiver<bool>,
+) {
     tokio::select! {
         () = hub.run() => {}
-        _ = stop.wait_for(|is_over| *is_over) => {}
+        _ = stop.wait_for(|is_stopping| *is_stopping) => {}
     }
     channels.close();
 }

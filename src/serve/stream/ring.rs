@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
-use velodrome_dataflows::Clock;
+use velodrome_dataflows::EventTime;
 
 /// How many frames are kept: two seconds and a half of ticks, more than a connection that is cut and
 /// made again misses.
@@ -21,7 +21,7 @@ pub(super) const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
 /// What is sent of one change of a topic, the same bytes to all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
-    pub(super) position: Clock,
+    pub(super) position: EventTime,
     bytes: Bytes,
     /// How many of them say which frame it is, at the beginning.
     id_bytes: usize,
@@ -33,13 +33,13 @@ pub(super) struct Ring {
     frames: VecDeque<Frame>,
     bytes: usize,
     /// All frames after this position are here.
-    reaches_back_to: Clock,
+    reaches_back_to: EventTime,
     snapshot: Option<(Frame, Instant)>,
 }
 
 impl Frame {
     /// A frame of server-sent events that has an id, or one that no client can go on behind.
-    pub(super) fn new(position: Clock, id: Option<&str>, events: &str) -> Self {
+    pub(super) fn new(position: EventTime, id: Option<&str>, events: &str) -> Self {
         let id = id.map_or_else(String::new, |id| format!("id: {id}\n"));
         let bytes = [&id, events].concat();
         Self { position, bytes: bytes.into(), id_bytes: id.len() }
@@ -59,7 +59,7 @@ impl Frame {
 impl Ring {
     /// No frames yet, of a topic that nobody followed when `published` was the last position: what
     /// changed since was not told.
-    pub(super) fn new(published: Clock) -> Self {
+    pub(super) fn new(published: EventTime) -> Self {
         Self { reaches_back_to: published + 1, ..Self::default() }
     }
 
@@ -101,7 +101,7 @@ impl Ring {
     }
 
     /// The frames after `position`, in order, or `None` where they are not all here any more.
-    pub(super) fn after(&self, position: Clock) -> Option<impl Iterator<Item = &Frame>> {
+    pub(super) fn after(&self, position: EventTime) -> Option<impl Iterator<Item = &Frame>> {
         let first = self.frames.partition_point(|frame| frame.position <= position);
         (position >= self.reaches_back_to).then(|| self.frames.range(first..))
     }
@@ -120,17 +120,17 @@ impl Ring {
 mod tests {
     use super::*;
 
-    fn frame(position: Clock) -> Frame {
+    fn frame(position: EventTime) -> Frame {
         Frame::new(position, Some("e-1"), "event: delta\n\n")
     }
 
-    fn ring(positions: impl IntoIterator<Item = Clock>) -> Ring {
+    fn ring(positions: impl IntoIterator<Item = EventTime>) -> Ring {
         let mut ring = Ring::new(10);
         positions.into_iter().for_each(|position| ring.push(frame(position)));
         ring
     }
 
-    fn positions<'a>(frames: Option<impl Iterator<Item = &'a Frame>>) -> Option<Vec<Clock>> {
+    fn positions<'a>(frames: Option<impl Iterator<Item = &'a Frame>>) -> Option<Vec<EventTime>> {
         frames.map(|frames| frames.map(|frame| frame.position).collect())
     }
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use compact_str::CompactString;
-use velodrome_dataflows::{ClassId, Clock, RaceId};
+use velodrome_dataflows::{ClassId, EventTime, RaceId};
 
 use super::draft::{Board, Body, Draft, RaceKey, Stats, Tree};
 use super::standings::StandingsSource;
 use super::topic::Topic;
-use crate::feeds::{State, Touched};
+use crate::live_state::{LiveTables, ChangedKeys};
 use crate::serve::firebase::Path;
 use crate::serve::reads::{Project, RaceRow};
 
@@ -17,9 +17,9 @@ const RACES_MAX: usize = 100;
 
 /// The live state of one time, and what has changed in it since the tick before.
 pub(super) struct Tick<'a> {
-    pub(super) time: Clock,
-    pub(super) live: &'a State,
-    pub(super) touched: &'a Touched,
+    pub(super) time: EventTime,
+    pub(super) live: &'a LiveTables,
+    pub(super) touched: &'a ChangedKeys,
     /// Measured once a second.
     pub(super) stats: &'a Stats,
     /// How often they were.
@@ -71,13 +71,13 @@ impl Topic {
 struct BoardSource {
     class: ClassId,
     /// Race and second, and when the records had changed last.
-    told: Option<(Option<(RaceId, u16)>, Clock)>,
+    told: Option<(Option<(RaceId, u16)>, EventTime)>,
 }
 
 impl BoardSource {
-    fn at(&self, live: &State) -> (Option<(RaceId, u16)>, Clock) {
-        let race = live.running(self.class);
-        let at = race.and_then(|race| Some((race, live.second(self.class, race)?)));
+    fn at(&self, live: &LiveTables) -> (Option<(RaceId, u16)>, EventTime) {
+        let race = live.running_race(self.class);
+        let at = race.and_then(|race| Some((race, live.median_second(self.class, race)?)));
         (at, at.map_or(0, |_| live.versions(self.class).records))
     }
 }
@@ -85,7 +85,7 @@ impl BoardSource {
 impl Source for BoardSource {
     fn note(&mut self, tick: &Tick<'_>) -> bool {
         let Some((told, records)) = self.told else { return true };
-        let running = tick.live.running(self.class);
+        let running = tick.live.running_race(self.class);
         let is_ridden = |race| tick.touched.rides.contains_key(&(self.class, race));
         running != told.map(|(race, _)| race)
             || running.is_some_and(is_ridden)
@@ -136,7 +136,7 @@ impl Source for ViewsSource {
     }
 }
 
-fn project(live: &State, id: CompactString) -> Option<Project> {
+fn project(live: &LiveTables, id: CompactString) -> Option<Project> {
     let count = live.project(&id)?;
     Some(Project::new(id, count))
 }

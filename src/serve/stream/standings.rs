@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::mem;
 
 use hashbrown::HashMap;
-use velodrome_dataflows::{ClassId, Clock, RaceId, RacerId, Standing};
+use velodrome_dataflows::{ClassId, EventTime, RaceId, RacerId, Standing};
 
 use super::draft::{Body, Draft, Standings, StandingsRow};
 use super::source::{Place, Source, Tick};
-use crate::feeds::State;
+use crate::live_state::LiveTables;
 
 pub(super) struct StandingsSource {
     class: ClassId,
@@ -17,7 +17,7 @@ pub(super) struct StandingsSource {
     riders: HashMap<RacerId, bool>,
     changed: BTreeSet<RacerId>,
     /// When names that racers had in other rides had changed last.
-    names: Clock,
+    names: EventTime,
 }
 
 impl StandingsSource {
@@ -27,8 +27,8 @@ impl StandingsSource {
     }
 
     /// The race that is running, and how it stands.
-    fn running(&self, live: &State) -> (Option<RaceId>, Vec<(RacerId, Standing)>) {
-        let race = live.running(self.class);
+    fn running(&self, live: &LiveTables) -> (Option<RaceId>, Vec<(RacerId, Standing)>) {
+        let race = live.running_race(self.class);
         let rows = race.and_then(|race| live.standings(self.class, race));
         (race, rows.unwrap_or_default())
     }
@@ -44,7 +44,7 @@ impl StandingsSource {
 impl Source for StandingsSource {
     fn note(&mut self, tick: &Tick<'_>) -> bool {
         let Tick { live, touched, .. } = tick;
-        if live.running(self.class) != self.race {
+        if live.running_race(self.class) != self.race {
             return true;
         }
         let Some(race) = self.race else { return false };
@@ -59,7 +59,7 @@ impl Source for StandingsSource {
 
     fn next(&mut self, tick: &Tick<'_>) -> Option<(Place, Draft)> {
         let live = tick.live;
-        let running = live.running(self.class);
+        let running = live.running_race(self.class);
         if running != self.race {
             let (race, rows) = self.running(live);
             self.race = race;
@@ -96,7 +96,7 @@ impl Source for StandingsSource {
 }
 
 fn standings(
-    live: &State,
+    live: &LiveTables,
     class_id: ClassId,
     race_id: Option<RaceId>,
     racers: usize,
@@ -110,7 +110,7 @@ fn standings(
 
 /// When any racer's name changed last, or before: names are told with what a ride adds to a record or
 /// to a leaderboard.
-fn names(live: &State) -> Clock {
+fn names(live: &LiveTables) -> EventTime {
     let newest = live.newest_versions();
     newest.records.max(newest.leaderboard)
 }

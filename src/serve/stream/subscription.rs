@@ -8,7 +8,7 @@ use bytes::Bytes;
 use metrics::{Counter, counter};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
-use velodrome_dataflows::Clock;
+use velodrome_dataflows::EventTime;
 
 use super::channels::{Channels, Next};
 use super::topic::Topic;
@@ -43,7 +43,7 @@ pub(super) struct Subscription {
     wake: Arc<Notify>,
     words: &'static Words,
     /// All up to here is sent or in `ready`.
-    position: Option<Clock>,
+    position: Option<EventTime>,
     ready: vec::IntoIter<Bytes>,
     /// Why the next snapshot is sent.
     reason: &'static str,

@@ -8,8 +8,8 @@ use velodrome_dataflows::ClassId;
 
 use crate::serve::error::ApiError;
 use crate::serve::firebase::Path;
-use crate::serve::grant::Grant;
-use crate::serve::query::{VALUE_CHARS_MAX, shortened};
+use crate::serve::permissions::Permissions;
+use crate::serve::excerpt::excerpt;
 
 /// How many topics one client follows: the boards and standings of eight classes.
 const TOPICS_MAX: usize = 16;
@@ -81,16 +81,16 @@ impl Topic {
         })
     }
 
-    /// 403 `forbidden` where it is not for who holds `grant`.
-    pub(super) fn check(&self, grant: &Grant) -> Result<(), ApiError> {
+    /// 403 `forbidden` where it is not for who holds `permissions`.
+    pub(super) fn check(&self, permissions: &Permissions) -> Result<(), ApiError> {
         match self {
             Self::Standings(class) | Self::Board(class) | Self::Races(Some(class)) => {
-                grant.class(*class)
+                permissions.require_class(*class)
             }
-            Self::Views(Some(project)) => grant.project(project),
+            Self::Views(Some(project)) => permissions.require_project(project),
             // How the service does is its operator's, as its metrics are.
-            Self::Views(None) | Self::Races(None) | Self::Stats => grant.whole(),
-            Self::Tree(path) => path.check(grant),
+            Self::Views(None) | Self::Races(None) | Self::Stats => permissions.require_all(),
+            Self::Tree(path) => path.check(permissions),
         }
     }
 
@@ -139,7 +139,7 @@ fn project_id(text: &str) -> Option<CompactString> {
 }
 
 fn refused(name: &str, must_be: &str) -> ApiError {
-    let name = shortened(name, VALUE_CHARS_MAX);
+    let name = excerpt(name);
     ApiError::bad_parameter(format!("topics has '{name}'; it must be {must_be}"))
 }
 
@@ -148,7 +148,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::serve::grant::Objects;
+    use crate::serve::permissions::AllowedObjects;
 
     fn refusal(text: &str) -> String {
         format!("{:?}", Topic::list(text).unwrap_err())
@@ -213,8 +213,8 @@ mod tests {
 
     #[test]
     fn a_topic_is_for_whom_its_class_or_project_is() {
-        let objects = Objects { classes: [1].into(), projects: ["p".to_owned()].into() };
-        let some = Grant::new(Some(objects), None);
+        let objects = AllowedObjects { classes: [1].into(), projects: ["p".to_owned()].into() };
+        let some = Permissions::new(Some(objects), None);
         for (name, is_ours) in [
             ("standings:1", true),
             ("standings:2", false),
@@ -230,7 +230,7 @@ mod tests {
         ] {
             let topic = Topic::parse(name).unwrap();
             assert_eq!(topic.check(&some).is_ok(), is_ours, "{name}");
-            assert!(topic.check(&Grant::default()).is_ok());
+            assert!(topic.check(&Permissions::default()).is_ok());
         }
     }
 

@@ -1,14 +1,14 @@
-//! Bans: who may change them, and what is answered when.
+//! Changes of bans: permissions, and when the response is sent.
 
 use axum::response::IntoResponse;
 use tokio::time::Instant;
 use velodrome_dataflows::Ban;
 
-use super::auth::{bearer, closed};
+use super::tokens::{self, bearer};
 use super::*;
 use crate::auth::Scope;
-use crate::serve::bans::set;
-use crate::serve::grant::{Grant, Objects};
+use crate::serve::bans::set_ban;
+use crate::serve::permissions::{AllowedObjects, Permissions};
 
 const BANS: &str = "/v1/bans";
 const ONE: &str = "/v1/bans/7";
@@ -25,11 +25,11 @@ impl Service {
 }
 
 #[test]
-fn a_ban_and_its_end_are_answered_once_they_are_complete() {
-    let service = Service::start(open());
+fn responds_once_a_change_is_in_effect() {
+    let service = Service::start(without_tokens());
     thread::scope(|scope| {
         let put = scope.spawn(|| service.call("PUT", ONE).status);
-        // It is kept by then, and not complete.
+        // Now the ban is durable, but not in effect.
         while service.banned().is_empty() {
             assert!(!put.is_finished());
         }
@@ -47,34 +47,35 @@ fn a_ban_and_its_end_are_answered_once_they_are_complete() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_is_not_complete_within_five_seconds_is_told_to_be_kept() {
-    let service = Service::start(open());
-    let (grant, ban) = (Grant::default(), Ban { racer: 7, is_banned: true });
+async fn a_change_that_is_not_in_effect_within_five_seconds_is_a_504() {
+    let service = Service::start(without_tokens());
+    let (permissions, ban) = (Permissions::default(), Ban { racer: 7, is_banned: true });
     let started = Instant::now();
-    let error = set(&service.app, &grant, ban).await.unwrap_err();
+    let error = set_ban(&service.app, &permissions, ban).await.unwrap_err();
     assert_eq!(error.into_response().status().as_u16(), 504);
     assert_eq!(started.elapsed(), Duration::from_secs(5));
     assert_eq!(service.app.bans().racers().await, [7]);
 }
 
 #[tokio::test]
-async fn a_token_for_single_classes_changes_no_bans() {
-    let service = Service::start(open());
-    let grant = Grant::new(Some(Objects::default()), None);
-    let error = set(&service.app, &grant, Ban { racer: 7, is_banned: true }).await.unwrap_err();
+async fn a_token_for_single_classes_cannot_change_bans() {
+    let service = Service::start(without_tokens());
+    let permissions = Permissions::new(Some(AllowedObjects::default()), None);
+    let error =
+        set_ban(&service.app, &permissions, Ban { racer: 7, is_banned: true }).await.unwrap_err();
     assert_eq!(error.into_response().status().as_u16(), 403);
     assert!(service.app.bans().racers().await.is_empty());
 }
 
 #[test]
-fn who_may_not_change_them_is_refused_and_so_is_what_is_no_racer() {
-    let guarded = Service::start(closed());
-    let starting = Service::starting(open());
-    let service = Service::start(open());
+fn rejects_other_scopes_and_invalid_racers() {
+    let with_tokens = Service::start(tokens::with_tokens());
+    let starting = Service::starting(without_tokens());
+    let service = Service::start(without_tokens());
     for (method, path) in [("GET", BANS), ("PUT", ONE), ("DELETE", ONE)] {
-        assert_eq!(guarded.call(method, path).error(), is_error(401, "unauthorized"));
+        assert_eq!(with_tokens.call(method, path).error(), is_error(401, "unauthorized"));
         let reader = [("authorization", &*bearer(Scope::Read))];
-        let forbidden = guarded.request(method, path, &reader, b"").error();
+        let forbidden = with_tokens.request(method, path, &reader, b"").error();
         assert_eq!(forbidden, is_error(403, "forbidden"), "{method} {path}");
         assert_eq!(starting.call(method, path).error(), is_error(503, "starting"));
         let unknown = service.call(method, &format!("{path}?until=1"));

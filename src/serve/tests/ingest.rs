@@ -1,4 +1,4 @@
-//! What becomes of the events that clients send.
+//! `POST /v1/events`: formats, verdicts and errors.
 
 use std::io::Write;
 
@@ -9,15 +9,15 @@ use flate2::write::GzEncoder;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::auth::{bearer, closed};
+use super::tokens::{bearer, with_tokens};
 use super::*;
 use crate::auth::Scope;
 use crate::log::AppendError;
 use crate::serve::error::ApiError;
-use crate::serve::token::Token;
+use crate::serve::visibility::VisibilityToken;
 
-const JSON: &str = "application/json";
-const LINES: &str = "application/x-ndjson";
+pub(super) const JSON: &str = "application/json";
+pub(super) const LINES: &str = "application/x-ndjson";
 
 pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -26,10 +26,10 @@ pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn an_object_an_array_and_lines_are_taken_and_told_when_they_are_visible() {
-    let service = Service::start(open());
+fn accepts_an_object_an_array_and_lines_and_returns_a_token() {
+    let service = Service::start(without_tokens());
     let (one, two) = (event(1), event(2));
-    let arrived = Token::of_arrival(ARRIVAL_MS).to_string();
+    let token = VisibilityToken::of_arrival(ARRIVAL_MS).to_string();
     for (kind, body, expected) in [
         (JSON, format!(" {one}\n"), vec![&one]),
         ("application/json; charset=utf-8", format!("[{one}, {two}]"), vec![&one, &two]),
@@ -38,7 +38,7 @@ fn an_object_an_array_and_lines_are_taken_and_told_when_they_are_visible() {
     ] {
         let before = service.logged().len();
         let answer = service.post(kind, &body);
-        let reply = json!({"accepted": expected.len(), "rejected": [], "token": arrived});
+        let reply = json!({"accepted": expected.len(), "rejected": [], "token": token});
         assert_eq!((answer.status, answer.json()), (200, reply), "{body}");
         let texts = service.logged().split_off(before);
         let expected: Vec<_> = expected.into_iter().cloned().collect();
@@ -50,8 +50,8 @@ fn an_object_an_array_and_lines_are_taken_and_told_when_they_are_visible() {
 }
 
 #[test]
-fn a_large_body_is_taken_whole_and_in_order() {
-    let service = Service::start(open());
+fn accepts_all_events_of_a_large_body_in_order() {
+    let service = Service::start(without_tokens());
     let events: Vec<_> = (0..30_000).map(|second| event(second % 300 + 1)).collect();
     let answer = service.post(LINES, events.join("\n"));
     assert_eq!(answer.json()["accepted"], 30_000);
@@ -59,8 +59,8 @@ fn a_large_body_is_taken_whole_and_in_order() {
 }
 
 #[test]
-fn what_is_no_event_is_rejected_alone_and_kept_with_its_sender() {
-    let service = Service::start(open());
+fn rejects_invalid_events_alone_and_records_their_sender() {
+    let service = Service::start(without_tokens());
     let body = format!("{}\n\n{{\"event\":\"final\"}}\n{}\n\u{feff}5", event(1), event(301));
     let answer = service.post(LINES, body);
     let json = answer.json();
@@ -71,20 +71,20 @@ fn what_is_no_event_is_rejected_alone_and_kept_with_its_sender() {
     assert_eq!(rejected[0]["error"], "deviceTimestamp is missing");
     assert_eq!(rejected[1]["error"], "second is 301; it must be an integer from 1 to 300");
 
-    let letters = service.letters();
-    assert_eq!(letters.len(), 3);
-    assert_eq!(letters[1]["errorMessage"], rejected[1]["error"]);
-    assert_eq!(letters[1]["rawData"], BASE64_STANDARD.encode(event(301)));
-    let source = &letters[1]["source"];
+    let dead_letters = service.dead_letters();
+    assert_eq!(dead_letters.len(), 3);
+    assert_eq!(dead_letters[1]["errorMessage"], rejected[1]["error"]);
+    assert_eq!(dead_letters[1]["rawData"], BASE64_STANDARD.encode(event(301)));
+    let source = &dead_letters[1]["source"];
     assert_eq!(source["index"], 2);
     assert!(source["peer"].as_str().unwrap().starts_with("127.0.0.1:"));
 }
 
 #[test]
-fn where_nothing_is_taken_the_token_is_the_time_that_is_complete() {
-    let service = Service::start(open());
+fn without_accepted_events_the_token_is_the_complete_time() {
+    let service = Service::start(without_tokens());
     service.complete.send_replace(1_620_240_000_730);
-    let now = Token::at(1_620_240_000_730).to_string();
+    let now = VisibilityToken::at(1_620_240_000_730).to_string();
     for (kind, body) in [(LINES, "5\n{}"), (JSON, "{}"), (JSON, "[]"), (JSON, "[[1], null]")] {
         let answer = service.post(kind, body);
         assert_eq!(answer.status, 200, "{body}");
@@ -94,8 +94,8 @@ fn where_nothing_is_taken_the_token_is_the_time_that_is_complete() {
 }
 
 #[test]
-fn a_body_that_is_unreadable_as_a_whole_is_refused() {
-    let service = Service::start(open());
+fn rejects_a_body_that_cannot_be_parsed() {
+    let service = Service::start(without_tokens());
     let broken = format!("[{},", event(1));
     for body in ["", " \n", "5", "\"x\"", "[{]", "{\"event\":", "[] []", "{} {}", &broken] {
         assert_eq!(service.post(JSON, body).error(), is_error(400, "bad_body"), "{body}");
@@ -112,80 +112,10 @@ fn a_body_that_is_unreadable_as_a_whole_is_refused() {
 }
 
 #[test]
-fn a_body_that_is_too_large_is_refused_plain_and_as_gzip() {
-    let service = Service::start(open());
-    let large = vec![b' '; (8 << 20) + 1];
-    assert_eq!(service.post(LINES, &large).error(), is_error(413, "body_too_large"));
-    assert_eq!(service.post(JSON, [&large[3..], b"{}"].concat()).json()["accepted"], 0);
-    let headers = [("content-type", LINES), ("content-encoding", "gzip")];
-    let answer = service.request("POST", "/v1/events", &headers, &gzip(&large));
-    assert_eq!(answer.error(), is_error(413, "body_too_large"));
-}
-
-#[test]
-fn a_client_that_sends_too_much_is_told_when_to_go_on() {
-    let limits = Limits { client_events_per_second: rate(3), ..limits() };
-    let service = Service::start(Config { limits, ..open() });
-    assert_eq!(service.post(LINES, "1\n2\n3\n4").error(), is_error(413, "too_many_events"));
-    assert_eq!(service.post(JSON, "[1,2,3,4]").error(), is_error(413, "too_many_events"));
-    assert_eq!(service.post(JSON, "[1,2,3]").status, 200);
-    let answer = service.post(JSON, "[1,2,3]");
-    assert_eq!(answer.error(), is_error(429, "too_many_requests"));
-    assert_eq!(answer.header("retry-after"), "1");
-}
-
-#[test]
-fn over_a_bound_of_all_clients_a_body_is_refused_for_now() {
-    let limits = Limits { bodies_bytes: 100, ..limits() };
-    let service = Service::start(Config { limits, ..open() });
-    let answer = service.post(LINES, event(1));
-    assert_eq!(answer.error(), is_error(503, "busy"));
-    assert_eq!(answer.header("retry-after"), "1");
-    assert_eq!(service.post(LINES, "5").status, 200);
-    // Verdicts count like the body that they are of.
-    assert_eq!(service.post(LINES, "5\n5").error(), is_error(503, "busy"));
-}
-
-#[test]
-fn a_client_has_no_more_requests_in_flight_than_it_may() {
-    let limits = Limits { client_requests: 1, ..limits() };
-    let service = Service::start(Config { limits, ..open() });
-    let mut slow = service.connect();
-    let head = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
-                expect: 100-continue\r\nconnection: close\r\ncontent-length: 2\r\n\r\n";
-    slow.write_all(head.as_bytes()).unwrap();
-    // The server asks for the body once the request is in.
-    let mut asked = [0; 25];
-    slow.read_exact(&mut asked).unwrap();
-    let answer = service.post(JSON, "[]");
-    assert_eq!(answer.error(), is_error(429, "too_many_requests"));
-    assert_eq!(answer.header("retry-after"), "1");
-    slow.write_all(b"[]").unwrap();
-    assert!(read_to_end(&mut slow).starts_with("HTTP/1.1 200"));
-    assert_eq!(service.post(JSON, "[]").status, 200);
-}
-
-#[test]
-fn nothing_is_taken_while_the_service_starts_or_the_engine_lags() {
-    let service = Service::starting(open());
-    let answer = service.post(JSON, "[]");
-    assert_eq!(answer.error(), is_error(503, "starting"));
-    assert_eq!(answer.header("retry-after"), "1");
-    service.begin();
-    assert_eq!(service.post(JSON, "[]").status, 200);
-    service.lag_ms.store(2_001, Ordering::Relaxed);
-    let answer = service.post(JSON, "[]");
-    assert_eq!(answer.error(), is_error(503, "engine_behind"));
-    assert_eq!(answer.header("retry-after"), "1");
-    service.lag_ms.store(2_000, Ordering::Relaxed);
-    assert_eq!(service.post(JSON, "[]").status, 200);
-}
-
-#[test]
-fn what_the_log_refuses_is_told_without_its_reason() {
+fn errors_of_the_log_do_not_reveal_their_reason() {
     use axum::response::IntoResponse;
     for (error, status, code) in [
-        (AppendError::Full, 503, "busy"),
+        (AppendError::QueueFull, 503, "busy"),
         (AppendError::DiskFull, 507, "disk_full"),
         (AppendError::Poisoned("/secret: EIO".to_owned()), 503, "log_failed"),
         (AppendError::Closed, 503, "stopping"),
@@ -199,29 +129,11 @@ fn what_the_log_refuses_is_told_without_its_reason() {
     }
 }
 
-#[test]
-fn a_body_that_does_not_come_in_time_is_refused_and_one_that_breaks_off_harms_nobody() {
-    let limits = Limits { body: SHORT, ..limits() };
-    let service = Service::start(Config { limits, ..open() });
-    let head = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
-    for part in ["content-length: 9\r\n\r\n[", "transfer-encoding: chunked\r\n\r\n2\r\n[1\r\n"] {
-        let answer = service.exchange(format!("{head}{part}").as_bytes());
-        assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
-        assert!(answer.contains(r#"{"error":{"code":"body_timeout""#), "{answer}");
-    }
-    let mut half = service.connect();
-    half.write_all(format!("{head}content-length: 9\r\n\r\n[").as_bytes()).unwrap();
-    half.shutdown(std::net::Shutdown::Write).unwrap();
-    let answer = read_to_end(&mut half);
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
-    assert_eq!(service.post(JSON, "[]").status, 200);
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_body_and_no_headers_make_the_service_fail(
+    fn no_body_and_no_headers_cause_an_internal_error(
         body in prop_oneof![
             prop::collection::vec(any::<u8>(), 0..200),
             "[\\[\\]{},:\"0-9a-z\\\\ \n]{0,60}".prop_map(String::into_bytes),
@@ -232,7 +144,7 @@ proptest! {
         authorization in "[ -~]{0,20}",
     ) {
         static SERVICE: std::sync::LazyLock<Service> = std::sync::LazyLock::new(|| {
-            Service::start(closed())
+            Service::start(with_tokens())
         });
         let known = [("content-type", kind), ("content-encoding", coding)];
         let answer = |authorization: &str| {

@@ -1,4 +1,4 @@
-//! Operations, and what no route answers.
+//! Health, metrics, the OpenAPI description, and requests that no handler answers.
 
 use axum::Router;
 use axum::middleware::from_fn;
@@ -7,18 +7,18 @@ use serde_json::json;
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::auth::closed;
+use super::tokens::with_tokens;
 use super::*;
-use crate::serve::frame;
+use crate::serve::{fallback, middleware};
 
 #[test]
-fn health_and_readiness_are_told_to_everybody() {
-    let service = Service::starting(closed());
+fn health_and_readiness_need_no_token() {
+    let service = Service::starting(with_tokens());
     let healthy = service.get("/healthz");
     assert_eq!((healthy.status, healthy.json()), (200, json!({"status": "ok"})));
     let starting = service.get("/readyz");
     assert_eq!((starting.status, &starting.json()["ready"]), (503, &json!(false)));
-    service.begin();
+    service.finish_start();
     let ready = service.get("/readyz");
     assert_eq!(
         (ready.status, ready.json()),
@@ -32,8 +32,8 @@ fn health_and_readiness_are_told_to_everybody() {
 }
 
 #[test]
-fn metrics_tell_of_requests_events_lag_and_memory() {
-    let service = Service::start(open());
+fn metrics_include_requests_events_lag_and_memory() {
+    let service = Service::start(without_tokens());
     service.lag_ms.store(1_250, Ordering::Relaxed);
     let body = format!("{}\nno event", event(1));
     assert_eq!(service.post("application/x-ndjson", body).status, 200);
@@ -56,8 +56,8 @@ fn metrics_tell_of_requests_events_lag_and_memory() {
 }
 
 #[test]
-fn the_description_tells_of_every_route_and_each_of_its_answers() {
-    let service = Service::start(open());
+fn the_description_lists_every_route_with_all_its_responses() {
+    let service = Service::start(without_tokens());
     let json = service.get("/openapi.json").json();
     let statuses = |path: &str, method: &str| {
         let responses = json["paths"][path][method]["responses"].as_object().unwrap();
@@ -98,7 +98,7 @@ fn the_description_tells_of_every_route_and_each_of_its_answers() {
         "Transformed",
         "Reply",
         "Verdict",
-        "Sent",
+        "EventsBody",
         "Ready",
         "Healthy",
     ] {
@@ -108,8 +108,8 @@ fn the_description_tells_of_every_route_and_each_of_its_answers() {
 }
 
 #[test]
-fn what_is_not_served_is_answered_in_json() {
-    let service = Service::start(open());
+fn unknown_paths_and_methods_get_json_errors() {
+    let service = Service::start(without_tokens());
     assert_eq!(service.get("/nowhere").error(), is_error(404, "not_found"));
     assert_eq!(service.get("/v1/events/%ff").error(), is_error(404, "not_found"));
     for (method, path, allow) in [
@@ -130,8 +130,8 @@ fn what_is_not_served_is_answered_in_json() {
 }
 
 #[test]
-fn every_answer_says_that_it_is_not_to_be_guessed_or_stored() {
-    let service = Service::start(open());
+fn every_response_forbids_sniffing_and_storing() {
+    let service = Service::start(without_tokens());
     for path in ["/healthz", "/nowhere", "/openapi.json", "/v1/events"] {
         let answer = service.get(path);
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
@@ -140,14 +140,14 @@ fn every_answer_says_that_it_is_not_to_be_guessed_or_stored() {
 }
 
 #[tokio::test]
-async fn a_handler_that_panics_is_answered_without_its_reason() {
-    async fn broken() {
+async fn the_response_of_a_panicking_handler_does_not_contain_the_reason() {
+    async fn panicking() {
         panic!("the secret is sesame");
     }
     let router: Router = Router::new()
-        .route("/", get(broken))
-        .layer(CatchPanicLayer::custom(frame::caught))
-        .layer(from_fn(frame::observe));
+        .route("/", get(panicking))
+        .layer(CatchPanicLayer::custom(fallback::handler_panicked))
+        .layer(from_fn(middleware::record));
     let request = axum::http::Request::get("/").body(axum::body::Body::empty()).unwrap();
     let response = router.oneshot(request).await.unwrap();
     assert_eq!(response.status().as_u16(), 500);

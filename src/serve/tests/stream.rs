@@ -3,7 +3,7 @@
 use velodrome_dataflows::ViewCount;
 
 use super::*;
-use crate::feeds::FeedChange;
+use crate::live_state::LiveChange;
 
 /// Follows topics, and reads until `text` has come; gives all that came.
 fn follow(service: &Service, query: &str, text: &str) -> (TcpStream, String) {
@@ -25,39 +25,39 @@ fn read_until(stream: &mut TcpStream, text: &str) -> String {
     came
 }
 
-fn viewed(service: &Service, time: Clock, project: &str) {
+fn viewed(service: &Service, time: EventTime, project: &str) {
     let count = ViewCount { views: 1, duration_ms: 0 };
-    service.feeds.apply(time, vec![FeedChange::Views(project.into(), count)]);
+    service.live_state.apply(time, vec![LiveChange::Views(project.into(), count)]);
     service.complete.send(time).unwrap();
 }
 
 /// How many clients follow something.
 fn streams(service: &Service) -> usize {
-    service.app.0.streams.channels.streams()
+    service.app.streams().channels.streams()
 }
 
 #[test]
 fn what_cannot_be_followed_is_refused_and_quoted() {
-    let service = Service::start(open());
+    let service = Service::start(without_tokens());
     for (query, says) in [
-        ("", "missing parameter `topics`"),
+        ("", "the parameter 'topics' is missing"),
         ("?topics=", "''"),
         ("?topics=races,laps:1", "'laps:1'"),
         ("?topics=board:1,board:1", "'board:1'"),
-        ("?topics=races&since=1", "unknown parameter `since`"),
-        ("?topics=races&topics=stats", "topics is given twice"),
+        ("?topics=races&since=1", "unknown parameter 'since'"),
+        ("?topics=races&topics=stats", "'topics' is given twice"),
     ] {
         let answer = service.get(&format!("/v1/stream{query}"));
         assert_eq!(answer.error(), is_error(400, "bad_parameter"), "{query}");
         assert!(answer.text.contains(says), "{}", answer.text);
     }
-    let starting = Service::starting(open()).get("/v1/stream?topics=races");
+    let starting = Service::starting(without_tokens()).get("/v1/stream?topics=races");
     assert_eq!(starting.error(), is_error(503, "starting"));
 }
 
 #[test]
 fn a_stream_begins_at_once_and_tells_what_changes() {
-    let service = Service::start(open());
+    let service = Service::start(without_tokens());
     let (mut stream, came) = follow(&service, "topics=views:*", "\"rows\":[]}\n\n");
     let came = came.to_ascii_lowercase();
     assert!(came.starts_with("http/1.1 200"), "{came}");
@@ -77,7 +77,7 @@ fn a_stream_begins_at_once_and_tells_what_changes() {
 
 #[test]
 fn who_comes_back_says_where_it_was_in_a_header_or_a_parameter() {
-    let service = Service::start(open());
+    let service = Service::start(without_tokens());
     let (_, came) = follow(&service, "topics=views:*", "\"rows\":[]}\n\n");
     let id = came.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
     viewed(&service, ARRIVAL_MS, "trailer");
@@ -94,7 +94,7 @@ fn who_comes_back_says_where_it_was_in_a_header_or_a_parameter() {
 
 #[test]
 fn a_client_of_firebase_is_put_what_is_there_and_told_what_changes() {
-    let service = Service::start(open());
+    let service = Service::start(without_tokens());
     viewed(&service, ARRIVAL_MS, "intro");
     let listen = |path: &str, text: &str| {
         let mut stream = service.connect();
@@ -124,7 +124,7 @@ fn a_client_of_firebase_is_put_what_is_there_and_told_what_changes() {
     // What happened to another project is not in between, nor what changes another counter.
     let watched = ViewCount { views: 0, duration_ms: 5 };
     let time = ARRIVAL_MS + 30;
-    service.feeds.apply(time, vec![FeedChange::Views("intro".into(), watched)]);
+    service.live_state.apply(time, vec![LiveChange::Views("intro".into(), watched)]);
     service.complete.send(time).unwrap();
     assert!(!read_until(&mut project, "\"durationMs\":5").contains("outro"));
     viewed(&service, ARRIVAL_MS + 40, "intro");
@@ -135,7 +135,7 @@ fn a_client_of_firebase_is_put_what_is_there_and_told_what_changes() {
 #[test]
 fn a_client_has_so_many_streams_and_gets_the_place_of_one_that_ended() {
     let one = Limits { client_streams: std::num::NonZeroUsize::MIN, ..limits() };
-    let service = Service::start(Config { limits: one, ..open() });
+    let service = Service::start(Config { limits: one, ..without_tokens() });
     let (first, _) = follow(&service, "topics=stats", "snapshot");
     let refused = service.get("/v1/stream?topics=stats");
     assert_eq!(refused.error(), is_error(429, "too_many_requests"));
@@ -152,7 +152,7 @@ fn a_client_has_so_many_streams_and_gets_the_place_of_one_that_ended() {
 
 #[test]
 fn how_long_posts_wait_is_among_the_services_figures() {
-    let service = Service::start(open());
+    let service = Service::start(without_tokens());
     let (mut stream, mut came) =
         follow(&service, "topics=stats", "\"ackP50Ms\":null,\"ackP99Ms\":null");
     assert_eq!(service.post("application/json", event(1)).status, 200);
@@ -167,17 +167,17 @@ fn how_long_posts_wait_is_among_the_services_figures() {
 
 #[test]
 fn a_shutdown_ends_streams_at_once() {
-    let mut service = Service::start(open());
+    let mut service = Service::start(without_tokens());
     let (mut stream, _) = follow(&service, "topics=races,stats", "snapshot");
     // Requests that run get a minute.
-    service.end();
+    service.stop();
     assert!(read_to_end(&mut stream).ends_with("0\r\n\r\n"));
 }
 
 #[test]
 fn a_client_that_takes_no_byte_of_its_stream_is_cut_off_and_holds_up_nobody() {
-    let limits = Limits { write: SHORT, ..limits() };
-    let service = Service::start(Config { limits, ..open() });
+    let limits = Limits { write_timeout: SHORT, ..limits() };
+    let service = Service::start(Config { limits, ..without_tokens() });
     let (mut stalled, _) = follow(&service, "topics=views:*", "snapshot");
     let (mut other, _) = follow(&service, "topics=views:*", "snapshot");
     let projects: Vec<_> = (0..100).map(|number| format!("{number:0128}")).collect();
@@ -186,8 +186,8 @@ fn a_client_that_takes_no_byte_of_its_stream_is_cut_off_and_holds_up_nobody() {
     // What sockets buffer is filled, and then the connection is cut off.
     while streams(&service) == 2 {
         time += 10;
-        let views = |project: &String| FeedChange::Views(project.into(), count);
-        service.feeds.apply(time, projects.iter().map(views).collect());
+        let views = |project: &String| LiveChange::Views(project.into(), count);
+        service.live_state.apply(time, projects.iter().map(views).collect());
         service.complete.send(time).unwrap();
         read_until(&mut other, &format!("\"asOf\":{time},"));
         read_until(&mut other, "\n\n");

@@ -1,4 +1,4 @@
-//! The service inside TLS.
+//! Serving with TLS.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,25 +9,25 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use super::*;
 use crate::serve::tls::{TlsError, load};
 
-/// A certificate of localhost in `cert.pem`, and its key in `key.pem`.
-fn certify(dir: &Path) {
+/// Writes a certificate of localhost to `cert.pem`, and its key to `key.pem`.
+fn write_certificate(dir: &Path) {
     let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
     fs::write(dir.join("cert.pem"), cert.pem()).unwrap();
     fs::write(dir.join("key.pem"), signing_key.serialize_pem()).unwrap();
 }
 
-/// A service inside TLS, and the directory of its certificate.
+/// A service with TLS, and the directory of its certificate.
 fn serve(limits: Limits) -> (Service, TempDir) {
     let dir = tempfile::tempdir().unwrap();
-    certify(dir.path());
+    write_certificate(dir.path());
     let tls = load(&dir.path().join("cert.pem"), &dir.path().join("key.pem")).unwrap();
-    let service = Service::within(Some(tls), Config { limits, ..open() });
-    service.begin();
+    let service = Service::starting_with(Some(tls), Config { limits, ..without_tokens() });
+    service.finish_start();
     (service, dir)
 }
 
-/// Status and body that curl gets, which trusts the certificate and no other; or its exit status.
+/// Body and status of a request by curl, or its exit status. It trusts only the certificate in `dir`.
 fn curl(service: &Service, dir: &TempDir, path: &str, arguments: &[&str]) -> Result<String, i32> {
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--show-error", "--max-time", "20", "--write-out", "%{http_code}"]);
@@ -39,7 +39,7 @@ fn curl(service: &Service, dir: &TempDir, path: &str, arguments: &[&str]) -> Res
 }
 
 #[test]
-fn requests_are_answered_inside_tls_of_both_versions() {
+fn serves_both_versions_of_tls() {
     let (mut service, dir) = serve(limits());
     for arguments in [
         &["--tlsv1.3"][..],
@@ -54,13 +54,13 @@ fn requests_are_answered_inside_tls_of_both_versions() {
     // 35: the handshake failed, 60: the certificate is not trusted.
     assert_eq!(curl(&service, &dir, "/healthz", &["--tls-max", "1.1"]), Err(35));
     let other = tempfile::tempdir().unwrap();
-    certify(other.path());
+    write_certificate(other.path());
     assert_eq!(curl(&service, &other, "/healthz", &[]), Err(60));
-    service.end();
+    service.stop();
 }
 
 #[test]
-fn plain_http_is_not_answered_where_tls_is_served() {
+fn a_service_with_tls_does_not_answer_plain_http() {
     let (service, dir) = serve(limits());
     let answer = service.exchange(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n");
     assert!(!answer.contains("HTTP/1.1 200"), "{answer}");
@@ -68,36 +68,36 @@ fn plain_http_is_not_answered_where_tls_is_served() {
 }
 
 #[test]
-fn a_handshake_that_does_not_come_to_its_end_in_time_ends_its_connection() {
-    let (service, dir) = serve(Limits { head: SHORT, ..limits() });
-    // Nothing at all, and the beginning of a record that a client says hello in.
-    for begun in [&b""[..], b"\x16\x03\x01\x02\x00\x01"] {
-        assert!(!service.exchange(begun).contains("HTTP"));
+fn closes_a_connection_whose_handshake_does_not_end_in_time() {
+    let (service, dir) = serve(Limits { head_timeout: SHORT, ..limits() });
+    // Nothing, and the first bytes of the record of a ClientHello.
+    for sent in [&b""[..], b"\x16\x03\x01\x02\x00\x01"] {
+        assert!(!service.exchange(sent).contains("HTTP"));
     }
     assert!(curl(&service, &dir, "/healthz", &[]).unwrap().ends_with("200"));
 }
 
 #[test]
-fn a_handshake_does_not_hold_up_the_end() {
-    let bounds = limits();
-    let (mut service, _dir) = serve(bounds);
+fn shutdown_does_not_wait_for_handshakes() {
+    let limits = limits();
+    let (mut service, _dir) = serve(limits);
     let mut idle = service.connect();
     idle.write_all(b"\x16\x03\x01").unwrap();
     let mut second = service.connect();
     second.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
-    // The first was accepted before the second, which is over.
+    // The second connection is closed, so the first one was accepted before it.
     read_to_end(&mut second);
     let began = Instant::now();
-    service.end();
+    service.stop();
     assert_eq!(read_to_end(&mut idle), "");
-    assert!(began.elapsed() < bounds.shutdown / 2, "it was waited for");
+    assert!(began.elapsed() < limits.shutdown_timeout / 2, "shutdown waited for the handshake");
 }
 
 #[test]
-fn certificates_and_keys_that_cannot_be_used_are_refused_by_their_name() {
+fn errors_name_the_certificate_or_key_that_cannot_be_used() {
     let [dir, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
-    certify(dir.path());
-    certify(other.path());
+    write_certificate(dir.path());
+    write_certificate(other.path());
     let path = |dir: &TempDir, name| dir.path().join(name);
     let (cert, key) = (path(&dir, "cert.pem"), path(&dir, "key.pem"));
     let missing = load(&path(&dir, "missing.pem"), &key).unwrap_err();
@@ -108,6 +108,6 @@ fn certificates_and_keys_that_cannot_be_used_are_refused_by_their_name() {
     assert!(matches!(foreign, TlsError::Unusable { .. }), "{foreign}");
     fs::write(&key, fs::read_to_string(&key).unwrap().replace('\n', " ")).unwrap();
     let text = fs::read_to_string(&key).unwrap();
-    let cut = load(&cert, &key).unwrap_err().to_string();
-    assert!(cut.contains("key.pem") && !cut.contains(&text[40..60]), "{cut}");
+    let damaged = load(&cert, &key).unwrap_err().to_string();
+    assert!(damaged.contains("key.pem") && !damaged.contains(&text[40..60]), "{damaged}");
 }

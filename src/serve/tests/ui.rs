@@ -4,12 +4,12 @@ use std::io::Read;
 
 use flate2::read::GzDecoder;
 
-use super::auth::closed;
+use super::tokens::with_tokens;
 use super::*;
 
 #[test]
 fn the_page_is_there_for_everybody_at_each_of_its_paths_also_while_the_service_starts() {
-    for service in [Service::starting(closed()), Service::start(open())] {
+    for service in [Service::starting(with_tokens()), Service::start(without_tokens())] {
         for path in ["/", "/results?race=1", "/racer?id=5&x=%ff", "/views", "/operations"] {
             let page = service.get(path);
             assert_eq!(
@@ -27,7 +27,7 @@ fn the_page_is_there_for_everybody_at_each_of_its_paths_also_while_the_service_s
 
 #[test]
 fn files_are_told_as_what_they_are_and_to_be_asked_for_again() {
-    let service = Service::start(closed());
+    let service = Service::start(with_tokens());
     for (name, kind) in [
         ("index.html", "text/html; charset=utf-8"),
         ("style.css", "text/css; charset=utf-8"),
@@ -73,7 +73,7 @@ fn files_are_told_as_what_they_are_and_to_be_asked_for_again() {
 
 #[test]
 fn files_are_compressed_for_who_takes_that() {
-    let service = Service::start(open());
+    let service = Service::start(without_tokens());
     let plain = service.get("/ui/index.html");
     assert_eq!(plain.header("content-encoding"), "");
     let head = "GET /ui/index.html HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
@@ -97,7 +97,7 @@ fn files_are_compressed_for_who_takes_that() {
 
 #[test]
 fn what_is_no_file_of_the_page_is_not_there() {
-    let service = Service::start(closed());
+    let service = Service::start(with_tokens());
     for path in ["/ui", "/ui/", "/ui/mod.rs", "/ui/../mod.rs", "/ui/%2e%2e/mod.rs", "/ui/none.js"] {
         assert_eq!(service.get(path).error(), is_error(404, "not_found"), "{path}");
     }

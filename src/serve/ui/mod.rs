@@ -17,8 +17,8 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::error::ApiError;
 use super::etag;
-use super::frame::unknown_path;
-use super::query::PathParam;
+use super::fallback::unknown_path;
+use super::params::PathParams;
 
 /// Where the page is.
 const PAGES: [&str; 5] = ["/", "/results", "/racer", "/views", "/operations"];
@@ -97,7 +97,7 @@ struct Form {
 
 impl Form {
     fn new(bytes: Bytes) -> Self {
-        let etag = etag::of(xxh3_128(&bytes));
+        let etag = etag::from_hash(xxh3_128(&bytes));
         Self { bytes, etag }
     }
 }
@@ -141,7 +141,7 @@ impl File {
             (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
             (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         ];
-        if etag::is_named(headers, &form.etag) {
+        if etag::matches(headers, &form.etag) {
             return (StatusCode::NOT_MODIFIED, of_both).into_response();
         }
         let kind = [(header::CONTENT_TYPE, self.kind())];
@@ -166,7 +166,7 @@ async fn page(uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
 
 async fn file(
     uri: Uri,
-    PathParam(name): PathParam<String>,
+    PathParams(name): PathParams<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     reply(&name, uri, &headers).await

@@ -1,67 +1,77 @@
-//! What an error of S3 is to people: one line that names the bucket and what is missing.
+//! Errors of S3 calls, each in one line that names the bucket and the remedy.
 
 use std::error::Error;
-use std::io::{self, ErrorKind};
+use std::io;
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
-use super::S3;
-use crate::aws::{Fault, describe};
-use crate::store::{Store, StoreError};
+use super::bucket::S3;
+use crate::aws::{ErrorKind, describe};
+use crate::store::interface::StoreError;
 
-/// Where an answer tells the region that the bucket is in (S3's API reference, "HeadBucket").
+/// The response header with the region of the bucket (S3's API reference, "HeadBucket").
 const BUCKET_REGION: &str = "x-amz-bucket-region";
 
-/// What `error` is; an answer without a body has no code but its status.
-pub(super) fn fault<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Fault {
-    match (Fault::of(error), status(error)) {
-        (Fault::Other, Some(403)) => Fault::Denied,
-        (Fault::Other, Some(404)) => Fault::Missing,
-        (Fault::Other, Some(409 | 412)) => Fault::Condition,
-        (fault, _) => fault,
+/// The kind of `error`. A response without a body has no error code, so its status decides.
+pub(super) fn kind<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> ErrorKind {
+    match (ErrorKind::of(error), status(error)) {
+        (ErrorKind::Other, Some(403)) => ErrorKind::Denied,
+        (ErrorKind::Other, Some(404)) => ErrorKind::NotFound,
+        (ErrorKind::Other, Some(409 | 412)) => ErrorKind::PreconditionFailed,
+        (kind, _) => kind,
     }
 }
 
+/// The HTTP status of the response; none without a response.
 pub(super) fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
-    error.raw_response().map(|answer| answer.status().as_u16())
+    error.raw_response().map(|response| response.status().as_u16())
 }
 
 impl S3 {
-    /// The error of a call that failed on a key.
+    /// The name of a key in messages.
+    pub(super) fn full_name(&self, key: &str) -> String {
+        format!("s3://{}/{}{key}", self.bucket, self.prefix)
+    }
+
+    /// The error of a failed call for a key.
     pub(super) fn failed<E: ProvideErrorMetadata + Error + 'static>(
         &self,
         action: &'static str,
         key: &str,
         error: &SdkError<E, HttpResponse>,
     ) -> StoreError {
-        StoreError { action, name: self.name(key), reason: self.reason(action, error) }
+        StoreError { action, name: self.full_name(key), reason: self.reason(action, error) }
     }
 
-    /// Why a call failed, and what helps.
+    /// Why a call failed, and what to do about it.
     pub(super) fn reason<E: ProvideErrorMetadata + Error + 'static>(
         &self,
         action: &str,
         error: &SdkError<E, HttpResponse>,
     ) -> io::Error {
         let Self { bucket, region, .. } = self;
-        let told = error.raw_response().and_then(|answer| answer.headers().get(BUCKET_REGION));
-        if let Some(other) = told.filter(|told| told != region) {
+        let headers = error.raw_response().map(|response| response.headers());
+        let actual = headers.and_then(|headers| headers.get(BUCKET_REGION));
+        if let Some(actual) = actual.filter(|actual| actual != region) {
             return io::Error::other(format!(
-                "the bucket '{bucket}' is in the region '{other}', not in '{region}'; set \
-                 AWS_REGION={other}"
+                "the bucket '{bucket}' is in the region '{actual}', not in '{region}'; set \
+                 AWS_REGION={actual}"
             ));
         }
         let described = describe(error);
-        match fault(error) {
-            Fault::Missing if error.code() == Some("NoSuchBucket") => io::Error::other(format!(
-                "there is no bucket '{bucket}' in the region '{region}'; make it, or name another"
-            )),
-            Fault::Missing => io::Error::new(
-                ErrorKind::NotFound,
-                format!("there is no such object ({described})"),
+        match kind(error) {
+            ErrorKind::NotFound if error.code() == Some("NoSuchBucket") => {
+                io::Error::other(format!(
+                    "there is no bucket '{bucket}' in the region '{region}'; create it, or name \
+                     another"
+                ))
+            }
+            ErrorKind::NotFound => io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("the object does not exist ({described})"),
             ),
-            Fault::Denied => {
+            ErrorKind::Denied => {
                 let needed = match action {
                     "list" => "s3:ListBucket",
                     "read" => "s3:GetObject",
@@ -72,15 +82,11 @@ impl S3 {
                     "no permission in the bucket '{bucket}' in the region '{region}' ({described}); \
                      allow {needed}, or use other credentials"
                 );
-                io::Error::new(ErrorKind::PermissionDenied, reason)
+                io::Error::new(io::ErrorKind::PermissionDenied, reason)
             }
             _ => io::Error::other(format!(
                 "{described} (bucket '{bucket}', region '{region}'{})",
-                if status(error).is_none() {
-                    "; look at the network and --endpoint-url"
-                } else {
-                    ""
-                }
+                if status(error).is_none() { "; check the network and --endpoint-url" } else { "" }
             )),
         }
     }

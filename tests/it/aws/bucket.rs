@@ -1,20 +1,21 @@
-//! A bucket behind the store's interface: what a directory does, over a network.
+//! A bucket behaves like a directory behind the store interface, also when connections fail.
 
 use std::io::Read;
 use std::sync::atomic::Ordering;
 use std::thread;
 
-use velodrome::store::{Acl, Condition, Directory, Form, Object, Put, Store};
+use velodrome::store::{Acl, Condition, Directory, Object, PutOptions, Store, WriteOutcome};
 
-use super::answering::answering;
-use super::cuts::Cuts;
+use super::canned_server::serve_response;
+use super::cutting_proxy::CuttingProxy;
 use super::servers::S3;
 
-const FORM: Form = Form { content_type: "text/plain", condition: Condition::Always, acl: None };
+const OPTIONS: PutOptions =
+    PutOptions { content_type: "text/plain", condition: Condition::Always, acl: None };
 
-fn put(store: &dyn Store, key: &str, text: &str, condition: Condition) -> Put {
-    let form = Form { condition, ..FORM };
-    store.put(key, form, &mut |out| out.write_all(text.as_bytes())).unwrap()
+fn put(store: &dyn Store, key: &str, text: &str, condition: Condition) -> WriteOutcome {
+    let options = PutOptions { condition, ..OPTIONS };
+    store.put(key, options, &mut |out| out.write_all(text.as_bytes())).unwrap()
 }
 
 fn read(store: &dyn Store, key: &str, bytes: u64, from: u64) -> std::io::Result<Vec<u8>> {
@@ -29,11 +30,11 @@ fn keys(store: &dyn Store, prefix: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_bucket_and_a_directory_do_the_same() {
+fn a_bucket_behaves_like_a_directory() {
     let (server, root) = (S3::start(), tempfile::tempdir().unwrap());
     server.create("races");
-    server.put("races", "other", b"of nobody".to_vec());
-    // What a console puts to show a folder.
+    server.put("races", "other", b"outside of the prefix".to_vec());
+    // Consoles put such an object to show a folder.
     server.put("races", "a/b/b/", Vec::new());
     let stores: [&dyn Store; 2] =
         [&server.store(None, "races", "a/b/"), &Directory::new(root.path().to_owned())];
@@ -41,7 +42,7 @@ fn a_bucket_and_a_directory_do_the_same() {
         store.check().unwrap();
         assert_eq!(keys(store, ""), [""; 0], "{store:?}");
         for key in ["b/c/2", "b.x", "b/c/10", "a", "b/0", "c/d", "ö &+ö"] {
-            assert_eq!(put(store, key, key, Condition::Absent), Put::Done);
+            assert_eq!(put(store, key, key, Condition::Absent), WriteOutcome::Done);
         }
         assert_eq!(keys(store, ""), ["a", "b.x", "b/0", "b/c/10", "b/c/2", "c/d", "ö &+ö"]);
         assert_eq!(keys(store, "b"), ["b.x", "b/0", "b/c/10", "b/c/2"]);
@@ -57,60 +58,76 @@ fn a_bucket_and_a_directory_do_the_same() {
         let missing = read(store, "missing", 1, 0).unwrap_err();
         assert_eq!(missing.kind(), std::io::ErrorKind::NotFound, "{missing}");
 
-        for (text, expected) in
-            [("b.x", Put::Done), ("b", Put::Kept), ("b.xx", Put::Kept), ("b.y", Put::Kept)]
-        {
+        for (text, expected) in [
+            ("b.x", WriteOutcome::Done),
+            ("b", WriteOutcome::PreconditionFailed),
+            ("b.xx", WriteOutcome::PreconditionFailed),
+            ("b.y", WriteOutcome::PreconditionFailed),
+        ] {
             assert_eq!(put(store, "b.x", text, Condition::Absent), expected, "{text}");
         }
         assert_eq!(read(store, "b.x", 3, 0).unwrap(), b"b.x");
-        for (version, expected, stays) in
-            [(20, Put::Done, 20), (19, Put::Kept, 20), (20, Put::Done, 20), (21, Put::Done, 21)]
-        {
+        for (version, expected, stays) in [
+            (20, WriteOutcome::Done, 20),
+            (19, WriteOutcome::PreconditionFailed, 20),
+            (20, WriteOutcome::Done, 20),
+            (21, WriteOutcome::Done, 21),
+        ] {
             let condition = Condition::NotNewerThan(version);
             assert_eq!(put(store, "v", &version.to_string(), condition), expected, "{version}");
             assert_eq!(read(store, "v", 2, 0).unwrap(), stays.to_string().as_bytes());
         }
-        assert_eq!(put(store, "a", "anew", Condition::Always), Put::Done);
-        assert_eq!(read(store, "a", 4, 0).unwrap(), b"anew");
-        for (version, expected) in [(20, Put::Kept), (21, Put::Done), (1, Put::Done)] {
+        assert_eq!(put(store, "a", "next", Condition::Always), WriteOutcome::Done);
+        assert_eq!(read(store, "a", 4, 0).unwrap(), b"next");
+        for (version, expected) in [
+            (20, WriteOutcome::PreconditionFailed),
+            (21, WriteOutcome::Done),
+            (1, WriteOutcome::Done),
+        ] {
             let removed = store.remove("v", version).unwrap();
             assert_eq!(removed, expected, "{version}");
-            assert_eq!(keys(store, "v").is_empty(), expected == Put::Done, "{version}");
+            assert_eq!(keys(store, "v").is_empty(), expected == WriteOutcome::Done, "{version}");
         }
         for _ in 0..2 {
-            assert_eq!(store.remove("a", u64::MAX).unwrap(), Put::Done);
+            assert_eq!(store.remove("a", u64::MAX).unwrap(), WriteOutcome::Done);
         }
         assert!(!keys(store, "").contains(&"a".to_owned()));
     }
 }
 
 #[test]
-fn what_was_put_without_a_version_is_replaced_and_a_form_is_kept() {
+fn objects_without_a_version_are_replaced_and_options_are_stored() {
     let server = S3::start();
     server.create("races");
-    server.put("races", "a", b"of somebody".to_vec());
+    server.put("races", "a", b"without a version".to_vec());
     let store = server.store(None, "races", "");
-    let form = Form {
+    let options = PutOptions {
         content_type: "application/gzip",
         condition: Condition::NotNewerThan(7),
         acl: Some(Acl::PublicRead),
     };
-    assert_eq!(store.put("a", form, &mut |out| out.write_all(b"new")).unwrap(), Put::Done);
+    assert_eq!(
+        store.put("a", options, &mut |out| out.write_all(b"new")).unwrap(),
+        WriteOutcome::Done
+    );
     assert_eq!(server.get("races", "a"), b"new");
-    assert_eq!(server.told("races", "a"), ("application/gzip".to_owned(), Some("7".to_owned())));
+    assert_eq!(
+        server.metadata("races", "a"),
+        ("application/gzip".to_owned(), Some("7".to_owned()))
+    );
     assert!(server.is_public("races", "a"));
     put(&store, "b", "b", Condition::Always);
     assert!(!server.is_public("races", "b"));
 }
 
 #[test]
-fn the_newest_version_stays_whoever_is_faster() {
+fn the_newest_version_wins_every_race() {
     let server = S3::start();
     server.create("races");
     let store = server.store(None, "races", "");
     for round in 0..8 {
         let key = round.to_string();
-        // All look at this one before they write.
+        // All writers find this object first.
         put(&store, &key, "0", Condition::NotNewerThan(0));
         thread::scope(|scope| {
             for version in [3_u64, 1, 4, 2] {
@@ -124,7 +141,7 @@ fn the_newest_version_stays_whoever_is_faster() {
 }
 
 #[test]
-fn more_keys_than_a_page_are_all_listed() {
+fn lists_more_keys_than_a_page_has() {
     let server = S3::start();
     server.create("races");
     let expected: Vec<_> = (0..1_050).map(|number| format!("k/{number:04}")).collect();
@@ -139,7 +156,7 @@ fn more_keys_than_a_page_are_all_listed() {
     assert_eq!(store.list("k/").unwrap().objects.len(), expected.len());
 }
 
-/// 13 MiB that are nowhere alike, and an object of them.
+/// Puts an object of 13 MiB without repetitions. Returns its bytes.
 fn large(server: &S3) -> Vec<u8> {
     let bytes: Vec<_> = (0..(13 << 20) / 4_u32).flat_map(|number| number.to_le_bytes()).collect();
     server.create("races");
@@ -148,25 +165,25 @@ fn large(server: &S3) -> Vec<u8> {
 }
 
 #[test]
-fn a_large_object_is_whole_though_connections_break() {
+fn a_large_object_is_read_completely_although_connections_break() {
     let server = S3::start();
     let bytes = large(&server);
     let length = bytes.len() as u64;
     for from in [0, 1, (4 << 20) + 70_000, length - 1] {
-        // In the middle of the first ranges, of those ahead of the reader, and of what is resumed.
-        let cuts = Cuts::new(server.address(), 6, 1_500_000);
-        let store = server.store(Some(&cuts.url), "races", "");
+        // Cuts in the first ranges, in ranges ahead of the reader, and in resumed ranges.
+        let proxy = CuttingProxy::new(server.address(), 6, 1_500_000);
+        let store = server.store(Some(&proxy.url), "races", "");
         assert!(read(&store, "large", length, from).unwrap() == bytes[from as usize..], "{from}");
-        assert_eq!(cuts.left.load(Ordering::SeqCst) == 0, from < length - 1, "{from}");
+        assert_eq!(proxy.left.load(Ordering::SeqCst) == 0, from < length - 1, "{from}");
     }
-    let cuts = Cuts::new(server.address(), usize::MAX, 1_000);
-    let store = server.store(Some(&cuts.url), "races", "");
+    let proxy = CuttingProxy::new(server.address(), usize::MAX, 1_000);
+    let store = server.store(Some(&proxy.url), "races", "");
     let error = read(&store, "large", length, 0).unwrap_err().to_string();
     assert!(error.contains("broke off 8 times"), "{error}");
 }
 
 #[test]
-fn an_object_that_is_replaced_while_it_is_read_is_never_mixed() {
+fn never_mixes_versions_of_an_object_that_is_replaced_during_a_read() {
     let server = S3::start();
     let bytes = large(&server);
     let store = server.store(None, "races", "");
@@ -181,7 +198,7 @@ fn an_object_that_is_replaced_while_it_is_read_is_never_mixed() {
 }
 
 #[test]
-fn errors_name_the_bucket_the_region_and_what_is_missing() {
+fn errors_name_the_bucket_the_region_and_the_remedy() {
     let server = S3::start();
     let error = |url: Option<&str>| {
         let error = server.store(url, "races", "a/").check().unwrap_err().to_string();
@@ -194,13 +211,16 @@ fn errors_name_the_bucket_the_region_and_what_is_missing() {
     let missing = error(None);
     assert!(missing.contains("there is no bucket 'races' in the region 'us-east-1'"), "{missing}");
     let denied = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
-    let denied = error(Some(&answering("403 Forbidden", "", denied)));
+    let denied = error(Some(&serve_response("403 Forbidden", "", denied)));
     assert!(denied.contains("no permission in the bucket 'races'"), "{denied}");
     assert!(denied.contains("AccessDenied: Access Denied") && denied.contains("s3:ListBucket"));
     let region = "<Error><Code>PermanentRedirect</Code><Message>Elsewhere</Message></Error>";
     let header = "x-amz-bucket-region: eu-west-1\r\n";
-    let region = error(Some(&answering("301 Moved Permanently", header, region)));
+    let region = error(Some(&serve_response("301 Moved Permanently", header, region)));
     assert!(region.contains("set AWS_REGION=eu-west-1"), "{region}");
-    let nobody = error(Some("http://127.0.0.1:1"));
-    assert!(nobody.contains("no connection") && nobody.contains("'us-east-1'"), "{nobody}");
+    let unreachable = error(Some("http://127.0.0.1:1"));
+    assert!(
+        unreachable.contains("no connection") && unreachable.contains("'us-east-1'"),
+        "{unreachable}"
+    );
 }

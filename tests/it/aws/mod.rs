@@ -1,13 +1,13 @@
-//! AWS as its own protocols have it: servers on loopback that speak them, the service's clients of them.
+//! The parts that use AWS, against local servers that speak Kinesis' and S3's protocols.
 
-mod answering;
 mod bucket;
-mod cuts;
+mod bucket_service;
+mod canned_server;
+mod cutting_proxy;
 mod end_to_end;
-mod faults;
-mod places;
-pub(crate) mod put;
+mod fault_proxy;
 mod replay;
 mod servers;
+mod simulate;
 mod source;
 mod streams;

@@ -1,4 +1,4 @@
-//! `replay kinesis:`: a stream comes to what its events come to from a file.
+//! `replay kinesis:`: a stream gives the same results as its events in a file.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,20 +6,20 @@ use std::thread;
 
 use flate2::read::GzDecoder;
 
-use crate::aws::faults::{Faults, Shares};
-use crate::aws::put::{denying, environment};
+use crate::aws::fault_proxy::{FaultProxy, FaultRates};
 use crate::aws::servers::Kinesis;
+use crate::aws::simulate::{denying, environment};
 use crate::cluster::hosts;
 use crate::golden::alleycat;
 use crate::run::Workplace;
 
 #[test]
-fn shards_that_were_split_and_merged_come_to_what_their_events_come_to_in_a_file() {
+fn a_resharded_stream_gives_the_same_results_as_files() {
     let Some(golden) = alleycat() else { return };
     let mut events = String::new();
     let file = File::open(golden.join("events.jsonl.gz")).unwrap();
     GzDecoder::new(file).read_to_string(&mut events).unwrap();
-    // A window of races, in the middle of which the shards change.
+    // A time window with several races. The shards change in its middle.
     let lines: Vec<_> = events.lines().take(21_600).collect();
     let place = Workplace::new();
     let (before, after) = lines.split_at(10_000);
@@ -43,7 +43,7 @@ fn shards_that_were_split_and_merged_come_to_what_their_events_come_to_in_a_file
     put("in/2.jsonl");
 
     place.write("hosts", hosts());
-    let faults = Faults::before(&kinesis, Shares { calls: 0.1, records: 0.0 });
+    let faults = FaultProxy::start(&kinesis, FaultRates { calls: 0.1, records: 0.0 });
     let through = environment(&kinesis, faults.url());
     thread::scope(|scope| {
         for process in [0, 1] {
@@ -56,18 +56,18 @@ fn shards_that_were_split_and_merged_come_to_what_their_events_come_to_in_a_file
             });
         }
     });
-    let [_, gets, _] = faults.made();
+    let [_, gets, _] = faults.injected();
     assert!(gets > 0);
     let verified = place.run("verify from-files p0");
     assert_eq!(verified.code, 0, "{}", verified.stdout);
-    let (expected, there) = (place.json("from-files/summary.json"), place.json("p0/summary.json"));
+    let (expected, actual) = (place.json("from-files/summary.json"), place.json("p0/summary.json"));
     for count in ["events", "rejected", "late", "rides", "records"] {
-        assert_eq!(there[count], expected[count], "{count}");
+        assert_eq!(actual[count], expected[count], "{count}");
     }
 }
 
 #[test]
-fn a_stream_that_cannot_be_read_is_one_line_that_says_what_is_missing() {
+fn errors_of_the_stream_are_one_line() {
     let (kinesis, place) = (Kinesis::start(), Workplace::new());
     place.write("events.jsonl", "");
     let denying = denying("User: x is not authorized");

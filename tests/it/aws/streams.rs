@@ -1,4 +1,4 @@
-//! Streams that are not there, are others than before, or go while they are read.
+//! Streams that do not exist, have been replaced, or are deleted while they are read.
 
 use std::fs;
 use std::path::Path;
@@ -6,18 +6,18 @@ use std::path::Path;
 use super::servers::Kinesis;
 use super::source::{put_view, start, views};
 use crate::run::Workplace;
-use crate::serving::{get, now_ms, refusal_in, wait_for};
+use crate::serving::{get, now_ms, startup_error_in, wait_for};
 
-/// What `velodrome serve --source kinesis:races` says that refuses to start.
-fn refusal(kinesis: &Kinesis, data: &Path) -> String {
-    refusal_in(&kinesis.environment().collect::<Vec<_>>(), data, "--source kinesis:races")
+/// The error of a `velodrome serve --source kinesis:races` that does not start.
+fn startup_error(kinesis: &Kinesis, data: &Path) -> String {
+    startup_error_in(&kinesis.environment().collect::<Vec<_>>(), data, "--source kinesis:races")
 }
 
 #[test]
-fn a_stream_that_cannot_be_read_is_refused_at_the_start_in_one_line() {
+fn errors_at_startup_are_one_line() {
     let (place, kinesis) = (Workplace::new(), Kinesis::start());
     let data = place.path("data");
-    let missing = refusal(&kinesis, &data);
+    let missing = startup_error(&kinesis, &data);
     let expected = "no such stream 'races' in region 'us-east-1': ";
     assert!(missing.contains(expected) && missing.trim().lines().count() == 1, "{missing}");
 
@@ -27,72 +27,74 @@ fn a_stream_that_cannot_be_read_is_refused_at_the_start_in_one_line() {
                 true => (name, ""),
                 false => (name, value),
             });
-        // Where a machine has its own, which these tests must not find.
-        let nowhere = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"].map(|n| (n, "/dev/null"));
-        let environment: Vec<_> = environment.chain(nowhere).collect();
-        refusal_in(&environment, &data, "--source kinesis:races")
+        // The machine's own configuration must not be used.
+        let no_files = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"].map(|n| (n, "/dev/null"));
+        let environment: Vec<_> = environment.chain(no_files).collect();
+        startup_error_in(&environment, &data, "--source kinesis:races")
     };
     let none = without(&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
     assert!(none.contains("no AWS credentials: "), "{none}");
     let none = without(&["AWS_REGION"]);
     assert!(none.contains("no AWS region is set"), "{none}");
 
-    let nobody = format!("--source kinesis:races --endpoint-url http://127.0.0.1:{}", 9);
-    let told = refusal_in(&kinesis.environment().collect::<Vec<_>>(), &data, &nobody);
+    let unreachable = format!("--source kinesis:races --endpoint-url http://127.0.0.1:{}", 9);
+    let error = startup_error_in(&kinesis.environment().collect::<Vec<_>>(), &data, &unreachable);
     let expected = "cannot reach Kinesis for stream 'races' in region 'us-east-1': no connection";
-    assert!(told.contains(expected), "{told}");
+    assert!(error.contains(expected), "{error}");
 }
 
-/// What tells a stream from others of its name is the second when it was made.
+/// The local server rounds the creation time, which identifies a stream, to seconds.
 fn wait_for_the_next_second() {
     let second = now_ms() / 1_000;
     wait_for("the next second", || now_ms() / 1_000 > second);
 }
 
 #[test]
-fn another_stream_of_the_same_name_or_data_is_refused_with_what_to_do() {
+fn rejects_another_stream_with_the_same_name_or_data_directory() {
     let (place, kinesis) = (Workplace::new(), Kinesis::start());
     let data = place.path("data");
     kinesis.create("races", 1);
     put_view(&kinesis, "a");
     let serving = start(&kinesis, &data, "");
-    wait_for("the view is taken", || views(&serving) == 1);
+    wait_for("the view is counted", || views(&serving) == 1);
     assert_eq!(serving.stop(), 0);
 
     kinesis.create("other", 1);
     let other =
-        refusal_in(&kinesis.environment().collect::<Vec<_>>(), &data, "--source kinesis:other");
+        startup_error_in(&kinesis.environment().collect::<Vec<_>>(), &data, "--source kinesis:other");
     assert!(other.contains("give --source kinesis:races or another --data"), "{other}");
     kinesis.delete("races");
     wait_for_the_next_second();
     kinesis.create("races", 1);
     put_view(&kinesis, "b");
-    let again = refusal(&kinesis, &data);
+    let again = startup_error(&kinesis, &data);
     assert!(again.contains("the stream 'races' in region 'us-east-1' was created at "), "{again}");
-    assert!(again.contains("remove the file to read the new one"), "{again}");
+    assert!(again.contains("remove the file to read the new stream"), "{again}");
     fs::remove_file(data.join("positions.json")).unwrap();
     let serving = start(&kinesis, &data, "");
-    wait_for("the view of the new one is taken", || views(&serving) == 2);
+    wait_for("the view from the new stream is counted", || views(&serving) == 2);
     assert_eq!(serving.stop(), 0);
 }
 
 #[test]
-fn a_stream_that_goes_while_it_is_read_keeps_the_service_from_being_ready() {
+fn a_stream_that_is_deleted_makes_the_service_unready() {
     let (place, kinesis) = (Workplace::new(), Kinesis::start());
     kinesis.create("races", 1);
     put_view(&kinesis, "a");
     let serving = start(&kinesis, &place.path("data"), "");
-    wait_for("the view is taken", || views(&serving) == 1);
+    wait_for("the view is counted", || views(&serving) == 1);
     kinesis.delete("races");
-    let is_told = |what: &str| {
+    let is_reported = |reason: &str| {
         let (status, ready) = get(&format!("{}/readyz", serving.url));
-        status == 503 && ready["reasons"].to_string().contains(what)
+        status == 503 && ready["reasons"].to_string().contains(reason)
     };
-    wait_for("it is told", || is_told("source: no such stream 'races' in region 'us-east-1'"));
-    // What it has is served all the same.
+    wait_for("the deletion is reported", || {
+        is_reported("source: no such stream 'races' in region 'us-east-1'")
+    });
+    // Reads still work.
     assert_eq!(views(&serving), 1);
     wait_for_the_next_second();
     kinesis.create("races", 1);
-    wait_for("it is told that it is another one", || is_told("positions.json"));
+    wait_for("the new stream is reported", || is_reported("positions.json"));
     assert_eq!(serving.stop(), 0);
 }

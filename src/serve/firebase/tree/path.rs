@@ -6,9 +6,9 @@ use thiserror::Error;
 use velodrome_dataflows::ViewCount;
 
 use super::node::{Node, key_order};
-use crate::feeds::State;
+use crate::live_state::LiveTables;
 use crate::serve::error::ApiError;
-use crate::serve::grant::Grant;
+use crate::serve::permissions::Permissions;
 
 /// The one key of the root.
 pub(super) const PROJECT: &str = "project";
@@ -83,18 +83,18 @@ impl Path {
         }
     }
 
-    /// 403 `forbidden` where it is not for who holds `grant`.
-    pub(in crate::serve) fn check(&self, grant: &Grant) -> Result<(), ApiError> {
+    /// 403 `forbidden` where it is not for who holds `permissions`.
+    pub(in crate::serve) fn check(&self, permissions: &Permissions) -> Result<(), ApiError> {
         match self {
             Self::Project(id) | Self::Views(id) | Self::Duration(id) | Self::Nowhere(Some(id)) => {
-                grant.project(id)
+                permissions.require_project(id)
             }
-            Self::Root | Self::Projects | Self::Nowhere(None) => grant.whole(),
+            Self::Root | Self::Projects | Self::Nowhere(None) => permissions.require_all(),
         }
     }
 
     /// The projects that [`Path::node`] is made of, in no order: little work, for who holds a lock.
-    pub(in crate::serve) fn counts(&self, live: &State) -> Vec<(CompactString, ViewCount)> {
+    pub(in crate::serve) fn counts(&self, live: &LiveTables) -> Vec<(CompactString, ViewCount)> {
         match self {
             Self::Root | Self::Projects => {
                 live.projects().map(|(id, count)| (id.clone(), *count)).collect()

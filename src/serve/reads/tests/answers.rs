@@ -1,22 +1,22 @@
 use serde_json::json;
 use velodrome_dataflows::Query;
 
-use super::super::stub::Stub;
+use super::super::fake_engine::FakeEngine;
 use super::{get_with, ok, paged};
-use crate::serve::grant::{Grant, Objects};
+use crate::serve::permissions::{AllowedObjects, Permissions};
 
 #[tokio::test]
-async fn classes_are_those_with_records_or_a_running_race() {
+async fn lists_classes_with_records_or_a_running_race() {
     let expected = json!([
         {"classId": 1, "records": 6, "racers": 5, "runningRaceId": null},
         {"classId": 2, "records": 0, "racers": 0, "runningRaceId": 9},
     ]);
-    assert_eq!(ok(&Stub::new(), "/v1/classes").await, expected);
+    assert_eq!(ok(&FakeEngine::new(), "/v1/classes").await, expected);
 }
 
 #[tokio::test]
-async fn a_board_is_read_whole_by_pages_or_around_a_racer() {
-    let stub = Stub::new();
+async fn returns_a_board_complete_in_pages_or_around_a_racer() {
+    let fake = FakeEngine::new();
     let uri = "/v1/classes/1/board?second=2";
     let rows = json!([
         {"rank": 1, "racerId": 4, "name": "Zoë", "output": 30.0},
@@ -25,70 +25,71 @@ async fn a_board_is_read_whole_by_pages_or_around_a_racer() {
         {"rank": 4, "racerId": 1, "name": "Ada", "output": 10.0},
         {"rank": 5, "racerId": 5, "name": null, "output": 0.0},
     ]);
-    let whole = json!({
+    let complete = json!({
         "asOf": 5_000, "classId": 1, "second": 2, "racers": 5, "rows": rows, "next": null,
     });
-    assert_eq!(ok(&stub, uri).await, whole);
-    assert_eq!(paged(&stub, &format!("{uri}&limit=2"), "racerId").await, [4, 2, 3, 1, 5]);
-    assert_eq!(paged(&stub, &format!("{uri}&limit=2"), "rank").await, [1, 2, 2, 4, 5]);
-    let around = ok(&stub, &format!("{uri}&around=3&window=1")).await;
+    assert_eq!(ok(&fake, uri).await, complete);
+    assert_eq!(paged(&fake, &format!("{uri}&limit=2"), "racerId").await, [4, 2, 3, 1, 5]);
+    assert_eq!(paged(&fake, &format!("{uri}&limit=2"), "rank").await, [1, 2, 2, 4, 5]);
+    let around = ok(&fake, &format!("{uri}&around=3&window=1")).await;
     assert_eq!(around["rows"], json!([rows[1], rows[2], rows[3]]));
-    let behind = around["next"].as_str().unwrap();
-    assert_eq!(ok(&stub, &format!("{uri}&cursor={behind}")).await["rows"], json!([rows[4]]));
-    assert_eq!(ok(&stub, &format!("{uri}&around=3")).await["rows"], rows);
-    assert_eq!(ok(&stub, &format!("{uri}&around=3&window=0")).await["rows"], json!([rows[2]]));
-    assert_eq!(ok(&stub, &format!("{uri}&around=99")).await["rows"], json!([]));
+    let next = around["next"].as_str().unwrap();
+    assert_eq!(ok(&fake, &format!("{uri}&cursor={next}")).await["rows"], json!([rows[4]]));
+    assert_eq!(ok(&fake, &format!("{uri}&around=3")).await["rows"], rows);
+    assert_eq!(ok(&fake, &format!("{uri}&around=3&window=0")).await["rows"], json!([rows[2]]));
+    assert_eq!(ok(&fake, &format!("{uri}&around=99")).await["rows"], json!([]));
     let empty = json!({
         "asOf": 5_000, "classId": 77, "second": 3, "racers": 0, "rows": [], "next": null,
     });
-    assert_eq!(ok(&stub, "/v1/classes/77/board?second=3").await, empty);
+    assert_eq!(ok(&fake, "/v1/classes/77/board?second=3").await, empty);
 }
 
 #[tokio::test]
-async fn a_leaderboard_tells_where_each_output_was_set() {
-    let stub = Stub::new();
+async fn returns_a_leaderboard_with_the_race_of_each_output() {
+    let fake = FakeEngine::new();
     let rows = json!([
         {"rank": 1, "racerId": 2, "name": null, "output": 50.0, "raceId": 7},
         {"rank": 2, "racerId": 1, "name": "Ada", "output": 40.25, "raceId": 8},
     ]);
     let expected = json!({"asOf": 5_000, "classId": 1, "racers": 2, "rows": rows, "next": null});
     let uri = "/v1/classes/1/leaderboard";
-    assert_eq!(ok(&stub, uri).await, expected);
-    assert_eq!(paged(&stub, &format!("{uri}?limit=1"), "racerId").await, [2, 1]);
-    assert_eq!(ok(&stub, "/v1/classes/9/leaderboard").await["rows"], json!([]));
+    assert_eq!(ok(&fake, uri).await, expected);
+    assert_eq!(paged(&fake, &format!("{uri}?limit=1"), "racerId").await, [2, 1]);
+    assert_eq!(ok(&fake, "/v1/classes/9/leaderboard").await["rows"], json!([]));
 }
 
 #[tokio::test]
-async fn a_curve_has_one_output_or_null_a_second() {
+async fn returns_the_curve_of_a_racer_with_nulls_for_gaps() {
     let expected = json!({"racerId": 4, "classId": 1, "outputs": [null, 30.0, 0.0]});
-    assert_eq!(ok(&Stub::new(), "/v1/racers/4/curve?classId=1").await, expected);
+    assert_eq!(ok(&FakeEngine::new(), "/v1/racers/4/curve?classId=1").await, expected);
 }
 
 #[tokio::test]
-async fn the_curve_of_a_class_has_one_output_or_null_a_second() {
-    let stub = Stub::new();
+async fn returns_the_curve_of_a_class_with_nulls_for_gaps() {
+    let fake = FakeEngine::new();
     let expected = json!({"asOf": 5_000, "classId": 1, "outputs": [null, 30.0, null]});
-    assert_eq!(ok(&stub, "/v1/classes/1/curve").await, expected);
+    assert_eq!(ok(&fake, "/v1/classes/1/curve").await, expected);
     let none = json!({"asOf": 5_000, "classId": 77, "outputs": [null, null, null]});
-    assert_eq!(ok(&stub, "/v1/classes/77/curve").await, none);
+    assert_eq!(ok(&fake, "/v1/classes/77/curve").await, none);
 }
 
 #[tokio::test]
-async fn races_are_listed_newest_first() {
-    let stub = Stub::new();
-    let over = json!({"raceId": 7, "classId": 1, "state": "over", "startedAt": 1_000, "racers": 3});
+async fn lists_races_newest_first() {
+    let fake = FakeEngine::new();
+    let finished =
+        json!({"raceId": 7, "classId": 1, "state": "over", "startedAt": 1_000, "racers": 3});
     let running =
         json!({"raceId": 9, "classId": 2, "state": "running", "startedAt": 2_000, "racers": 3});
-    let expected = json!({"asOf": 5_000, "rows": [running, over], "next": null});
-    assert_eq!(ok(&stub, "/v1/races").await, expected);
-    assert_eq!(ok(&stub, "/v1/races?classId=1").await["rows"], json!([over]));
-    assert_eq!(ok(&stub, "/v1/races?classId=3").await["rows"], json!([]));
-    assert_eq!(paged(&stub, "/v1/races?limit=1", "raceId").await, [9, 7]);
+    let expected = json!({"asOf": 5_000, "rows": [running, finished], "next": null});
+    assert_eq!(ok(&fake, "/v1/races").await, expected);
+    assert_eq!(ok(&fake, "/v1/races?classId=1").await["rows"], json!([finished]));
+    assert_eq!(ok(&fake, "/v1/races?classId=3").await["rows"], json!([]));
+    assert_eq!(paged(&fake, "/v1/races?limit=1", "raceId").await, [9, 7]);
 }
 
 #[tokio::test]
-async fn standings_show_a_running_race_and_end_with_it() {
-    let stub = Stub::new();
+async fn returns_the_standings_of_a_running_race_and_none_of_a_finished_one() {
+    let fake = FakeEngine::new();
     let rows = json!([
         {"rank": 1, "racerId": 4, "name": "Zoë", "output": 30.0, "second": 3},
         {"rank": 2, "racerId": 11, "name": null, "output": 20.0, "second": 2},
@@ -99,20 +100,20 @@ async fn standings_show_a_running_race_and_end_with_it() {
         "asOf": 5_000, "classId": 2, "raceId": 9, "state": "running", "racers": 3, "rows": rows,
         "next": null,
     });
-    assert_eq!(ok(&stub, uri).await, expected);
-    assert_eq!(paged(&stub, &format!("{uri}?limit=2"), "racerId").await, [4, 11, 12]);
-    let around = ok(&stub, &format!("{uri}?around=12&window=1")).await;
+    assert_eq!(ok(&fake, uri).await, expected);
+    assert_eq!(paged(&fake, &format!("{uri}?limit=2"), "racerId").await, [4, 11, 12]);
+    let around = ok(&fake, &format!("{uri}?around=12&window=1")).await;
     assert_eq!(around["rows"], json!([rows[1], rows[2]]));
-    let over = json!({
+    let finished = json!({
         "asOf": 5_000, "classId": 1, "raceId": 7, "state": "over", "racers": 0, "rows": [],
         "next": null,
     });
-    assert_eq!(ok(&stub, "/v1/races/1/7/standings").await, over);
+    assert_eq!(ok(&fake, "/v1/races/1/7/standings").await, finished);
 }
 
 #[tokio::test]
-async fn results_are_ranked_by_the_number_that_is_asked_for() {
-    let stub = Stub::new();
+async fn ranks_results_by_the_requested_output() {
+    let fake = FakeEngine::new();
     let row = |rank: Option<u64>, racer, name: Option<&str>, last: Option<f64>, best, total| {
         json!({
             "rank": rank, "racerId": racer, "name": name, "final": last, "best": best,
@@ -129,50 +130,50 @@ async fn results_are_ranked_by_the_number_that_is_asked_for() {
         ],
         "next": null,
     });
-    assert_eq!(ok(&stub, uri).await, expected);
+    assert_eq!(ok(&fake, uri).await, expected);
     for (by, racers) in [("final", [1, 3, 2]), ("best", [2, 3, 1]), ("total", [2, 1, 3])] {
-        assert_eq!(paged(&stub, &format!("{uri}?by={by}&limit=1"), "racerId").await, racers);
+        assert_eq!(paged(&fake, &format!("{uri}?by={by}&limit=1"), "racerId").await, racers);
     }
-    // Nobody's ride is over yet.
-    let running = ok(&stub, "/v1/races/2/9/results").await;
+    // No ride is finished yet.
+    let running = ok(&fake, "/v1/races/2/9/results").await;
     assert_eq!((&running["state"], &running["rows"]), (&json!("running"), &json!([])));
 }
 
 #[tokio::test]
-async fn a_running_ride_is_told_up_to_its_second() {
-    let stub = Stub::new();
+async fn returns_a_running_ride_up_to_its_latest_second() {
+    let fake = FakeEngine::new();
     let ride = |racer: u32, name: Option<&str>, outputs: &[Option<f64>]| {
         json!({
             "asOf": 5_000, "classId": 2, "raceId": 9, "racerId": racer, "name": name, "outputs": outputs,
         })
     };
-    let told = ok(&stub, "/v1/races/2/9/rides/12").await;
-    assert_eq!(told, ride(12, Some("Bo"), &[None, None, Some(20.0)]));
-    // A name of another race.
-    let told = ok(&stub, "/v1/races/2/9/rides/4").await;
-    assert_eq!(told, ride(4, Some("Zoë"), &[None, None, Some(30.0)]));
-    assert_eq!(ok(&stub, "/v1/races/2/9/rides/11").await, ride(11, None, &[None, Some(20.0)]));
+    let body = ok(&fake, "/v1/races/2/9/rides/12").await;
+    assert_eq!(body, ride(12, Some("Bo"), &[None, None, Some(20.0)]));
+    // The name comes from another race.
+    let body = ok(&fake, "/v1/races/2/9/rides/4").await;
+    assert_eq!(body, ride(4, Some("Zoë"), &[None, None, Some(30.0)]));
+    assert_eq!(ok(&fake, "/v1/races/2/9/rides/11").await, ride(11, None, &[None, Some(20.0)]));
 }
 
 #[tokio::test]
-async fn a_racer_is_told_with_the_classes_that_the_token_is_for() {
-    let stub = Stub::new();
+async fn returns_a_racer_with_the_classes_that_the_token_permits() {
+    let fake = FakeEngine::new();
     let all = json!({"asOf": 5_000, "racerId": 4, "name": "Zoë", "classes": [1, 2]});
-    assert_eq!(ok(&stub, "/v1/racers/4").await, all);
+    assert_eq!(ok(&fake, "/v1/racers/4").await, all);
     let unknown = json!({"asOf": 5_000, "racerId": 5, "name": null, "classes": []});
-    assert_eq!(ok(&stub, "/v1/racers/5").await, unknown);
+    assert_eq!(ok(&fake, "/v1/racers/5").await, unknown);
     for (class, name, classes) in [(2, Some("Zoë"), vec![2]), (3, None, vec![])] {
         let expected = json!({"asOf": 5_000, "racerId": 4, "name": name, "classes": classes});
-        let objects = Objects { classes: [class].into(), ..Objects::default() };
-        let grant = Grant::new(Some(objects), None);
-        let (status, body, _) = get_with(grant, &stub.engine(), "/v1/racers/4").await;
+        let objects = AllowedObjects { classes: [class].into(), ..AllowedObjects::default() };
+        let permissions = Permissions::new(Some(objects), None);
+        let (status, body, _) = get_with(permissions, &fake.engine(), "/v1/racers/4").await;
         assert_eq!((status, body), (200, expected));
     }
 }
 
 #[tokio::test]
-async fn rides_of_a_racer_are_told_with_their_ranks() {
-    let stub = Stub::new();
+async fn returns_the_finished_rides_of_a_racer_with_their_ranks() {
+    let fake = FakeEngine::new();
     let row = |rank: Option<u64>, name: Option<&str>, last: Option<f64>, best, total| {
         json!({
             "raceId": 7, "startedAt": 1_000, "rank": rank, "racers": 3, "name": name, "final": last,
@@ -184,25 +185,25 @@ async fn rides_of_a_racer_are_told_with_their_ranks() {
         (2, row(None, None, None, 20.0, 20.0)),
         (3, row(Some(1), None, Some(9.0), 12.5, 12.5)),
     ] {
-        let told = ok(&stub, &format!("/v1/racers/{racer}/results?classId=1&limit=9")).await;
+        let body = ok(&fake, &format!("/v1/racers/{racer}/results?classId=1&limit=9")).await;
         let expected = json!({"asOf": 5_000, "racerId": racer, "classId": 1, "rows": [row]});
-        assert_eq!(told, expected);
+        assert_eq!(body, expected);
     }
-    let asked = [Query::Ridden(1, 1, vec![7], 9), Query::Results(1, vec![7])];
-    assert_eq!(stub.asked()[..2], asked);
+    let queries = [Query::RacerRaces(1, 1, vec![7], 9), Query::Results(1, vec![7])];
+    assert_eq!(fake.queries()[..2], queries);
     for uri in ["/v1/racers/4/results?classId=1", "/v1/racers/1/results?classId=77"] {
-        assert_eq!(ok(&stub, uri).await["rows"], json!([]), "{uri}");
+        assert_eq!(ok(&fake, uri).await["rows"], json!([]), "{uri}");
     }
-    assert_eq!(stub.asked().last(), Some(&Query::Ridden(77, 1, vec![], 20)));
+    assert_eq!(fake.queries().last(), Some(&Query::RacerRaces(77, 1, vec![], 20)));
 }
 
 #[tokio::test]
-async fn projects_are_read_alone_or_by_views() {
-    let stub = Stub::new();
+async fn returns_one_project_or_all_by_views() {
+    let fake = FakeEngine::new();
     let project = json!({"projectId": "a/é", "views": 3, "durationMs": 7});
-    assert_eq!(ok(&stub, "/v1/projects/a%2F%C3%A9").await, project);
-    let page = ok(&stub, "/v1/projects?limit=2").await;
+    assert_eq!(ok(&fake, "/v1/projects/a%2F%C3%A9").await, project);
+    let page = ok(&fake, "/v1/projects?limit=2").await;
     assert_eq!((&page["asOf"], &page["rows"][1]), (&json!(5_000), &project));
-    assert_eq!(paged(&stub, "/v1/projects?limit=1", "projectId").await, ["trailer", "a/é", "b"]);
-    assert_eq!(paged(&stub, "/v1/projects?limit=3", "projectId").await, ["trailer", "a/é", "b"]);
+    assert_eq!(paged(&fake, "/v1/projects?limit=1", "projectId").await, ["trailer", "a/é", "b"]);
+    assert_eq!(paged(&fake, "/v1/projects?limit=3", "projectId").await, ["trailer", "a/é", "b"]);
 }

@@ -1,7 +1,7 @@
-//! Every read, through the router, of an engine of fixed data.
+//! Calls every read through the router, with a fake engine.
 
 mod answers;
-mod refusals;
+mod errors;
 
 use std::collections::BTreeSet;
 
@@ -12,11 +12,12 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::stub::Stub;
+use super::fake_engine::FakeEngine;
 use super::*;
-use crate::serve::grant::Grant;
+use crate::engine::Engine;
+use crate::serve::permissions::Permissions;
 
-/// All reads that there are, of things that are there.
+/// One path of each read, which exists in the fake engine.
 const READS: [&str; 13] = [
     "/v1/classes",
     "/v1/classes/1/board?second=2",
@@ -33,16 +34,20 @@ const READS: [&str; 13] = [
     "/v1/projects",
 ];
 
-/// Status and body of a GET that `engine` answers, and for how long it asks to be left alone.
+/// Status, body and `Retry-After` of a GET that `engine` answers.
 async fn get_from(engine: &Engine, uri: &str) -> (u16, Value, Option<String>) {
-    get_with(Grant::default(), engine, uri).await
+    get_with(Permissions::default(), engine, uri).await
 }
 
-/// The same to who holds `grant`.
-async fn get_with(grant: Grant, engine: &Engine, uri: &str) -> (u16, Value, Option<String>) {
-    let (router, _) = routes::<Reads>().split_for_parts();
-    let router = router.layer(Extension(grant));
-    let router = router.with_state(Reads::new(engine.clone()));
+/// The same for a client with `permissions`.
+async fn get_with(
+    permissions: Permissions,
+    engine: &Engine,
+    uri: &str,
+) -> (u16, Value, Option<String>) {
+    let (router, _) = routes::<ReadState>().split_for_parts();
+    let router = router.layer(Extension(permissions));
+    let router = router.with_state(ReadState::new(engine.clone()));
     let request = Request::get(uri).body(Body::empty()).unwrap();
     let response = router.oneshot(request).await.unwrap();
     let status = response.status().as_u16();
@@ -51,44 +56,44 @@ async fn get_with(grant: Grant, engine: &Engine, uri: &str) -> (u16, Value, Opti
     (status, serde_json::from_slice(&body).unwrap(), retry)
 }
 
-async fn get(stub: &Stub, uri: &str) -> (u16, Value) {
-    let (status, body, _) = get_from(&stub.engine(), uri).await;
+async fn get(fake: &FakeEngine, uri: &str) -> (u16, Value) {
+    let (status, body, _) = get_from(&fake.engine(), uri).await;
     (status, body)
 }
 
 /// The body of a GET that succeeds.
-async fn ok(stub: &Stub, uri: &str) -> Value {
-    let (status, body) = get(stub, uri).await;
+async fn ok(fake: &FakeEngine, uri: &str) -> Value {
+    let (status, body) = get(fake, uri).await;
     assert_eq!(status, 200, "{uri}: {body}");
     body
 }
 
-/// One field of all rows, over all pages.
-async fn paged(stub: &Stub, uri: &str, field: &str) -> Vec<Value> {
-    let mut body = ok(stub, uri).await;
+/// One field of all rows, from all pages.
+async fn paged(fake: &FakeEngine, uri: &str, field: &str) -> Vec<Value> {
+    let mut body = ok(fake, uri).await;
     let mut all = Vec::new();
     loop {
         all.extend(body["rows"].as_array().unwrap().iter().map(|row| row[field].clone()));
-        assert!(all.len() < 10, "{uri} comes to no end");
+        assert!(all.len() < 10, "{uri} has no last page");
         let Some(next) = body["next"].as_str() else { return all };
         let joint = if uri.contains('?') { '&' } else { '?' };
-        body = ok(stub, &format!("{uri}{joint}cursor={next}")).await;
+        body = ok(fake, &format!("{uri}{joint}cursor={next}")).await;
     }
 }
 
 #[test]
-fn the_description_has_every_read_and_every_schema_that_it_names() {
-    let (_, api) = routes::<Reads>().split_for_parts();
+fn the_description_contains_every_read_and_every_schema_it_references() {
+    let (_, api) = routes::<ReadState>().split_for_parts();
     let api = serde_json::to_value(api).unwrap();
     assert_eq!(api["paths"].as_object().unwrap().len(), READS.len());
     let text = api.to_string();
-    let named: BTreeSet<_> = text
+    let referenced: BTreeSet<_> = text
         .split("\"#/components/schemas/")
         .skip(1)
         .filter_map(|rest| rest.split('"').next())
         .collect();
-    assert!(!named.is_empty());
-    for name in named {
+    assert!(!referenced.is_empty());
+    for name in referenced {
         assert!(api["components"]["schemas"].get(name).is_some(), "{name} is not described");
     }
     for (path, operation) in api["paths"].as_object().unwrap() {

@@ -7,7 +7,7 @@ use super::super::ring::SNAPSHOT_EVERY;
 use super::*;
 
 /// Ticks with a change in each, the hub looking after each.
-async fn run(bench: &mut Bench, times: impl IntoIterator<Item = Clock>) {
+async fn run(bench: &mut Bench, times: impl IntoIterator<Item = EventTime>) {
     for time in times {
         bench.tick(time, vec![rides((2, 9, 12), 1, time as f64)]).await;
     }
@@ -50,7 +50,7 @@ async fn a_topic_is_kept_for_a_minute_for_who_comes_back() {
         let mut bench = Bench::new();
         let views = || {
             let count = ViewCount { views: 1, duration_ms: 0 };
-            vec![FeedChange::Views("p".into(), count)]
+            vec![LiveChange::Views("p".into(), count)]
         };
         drop(bench.followed("views:*").await);
         bench.tick(5_010, views()).await;
@@ -173,7 +173,7 @@ async fn who_comes_and_goes_between_two_frames_is_gone_for_a_snapshot_that_was_m
     bench.hub.tick().await;
     let snapshot = take(&mut client);
     assert!(snapshot[0].data()["rows"].to_string().contains("77"), "{snapshot:?}");
-    let next = bench.tick(5_030, vec![FeedChange::Stage((2, 9, 77), Stage::Forgotten)]).await;
+    let next = bench.tick(5_030, vec![LiveChange::Stage((2, 9, 77), Stage::Expired)]).await;
     tokio::time::sleep_until(next.max(Instant::now() + 2 * SNAPSHOT_EVERY)).await;
     bench.hub.tick().await;
     let delta = take(&mut client);
@@ -250,16 +250,16 @@ async fn a_frame_that_could_not_be_made_is_made_when_the_engine_answers_again() 
     let mut client = bench.followed("standings:2").await;
     let mut other = bench.followed("races").await;
     // Rows of who has no name need the engine.
-    let nameless = Standing { second: 9, output: Output(1.0), name: None, began: 2_000 };
+    let nameless = Standing { second: 9, output: Output(1.0), name: None, started_at: 2_000 };
     let changes = vec![
-        FeedChange::Stage((2, 9, 11), Stage::Running(nameless, Vec::new())),
-        FeedChange::Stage((2, 9, 12), Stage::Over { began: 2_000 }),
+        LiveChange::Stage((2, 9, 11), Stage::Running(nameless, Vec::new())),
+        LiveChange::Stage((2, 9, 12), Stage::Finished { started_at: 2_000 }),
         rides((2, 9, 99), 1, 1.0),
     ];
-    bench.stub.refuse(true);
+    bench.fake.drop_replies(true);
     bench.tick(5_010, changes).await;
     assert_eq!((take(&mut client).len(), take(&mut other).len()), (0, 1));
-    bench.stub.refuse(false);
+    bench.fake.drop_replies(false);
     bench.tick(5_020, vec![]).await;
     let told = take(&mut client);
     assert_eq!(heads(&told), [(Some("e-5020"), "snapshot", 5_020)]);

@@ -10,27 +10,27 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use serde_json::Value;
 use tokio::time::Instant;
-use velodrome_dataflows::{Clock, Output, RideKey, Stage, Standing};
+use velodrome_dataflows::{EventTime, Output, RideKey, Stage, Standing};
 
 use super::channels::Channels;
 use super::hub::Hub;
 use super::subscription::Subscription;
 use super::topic::Topic;
-use crate::feeds::FeedChange;
-use crate::rebuild::Rebuilds;
-use crate::serve::acks::Acks;
-use crate::serve::reads::Reads;
-use crate::serve::reads::stub::Stub;
+use crate::live_state::LiveChange;
+use crate::rebuild_requests::RebuildRequests;
+use crate::serve::ack_latency::AckLatency;
+use crate::serve::reads::ReadState;
+use crate::serve::reads::fake_engine::FakeEngine;
 
 /// How far ticks are apart.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Hub and channels over a [`Stub`], whose time 5,000 is complete.
+/// Hub and channels over a [`FakeEngine`], whose time 5,000 is complete.
 struct Bench {
-    stub: Stub,
+    fake: FakeEngine,
     channels: Arc<Channels>,
-    acks: Arc<Acks>,
-    rebuilds: Rebuilds,
+    ack_latency: Arc<AckLatency>,
+    rebuilds: RebuildRequests,
     hub: Hub<fn() -> Duration>,
 }
 
@@ -43,14 +43,14 @@ enum Sent {
 
 impl Bench {
     fn new() -> Self {
-        let (stub, channels) = (Stub::new(), Arc::new(Channels::new(0xe)));
-        let reads = Reads::new(stub.engine());
+        let (fake, channels) = (FakeEngine::new(), Arc::new(Channels::new(0xe)));
+        let reads = ReadState::new(fake.engine());
         let lag: fn() -> Duration = || Duration::from_millis(7);
-        let acks = Arc::new(Acks::new());
-        let (engine, rebuilds) = (stub.engine(), Rebuilds::default());
-        let told = (lag, Arc::clone(&acks), rebuilds.clone());
+        let ack_latency = Arc::new(AckLatency::new());
+        let (engine, rebuilds) = (fake.engine(), RebuildRequests::default());
+        let told = (lag, Arc::clone(&ack_latency), rebuilds.clone());
         let hub = Hub::new(Arc::clone(&channels), engine, reads, told.0, told.1, told.2);
-        Self { stub, channels, acks, rebuilds, hub }
+        Self { fake, channels, ack_latency, rebuilds, hub }
     }
 
     fn follow(&self, topics: &str, last: Option<&str>) -> Subscription {
@@ -69,9 +69,9 @@ impl Bench {
     }
 
     /// A tick in which those changes come, and what the hub makes of it.
-    async fn tick(&mut self, time: Clock, changes: Vec<FeedChange>) -> Instant {
+    async fn tick(&mut self, time: EventTime, changes: Vec<LiveChange>) -> Instant {
         tokio::time::advance(TICK).await;
-        self.stub.tick(time, changes);
+        self.fake.tick(time, changes);
         self.hub.tick().await
     }
 }
@@ -120,8 +120,8 @@ impl Sent {
 }
 
 /// A standing of the race 9 of class 2, which is running.
-fn rides(ride: RideKey, second: u16, output: f64) -> FeedChange {
+fn rides(ride: RideKey, second: u16, output: f64) -> LiveChange {
     let name = Some("Al".into());
-    let standing = Standing { second, output: Output(output), name, began: 2_000 };
-    FeedChange::Stage(ride, Stage::Running(standing, Vec::new()))
+    let standing = Standing { second, output: Output(output), name, started_at: 2_000 };
+    LiveChange::Stage(ride, Stage::Running(standing, Vec::new()))
 }

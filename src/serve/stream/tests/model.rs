@@ -8,7 +8,7 @@ use serde_json::json;
 use velodrome_dataflows::ViewCount;
 
 use super::*;
-use crate::feeds::State;
+use crate::live_state::LiveTables;
 
 const FOLLOWED: [&str; 4] =
     ["standings:1", "standings:2,views:*", "races:1,views:a,stats", "races,standings:1,board:1"];
@@ -70,7 +70,7 @@ impl Client {
     }
 
     /// Takes one chunk if there is one; whether there was.
-    fn read(&mut self, known: &BTreeMap<Clock, Topics>) -> bool {
+    fn read(&mut self, known: &BTreeMap<EventTime, Topics>) -> bool {
         let Some(sent) = take_one(&mut self.subscription) else { return false };
         let Sent::Event { id, event, data } = sent else { return true };
         self.apply(&event, data);
@@ -100,7 +100,7 @@ impl Client {
         }
     }
 
-    fn check(&self, known: &BTreeMap<Clock, Topics>) {
+    fn check(&self, known: &BTreeMap<EventTime, Topics>) {
         let followed: Vec<_> = self.topics.split(',').collect();
         assert_eq!(self.state.len(), followed.len());
         for (topic, (fields, rows)) in &self.state {
@@ -116,17 +116,17 @@ impl Client {
 }
 
 /// What the reads tell of each topic, but for the rows of boards.
-fn told(live: &State) -> Topics {
+fn told(live: &LiveTables) -> Topics {
     let mut all = Topics::new();
     let mut put = |topic: &str, fields: Value, rows: Vec<Value>| {
         let rows = rows.into_iter().map(|row| (key(topic, &row), row)).collect();
         all.insert(topic.to_owned(), (fields, rows));
     };
     for class in 1..=2 {
-        let race = live.running(class);
+        let race = live.running_race(class);
         let rows = race.and_then(|race| live.standings(class, race)).unwrap_or_default();
-        let began = race.and_then(|race| live.race(class, race)).map(|race| race.order.0);
-        let fields = json!({"raceId": race, "racers": rows.len(), "startedAt": began});
+        let started_at = race.and_then(|race| live.race(class, race)).map(|race| race.order.0);
+        let fields = json!({"raceId": race, "racers": rows.len(), "startedAt": started_at});
         let row = |(racer, standing): &(u32, Standing)| {
             let known = (*racer == 4).then_some("Zoë").or((*racer == 1).then_some("Ada"));
             let name = standing.name.as_deref().or(known);
@@ -136,11 +136,11 @@ fn told(live: &State) -> Topics {
         put(&format!("standings:{class}"), fields, rows.iter().map(row).collect());
     }
     for (topic, class) in [("races", None), ("races:1", Some(1))] {
-        let row = |race: crate::feeds::RaceSummary| {
-            let (began, class, id) = race.order;
+        let row = |race: crate::live_state::RaceSummary| {
+            let (started_at, class, id) = race.order;
             let state = if race.is_running { "running" } else { "over" };
             json!({
-                "raceId": id, "classId": class, "state": state, "startedAt": began,
+                "raceId": id, "classId": class, "state": state, "startedAt": started_at,
                 "racers": race.racers,
             })
         };
@@ -158,30 +158,30 @@ fn told(live: &State) -> Topics {
 }
 
 /// The change that was chosen, where it can come.
-fn change(live: &State, chosen: Chosen) -> Option<FeedChange> {
+fn change(live: &LiveTables, chosen: Chosen) -> Option<LiveChange> {
     Some(match chosen {
         Chosen::Views(is_a) => {
             let project = if is_a { "a" } else { "b" };
-            FeedChange::Views(project.into(), ViewCount { views: 1, duration_ms: 3 })
+            LiveChange::Views(project.into(), ViewCount { views: 1, duration_ms: 3 })
         }
-        Chosen::Records(class) => FeedChange::Records(class),
+        Chosen::Records(class) => LiveChange::Records(class),
         Chosen::Ride { class, race, racer, output, named, ends } => {
             let ride = (class, race, racer);
             let running = live.standing(ride);
-            let began = running.map_or(4_000 + race, |standing| standing.began);
+            let started_at = running.map_or(4_000 + race, |standing| standing.started_at);
             let stage = match running {
-                Some(_) if ends => Stage::Over { began },
+                Some(_) if ends => Stage::Finished { started_at },
                 _ => Stage::Running(
                     Standing {
                         second: output.into(),
                         output: Output(output.into()),
                         name: named.then(|| "Al".into()),
-                        began,
+                        started_at,
                     },
                     Vec::new(),
                 ),
             };
-            FeedChange::Stage(ride, stage)
+            LiveChange::Stage(ride, stage)
         }
     })
 }
@@ -223,21 +223,21 @@ fn step() -> impl Strategy<Value = Step> {
 
 async fn happen(steps: Vec<Step>) {
     let (mut bench, mut time) = (Bench::new(), 5_000);
-    let mut known = BTreeMap::from([(4_000, told(&bench.stub.feeds().live()))]);
+    let mut known = BTreeMap::from([(4_000, told(&bench.fake.live_state().read()))]);
     let mut clients = FOLLOWED.map(|topics| Client::new(&bench, topics));
     for step in steps {
         match step {
             Step::Ticks { changes, times, looks } => {
                 for number in 0..usize::from(times) {
                     time += 10;
-                    let live = bench.stub.feeds().live();
+                    let live = bench.fake.live_state().read();
                     let some = changes.iter().skip(number % changes.len().max(1)).take(2);
                     let mut some: Vec<_> =
                         some.filter_map(|chosen| change(&live, *chosen)).collect();
                     some.dedup_by_key(|change| format!("{change:?}"));
                     drop(live);
-                    bench.stub.tick(time, some);
-                    known.insert(time, told(&bench.stub.feeds().live()));
+                    bench.fake.tick(time, some);
+                    known.insert(time, told(&bench.fake.live_state().read()));
                     tokio::time::advance(Duration::from_millis(10)).await;
                     if looks {
                         bench.hub.tick().await;
@@ -263,7 +263,7 @@ async fn happen(steps: Vec<Step>) {
         clients.iter_mut().for_each(|client| while client.read(&known) {});
         tokio::time::advance(Duration::from_millis(1_100)).await;
     }
-    let newest = told(&bench.stub.feeds().live());
+    let newest = told(&bench.fake.live_state().read());
     for client in &clients {
         client.check(&known);
         for (topic, (_, rows)) in &client.state {

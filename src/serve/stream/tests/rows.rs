@@ -6,11 +6,11 @@ use serde_json::json;
 use velodrome_dataflows::{Query, Rules, ViewCount};
 
 use super::*;
-use crate::feeds::Feeds;
+use crate::live_state::LiveState;
 use crate::rules;
 
 /// What a topic tells first, and then in each of those ticks.
-async fn told(topic: &str, ticks: Vec<Vec<FeedChange>>) -> Vec<(String, Value)> {
+async fn progress(topic: &str, ticks: Vec<Vec<LiveChange>>) -> Vec<(String, Value)> {
     let mut bench = Bench::new();
     let mut client = bench.follow(topic, None);
     take(&mut client);
@@ -27,12 +27,12 @@ async fn told(topic: &str, ticks: Vec<Vec<FeedChange>>) -> Vec<(String, Value)> 
     all.into_iter().map(parts).collect()
 }
 
-fn over(ride: RideKey) -> FeedChange {
-    FeedChange::Stage(ride, Stage::Over { began: 2_000 })
+fn over(ride: RideKey) -> LiveChange {
+    LiveChange::Stage(ride, Stage::Finished { started_at: 2_000 })
 }
 
-fn views(project: &str, views: u64) -> FeedChange {
-    FeedChange::Views(project.into(), ViewCount { views, duration_ms: 5 })
+fn views(project: &str, views: u64) -> LiveChange {
+    LiveChange::Views(project.into(), ViewCount { views, duration_ms: 5 })
 }
 
 #[tokio::test(start_paused = true)]
@@ -59,18 +59,18 @@ async fn standings_are_whole_then_rows_and_who_is_gone_until_another_race_or_non
         ("delta".to_owned(), frame(5_020, Some(9), 3, vec![], &[11])),
         ("snapshot".to_owned(), frame(5_030, None, 0, vec![], &[])),
     ];
-    assert_eq!(told("standings:2", ticks).await, expected);
+    assert_eq!(progress("standings:2", ticks).await, expected);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_name_that_becomes_known_is_told_though_its_rider_stands_as_before() {
-    let told = told("standings:2", vec![vec![], vec![FeedChange::Leaderboard(1)]]).await;
+    let progress = progress("standings:2", vec![vec![], vec![LiveChange::Leaderboard(1)]]).await;
     let racers = |data: &Value| -> Vec<_> {
         let rows = data["rows"].as_array().unwrap();
         rows.iter().map(|row| row["racerId"].as_u64().unwrap()).collect()
     };
-    assert_eq!(told.len(), 2);
-    assert_eq!(racers(&told[1].1), [4, 11]);
+    assert_eq!(progress.len(), 2);
+    assert_eq!(racers(&progress[1].1), [4, 11]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,14 +78,14 @@ async fn a_board_is_told_whole_whenever_its_second_or_its_records_change() {
     let ticks = vec![
         vec![rides((1, 8, 1), 2, 5.0)],
         vec![rides((1, 8, 1), 2, 6.0)],
-        vec![FeedChange::Records(1)],
-        vec![FeedChange::Records(2)],
+        vec![LiveChange::Records(1)],
+        vec![LiveChange::Records(2)],
         vec![rides((1, 8, 1), 3, 6.0)],
         vec![over((1, 8, 1))],
     ];
-    let told = told("board:1", ticks).await;
-    assert!(told.iter().all(|(event, _)| event == "snapshot"));
-    let heads = told.iter().map(|(_, data)| (data["asOf"].as_u64().unwrap(), &data["second"]));
+    let progress = progress("board:1", ticks).await;
+    assert!(progress.iter().all(|(event, _)| event == "snapshot"));
+    let heads = progress.iter().map(|(_, data)| (data["asOf"].as_u64().unwrap(), &data["second"]));
     let (none, two, three) = (json!(null), json!(2), json!(3));
     let expected = [(5_000, &none), (5_010, &two), (5_030, &two), (5_050, &three), (5_060, &none)];
     assert_eq!(heads.collect::<Vec<_>>(), expected);
@@ -93,8 +93,8 @@ async fn a_board_is_told_whole_whenever_its_second_or_its_records_change() {
         "topic": "board:1", "asOf": 5_000, "classId": 1, "raceId": null, "second": null,
         "racers": 0, "rows": [],
     });
-    assert_eq!(told[0].1, none);
-    let board = &told[1].1;
+    assert_eq!(progress[0].1, none);
+    let board = &progress[1].1;
     assert_eq!((&board["raceId"], &board["racers"]), (&json!(8), &json!(5)));
     let first = json!({"rank": 1, "racerId": 4, "name": "Zoë", "output": 30.0});
     assert_eq!((&board["rows"][0], &board["rows"][2]["rank"]), (&first, &json!(2)));
@@ -108,7 +108,7 @@ async fn who_follows_the_board_of_a_class_asks_for_it_once() {
         bench.tick(5_000 + u64::from(second), vec![rides((1, 8, 1), second, 5.0)]).await;
     }
     let boards = |query: &Query| matches!(query, Query::Board(1, _));
-    assert_eq!(bench.stub.asked().into_iter().filter(boards).count(), 2);
+    assert_eq!(bench.fake.queries().into_iter().filter(boards).count(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,28 +124,28 @@ async fn views_of_one_project_or_of_all_are_told_as_they_come() {
         frame("delta", one, 5_010, vec![row("a,b", 2, 5)]),
         frame("delta", one, 5_020, vec![row("a,b", 3, 10)]),
     ];
-    assert_eq!(told("views:%61%2cb", ticks()).await, expected);
+    assert_eq!(progress("views:%61%2cb", ticks()).await, expected);
     let expected = vec![
         frame("snapshot", "views:*", 5_000, vec![]),
         frame("delta", "views:*", 5_010, vec![row("a,b", 2, 5)]),
         frame("delta", "views:*", 5_020, vec![row("a,b", 3, 10), row("c", 1, 5)]),
     ];
-    assert_eq!(told("views:*", ticks()).await, expected);
+    assert_eq!(progress("views:*", ticks()).await, expected);
 }
 
 #[tokio::test(start_paused = true)]
 async fn races_are_told_as_they_begin_end_and_are_forgotten() {
-    let forgotten = |racer| FeedChange::Stage((1, 7, racer), Stage::Forgotten);
+    let forgotten = |racer| LiveChange::Stage((1, 7, racer), Stage::Expired);
     let ticks = vec![
         vec![rides((1, 8, 1), 1, 5.0)],
         vec![rides((1, 8, 1), 2, 5.0)],
         vec![over((1, 8, 1)), forgotten(1), forgotten(2), forgotten(3)],
     ];
-    let all = told("races", ticks.clone()).await;
-    let rows = |told: &[(String, Value)]| -> Vec<_> {
+    let all = progress("races", ticks.clone()).await;
+    let rows = |progress: &[(String, Value)]| -> Vec<_> {
         let row = |row: &Value| format!("{} {} {}", row["classId"], row["raceId"], row["state"]);
         let rows = |data: &Value| data["rows"].as_array().unwrap().iter().map(row).collect();
-        told.iter().map(|(event, data)| (event.clone(), rows(data))).collect::<Vec<(_, Vec<_>)>>()
+        progress.iter().map(|(event, data)| (event.clone(), rows(data))).collect::<Vec<(_, Vec<_>)>>()
     };
     let (running, over) = (r#"1 8 "running""#, r#"1 8 "over""#);
     let (seven, nine) = (r#"1 7 "over""#, r#"2 9 "running""#);
@@ -156,7 +156,7 @@ async fn races_are_told_as_they_begin_end_and_are_forgotten() {
         [frame("snapshot", &[nine, seven]), frame("delta", &[running]), frame("delta", &[over])];
     assert_eq!(rows(&all), expected);
     assert_eq!(all[2].1["gone"], json!([{"classId": 1, "raceId": 7}]));
-    let own = told("races:2", ticks).await;
+    let own = progress("races:2", ticks).await;
     assert_eq!(rows(&own), [frame("snapshot", &[nine])]);
 }
 
@@ -166,21 +166,21 @@ async fn the_services_figures_are_told_once_a_second() {
     let mut client = bench.followed("stats").await;
     let mut last = None;
     for (second, waits_us) in [(0, &[1_500][..]), (1, &[900, 40_000]), (2, &[])] {
-        waits_us.iter().for_each(|us| bench.acks.record(Duration::from_micros(*us)));
+        waits_us.iter().for_each(|us| bench.ack_latency.record(Duration::from_micros(*us)));
         for time in 1..=10 {
             tokio::time::advance(Duration::from_millis(100)).await;
             bench.tick(5_000 + second * 1_000 + time * 100, vec![]).await;
         }
-        let mut told = take(&mut client);
-        assert_eq!(told.len(), 1, "{told:?}");
-        let data = told[0].data();
+        let mut progress = take(&mut client);
+        assert_eq!(progress.len(), 1, "{progress:?}");
+        let data = progress[0].data();
         // Counted to two digits.
         for (key, us) in [("ackP50Ms", waits_us.first()), ("ackP99Ms", waits_us.last())] {
             let is_near =
                 |us: &u64| (data[key].as_f64().unwrap() / (*us as f64 / 1e3) - 1.0).abs() < 0.01;
             assert!(us.map_or(data[key].is_null(), is_near), "{key}: {data}");
         }
-        last = told.pop();
+        last = progress.pop();
     }
     let last = last.unwrap();
     let data = last.data();
@@ -188,7 +188,7 @@ async fn the_services_figures_are_told_once_a_second() {
     assert_eq!((&data["lagMs"], &data["streams"]), (&json!(7), &json!(1)));
     assert_eq!((&data["eventsPerSecond"], &data["workers"]), (&json!(0), &json!(1)));
     assert_eq!((&data["processes"], &data["rebuild"]), (&json!(1), &Value::Null));
-    assert_eq!(data["rulesId"], rules::id(bench.stub.engine().rules().rules()));
+    assert_eq!(data["rulesId"], rules::id(bench.fake.engine().rules().rules()));
     assert!(data["residentBytes"].as_u64().unwrap() > 1_000_000);
 }
 
@@ -196,21 +196,21 @@ async fn the_services_figures_are_told_once_a_second() {
 async fn stats_tell_how_far_the_way_to_other_rules_is() {
     let mut bench = Bench::new();
     let mut client = bench.followed("stats").await;
-    bench.rebuilds.want(Rules { divisor: 50.0, ..Rules::default() });
-    let order = bench.rebuilds.next().unwrap();
-    bench.rebuilds.tell(&order, |told| {
-        (told.events, told.clock, told.read_bytes, told.bytes) = (7, 4_000, 1, 4);
+    bench.rebuilds.request(Rules { divisor: 50.0, ..Rules::default() });
+    let request = bench.rebuilds.next().unwrap();
+    bench.rebuilds.update_progress(&request, |progress| {
+        (progress.events, progress.clock, progress.read_bytes, progress.bytes) = (7, 4_000, 1, 4);
     });
     for second in [1, 2] {
         tokio::time::advance(Duration::from_secs(1)).await;
         bench.tick(5_000 + second * 1_000, vec![]).await;
-        let told = take(&mut client);
+        let progress = take(&mut client);
         let error = (second == 2).then_some("the disk is full");
-        let id = rules::id(&order.rules);
+        let id = rules::id(&request.rules);
         let expected =
             json!({"rulesId": id, "share": 0.25, "events": 7, "asOf": 4_000, "error": error});
-        assert_eq!(told[0].data()["rebuild"], expected);
-        bench.rebuilds.tell(&order, |told| told.failure = Some("the disk is full".to_owned()));
+        assert_eq!(progress[0].data()["rebuild"], expected);
+        bench.rebuilds.update_progress(&request, |progress| progress.failure = Some("the disk is full".to_owned()));
     }
 }
 
@@ -219,15 +219,15 @@ async fn what_other_rules_come_to_is_told_as_what_changed() {
     let mut bench = Bench::new();
     let mut client = bench.followed("standings:2,races,board:2").await;
     // Racer 11 and race 7 are excluded, and racer 4 comes to more.
-    let next = Feeds::default();
+    let next = LiveState::default();
     next.apply(5_000, vec![rides((2, 9, 4), 3, 99.5), rides((2, 9, 12), 3, 20.0)]);
-    bench.stub.feeds().succeed(&next, 5_005);
+    bench.fake.live_state().replace_with(&next, 5_005);
     bench.tick(5_010, vec![]).await;
-    let told: BTreeMap<_, _> = take(&mut client)
+    let progress: BTreeMap<_, _> = take(&mut client)
         .iter()
         .map(|sent| (sent.data()["topic"].as_str().unwrap().to_owned(), sent.data().clone()))
         .collect();
-    let standings = &told["standings:2"];
+    let standings = &progress["standings:2"];
     let outputs: BTreeMap<_, _> = standings["rows"]
         .as_array()
         .unwrap()
@@ -236,9 +236,9 @@ async fn what_other_rules_come_to_is_told_as_what_changed() {
         .collect();
     assert_eq!(outputs, [(4, 99.5), (12, 20.0)].into());
     assert_eq!((&standings["gone"], &standings["racers"]), (&json!([11]), &json!(2)));
-    let races = &told["races"];
+    let races = &progress["races"];
     assert_eq!(races["rows"][0]["racers"], 2);
     assert_eq!(races["gone"], json!([{"classId": 1, "raceId": 7}]));
     // The same second of the same race, and yet another board.
-    assert!(told.contains_key("board:2"), "{told:?}");
+    assert!(progress.contains_key("board:2"), "{progress:?}");
 }

@@ -1,0 +1,168 @@
+//! The rows that differ between the old and the new rules.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use timely::ExchangeData;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::generic::Operator;
+use timely::dataflow::operators::{Capability, ConnectLoop, Feedback};
+use timely::dataflow::{Scope, Stream};
+
+use super::board::{Board, Row};
+use super::graph::ComparisonTraces;
+use super::pages::{PageRows, Rows, board_pages};
+use super::ranks::ranks;
+use crate::operators::progress_of;
+use crate::values::RacerId;
+
+/// Pages in flight per worker: one that is processed, and one that arrives.
+const PAGES_AHEAD: usize = 2;
+
+/// A racer's row that differs between the old and the new rules, by its value or its rank.
+///
+/// ```
+/// use velodrome_dataflows::{Board, Output, Row, RowDifference};
+///
+/// // Racer 5 has a record at second 9 under the new rules only, and it is the best.
+/// let added = RowDifference {
+///     board: Board::Second(1, 9),
+///     racer: 5,
+///     old: None,
+///     new: Some((Row::Record(Output(97.5)), Some(1))),
+/// };
+/// assert_ne!(added.old, added.new);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowDifference {
+    /// The board.
+    pub board: Board,
+    /// The racer.
+    pub racer: RacerId,
+    /// The row and its rank under the old rules, if there is one. Ranks are from 1, and equal outputs
+    /// share the better rank; a row without an output has none.
+    pub old: Option<(Row, Option<u32>)>,
+    /// The row and its rank under the new rules, if there is one.
+    pub new: Option<(Row, Option<u32>)>,
+}
+
+/// Compares all boards under two sets of rules, and emits `summarize`'s value for each that differs.
+///
+/// The stream has its data on worker 0, class by class. The boards of a class are in the order of
+/// [`Board`]: leaderboard, races ascending, seconds ascending. Boards without a difference are skipped.
+///
+/// `summarize` gets all differences of a board, racers ascending. It is called in the same order, but
+/// on the worker that compared the board, so that all workers share the work of serializing rows.
+///
+/// All samples must have arrived in the traces, and `scope` must be that of a dataflow of its own. Its
+/// timestamps are page numbers: a page starts only once worker 0 has received nearly all earlier pages,
+/// which bounds memory.
+///
+/// ```
+/// use timely::dataflow::operators::{Capture, ToStream, capture::Extract, probe::Probe};
+/// use velodrome_dataflows::{Board, Rules, Sample, board_differences, comparison_graph};
+///
+/// let differences = timely::execute_directly(|worker| {
+///     let rules = [Rules::default(), Rules { excluded_racers: [6].into(), ..Rules::default() }];
+///     let graphs = worker.dataflow(|scope| {
+///         let (class, second) = (1, 1);
+///         let sample = |racer, cadence| Sample { class, second, racer, cadence, ..Sample::default() };
+///         let samples = vec![sample(5, 60.0), sample(6, 70.0)].to_stream(scope);
+///         let graphs = comparison_graph(samples, rules, u64::MAX);
+///         graphs.map(|graph| (graph.traces, graph.arranged.probe().0))
+///     });
+///     let traces = graphs.map(|(traces, probe)| {
+///         worker.step_or_park_while(None, || !probe.done());
+///         traces
+///     });
+///     worker.dataflow(|scope| {
+///         let ranks = |_board, rows: &[velodrome_dataflows::RowDifference]| {
+///             let rank = |row: &Option<(_, Option<u32>)>| row.as_ref().and_then(|(_, rank)| *rank);
+///             rows.iter().map(|row| (row.racer, rank(&row.old), rank(&row.new))).collect::<Vec<_>>()
+///         };
+///         board_differences(scope, traces, ranks).capture()
+///     })
+/// });
+/// let boards: Vec<_> = differences.extract().into_iter().flat_map(|(_page, boards)| boards).collect();
+/// // Without racer 6, racer 5 is first instead of second.
+/// assert!(boards.contains(&(Board::Second(1, 1), vec![(5, Some(2), Some(1)), (6, Some(1), None)])));
+/// ```
+pub fn board_differences<'scope, T: ExchangeData + Clone>(
+    scope: Scope<'scope, u64>,
+    traces: [ComparisonTraces; 2],
+    mut summarize: impl FnMut(Board, &[RowDifference]) -> T + 'static,
+) -> Stream<'scope, u64, Vec<(Board, T)>> {
+    let (done, feedback) = scope.feedback((PAGES_AHEAD * scope.peers()) as u64);
+    let differing = by_page(
+        board_pages(feedback, traces),
+        "CompareBoards",
+        |row| row.board.hash(),
+        move |rows, emit| compare(rows, |board, rows| emit((board, summarize(board, rows)))),
+    );
+    // Each worker's boards are in this order already.
+    let in_order = |mut boards: Vec<(Board, T)>, emit: &mut dyn FnMut(_)| {
+        boards.sort_by_key(|(board, _)| *board);
+        boards.into_iter().for_each(emit);
+    };
+    let ordered = by_page(differing, "OrderBoards", |_| 0, in_order);
+    progress_of(ordered.clone()).connect_loop(done);
+    ordered
+}
+
+/// Exchanges rows by `route`, and applies `process` to all rows of a page once they have arrived, page
+/// by page. `process` gets the rows and a function that emits results.
+fn by_page<'scope, R: ExchangeData, T: Clone + 'static>(
+    rows: Stream<'scope, u64, Vec<R>>,
+    name: &str,
+    route: impl Fn(&R) -> u64 + 'static,
+    mut process: impl FnMut(Vec<R>, &mut dyn FnMut(T)) + 'static,
+) -> Stream<'scope, u64, Vec<T>> {
+    rows.unary_frontier(Exchange::new(route), name, |_, _| {
+        // With the capability to emit the page's results.
+        let mut pages: BTreeMap<u64, (Capability<u64>, Vec<R>)> = BTreeMap::new();
+        move |(input, frontier), output| {
+            input.for_each(|capability, rows| {
+                let Some(capability) = capability.retain_least(0) else { return };
+                let page = pages.entry(*capability.time());
+                page.or_insert_with(|| (capability, Vec::new())).1.append(rows);
+            });
+            while let Some(entry) = pages.first_entry()
+                && !frontier.less_equal(entry.key())
+            {
+                let (capability, rows) = entry.remove();
+                let mut session = output.session(&capability);
+                process(rows, &mut |result| session.give(result));
+            }
+        }
+    })
+}
+
+/// Calls `emit` with the differences of each board of a page that has some, boards and racers ascending.
+fn compare(mut rows: Vec<PageRows>, mut emit: impl FnMut(Board, &[RowDifference])) {
+    // Each worker's rows under one set of rules are in this order: a stable sort merges them.
+    rows.sort_by_key(|row| (row.board, row.racer, row.is_new));
+    let mut differences = Vec::new();
+    for rows in rows.chunk_by(|one, next| one.board == next.board) {
+        let racers = rows.chunk_by(|one, next| one.racer == next.racer);
+        let racers = racers.filter_map(|rows| {
+            let under = |is_new| rows.iter().find(|row| row.is_new == is_new).map(|row| &row.rows);
+            Some((rows.first()?.racer, under(false), under(true)))
+        });
+        let racers: Vec<_> = racers.collect();
+        for (offset, board) in rows.first().into_iter().flat_map(|row| row.board.covered()) {
+            let output = |rows: Option<&Rows>| rows?.row(offset)?.output();
+            let old_ranks = ranks(racers.iter().map(|(_, old, _)| output(*old)));
+            let new_ranks = ranks(racers.iter().map(|(_, _, new)| output(*new)));
+            let ranked = racers.iter().zip(old_ranks.into_iter().zip(new_ranks));
+            differences.clear();
+            differences.extend(ranked.filter_map(|((racer, old, new), (old_rank, new_rank))| {
+                let row = |rows: Option<&Rows>, rank| Some((rows?.row(offset)?, rank));
+                let (old, new) = (row(*old, old_rank), row(*new, new_rank));
+                (old != new).then_some(RowDifference { board, racer: *racer, old, new })
+            }));
+            if !differences.is_empty() {
+                emit(board, &differences);
+            }
+        }
+    }
+}

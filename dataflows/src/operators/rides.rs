@@ -1,0 +1,192 @@
+//! Rides: gathers samples by (class, race, racer), closes rides, and repairs them for an hour.
+
+use std::collections::BTreeMap;
+use std::mem;
+
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::Operator;
+use timely::dataflow::operators::vec::{Broadcast, Map};
+use timely::dataflow::operators::{Capability, Concat, Exchange, InputCapability};
+
+use super::roster::Roster;
+use crate::values::{
+    Ban, CLOSE_STEP_MS, Change, EVENT_LAG_MS_MAX, EventTime, Mode, RideKey, Rules, ScoredSample,
+    racer_hash,
+};
+
+/// Gathers samples into rides and emits the result of each ride when it closes.
+///
+/// A ride closes at [`Rules::closes_at`] of its first sample, rounded up to a whole second. A sample
+/// within [`REPAIR_WINDOW_MS`](crate::REPAIR_WINDOW_MS) after that changes its result; a later sample is
+/// late and changes records and the leaderboard only.
+///
+/// All samples of a racer in a class must be on one worker, as [`output`](crate::output()) sends them.
+/// They are processed in the order of their times, and within one time in the order of their clocks;
+/// along that order the clock must not go back. In a service, a sample's clock is at most
+/// [`EVENT_LAG_MS_MAX`] less than its time.
+///
+/// `saved` carries the changes that a checkpoint saved, on any worker, at times before all samples.
+/// `bans` may be sent on any worker; a ban takes effect before the samples of its time. When it starts,
+/// the racer's rides are emitted as [`Stage::Expired`](crate::Stage::Expired); until it is lifted,
+/// their stages are not emitted.
+///
+/// ```
+/// use timely::dataflow::operators::vec::Filter;
+/// use timely::dataflow::operators::{Capture, ToStream, capture::Extract, generic::operator::empty};
+/// use velodrome_dataflows::{Change, Mode, Rules, ScoredSample, rides};
+///
+/// let changes = timely::example(|scope| {
+///     let rules = Rules { race_seconds: 10, grace_seconds: 3, ..Rules::default() };
+///     let sample = |clock, second, output| ScoredSample {
+///         clock,
+///         second,
+///         output,
+///         ..ScoredSample::default()
+///     };
+///     let samples = vec![sample(1_500, 1, 97.5), sample(2_500, 2, 99.0)].to_stream(scope);
+///     rides(samples, empty(scope), empty(scope), rules, Mode::Replay { until: u64::MAX })
+///         .filter(|change| matches!(change, Change::Result(..)))
+///         .capture()
+/// });
+/// let (time, changes) = changes.extract().remove(0);
+/// // The first sample at 1.5 s, 9 s of the race left and 3 s of grace, rounded up.
+/// assert_eq!(time, 14_000);
+/// let [Change::Result(_, (_, result), 1)] = &changes[..] else { panic!("{changes:?}") };
+/// assert_eq!((result.best.0, result.total.0, result.seconds), (99.0, 196.5, 2));
+/// ```
+pub fn rides<'scope>(
+    samples: Stream<'scope, EventTime, Vec<ScoredSample>>,
+    saved: Stream<'scope, EventTime, Vec<Change>>,
+    bans: Stream<'scope, EventTime, Vec<Ban>>,
+    rules: Rules,
+    mode: Mode,
+) -> Stream<'scope, EventTime, Vec<Change>> {
+    let control = saved.exchange(saved_route).concat(bans.broadcast().map(Change::Ban));
+    samples.binary_frontier(control, Pipeline, Pipeline, "Rides", move |capability, _| {
+        // A service also emits changes that time alone causes, with this capability.
+        let mut idle = (mode == Mode::Service).then_some(capability);
+        let mut pending = Pending::default();
+        let mut roster = Roster::new(rules, mode);
+        let mut changes = Vec::new();
+        move |(samples, sample_frontier), (control, control_frontier), output| {
+            control.for_each(|capability, control| {
+                for change in control.drain(..) {
+                    match change {
+                        Change::Ban(ban) => pending.add_ban(&capability, ban),
+                        saved => roster.restore(saved, &mut changes),
+                    }
+                }
+                output.session(&capability).give_iterator(changes.drain(..));
+            });
+            samples.for_each(|capability, samples| {
+                pending.add_samples(&capability, mem::take(samples));
+            });
+            let has_passed = |time: &EventTime| {
+                !sample_frontier.less_equal(time) && !control_frontier.less_equal(time)
+            };
+            while let Some(time) = pending.next_time().filter(has_passed)
+                && let Some(capability) = pending.process(time, &mut roster, &mut changes)
+            {
+                output.session(&capability).give_iterator(changes.drain(..));
+            }
+            if let (Some(capability), Some(now)) = (&mut idle, sample_frontier.frontier().first()) {
+                capability.downgrade(now);
+                // Earlier samples are pending as long as rides are restored or bans may arrive.
+                if !control_frontier.less_than(now) {
+                    roster.advance_to(now.saturating_sub(EVENT_LAG_MS_MAX), &mut changes);
+                }
+                output.session(capability).give_iterator(changes.drain(..));
+            } else {
+                idle = None;
+            }
+        }
+    })
+}
+
+/// What waits for its time, each group with the capability to emit the changes that it causes.
+#[derive(Default)]
+struct Pending {
+    bans: BTreeMap<EventTime, (Capability<EventTime>, Vec<Ban>)>,
+    /// Rides to close.
+    closing: BTreeMap<EventTime, (Capability<EventTime>, Vec<RideKey>)>,
+    samples: BTreeMap<EventTime, (Capability<EventTime>, Vec<Vec<ScoredSample>>)>,
+}
+
+impl Pending {
+    fn add_ban(&mut self, capability: &InputCapability<EventTime>, ban: Ban) {
+        let Some(time) = capability.least().copied() else { return };
+        if let Some((_, bans)) = self.bans.get_mut(&time) {
+            bans.push(ban);
+        } else if let Some(capability) = capability.retain_least(0) {
+            self.bans.insert(time, (capability, vec![ban]));
+        }
+    }
+
+    fn add_samples(&mut self, capability: &InputCapability<EventTime>, samples: Vec<ScoredSample>) {
+        let Some(time) = capability.least().copied() else { return };
+        if let Some((_, batches)) = self.samples.get_mut(&time) {
+            batches.push(samples);
+        } else if let Some(capability) = capability.retain_least(0) {
+            self.samples.insert(time, (capability, vec![samples]));
+        }
+    }
+
+    /// The earliest time that something waits for.
+    fn next_time(&self) -> Option<EventTime> {
+        let times =
+            [self.bans.keys().next(), self.closing.keys().next(), self.samples.keys().next()];
+        times.into_iter().flatten().min().copied()
+    }
+
+    /// Processes one group of `time`, and returns the capability to emit its changes.
+    ///
+    /// Within one time, bans take effect first, then rides close, then samples are added.
+    fn process(
+        &mut self,
+        time: EventTime,
+        roster: &mut Roster,
+        changes: &mut Vec<Change>,
+    ) -> Option<Capability<EventTime>> {
+        if let Some((capability, bans)) = self.bans.remove(&time) {
+            roster.apply_bans(&bans, changes);
+            return Some(capability);
+        }
+        if let Some((capability, keys)) = self.closing.remove(&time) {
+            roster.close(keys, changes);
+            return Some(capability);
+        }
+        let (capability, batches) = self.samples.remove(&time)?;
+        roster.add_samples(&by_clock(batches), changes);
+        for (closes_at, key) in roster.started.drain(..) {
+            let at = closes_at.next_multiple_of(CLOSE_STEP_MS).max(time);
+            let group = self.closing.entry(at);
+            group.or_insert_with(|| (capability.delayed(&at), Vec::new())).1.push(key);
+        }
+        Some(capability)
+    }
+}
+
+/// The worker of a change that a checkpoint saved: the one that receives the racer's samples.
+fn saved_route(change: &Change) -> u64 {
+    match change {
+        Change::Saved((class, _, racer), _) => racer_hash(*class, *racer),
+        Change::Record((class, racer), _) | Change::Final((class, racer), _) => {
+            racer_hash(*class, *racer)
+        }
+        _ => 0,
+    }
+}
+
+/// The samples of one time in the order of their clocks.
+///
+/// Samples of one partition arrive in that order; only those of several partitions are sorted.
+fn by_clock(mut batches: Vec<Vec<ScoredSample>>) -> Vec<Vec<ScoredSample>> {
+    let ordered = batches.iter().flatten().is_sorted_by_key(|sample| sample.clock);
+    if !ordered {
+        let mut all: Vec<_> = batches.drain(..).flatten().collect();
+        all.sort_by_key(|sample| sample.clock);
+        batches.push(all);
+    }
+    batches
+}

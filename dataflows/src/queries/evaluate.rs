@@ -1,0 +1,213 @@
+//! Evaluation of a query on the traces of one worker.
+
+use std::cmp::Reverse;
+use std::ops::ControlFlow::{self, Break, Continue};
+
+use compact_str::CompactString;
+use differential_dataflow::difference::Semigroup;
+use hashbrown::HashSet;
+
+use super::answer::{Answer, ClassSize};
+use super::query::Query;
+use super::racer_races::racer_races;
+use crate::graph::Traces;
+use crate::operators::BanTrace;
+use crate::traces::read_trace;
+use crate::values::{ClassId, EventTime, Output, RaceId, RacerId, Record};
+
+/// This worker's part of the answer at time `at`, without the rows of racers who are banned then.
+pub(super) fn evaluate(query: &Query, traces: &mut Traces, at: EventTime) -> Answer {
+    match query {
+        Query::Board(class, second) => {
+            let mut rows = Vec::new();
+            read_class(traces, *class, at, |racer, record| {
+                rows.extend(record.get(*second).map(|output| (racer, Output(output))));
+            });
+            Answer::Board(rows)
+        }
+        Query::ClassCurves(class) => {
+            let mut rows = Vec::new();
+            read_class(traces, *class, at, |racer, record| rows.push((racer, record)));
+            Answer::ClassCurves(rows)
+        }
+        Query::BestCurve(class) => {
+            let mut best = Record::default();
+            read_class(traces, *class, at, |_, record| best.plus_equals(&record));
+            Answer::BestCurve(best)
+        }
+        Query::Leaderboard(class) => leaderboard(traces, at, *class),
+        Query::Curve(class, racer) => curve(traces, at, *class, *racer),
+        Query::Racer(racer) => racer_classes(traces, at, *racer),
+        Query::Results(class, races) => results(traces, at, *class, races),
+        Query::RacerRaces(_, racer, ..) if is_banned(&mut traces.bans, *racer, at) => {
+            Answer::RacerRaces(Vec::new())
+        }
+        Query::RacerRaces(class, racer, races, limit) => Answer::RacerRaces(racer_races(
+            &mut traces.results,
+            at,
+            (*class, *racer),
+            races,
+            *limit,
+        )),
+        Query::Names(racers) => names(traces, at, racers),
+        Query::Classes => classes(traces, at),
+        Query::Project(project) => {
+            let mut count = None;
+            read_trace(&mut traces.views, at, Some(project), |key, (), views| {
+                count = (key == project).then_some(views);
+                Break(())
+            });
+            Answer::Project(count)
+        }
+        Query::Projects(after, limit) => projects(traces, at, after.as_ref(), *limit),
+    }
+}
+
+fn leaderboard(traces: &mut Traces, at: EventTime, class: ClassId) -> Answer {
+    let (banned, mut rows) = (banned(&mut traces.bans, at), Vec::new());
+    read_trace(&mut traces.leaderboard, at, Some(&(class, 0)), |(key, racer), (), best| {
+        let row = (!banned.contains(racer)).then_some((*racer, best));
+        while_same(*key == class, || rows.extend(row))
+    });
+    Answer::Leaderboard(rows)
+}
+
+fn curve(traces: &mut Traces, at: EventTime, class: ClassId, racer: RacerId) -> Answer {
+    let (key, mut curve) = ((class, racer), None);
+    if is_banned(&mut traces.bans, racer, at) {
+        return Answer::Curve(None);
+    }
+    read_trace(&mut traces.records, at, Some(&key), |found, (), record| {
+        curve = (*found == key).then_some(record);
+        Break(())
+    });
+    Answer::Curve(curve)
+}
+
+fn racer_classes(traces: &mut Traces, at: EventTime, racer: RacerId) -> Answer {
+    let (mut name, mut classes) = (None, Vec::new());
+    read_trace(&mut traces.names, at, Some(&racer), |key, (), known| {
+        name = (*key == racer).then_some(known.text);
+        Break(())
+    });
+    // Curves are by class, then racer: seek from the racer's position in one class to that in the next.
+    let is_shown = !is_banned(&mut traces.bans, racer, at);
+    let mut position = is_shown.then_some((0, racer));
+    while let Some(from) = position.take() {
+        read_trace(&mut traces.records, at, Some(&from), |(class, other), (), _| {
+            classes.extend((*other == racer).then_some(*class));
+            let next = if *other < racer { Some(*class) } else { class.checked_add(1) };
+            position = next.map(|class| (class, racer));
+            Break(())
+        });
+    }
+    Answer::Racer(name, classes)
+}
+
+fn results(traces: &mut Traces, at: EventTime, class: ClassId, races: &[RaceId]) -> Answer {
+    let mut rows = Vec::new();
+    let banned = banned(&mut traces.bans, at);
+    for race in races {
+        let key = (class, *race);
+        read_trace(&mut traces.results, at, Some(&key), |found, (racer, result), _| {
+            let row = (!banned.contains(racer)).then(|| (*race, *racer, result.clone()));
+            while_same(*found == key, || rows.extend(row))
+        });
+    }
+    Answer::Results(rows)
+}
+
+fn names(traces: &mut Traces, at: EventTime, racers: &[RacerId]) -> Answer {
+    let mut names: Vec<(RacerId, CompactString)> = Vec::new();
+    for racer in racers {
+        read_trace(&mut traces.names, at, Some(racer), |key, (), name| {
+            names.extend((key == racer).then_some((*racer, name.text)));
+            Break(())
+        });
+    }
+    Answer::Names(names)
+}
+
+fn classes(traces: &mut Traces, at: EventTime) -> Answer {
+    let mut classes: Vec<(ClassId, ClassSize)> = Vec::new();
+    let banned = banned(&mut traces.bans, at);
+    read_trace(&mut traces.records, at, None, |(class, racer), (), record| {
+        if banned.contains(racer) {
+            return Continue(());
+        }
+        if classes.last().is_none_or(|(last, _)| last != class) {
+            classes.push((*class, ClassSize::default()));
+        }
+        if let Some((_, size)) = classes.last_mut() {
+            size.racers += 1;
+            size.records += record.outputs().count() as u64;
+        }
+        Continue(())
+    });
+    Answer::Classes(classes)
+}
+
+fn projects(
+    traces: &mut Traces,
+    at: EventTime,
+    after: Option<&(u64, CompactString)>,
+    limit: usize,
+) -> Answer {
+    let mut rows = Vec::new();
+    let after = after.map(|(views, id)| (Reverse(*views), id));
+    read_trace(&mut traces.views, at, None, |project, (), count| {
+        if after.is_none_or(|after| (Reverse(count.views), project) > after) {
+            rows.push((project.clone(), count));
+        }
+        Continue(())
+    });
+    let mut answer = Answer::Projects(rows);
+    answer.finish(limit);
+    answer
+}
+
+/// Visits the record curves of a class, racers ascending, without those who are banned.
+fn read_class(
+    traces: &mut Traces,
+    class: ClassId,
+    at: EventTime,
+    mut visit: impl FnMut(RacerId, Record),
+) {
+    let banned = banned(&mut traces.bans, at);
+    read_trace(&mut traces.records, at, Some(&(class, 0)), |(key, racer), (), record| {
+        while_same(*key == class, || {
+            if !banned.contains(racer) {
+                visit(*racer, record);
+            }
+        })
+    });
+}
+
+/// Continues as long as the key is the requested one.
+fn while_same(is_same: bool, visit: impl FnOnce()) -> ControlFlow<()> {
+    if !is_same {
+        return Break(());
+    }
+    visit();
+    Continue(())
+}
+
+/// The racers who are banned at time `at`.
+fn banned(bans: &mut BanTrace, at: EventTime) -> HashSet<RacerId> {
+    let mut banned = HashSet::new();
+    read_trace(bans, at, None, |racer, (), _| {
+        banned.insert(*racer);
+        Continue(())
+    });
+    banned
+}
+
+/// Whether `racer` is banned at time `at`.
+fn is_banned(bans: &mut BanTrace, racer: RacerId, at: EventTime) -> bool {
+    let mut is_banned = false;
+    read_trace(bans, at, Some(&racer), |key, (), _| {
+        is_banned = *key == racer;
+        Break(())
+    });
+    is_banned
+}

@@ -1,0 +1,75 @@
+//! The queries.
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use crate::values::{ClassId, RaceId, RacerId};
+
+/// A query of the graph's state. Its answer is the [`Answer`](crate::Answer) of the same name.
+///
+/// Answers omit the records, results and classes of racers who are banned; names are not omitted.
+///
+/// ```
+/// use velodrome_dataflows::Query;
+///
+/// // The first 20 projects, then the 20 after the one with 9 views.
+/// let first = Query::Projects(None, 20);
+/// let second = Query::Projects(Some((9, "trailer".into())), 20);
+/// assert_ne!(first, second);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Query {
+    /// The records of a class at a second (from 1).
+    Board(ClassId, u16),
+    /// The best final outputs of a class.
+    Leaderboard(ClassId),
+    /// The record curves of all racers of a class.
+    ClassCurves(ClassId),
+    /// A racer's record curve in a class.
+    Curve(ClassId, RacerId),
+    /// The best record of any racer of a class at each second.
+    BestCurve(ClassId),
+    /// A racer's name, and the classes in which the racer has a record.
+    Racer(RacerId),
+    /// The results of races of a class. The races must be distinct.
+    Results(ClassId, Vec<RaceId>),
+    /// The given races in which a racer has a result, in the given order. The number is the limit.
+    RacerRaces(ClassId, RacerId, Vec<RaceId>, usize),
+    /// The names of racers.
+    Names(Vec<RacerId>),
+    /// The size of each class.
+    Classes,
+    /// A project's views.
+    Project(CompactString),
+    /// A page of projects, by views descending, then by id ascending. It starts after the given
+    /// (views, id), or at the first project. The number is the limit.
+    Projects(Option<(u64, CompactString)>, usize),
+}
+
+impl Query {
+    /// The greatest number of rows that the merged answer may have.
+    pub(super) fn limit(&self) -> usize {
+        match self {
+            Self::Projects(_, limit) => *limit,
+            _ => usize::MAX,
+        }
+    }
+}
+
+/// A query that enters the dataflow, with its sender.
+///
+/// ```
+/// use velodrome_dataflows::{Query, QueryRequest};
+///
+/// let request = QueryRequest { worker: 0, id: 17, query: Query::Board(1, 300) };
+/// assert_eq!(request.query, Query::Board(1, 300));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct QueryRequest {
+    /// The index of the worker that asks, which receives the answer.
+    pub worker: usize,
+    /// The id that the worker gave the query. It must be unique among the open queries of the worker.
+    pub id: u64,
+    /// The query.
+    pub query: Query,
+}

@@ -1,0 +1,16 @@
+//! Hashes that choose the worker of a record when it is exchanged.
+
+use super::ids::{ClassId, RacerId};
+
+/// The factor of Fibonacci hashing (Knuth, TAOCP 6.4): 2^64 divided by the golden ratio.
+const FIBONACCI: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Fibonacci hash of `key`. Only the upper half of the product is well mixed, so only it is returned.
+pub(crate) fn fibonacci_hash(key: u64) -> u64 {
+    key.wrapping_mul(FIBONACCI) >> 32
+}
+
+/// The hash of a racer in a class: all rides, records and results of one racer live on one worker.
+pub(crate) fn racer_hash(class: ClassId, racer: RacerId) -> u64 {
+    fibonacci_hash(u64::from(racer) << 16 | u64::from(class))
+}

@@ -1,0 +1,155 @@
+//! Queries for everything, and the state that their answers show.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use velodrome_dataflows::{Answer, BestFinal, ClassSize, Output, Query, ViewCount};
+
+use super::outcome::{Outcome, result_row};
+use super::stream::RULES;
+
+/// An answer, with its query's id and its time.
+pub(crate) type TimedAnswer = (u64, u64, Answer);
+
+/// All queries that a stream's events can give an answer to.
+pub(crate) fn all_queries() -> Vec<Query> {
+    let mut queries = vec![Query::Names((0..4).collect()), Query::Projects(None, 1000)];
+    queries.extend((0..4).map(Query::Racer));
+    for class in 1..3 {
+        queries.extend([Query::ClassCurves(class), Query::Leaderboard(class)]);
+        queries.extend([Query::Results(class, vec![2, 0]), Query::Results(class, vec![1])]);
+        queries.extend((1..=RULES.race_seconds).map(|second| Query::Board(class, second)));
+        queries.extend((0..4).map(|racer| Query::Curve(class, racer)));
+        queries.push(Query::BestCurve(class));
+        for (racer, limit) in (0..4).flat_map(|racer| [(racer, 1), (racer, 2), (racer, 9)]) {
+            queries.push(Query::RacerRaces(class, racer, vec![1, 7, 2, 0], limit));
+        }
+    }
+    queries.push(Query::Classes);
+    queries
+}
+
+/// The state that the answers to [`all_queries`] show. They must be of time `at` and of one state.
+pub(crate) fn outcome(at: u64, mut answers: Vec<TimedAnswer>) -> Outcome {
+    assert_eq!(answers.len(), all_queries().len(), "one answer per query");
+    answers.sort_by_key(|(id, _, _)| *id);
+    let mut merged = Merged::default();
+    for (query, (_, time, answer)) in all_queries().into_iter().zip(answers) {
+        assert_eq!(time, at);
+        merged.add(query, answer);
+    }
+    merged.assert_consistent();
+    merged.outcome
+}
+
+/// The class, racer, races and limit of a query, and the races that answer it.
+type RacerRaces = ((u16, u32, Vec<u64>, usize), Vec<u64>);
+
+/// The answers, merged by what they are about. Much of the state is in several answers.
+#[derive(Default)]
+struct Merged {
+    outcome: Outcome,
+    /// Records from boards, by (class, racer, second).
+    on_boards: BTreeMap<(u16, u32, u16), u64>,
+    /// Records from the curves of single racers, by (class, racer, second).
+    on_curves: BTreeMap<(u16, u32, u16), u64>,
+    /// By (class, second).
+    best: BTreeMap<(u16, u16), Output>,
+    sizes: BTreeMap<u16, ClassSize>,
+    racer_races: Vec<RacerRaces>,
+    /// Racer, name and classes.
+    racers: Vec<(u32, Option<String>, Vec<u16>)>,
+}
+
+impl Merged {
+    fn add(&mut self, query: Query, answer: Answer) {
+        let all = &mut self.outcome;
+        match (query, answer) {
+            (_, Answer::Names(names)) => {
+                all.names.extend(names.into_iter().map(|(racer, name)| (racer, name.into())));
+            }
+            (_, Answer::Projects(rows)) => {
+                assert!(rows.is_sorted_by(|(a, n), (b, m)| (m.views, a) <= (n.views, b)));
+                let row = |(id, n): (_, ViewCount)| (String::from(id), (n.views, n.duration_ms));
+                all.views.extend(rows.into_iter().map(row));
+            }
+            (Query::ClassCurves(class), Answer::ClassCurves(rows)) => {
+                for (racer, record) in &rows {
+                    let outputs = record.outputs();
+                    let row =
+                        |(second, output): (_, f64)| ((class, *racer, second), output.to_bits());
+                    all.records.extend(outputs.map(row));
+                }
+            }
+            (Query::Leaderboard(class), Answer::Leaderboard(rows)) => {
+                let row = |(racer, best): (u32, BestFinal)| {
+                    ((class, racer), (best.output.0.to_bits(), best.race, best.at))
+                };
+                all.leaderboard.extend(rows.into_iter().map(row));
+            }
+            (Query::Results(class, _), Answer::Results(rows)) => {
+                assert!(rows.is_sorted_by_key(|(race, racer, _)| (*race, *racer)));
+                let rows = rows.into_iter();
+                let rows = rows.map(|(race, racer, row)| ((class, race, racer), result_row(&row)));
+                all.results.extend(rows);
+            }
+            (Query::Board(class, second), Answer::Board(rows)) => {
+                assert!(rows.is_sorted_by(|(a, x), (b, y)| (y, a) < (x, b)), "{rows:?}");
+                let row =
+                    |(racer, output): (u32, Output)| ((class, racer, second), output.0.to_bits());
+                self.on_boards.extend(rows.into_iter().map(row));
+            }
+            (Query::Curve(class, racer), Answer::Curve(curve)) => {
+                for (second, output) in curve.iter().flat_map(|curve| curve.outputs()) {
+                    self.on_curves.insert((class, racer, second), output.to_bits());
+                }
+            }
+            (Query::BestCurve(class), Answer::BestCurve(curve)) => {
+                self.best.extend(curve.outputs().map(|(second, o)| ((class, second), Output(o))));
+            }
+            (Query::Racer(racer), Answer::Racer(name, classes)) => {
+                self.racers.push((racer, name.map(String::from), classes));
+            }
+            (Query::RacerRaces(class, racer, races, limit), Answer::RacerRaces(found)) => {
+                self.racer_races.push(((class, racer, races, limit), found));
+            }
+            (Query::Classes, Answer::Classes(rows)) => self.sizes.extend(rows),
+            (query, answer) => panic!("{query:?} answered by {answer:?}"),
+        }
+    }
+
+    /// Asserts that all answers are of one state.
+    fn assert_consistent(&self) {
+        let all = &self.outcome;
+        assert_eq!(self.on_boards, all.records, "boards equal the class curves");
+        assert_eq!(self.on_curves, all.records, "racers' curves equal the class curves");
+        let mut greatest: BTreeMap<(u16, u16), Output> = BTreeMap::new();
+        for ((class, _, second), output) in &all.records {
+            let output = Output(f64::from_bits(*output));
+            let best = greatest.entry((*class, *second)).or_insert(output);
+            *best = output.max(*best);
+        }
+        assert_eq!(self.best, greatest, "the best curve equals the class curves");
+        for ((class, racer, races, limit), found) in &self.racer_races {
+            let mut races = races.clone();
+            races.retain(|race| all.results.contains_key(&(*class, *race, *racer)));
+            races.truncate(*limit);
+            assert_eq!(*found, races, "a racer's races equal the results");
+        }
+        for (racer, name, classes) in &self.racers {
+            let own = all.records.keys().filter(|(_, other, _)| other == racer);
+            let in_classes: BTreeSet<_> = own.map(|(class, _, _)| *class).collect();
+            assert_eq!(*classes, Vec::from_iter(in_classes), "a racer's classes have records");
+            assert_eq!(name.as_ref(), all.names.get(racer), "the name of racer {racer}");
+        }
+        let mut counted: BTreeMap<u16, (BTreeSet<u32>, u64)> = BTreeMap::new();
+        for (class, racer, _) in all.records.keys() {
+            let (racers, records) = counted.entry(*class).or_default();
+            racers.insert(*racer);
+            *records += 1;
+        }
+        let counted = counted.into_iter().map(|(class, (racers, records))| {
+            (class, ClassSize { records, racers: racers.len() as u64 })
+        });
+        assert!(counted.eq(self.sizes.clone()), "class sizes equal the class curves");
+    }
+}

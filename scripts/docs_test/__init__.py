@@ -1,0 +1,1 @@
+"""What scripts/docs is made of: pages, bash sessions, and local servers of AWS."""

@@ -1,0 +1,38 @@
+//! Atomic replacement and removal of files.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+/// Replaces the file `name` in `directory` atomically and durably. A missing directory is created.
+///
+/// Readers see the previous or the new file, never a part, even after a crash. On return the new file is
+/// durable. Returns it, open for reading, together with the result of `write`.
+///
+/// # Errors
+/// An error of `write` or of the disk. Then the file is the previous or the new one.
+pub fn replace_file<T>(
+    directory: &Path,
+    name: &str,
+    write: impl FnOnce(&File) -> io::Result<T>,
+) -> io::Result<(File, T)> {
+    fs::create_dir_all(directory)?;
+    let hidden = directory.join(format!(".{name}"));
+    let file = File::options().read(true).write(true).create(true).truncate(true).open(&hidden)?;
+    let written = write(&file)?;
+    file.sync_all()?;
+    fs::rename(&hidden, directory.join(name))?;
+    File::open(directory)?.sync_all()?;
+    Ok((file, written))
+}
+
+/// Removes the file at `path`, if it exists.
+///
+/// # Errors
+/// An error of the disk.
+pub fn remove_if_exists(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

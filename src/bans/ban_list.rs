@@ -1,0 +1,73 @@
+//! The ban list: a JSON file of the data directory.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use velodrome_dataflows::{Ban, RacerId};
+
+use super::error::BansError;
+use crate::atomic_file::replace_file;
+
+/// The name of the file.
+const FILE: &str = "bans.json";
+
+/// The maximum number of bans. The file then has 1.1 MB, and each change writes it again.
+const BANS_MAX: usize = 100_000;
+
+/// The banned racers, as the file has them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BanList {
+    pub(super) racers: BTreeSet<RacerId>,
+}
+
+impl BanList {
+    /// Reads the ban list in `directory`. It is empty if there is no file.
+    ///
+    /// # Errors
+    /// When the file cannot be read or parsed, and when it has too many racers.
+    pub(super) fn read(directory: &Path) -> Result<Self, BansError> {
+        let path = directory.join(FILE);
+        let damaged = |reason| BansError::Damaged { path: path.clone(), reason };
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            Err(reason) => return Err(BansError::Io { path, reason }),
+        };
+        let list: Self =
+            serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        match list.racers.len() {
+            0..=BANS_MAX => Ok(list),
+            racers => Err(damaged(format!("it has {racers} racers, and at most {BANS_MAX} fit"))),
+        }
+    }
+
+    /// Replaces the file in `directory`, durably and atomically.
+    ///
+    /// # Errors
+    /// When the list has too many racers, and when the file cannot be written.
+    pub(super) fn write(&self, directory: &Path) -> Result<(), BansError> {
+        if self.racers.len() > BANS_MAX {
+            return Err(BansError::TooMany { limit: BANS_MAX });
+        }
+        replace_file(directory, FILE, |mut out| out.write_all(&serde_json::to_vec(self)?))
+            .map(drop)
+            .map_err(|reason| BansError::Io { path: directory.join(FILE), reason })
+    }
+
+    /// The same list with `ban` applied, or `None` if it does not change.
+    pub(super) fn with(&self, Ban { racer, is_banned }: Ban) -> Option<Self> {
+        let mut list = self.clone();
+        let is_changed =
+            if is_banned { list.racers.insert(racer) } else { list.racers.remove(&racer) };
+        is_changed.then_some(list)
+    }
+
+    /// The bans to apply to an engine without bans.
+    pub(super) fn bans(&self) -> Vec<Ban> {
+        self.racers.iter().map(|racer| Ban { racer: *racer, is_banned: true }).collect()
+    }
+}

@@ -1,0 +1,41 @@
+//! Why bans cannot be read or changed.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::engine::EngineError;
+
+/// Why bans cannot be read or changed.
+#[derive(Debug, Error)]
+pub enum BansError {
+    /// The ban list cannot be parsed.
+    #[error(
+        "the ban list '{path}' is damaged: {reason}; restore it from a copy, or remove it to lift \
+         all bans"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        reason: String,
+    },
+    /// The ban list cannot be read or written.
+    #[error("cannot read or write the ban list '{path}': {reason}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        reason: io::Error,
+    },
+    /// The ban list is full.
+    #[error("the ban list is full with {limit} racers; lift another ban first")]
+    TooMany {
+        /// The maximum number of bans.
+        limit: usize,
+    },
+    /// The engine cannot apply the bans.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}

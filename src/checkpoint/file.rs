@@ -1,0 +1,43 @@
+//! Opens and creates the store's file.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use redb::{Builder, Database};
+
+use super::error::Fault;
+use crate::atomic_file::remove_if_exists;
+
+/// The store's page cache, in place of redb's default of 1 GiB. The graph has all data in memory anyway.
+const CACHE_BYTES: usize = 32 << 20;
+
+/// Opens an existing store, and verifies the checksum of every page.
+pub(super) fn open(path: &Path) -> Result<Database, Fault> {
+    Ok(builder().set_check_integrity_on_open(true).open(path)?)
+}
+
+/// Creates a store.
+///
+/// The file is created under another name and then renamed. So a file that a crash cut short is never
+/// reported as damage, and a file that was emptied never passes for a new one.
+pub(super) fn create(path: &Path) -> Result<Database, Fault> {
+    let new = path.with_extension("new");
+    remove_if_exists(&new)?;
+    let store = builder().create(&new)?;
+    fs::rename(&new, path)?;
+    sync_directory(path)?;
+    Ok(store)
+}
+
+/// Makes the name of a file durable: `fsync` of its directory.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}

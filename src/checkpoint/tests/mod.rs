@@ -1,0 +1,203 @@
+//! Checkpoints as a service uses them: write, read, reopen.
+
+mod damage;
+mod model;
+
+use std::fs;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+use velodrome_dataflows::{BestFinal, Change, Curve, Output, Record, Rules, ViewChange, ViewCount};
+
+use super::*;
+
+/// A temporary directory, and the path of a checkpoint in it.
+fn checkpoint_path() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("checkpoint.redb");
+    (directory, path)
+}
+
+fn open(path: &Path) -> Checkpoint {
+    Checkpoint::open(path, &Rules::default()).unwrap()
+}
+
+fn record(outputs: &[(u16, f64)]) -> Record {
+    let mut curve = Curve::default();
+    for (second, output) in outputs {
+        curve.raise(*second, *output);
+    }
+    curve.into()
+}
+
+fn finals(racers: u32) -> Vec<Change> {
+    let best = BestFinal { output: Output(1.0), race: 1, at: 1 };
+    (0..racers).map(|racer| Change::Final((1, racer), best)).collect()
+}
+
+/// All saved changes, in the order they are read.
+fn read(checkpoint: &Checkpoint) -> Result<(Vec<Change>, Vec<ViewChange>), CheckpointError> {
+    let (mut changes, mut view_changes) = (Vec::new(), Vec::new());
+    checkpoint.read(|some, some_of_views| {
+        assert!(some.len() <= CHUNK && some_of_views.len() <= CHUNK);
+        changes.extend(some);
+        view_changes.extend(some_of_views);
+    })?;
+    Ok((changes, view_changes))
+}
+
+#[test]
+fn a_new_checkpoint_is_empty_and_adopts_any_rules_until_the_first_write() {
+    let (_directory, path) = checkpoint_path();
+    assert_eq!(open(&path).complete(), None);
+    let rules = Rules { race_seconds: 60, ..Rules::default() };
+    let checkpoint = Checkpoint::open(&path, &rules).unwrap();
+    assert_eq!((checkpoint.complete(), checkpoint.rules()), (None, &rules));
+    assert_eq!(read(&checkpoint).unwrap(), (vec![], vec![]));
+}
+
+#[test]
+fn many_rows_are_read_in_chunks() {
+    let (_directory, path) = checkpoint_path();
+    let changes = finals(2 * CHUNK as u32 + 1);
+    let mut checkpoint = open(&path);
+    let stats = checkpoint.write(1, changes.clone(), Vec::new()).unwrap();
+    assert_eq!(stats.rows, changes.len() as u64);
+    assert_eq!(stats.bytes, fs::metadata(&path).unwrap().len());
+    let mut chunks = Vec::new();
+    checkpoint.read(|more, _| chunks.push(more.len())).unwrap();
+    assert_eq!(chunks, [CHUNK, CHUNK, 1]);
+    assert_eq!(read(&checkpoint).unwrap().0, changes);
+}
+
+#[test]
+fn a_checkpoint_keeps_its_own_rules_and_reports_both_values_of_each_difference() {
+    let (_directory, path) = checkpoint_path();
+    let own = Rules { excluded_racers: [7].into(), ..Rules::default() };
+    Checkpoint::open(&path, &own).unwrap().write(5, Vec::new(), Vec::new()).unwrap();
+    let rules = Rules { cadence_offset: 30.5, race_seconds: 60, ..Rules::default() };
+    let checkpoint = Checkpoint::open(&path, &rules).unwrap();
+    assert_eq!((checkpoint.complete(), checkpoint.rules()), (Some(5), &own));
+    checkpoint.check(&own).unwrap();
+    let expected = format!(
+        "the checkpoint '{}' was made under different rules: cadence_offset was 35.0 and is 30.5 now, \
+         excluded_racers was [7] and is empty now, race_seconds was 300 and is 60 now; start \
+         without --rules to continue under its own, or with --rebuild to switch to these",
+        path.display()
+    );
+    assert_eq!(checkpoint.check(&rules).unwrap_err().to_string(), expected);
+}
+
+#[test]
+fn a_renamed_checkpoint_replaces_another_and_accepts_writes() {
+    let (directory, path) = checkpoint_path();
+    let rebuilt = directory.path().join("rebuilt.redb");
+    let rules = Rules { race_seconds: 60, ..Rules::default() };
+    let old = open(&path);
+    let mut checkpoint = Checkpoint::open(&rebuilt, &rules).unwrap();
+    checkpoint.write(5, finals(3), Vec::new()).unwrap();
+    checkpoint.rename_to(&path).unwrap();
+    drop(old);
+    checkpoint.write(6, finals(4), Vec::new()).unwrap();
+    drop(checkpoint);
+    assert!(!rebuilt.exists());
+    let checkpoint = open(&path);
+    assert_eq!((checkpoint.complete(), checkpoint.rules()), (Some(6), &rules));
+    assert_eq!(read(&checkpoint).unwrap().0, finals(4));
+}
+
+#[test]
+fn rejects_another_format() {
+    let (_directory, path) = checkpoint_path();
+    open(&path).write(5, Vec::new(), Vec::new()).unwrap();
+    let store = Database::open(&path).unwrap();
+    let write = store.begin_write().unwrap();
+    let definition = redb::TableDefinition::<&str, &str>::new("meta");
+    write.open_table(definition).unwrap().insert("format", "1").unwrap();
+    write.commit().unwrap();
+    drop(store);
+    let error = Checkpoint::open(&path, &Rules::default()).unwrap_err().to_string();
+    assert!(error.contains("has the format 1, and this version reads the format 2"), "{error}");
+}
+
+#[test]
+fn rejects_a_file_that_is_open_until_it_is_closed() {
+    let (_directory, path) = checkpoint_path();
+    let checkpoint = open(&path);
+    let error = Checkpoint::open(&path, &Rules::default()).unwrap_err();
+    assert!(matches!(error, CheckpointError::InUse(ref at) if *at == path), "{error}");
+    drop(checkpoint);
+    open(&path);
+}
+
+#[test]
+fn a_discarded_checkpoint_starts_empty_whatever_the_file_was() {
+    let (_directory, path) = checkpoint_path();
+    Checkpoint::discard(&path).unwrap();
+    fs::write(&path, "no checkpoint").unwrap();
+    Checkpoint::discard(&path).unwrap();
+    assert_eq!(open(&path).complete(), None);
+}
+
+#[test]
+fn a_file_that_cannot_be_created_is_named() {
+    let (directory, _) = checkpoint_path();
+    let path = directory.path().join("missing/checkpoint.redb");
+    let error = Checkpoint::open(&path, &Rules::default()).unwrap_err();
+    assert!(matches!(error, CheckpointError::Io { .. }), "{error}");
+    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+}
+
+#[test]
+fn a_creation_that_a_crash_cut_short_is_repeated() {
+    let (_directory, path) = checkpoint_path();
+    fs::write(path.with_extension("new"), "half").unwrap();
+    assert_eq!(open(&path).complete(), None);
+}
+
+#[test]
+fn after_a_crash_the_last_write_is_there_completely() {
+    let (_directory, path) = checkpoint_path();
+    let mut checkpoint = open(&path);
+    checkpoint.write(1, finals(3), Vec::new()).unwrap();
+    let more = vec![Change::Record((1, 1), record(&[(3, 7.0)]))];
+    checkpoint.write(2, more, Vec::new()).unwrap();
+    // A killed process leaves a file that was not closed.
+    let (_directory, crashed) = checkpoint_path();
+    fs::copy(&path, &crashed).unwrap();
+    let crashed = open(&crashed);
+    assert_eq!(crashed.complete(), Some(2));
+    assert_eq!(read(&crashed).unwrap(), read(&checkpoint).unwrap());
+}
+
+#[test]
+fn changes_of_a_failed_write_are_written_by_the_next_one() {
+    let (_directory, path) = checkpoint_path();
+    let mut checkpoint = open(&path);
+    checkpoint.write(1, finals(3), Vec::new()).unwrap();
+    let spoil = |checkpoint: &Checkpoint, value: Option<&[u8]>| {
+        let write = checkpoint.store.as_ref().unwrap().begin_write().unwrap();
+        let mut table = write.open_table(FINALS).unwrap();
+        match value {
+            Some(value) => drop(table.insert((1, 2), value).unwrap()),
+            None => drop(table.remove((1, 2)).unwrap()),
+        }
+        drop(table);
+        write.commit().unwrap();
+    };
+    spoil(&checkpoint, Some(b"junk"));
+    let more = vec![ViewChange::Count("p".into(), ViewCount { views: 1, duration_ms: 5 })];
+    for time in [2, 3] {
+        let error = checkpoint.write(time, finals(3), more.clone()).unwrap_err();
+        assert!(matches!(error, CheckpointError::Damaged { .. }), "{error}");
+        assert_eq!(checkpoint.complete(), Some(1));
+    }
+    checkpoint.store = Some(super::file::open(&path).unwrap());
+    spoil(&checkpoint, None);
+    checkpoint.write(4, Vec::new(), more).unwrap();
+    assert_eq!(checkpoint.complete(), Some(4));
+    let (changes, view_changes) = read(&checkpoint).unwrap();
+    assert!(finals(3).iter().all(|change| changes.contains(change)), "{changes:?}");
+    let count = ViewCount { views: 3, duration_ms: 15 };
+    assert_eq!(view_changes, [ViewChange::Count("p".into(), count)]);
+}

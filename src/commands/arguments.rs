@@ -1,0 +1,129 @@
+//! Arguments that several commands have.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use tokio::runtime::Handle;
+use velodrome_dataflows::{EventTime, Rules};
+
+use crate::engine::{Cluster, ClusterError};
+use crate::ingest::inputs::{self, Input};
+use crate::kinesis::StreamName;
+use crate::lazy_aws::LazyAws;
+use crate::rules::{self, RulesError};
+use crate::time;
+
+/// The URL of AWS' services.
+#[derive(Debug, clap::Args)]
+pub(super) struct Endpoint {
+    /// URL of a server that replaces AWS, such as http://127.0.0.1:9000
+    ///
+    /// It overrides the variables AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_KINESIS and AWS_ENDPOINT_URL.
+    #[arg(
+        long = "endpoint-url",
+        id = "endpoint_url",
+        env = "VELODROME_ENDPOINT_URL",
+        value_name = "URL"
+    )]
+    pub(super) url: Option<String>,
+}
+
+/// The inputs of a run, its result directory, and the time of its results.
+#[derive(Debug, clap::Args)]
+pub(super) struct InputArgs {
+    /// Inputs, read in this order: files, directories, s3://bucket/prefix, kinesis:STREAM, or -
+    ///
+    /// A file has one JSON event on each line, plain or gzip. The files of a directory or a bucket are read in
+    /// the order of their paths. A Kinesis stream is read from its oldest record to the newest one at the
+    /// start of the run; the command batch cannot read one. A - is standard input.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Directory for the results; results of an earlier run are replaced
+    #[arg(long, env = "VELODROME_OUT", value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// Compute the results as of this time, in the time of the events
+    ///
+    /// Events after it are ignored, and races that are not finished by then have no results. The time is
+    /// written as 2026-01-31T18:00:00Z, or in milliseconds since 1970.
+    #[arg(long, env = "VELODROME_AS_OF", value_name = "TIME", value_parser = parse_time)]
+    pub(super) as_of: Option<EventTime>,
+    #[command(flatten)]
+    endpoint: Endpoint,
+}
+
+impl InputArgs {
+    /// The inputs in order. Calls of AWS run on `runtime`; `open_stream` opens streams.
+    pub(super) fn inputs(
+        &self,
+        runtime: &Handle,
+        open_stream: impl Fn(&StreamName, &LazyAws) -> anyhow::Result<Input>,
+    ) -> anyhow::Result<Vec<Input>> {
+        let lazy_aws = LazyAws::new(self.endpoint.url.clone(), runtime.clone());
+        let mut inputs = Vec::new();
+        let are_files =
+            |one: &PathBuf, next: &PathBuf| stream_name(one).or(stream_name(next)).is_none();
+        for paths in self.paths.chunk_by(are_files) {
+            match paths.first().and_then(|path| stream_name(path)) {
+                Some(name) => inputs.push(open_stream(&name.parse()?, &lazy_aws)?),
+                None => inputs.extend(inputs::list(paths, &lazy_aws)?),
+            }
+        }
+        Ok(inputs)
+    }
+}
+
+/// The path, if it names a stream.
+fn stream_name(path: &Path) -> Option<&str> {
+    path.to_str().filter(|path| StreamName::has_scheme(path))
+}
+
+fn parse_time(text: &str) -> Result<EventTime, String> {
+    let hint = "give a time as 2026-01-31T18:00:00Z, or in milliseconds since 1970";
+    time::parse_ms(text).ok_or_else(|| hint.to_owned())
+}
+
+/// The arguments of a run that computes results under one set of rules.
+#[derive(Debug, clap::Args)]
+pub(super) struct ResultArgs {
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    /// TOML file of scoring rules [default: Alleycat's rules]
+    #[arg(long, env = "VELODROME_RULES", value_name = "FILE")]
+    rules: Option<PathBuf>,
+}
+
+impl ResultArgs {
+    /// The rules of the file, or Alleycat's.
+    pub(super) fn rules(&self) -> Result<Rules, RulesError> {
+        self.rules.as_deref().map(rules::load).transpose().map(Option::unwrap_or_default)
+    }
+}
+
+/// The worker threads and processes of a run.
+#[derive(Debug, clap::Args)]
+pub(super) struct WorkerArgs {
+    /// Number of worker threads in this process [default: one per core]
+    #[arg(short, long, env = "VELODROME_WORKERS", value_name = "N")]
+    workers: Option<NonZeroUsize>,
+    /// Number of processes that share the work
+    ///
+    /// Start each process with the same arguments, except for --process.
+    #[arg(short = 'n', long, env = "VELODROME_PROCESSES", default_value = "1", value_name = "N")]
+    processes: NonZeroUsize,
+    /// Index of this process, from 0; process 0 writes the results
+    #[arg(short, long, env = "VELODROME_PROCESS", default_value_t = 0, value_name = "I")]
+    process: usize,
+    /// File with the addresses of the processes, one host:port on each line
+    #[arg(long, env = "VELODROME_HOSTS", value_name = "FILE")]
+    hosts: Option<PathBuf>,
+}
+
+impl WorkerArgs {
+    /// The cluster of these processes.
+    pub(super) fn cluster(&self) -> Result<Cluster, ClusterError> {
+        let workers = self.workers.or_else(|| thread::available_parallelism().ok());
+        let workers = workers.map_or(1, NonZeroUsize::get);
+        Cluster::new(workers, self.process, self.processes.get(), self.hosts.as_deref())
+    }
+}

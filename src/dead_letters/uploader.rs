@@ -1,0 +1,82 @@
+//! The uploader: moves closed files from the spool to the archive.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::queue::DeadLetterQueue;
+use super::spool::SpoolError;
+use crate::ingest::objects;
+use crate::store::{Condition, PutOptions, Store, StoreError};
+
+/// The interval between checks of the spool. The archive accepts far more in it than can arrive.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Lines of JSON, under their most common media type.
+const OPTIONS: PutOptions =
+    PutOptions { content_type: "application/x-ndjson", condition: Condition::Always, acl: None };
+
+/// Why a file stays in the spool.
+#[derive(Debug, Error)]
+enum UploadError {
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Uploads dead letters to the archive.
+#[derive(Debug)]
+pub struct Uploader {
+    queue: DeadLetterQueue,
+    archive: Arc<dyn Store>,
+}
+
+impl Uploader {
+    /// An uploader from `queue` to `archive`.
+    pub fn new(queue: DeadLetterQueue, archive: Arc<dyn Store>) -> Self {
+        Self { queue, archive }
+    }
+
+    /// Uploads until the sender of `stopped` is dropped. Files that are left are uploaded after the next
+    /// start.
+    pub fn run(self, stopped: &Receiver<()>) {
+        while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            self.upload_closed(stopped);
+        }
+    }
+
+    /// Uploads all files that are closed by now, and reports the result to `/readyz`.
+    pub(super) fn upload_closed(&self, stopped: &Receiver<()>) {
+        match self.try_upload_closed(stopped) {
+            Ok(()) => self.queue.component().set_ok(),
+            Err(error) => self.queue.component().fail(error),
+        }
+    }
+
+    fn try_upload_closed(&self, stopped: &Receiver<()>) -> Result<(), UploadError> {
+        let closed = {
+            let mut spool = self.queue.spool();
+            spool.close_old(self.queue.now_ms());
+            spool.closed()?
+        };
+        for name in closed {
+            if stopped.try_recv() == Err(TryRecvError::Disconnected) {
+                break;
+            }
+            let Some(key) = objects::failed_key(&name) else { continue };
+            let path = self.queue.spool().path(&name);
+            // A crash between put and remove leads to a second put of the same bytes, which is harmless.
+            self.archive
+                .put(&key, OPTIONS, &mut |out| io::copy(&mut File::open(&path)?, out).map(drop))?;
+            let mut spool = self.queue.spool();
+            spool.remove(&name)?;
+            self.queue.publish_size(&spool);
+        }
+        Ok(())
+    }
+}

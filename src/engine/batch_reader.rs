@@ -1,0 +1,144 @@
+//! Reads a unit of the input as batches of decoded events.
+
+use std::io;
+
+use indicatif::ProgressBar;
+use velodrome_dataflows::RACE_SECONDS_MAX;
+
+use super::batch_report::BatchReport;
+use super::decoded_batch::DecodedBatch;
+use crate::ingest::decode::decode;
+use crate::ingest::event::{Event, Reject};
+use crate::ingest::inputs::Input;
+use crate::ingest::lines::{Block, LINE_BYTES_MAX, Lines};
+use crate::ingest::units::{self, CHUNK_BYTES, Unit, UnitReader};
+
+/// Reads and decodes one unit.
+pub(super) struct BatchReader {
+    unit: usize,
+    batch: usize,
+    lines: Lines<UnitReader>,
+    race_seconds: u16,
+}
+
+impl BatchReader {
+    /// Opens unit `number`. Events after the end of a race of `race_seconds` are rejected.
+    ///
+    /// A unit that cannot be opened is reported as damaged, without lines.
+    pub(super) fn open(
+        number: usize,
+        unit: Unit,
+        input: &Input,
+        race_seconds: u16,
+        progress: &ProgressBar,
+    ) -> Self {
+        let lines = units::open(input, unit, progress)
+            .unwrap_or_else(|error| Lines::all(Box::new(FailedInput(Some(error)))));
+        Self { unit: number, batch: 0, lines, race_seconds }
+    }
+
+    /// Decodes the next batch into `batch`, which is empty, and reports it.
+    ///
+    /// The report uses the memory of `time_marks`.
+    pub(super) fn read(
+        &mut self,
+        batch: &mut DecodedBatch,
+        mut time_marks: Vec<u64>,
+    ) -> BatchReport {
+        let mut bytes = 0;
+        time_marks.clear();
+        let (unit, number) = (self.unit, self.batch);
+        let mut report = BatchReport { unit, batch: number, time_marks, ..BatchReport::default() };
+        self.batch += 1;
+        // A chunk of a plain file is one batch, with the end of its last line.
+        while bytes < CHUNK_BYTES as usize + LINE_BYTES_MAX {
+            match self.lines.next_block() {
+                Block::Lines(block) => {
+                    bytes += block.len();
+                    decode_block(block, self.race_seconds, batch, &mut report);
+                }
+                Block::Oversized(start) => {
+                    bytes += start.len();
+                    let reason = Reject::Oversized.to_string();
+                    report.reject(BatchReport::NO_TIME, reason, start, false);
+                }
+                Block::Damaged(error, rest) => {
+                    bytes += rest.len();
+                    let reason = format!("input damaged: {error}");
+                    report.reject(BatchReport::NO_TIME, reason, rest, true);
+                }
+                Block::End => {
+                    report.is_last = true;
+                    break;
+                }
+            }
+        }
+        batch.bytes += report.rejects.iter().map(|reject| reject.bytes.len()).sum::<usize>();
+        report
+    }
+}
+
+/// Decodes the lines of a block. Events after the end of a race of `race_seconds` are rejected.
+///
+/// Lines are decoded with the longest race of any rules, because the event clock must not depend on the
+/// rules: an event after the end of a shorter race is rejected, but its time counts.
+fn decode_block(
+    block: &[u8],
+    race_seconds: u16,
+    batch: &mut DecodedBatch,
+    report: &mut BatchReport,
+) {
+    let mut rest = block;
+    while !rest.is_empty() {
+        let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let (line, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+        rest = after.get(1..).unwrap_or_default();
+        let event = match decode(line, RACE_SECONDS_MAX) {
+            Ok(Event::Race(decoded)) if decoded.event.second > race_seconds => {
+                let mark = BatchReport::mark_rejected(decoded.reading);
+                report.reject(mark, reason(line, race_seconds), line, false);
+                continue;
+            }
+            Ok(event) => event,
+            Err(_) if line.trim_ascii().is_empty() => {
+                report.lines += 1;
+                continue;
+            }
+            Err(_) => {
+                let mark = BatchReport::NO_TIME;
+                report.reject(mark, reason(line, race_seconds), line, false);
+                continue;
+            }
+        };
+        let index = report.time_marks.len() as u64;
+        let reading = match event {
+            Event::Race(mut decoded) => {
+                decoded.event.clock = index;
+                batch.samples.push(decoded.event);
+                decoded.reading
+            }
+            Event::Tracking(mut decoded) => {
+                decoded.event.clock = index;
+                batch.tracking.push(decoded.event);
+                decoded.reading
+            }
+        };
+        report.time_marks.push(BatchReport::mark(reading));
+        report.lines += 1;
+        batch.bytes += line.len();
+    }
+}
+
+/// Why a line is no event of a race of `race_seconds`.
+fn reason(line: &[u8], race_seconds: u16) -> String {
+    decode(line, race_seconds).err().map_or_else(String::new, |error| error.to_string())
+}
+
+/// The reader of an input that cannot be opened. Its first read returns the error.
+struct FailedInput(Option<io::Error>);
+
+impl io::Read for FailedInput {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}

@@ -1,0 +1,4 @@
+//! Tests of the contracts on bytes.
+
+mod delivery;
+mod transform;

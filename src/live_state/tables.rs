@@ -1,0 +1,196 @@
+//! The tables behind the lock of the live state, as of one time.
+
+use std::mem;
+use std::sync::{Mutex, PoisonError};
+
+use compact_str::CompactString;
+use hashbrown::HashMap;
+use velodrome_dataflows::{
+    ClassId, Curve, EventTime, RaceId, RacerId, RideKey, Semigroup, Stage, Standing, ViewCount,
+};
+
+use super::change::{ChangedKeys, LiveChange};
+use super::classes::{Classes, Versions};
+use super::race::{Race, RaceOrder, RaceSummary};
+
+/// The live state as of one time.
+#[derive(Debug, Default)]
+pub struct LiveTables {
+    time: EventTime,
+    races: HashMap<(ClassId, RaceId), Race>,
+    classes: Classes,
+    projects: HashMap<CompactString, ViewCount>,
+    /// Behind a lock of its own, so that the stream can take it from a shared reference.
+    changed: Mutex<ChangedKeys>,
+}
+
+impl LiveTables {
+    /// Applies all changes of the tick `time`.
+    pub(super) fn apply(&mut self, time: EventTime, changes: Vec<LiveChange>) {
+        self.time = time;
+        for change in changes {
+            match change {
+                LiveChange::Stage(ride, stage) => self.apply_stage(ride, stage),
+                LiveChange::Records(class) => self.classes.set_records_version(class, time),
+                LiveChange::Leaderboard(class) => self.classes.set_leaderboard_version(class, time),
+                LiveChange::Views(project, more) => {
+                    let count = self.projects.entry(project.clone()).or_default();
+                    count.plus_equals(&more);
+                    self.changed_mut().projects.insert(project);
+                }
+                LiveChange::Bans => self.classes.set_global_version(time),
+            }
+        }
+    }
+
+    fn apply_stage(&mut self, (class, race, racer): RideKey, stage: Stage) {
+        let key = (class, race);
+        let started_at = match &stage {
+            Stage::Running(standing, _) => Some(standing.started_at),
+            Stage::Finished { started_at } => Some(*started_at),
+            Stage::Expired => None,
+        };
+        let state = match (self.races.get_mut(&key), started_at) {
+            (Some(state), _) => state,
+            (None, Some(started_at)) => self.races.entry(key).or_insert(Race::new(started_at)),
+            (None, None) => return,
+        };
+        let (before, was_running) = (state.summary(key), state.standing(racer).is_some());
+        state.apply(racer, stage);
+        let (after, is_running) = (state.summary(key), state.standing(racer).is_some());
+        if after.is_none() {
+            self.races.remove(&key);
+        }
+        self.classes.relist(class, before, after);
+        let changed = self.changed_mut();
+        if was_running || is_running {
+            changed.rides.entry(key).or_default().insert(racer);
+        }
+        if before != after {
+            changed.races.insert(key);
+        }
+    }
+
+    /// Marks every difference from `previous`, which this state replaces at `at`, as changed.
+    pub(super) fn mark_differences(&mut self, previous: &mut Self, at: EventTime) {
+        self.time = self.time.max(at);
+        self.classes.set_global_version(at);
+        // A class without any data left has changed, too.
+        self.classes.add_known(&previous.classes);
+        // Changes of the previous state that no reader has taken yet still have to be reported, even where
+        // both states agree.
+        let mut changed = mem::take(previous.changed_mut());
+        for (key, race) in self.races.iter().chain(&previous.races) {
+            if race.median_second().is_some() {
+                changed.rides.entry(*key).or_default().extend(race.running_racers());
+            }
+            if self.race(key.0, key.1) != previous.race(key.0, key.1) {
+                changed.races.insert(*key);
+            }
+        }
+        for project in self.projects.keys().chain(previous.projects.keys()) {
+            if self.projects.get(project) != previous.projects.get(project) {
+                changed.projects.insert(project.clone());
+            }
+        }
+        *self.changed_mut() = changed;
+    }
+
+    fn changed_mut(&mut self) -> &mut ChangedKeys {
+        self.changed.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time of the last tick that changed anything, 0 if none did.
+    pub fn time(&self) -> EventTime {
+        self.time
+    }
+
+    /// Removes and returns the keys that changed since the last call, up to the time of this state.
+    ///
+    /// Call it regularly: the keys accumulate until then.
+    pub fn take_changed(&self) -> ChangedKeys {
+        mem::take(&mut *self.changed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The standings of the running rides of a race, by output descending, then racer ascending.
+    ///
+    /// Empty if the race is finished, `None` if it is unknown.
+    pub fn standings(&self, class: ClassId, race: RaceId) -> Option<Vec<(RacerId, Standing)>> {
+        let mut rows = self.races.get(&(class, race))?.standings();
+        rows.sort_unstable_by(|(a, x), (b, y)| y.output.cmp(&x.output).then(a.cmp(b)));
+        Some(rows)
+    }
+
+    /// The standing of a running ride.
+    pub fn standing(&self, (class, race, racer): RideKey) -> Option<&Standing> {
+        self.races.get(&(class, race))?.standing(racer)
+    }
+
+    /// The best output of a running ride at each second so far.
+    pub fn curve(&self, (class, race, racer): RideKey) -> Option<&Curve> {
+        self.races.get(&(class, race))?.curve(racer)
+    }
+
+    /// The greatest second that at least half of the running rides of a race have reached.
+    pub fn median_second(&self, class: ClassId, race: RaceId) -> Option<u16> {
+        self.races.get(&(class, race))?.median_second()
+    }
+
+    /// Up to `limit` races of one class or of all, newest first: descending by start, class and race.
+    ///
+    /// The list starts with the first race older than `after`, which need not exist any more.
+    pub fn races(
+        &self,
+        class: Option<ClassId>,
+        after: Option<RaceOrder>,
+        limit: usize,
+    ) -> Vec<RaceSummary> {
+        let keys = self.classes.races(class, after).take(limit);
+        keys.filter_map(|(class, race)| self.race(class, race)).collect()
+    }
+
+    /// A race with at least one ride, running or finished.
+    pub fn race(&self, class: ClassId, race: RaceId) -> Option<RaceSummary> {
+        self.races.get(&(class, race))?.summary((class, race))
+    }
+
+    /// The newest running race of a class.
+    pub fn running_race(&self, class: ClassId) -> Option<RaceId> {
+        self.classes.running_race(class)
+    }
+
+    /// The newest running race of each class that has one, classes unordered.
+    pub fn running_races(&self) -> Vec<(ClassId, RaceId)> {
+        self.classes.running_races().collect()
+    }
+
+    /// When the records and the leaderboard of a class last changed.
+    pub fn versions(&self, class: ClassId) -> Versions {
+        self.classes.versions(class)
+    }
+
+    /// When the records of each known class last changed, classes unordered.
+    pub fn record_versions(&self) -> Vec<(ClassId, EventTime)> {
+        self.classes.record_versions().collect()
+    }
+
+    /// When records and a leaderboard of any class last changed.
+    pub fn newest_versions(&self) -> Versions {
+        self.classes.newest_versions()
+    }
+
+    /// When bans or rules last changed, which may change every record and leaderboard. 0 for never.
+    pub fn global_version(&self) -> EventTime {
+        self.classes.global_version()
+    }
+
+    /// The view count of a project, if it has one.
+    pub fn project(&self, project: &str) -> Option<ViewCount> {
+        self.projects.get(project).copied()
+    }
+
+    /// All projects with their view counts, unordered.
+    pub fn projects(&self) -> impl Iterator<Item = (&CompactString, &ViewCount)> {
+        self.projects.iter()
+    }
+}

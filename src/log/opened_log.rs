@@ -1,0 +1,194 @@
+//! Opens the log of a data directory, and starts it.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use metrics::gauge;
+
+use super::appender::Appender;
+use super::archive::{self, ArchivedSegment, NewestSegments};
+use super::clock::Clock;
+use super::delivery::Delivery;
+use super::error::LogError;
+use super::handle::Log;
+use super::log_files::LogFiles;
+use super::queue::Queue;
+use super::sealer::Sealer;
+use super::segment::{self, CreateSegment};
+use super::segment_contents::{SegmentContents, first_and_last};
+use super::writer::Writer;
+use crate::health::Component;
+use crate::ingest::gunzip::Gunzip;
+use crate::store::{Object, Store, StoreError, fsync};
+
+/// A log that is opened and not started.
+#[derive(Debug)]
+pub struct OpenedLog {
+    log: PathBuf,
+    archive: Arc<dyn Store>,
+    clock: Clock,
+    /// The number of segments that are not sealed. None of them is empty.
+    segments: usize,
+    /// Greater than the sequence of any segment and object.
+    next: u64,
+    last_ms: Option<u64>,
+}
+
+/// Opens the log with segments in `dir/log` and objects in `archive`. Neither has to exist.
+///
+/// Cuts off a torn end of the newest segment, with a warning. Removes segments that are empty or whose
+/// object exists. Only one process at a time may open a log.
+///
+/// # Errors
+/// When a file or object cannot be listed, read, truncated or removed; when a segment or the newest
+/// object has no complete line; when the archive has another object with the name of a segment's
+/// object.
+pub fn open(dir: &Path, archive: Arc<dyn Store>, clock: Clock) -> Result<OpenedLog, LogError> {
+    let log = dir.join("log");
+    let listed = segment::list(&log).map_err(LogError::disk("list", &log))?;
+    let newest = listed.last().map(|(sequence, _)| *sequence);
+    let oldest = listed.first().map_or(u64::MAX, |(sequence, _)| *sequence);
+    let (object, names) = newest_objects(&*archive, oldest)?;
+
+    let (mut segments, mut last_ms) = (0, None);
+    for (sequence, path) in listed {
+        let contents = SegmentContents::read(&path).map_err(LogError::disk("read", &path))?;
+        let is_newest = Some(sequence) == newest;
+        if is_newest {
+            contents.truncate_torn_end(&path)?;
+        }
+        let Some((first, last)) = contents.lines else {
+            if contents.bytes > 0 && !is_newest {
+                return Err(LogError::NoEvents(path));
+            }
+            remove(&path)?;
+            continue;
+        };
+        last_ms = Some(last.arrival_ms);
+        if names.contains(&archive::name(first.arrival_ms, sequence)) {
+            // A crash came between storing the object and removing the segment.
+            archive::seal(&path, sequence, &*archive)?;
+            continue;
+        }
+        segments += 1;
+    }
+    if let (None, Some(object)) = (last_ms, &object) {
+        last_ms = Some(last_arrival(&*archive, &object.object)?);
+    }
+    let archived = object.map(|object| object.sequence);
+    let next = newest.max(archived).map_or(1, |sequence| sequence + 1);
+    Ok(OpenedLog { log, archive, clock, segments, next, last_ms })
+}
+
+/// The newest object of the archive, and the names of all objects that can belong to segments from
+/// `oldest` on.
+fn newest_objects(
+    archive: &dyn Store,
+    oldest: u64,
+) -> Result<(Option<ArchivedSegment>, HashSet<String>), LogError> {
+    let (mut newest, mut names) = (None, HashSet::new());
+    for archived in NewestSegments::new(archive) {
+        let archived = archived?;
+        names.insert(archived.object.key.clone());
+        let is_oldest = archived.sequence <= oldest;
+        newest.get_or_insert(archived);
+        if is_oldest {
+            break;
+        }
+    }
+    Ok((newest, names))
+}
+
+/// The arrival of the last event of an object.
+fn last_arrival(archive: &dyn Store, object: &Object) -> Result<u64, LogError> {
+    let reader = BufReader::new(Gunzip::new(BufReader::new(archive.read(object, 0)?)));
+    let name = || archive.name(&object.key);
+    let failed = |reason| StoreError { action: "read", name: name(), reason };
+    let last = first_and_last(reader).map_err(failed)?.map(|(_, last)| last.arrival_ms);
+    last.ok_or_else(|| LogError::NoEvents(name().into()))
+}
+
+fn remove(path: &Path) -> Result<(), LogError> {
+    fs::remove_file(path).map_err(LogError::disk("remove", path))
+}
+
+impl OpenedLog {
+    /// The places of the log's files. They stay valid after the start.
+    pub fn files(&self) -> LogFiles {
+        LogFiles { log: self.log.clone(), archive: Arc::clone(&self.archive) }
+    }
+
+    /// The arrival of the last event, or `None` for an empty log. No later event arrives before it.
+    pub fn last_arrival(&self) -> Option<u64> {
+        self.last_ms
+    }
+
+    /// The same log with no arrivals before `ms`. So a time that was shown to readers stays complete
+    /// even if the clock has gone back.
+    pub fn with_min_arrival(self, ms: u64) -> Self {
+        Self { last_ms: self.last_ms.max(Some(ms)), ..self }
+    }
+
+    /// Starts the writer and the sealer threads.
+    ///
+    /// The writer calls `deliver` in order, with each durable batch and each advance; the first advance
+    /// comes at once. Nothing is written while `deliver` runs. `component` receives the health of the
+    /// archive.
+    ///
+    /// # Errors
+    /// When a directory or a thread cannot be created.
+    pub fn start<P: Send + 'static>(
+        self,
+        component: Component,
+        deliver: impl FnMut(Delivery<P>) + Send + 'static,
+    ) -> Result<Log<P>, LogError> {
+        self.start_on(Box::new(segment::create), component, deliver)
+    }
+
+    /// Starts the log as [`OpenedLog::start`] does, with segments from `create`.
+    pub(super) fn start_on<P: Send + 'static>(
+        self,
+        create: CreateSegment,
+        component: Component,
+        deliver: impl FnMut(Delivery<P>) + Send + 'static,
+    ) -> Result<Log<P>, LogError> {
+        fsync::create_dir_all(&self.log).map_err(LogError::disk("create", &self.log))?;
+        gauge!("velodrome_log_poisoned").set(0.0);
+        gauge!("velodrome_log_segments").set(self.segments as f64);
+
+        let (sealer, seal_requests) = Sealer::new(self.log.clone(), self.archive, component);
+        seal_requests.seal_below(self.next);
+        let queue = Arc::new(Queue::new());
+        let woken = Arc::downgrade(&queue);
+        self.clock.on_set(move || {
+            if let Some(queue) = woken.upgrade() {
+                queue.wake();
+            }
+        });
+        let writer = Writer {
+            queue: Arc::clone(&queue),
+            clock: self.clock,
+            deliver,
+            appender: Appender::new(self.log, self.next, create),
+            seal_requests,
+            min_ms: self.last_ms.unwrap_or(0),
+            next_advance_ms: 0,
+            is_tick_open: false,
+        };
+        let sealer = spawn("velodrome-sealer", move || sealer.run())?;
+        let writer = spawn("velodrome-log", move || writer.run())?;
+        Ok(Log::new(queue, vec![writer, sealer]))
+    }
+}
+
+fn spawn(
+    name: &'static str,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, LogError> {
+    let thread = thread::Builder::new().name(name.to_owned());
+    thread.spawn(run).map_err(|reason| LogError::Thread { name, reason })
+}

@@ -1,0 +1,133 @@
+//! Torn ends are cut off, and the files from a time on are found in order.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// A data directory with one segment of this text.
+fn data_with_segment(text: &[u8]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("log")).unwrap();
+    fs::write(segment::path(&root.path().join("log"), 1), text).unwrap();
+    root
+}
+
+/// The text of a segment with the events `numbers`.
+fn text(numbers: impl IntoIterator<Item = u64>) -> Vec<u8> {
+    segment_text(lines(numbers), START_MS)
+}
+
+/// What `open` leaves of the newest segment.
+fn opened(bytes: &[u8]) -> Vec<u8> {
+    let root = data_with_segment(bytes);
+    let opened = open(root.path(), Clock::system()).unwrap();
+    let files = paths(&opened, 0);
+    assert_eq!(opened.last_arrival(), (!files.is_empty()).then_some(START_MS));
+    files.first().map_or(Vec::new(), |path| fs::read(path).unwrap())
+}
+
+#[test]
+fn an_end_torn_at_any_byte_is_cut_off() {
+    let (before, last) = (text(0..2), text([2]));
+    for written in 0..last.len() {
+        assert!(opened(&[&before, &last[..written]].concat()) == before, "{written}");
+    }
+    let complete = [before, last].concat();
+    assert!(opened(&complete) == complete);
+}
+
+#[test]
+fn an_end_of_zero_pages_is_cut_off() {
+    let (before, mut last) = (text(0..2), text([2]));
+    last[3..9].fill(0);
+    let torn = [&before[..], &last, &[0; 5_000], b"\n", &last[..20]].concat();
+    assert!(opened(&torn) == before);
+    assert!(opened(&[0; 4_096]).is_empty());
+    assert!(opened(b"").is_empty());
+}
+
+#[test]
+fn damage_before_a_complete_line_stays() {
+    let damaged = [&text([0])[..], b"{\"number\n\0\0\n", &text([1])].concat();
+    assert!(opened(&damaged) == damaged);
+}
+
+proptest! {
+    #[test]
+    fn any_torn_end_is_cut_off_after_the_last_complete_line(
+        numbers in prop::collection::vec(any::<u64>(), 0..4),
+        cut in any::<prop::sample::Index>(),
+        tail in prop::collection::vec(prop_oneof![Just(0), Just(b'\n'), Just(b'}'), any::<u8>()], 0..40),
+    ) {
+        let complete = text(numbers);
+        let written = cut.index(complete.len() + 1);
+        let end = complete[..written].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let torn = [&complete[..written], b"?", &tail].concat();
+        prop_assert!(opened(&torn) == complete[..end]);
+    }
+}
+
+#[test]
+fn a_repaired_log_continues_in_a_new_segment() {
+    let root = data_with_segment(&[&text(0..2)[..], b"{\"num"].concat());
+    let (log, _delivered) = start(root.path(), Clock::manual(START_MS).0);
+    append(&log, 2).unwrap();
+    log.close();
+    assert_eq!(logged_events(root.path()), [(0, START_MS), (1, START_MS), (2, START_MS)]);
+}
+
+#[test]
+fn a_closed_segment_without_events_is_an_error_and_other_files_are_skipped() {
+    let root = data_with_segment(b"garbage\n");
+    let log = root.path().join("log");
+    fs::write(segment::path(&log, 2), text([0])).unwrap();
+    let error = open(root.path(), Clock::system()).unwrap_err().to_string();
+    assert!(error.contains("00000000000000000001.jsonl' has no events"), "{error}");
+    fs::rename(segment::path(&log, 1), log.join("1.jsonl")).unwrap();
+    assert_eq!(logged_events(root.path()), [(0, START_MS)]);
+}
+
+#[test]
+fn opening_an_empty_data_directory_creates_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("data");
+    let opened = open(&dir, Clock::system()).unwrap();
+    assert_eq!(opened.last_arrival(), None);
+    assert!(paths(&opened, 0).is_empty());
+    assert!(!dir.exists());
+}
+
+#[test]
+fn inputs_from_a_time_have_all_later_events_in_order_and_few_earlier_ones() {
+    let root = tempfile::tempdir().unwrap();
+    let (log_dir, archive) = (root.path().join("log"), archive_in(root.path()));
+    fs::create_dir(&log_dir).unwrap();
+    // Each segment has two events. The second is shortly before the next segment, so that some segments
+    // share a second and some an arrival.
+    let first_ms = |sequence: u64| START_MS + sequence * 700;
+    for sequence in 1..=12 {
+        let mut both = segment_text(lines([sequence]), first_ms(sequence));
+        let last_ms = first_ms(sequence) + if sequence % 3 == 0 { 700 } else { 300 };
+        both.extend(segment_text(lines([sequence + 100]), last_ms));
+        let path = segment::path(&log_dir, sequence);
+        fs::write(&path, both).unwrap();
+        if sequence <= 8 {
+            archive::seal(&path, sequence, &*archive).unwrap();
+        }
+    }
+    let opened = open(root.path(), Clock::system()).unwrap();
+    let all = paths(&opened, 0);
+    let order: Vec<_> = all.iter().map(|path| events(path)[0].0).collect();
+    assert_eq!(order, (1..=12).collect::<Vec<_>>());
+    for from_ms in (START_MS..START_MS + 11_000).step_by(50) {
+        let files = paths(&opened, from_ms);
+        assert!(all.ends_with(&files));
+        let left_out = &all[..all.len() - files.len()];
+        let arrivals = left_out.iter().flat_map(|path| events(path));
+        assert!(arrivals.into_iter().all(|(_, arrival)| arrival < from_ms), "{from_ms}");
+        // Names have a resolution of a second, in which at most three objects begin.
+        let old = files.iter().filter(|path| events(path).iter().all(|(_, ms)| *ms < from_ms));
+        assert!(old.count() <= 3, "{from_ms}");
+    }
+    assert_eq!(paths(&opened, u64::MAX), all[11..]);
+}

@@ -1,0 +1,78 @@
+//! Turns errors of the TOML library into messages for users, without names of Rust types.
+
+use super::error::InvalidRules;
+use super::ranges;
+
+/// An unknown key or a value is shown up to this many characters.
+const SHOWN_CHARS: usize = 64;
+
+/// Describes why the TOML library rejects `text`.
+pub(super) fn describe(text: &str, error: &toml::de::Error) -> InvalidRules {
+    let span = error.span().unwrap_or(0..0);
+    let before = text.get(..span.start).unwrap_or_default();
+    let at = text.get(span).unwrap_or_default();
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    let message = error.message().lines().next().unwrap_or_default();
+    // The library quotes keys: first the wrong one, then those that it knows.
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    if message.starts_with("unknown field") {
+        return unknown_key(line, quoted.next().unwrap_or_default(), &quoted.collect::<Vec<_>>());
+    }
+    if let Some(key) = message.strip_prefix("missing field").and_then(|_| quoted.next()) {
+        return InvalidRules::Syntax(line, format!("{key} is missing"));
+    }
+    if message == "duplicate key" {
+        return InvalidRules::Syntax(line, format!("the key '{}' is given twice", shown(at)));
+    }
+    let expected = message.starts_with("invalid").then(|| message.rsplit_once("expected "));
+    match expected.flatten().and_then(|(_, expected)| wrong_value(line, before, at, expected)) {
+        Some(invalid) => invalid,
+        None => InvalidRules::Syntax(line, message.to_owned()),
+    }
+}
+
+fn unknown_key(line: usize, key: &str, known: &[&str]) -> InvalidRules {
+    let key = shown(key);
+    let distance = |known: &&&str| strsim::damerau_levenshtein(known, &key);
+    let nearest = known.iter().min_by_key(distance).copied().unwrap_or_default().to_owned();
+    InvalidRules::Unknown { line, key, nearest, known: known.join(", ") }
+}
+
+/// A value `at` that has the wrong type or is outside its range, with the text `before` it.
+fn wrong_value(line: usize, before: &str, at: &str, serde_expected: &str) -> Option<InvalidRules> {
+    let is_header = at.starts_with('[') && !before.trim_end().ends_with(['=', ',', '[']);
+    let (key, value) = match at.strip_prefix("[[") {
+        Some(_) if is_header => (last_segment(at), "a list of tables".to_owned()),
+        None if is_header => (last_segment(at), "a table".to_owned()),
+        _ => (key_of_value(before), shown(at)),
+    };
+    let expected = ranges::expected(key, serde_expected)?;
+    let key = if key.is_empty() { "the value".to_owned() } else { shown(key) };
+    Some(InvalidRules::Value { line, key, value, expected })
+}
+
+/// The last part of the key of the value that follows `before`, or an empty text if it is not clear.
+fn key_of_value(before: &str) -> &str {
+    let Some((before, after)) = before.rsplit_once('=') else { return "" };
+    if after.contains('}') {
+        // The value is an element of a list, after a table.
+        return "";
+    }
+    let begin = before.rfind(['\n', '{', ',']).map_or(0, |at| at + 1);
+    last_segment(before.get(begin..).unwrap_or_default())
+}
+
+/// The last part of a dotted key or of the header of a table, without quotes.
+fn last_segment(key: &str) -> &str {
+    let key = key.trim_matches(['[', ']']).trim();
+    let quoted = key.strip_suffix(['\'', '"']);
+    let last = match quoted {
+        Some(quoted) => quoted.rsplit(['\'', '"']).next(),
+        None => key.rsplit('.').next(),
+    };
+    last.unwrap_or_default().trim()
+}
+
+fn shown(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().take(SHOWN_CHARS).collect()
+}

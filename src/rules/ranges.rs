@@ -1,0 +1,47 @@
+//! The valid values of each rule, in the words of messages.
+
+pub(super) const OFFSET: &str = "a number from -1e9 to 1e9";
+pub(super) const DIVISOR: &str = "a number from 1e-9 to 1e9, or its negative";
+pub(super) const RACE_SECONDS: &str = "a whole number from 1 to 3600";
+pub(super) const FACTOR: &str = "a factor from 0 to 1000";
+const UP_TO_U16: &str = "a whole number from 0 to 65535";
+const UP_TO_U32: &str = "a whole number from 0 to 4294967295";
+const UP_TO_U64: &str = "a whole number from 0 to 18446744073709551615";
+
+/// The valid values of `key`, where serde expects a value in its own words `serde_expected`. `None` if
+/// neither says what is valid.
+///
+/// For a key that has a list, serde's words decide between the list and its elements.
+pub(super) fn expected(key: &str, serde_expected: &str) -> Option<&'static str> {
+    match serde_expected {
+        "struct ExcludedRace" => {
+            return Some("a race, such as { class_id = 1, race_id = 5400800 }");
+        }
+        "struct ExcludedRide" => {
+            return Some("a ride, such as { class_id = 1, race_id = 5400800, racer_id = 7 }");
+        }
+        "struct Correction" => return Some("a correction, such as { cadence = 0.9 }"),
+        _ => {}
+    }
+    let is_list = serde_expected.starts_with("a sequence");
+    match key {
+        "cadence_offset" | "resistance_offset" => Some(OFFSET),
+        "divisor" => Some(DIVISOR),
+        "race_seconds" => Some(RACE_SECONDS),
+        "grace_seconds" | "class_id" => Some(UP_TO_U16),
+        "race_id" => Some(UP_TO_U64),
+        "racer_id" => Some(UP_TO_U32),
+        "cadence" | "resistance" => Some(FACTOR),
+        "excluded_racers" if is_list => Some("a list of racer ids, such as [7, 12]"),
+        "excluded_racers" => Some(UP_TO_U32),
+        "excluded_races" => Some("a list of races, such as [{ class_id = 1, race_id = 5400800 }]"),
+        "excluded_rides" => {
+            Some("a list of rides, such as [{ class_id = 1, race_id = 5400800, racer_id = 7 }]")
+        }
+        "corrected_racers" => Some("a table of corrections, such as { 7 = { cadence = 0.9 } }"),
+        "corrected_devices" => {
+            Some("a table of corrections, such as { 'bike-7' = { cadence = 0.9 } }")
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,58 @@
+//! Layers around all routes, or around many: metrics, logs, common headers, and the rate of requests.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use metrics::{counter, histogram};
+use tracing::debug;
+
+use super::error::ApiError;
+use super::state::App;
+
+/// Logs and counts a request, and adds the headers that all responses have.
+pub(super) async fn record(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let matched = request.extensions().get::<MatchedPath>();
+    // All unknown paths share a label; otherwise clients could create any number of labels.
+    let route = matched.map_or("unmatched", MatchedPath::as_str).to_owned();
+
+    let mut response = next.run(request).await;
+    let status = response.status();
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+
+    let elapsed = started.elapsed();
+    debug!(%method, route, status = status.as_u16(), ms = elapsed.as_secs_f64() * 1e3, "responded");
+    let labels = [("route", route.clone()), ("status", status.as_u16().to_string())];
+    counter!("velodrome_http_requests_total", &labels).increment(1);
+    histogram!("velodrome_http_seconds", "route" => route).record(elapsed.as_secs_f64());
+    response
+}
+
+/// 429 for a client over its rate of requests. It applies before tokens are checked, so it also limits
+/// how fast a client can guess tokens.
+pub(super) async fn limit_rate(
+    State(app): State<App>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    app.limiter().check_request(peer.ip())?;
+    Ok(next.run(request).await)
+}
+
+/// 503 `starting` until the service has started.
+pub(super) async fn require_started(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    app.log()?;
+    Ok(next.run(request).await)
+}

@@ -1,0 +1,45 @@
+//! The state that all reads share.
+
+use compact_str::CompactString;
+use hashbrown::HashMap;
+use velodrome_dataflows::{Answer, RacerId};
+
+use super::cache::{AnswerCache, CachedQuery};
+use crate::engine::Engine;
+use crate::serve::error::ApiError;
+
+/// Answers reads from an engine and from cached answers. Clones share both.
+#[derive(Clone, Debug)]
+pub struct ReadState {
+    pub(in crate::serve) engine: Engine,
+    pub(in crate::serve) cache: AnswerCache,
+}
+
+impl ReadState {
+    /// Answers from `engine`, with an empty cache.
+    pub fn new(engine: Engine) -> Self {
+        Self { cache: AnswerCache::new(engine.clone()), engine }
+    }
+
+    /// The length of a race, which is the number of boards of a class.
+    pub(super) fn race_seconds(&self) -> u16 {
+        self.engine.rules().rules().race_seconds
+    }
+
+    /// The names of those `racers` that have one.
+    ///
+    /// # Errors
+    /// 503 `busy` or `stopping`, from the engine.
+    pub(in crate::serve) async fn names(
+        &self,
+        racers: impl Iterator<Item = RacerId>,
+    ) -> Result<HashMap<RacerId, CompactString>, ApiError> {
+        let racers: Vec<_> = racers.collect();
+        if racers.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let (_, answer) = self.cache.query(CachedQuery::Names(racers)).await?;
+        let Answer::Names(names) = &*answer else { return Err(ApiError::internal()) };
+        Ok(names.iter().cloned().collect())
+    }
+}

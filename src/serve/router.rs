@@ -1,0 +1,76 @@
+//! All routes, with the layers around them.
+
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::{Extension, Router};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{TokenSource, guard};
+use super::openapi::handler::OpenApiJson;
+use super::reads;
+use super::state::App;
+use super::{
+    alleycat, bans, fallback, firebase, firehose, health, ingest, metrics, middleware, openapi,
+    origin, rules, stream, ui,
+};
+use crate::auth::Scope;
+
+/// All routes of `app`, to be served by [`super::server::serve`]. `metrics` is the handle of the
+/// recorder that [`super::metrics::install`] returns.
+pub fn router(app: App, metrics: PrometheusHandle) -> Router {
+    let (router, mut description) = described_routes(&app).split_for_parts();
+    openapi::complete(&mut description);
+    let json = serde_json::to_vec(&description).unwrap_or_default();
+
+    let router = router
+        .merge(ui::routes())
+        .fallback(fallback::unknown_path)
+        .method_not_allowed_fallback(fallback::unknown_method)
+        .layer(Extension(OpenApiJson(json.into())))
+        .layer(Extension(metrics))
+        .layer(from_fn_with_state(app.clone(), middleware::limit_rate));
+    let router = match app.origins() {
+        [] => router,
+        origins => router.layer(origin::cors(origins)),
+    };
+    router
+        .layer(CatchPanicLayer::custom(fallback::handler_panicked))
+        .layer(from_fn(firehose::format_errors))
+        .layer(from_fn(middleware::record))
+        .with_state(app)
+}
+
+/// The routes of the API, which are in the OpenAPI description. All but the health checks are guarded,
+/// and most return 503 `starting` until the service has started.
+fn described_routes(app: &App) -> OpenApiRouter<App> {
+    let started = || from_fn_with_state(app.clone(), middleware::require_started);
+    let ingest = OpenApiRouter::new()
+        .routes(routes!(ingest::post_events))
+        .layer(started())
+        .merge(firehose::transform_routes());
+    let deliveries = firehose::delivery_routes().layer(started());
+    let reads = reads::routes()
+        .merge(alleycat::routes())
+        .layer(started())
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(openapi::handler::openapi));
+    let streams = OpenApiRouter::new().routes(routes!(stream::stream)).layer(started());
+    let tree = firebase::routes().layer(started());
+    let tree = guard(app, Scope::Read, TokenSource::Query, tree);
+    let admin = OpenApiRouter::new()
+        .routes(routes!(bans::bans))
+        .routes(routes!(bans::ban, bans::lift_ban))
+        .routes(routes!(rules::rules, rules::switch_rules))
+        .layer(started());
+    OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .merge(guard(app, Scope::Ingest, TokenSource::Bearer, ingest))
+        .merge(guard(app, Scope::Ingest, TokenSource::AccessKey, deliveries))
+        .merge(guard(app, Scope::Read, TokenSource::Bearer, reads))
+        .merge(guard(app, Scope::Read, TokenSource::Query, streams))
+        .merge(guard(app, Scope::Admin, TokenSource::Bearer, admin))
+        .merge(tree.layer(map_response(firebase::shaped)))
+}

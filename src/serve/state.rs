@@ -1,0 +1,223 @@
+//! The state that the handlers share.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::extract::FromRef;
+use axum::http::StatusCode;
+use tokio::sync::watch;
+use velodrome_dataflows::Scoring;
+
+use super::ack_latency::AckLatency;
+use super::auth::Auth;
+use super::error::ApiError;
+use super::firehose::DeliveryDedup;
+use super::limiter::Limiter;
+use super::limits::Limits;
+use super::origin::Origin;
+use super::reads::ReadState;
+use super::stream::{self, Channels, Hub, Streams};
+use crate::bans::Bans;
+use crate::dead_letters::DeadLetterQueue;
+use crate::engine::{Engine, Events};
+use crate::health::Health;
+use crate::log::Log;
+use crate::publish::Objects;
+use crate::rebuild_requests::RebuildRequests;
+
+/// The settings of a service.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Whether requests need a token.
+    pub auth: Auth,
+    /// The web origins whose pages may call the service.
+    pub origins: Vec<Origin>,
+    /// The limits of clients and of the service.
+    pub limits: Limits,
+}
+
+/// The components of a service.
+pub struct AppParts {
+    /// Answers queries.
+    pub engine: Engine,
+    /// Returns the lag of the engine behind the log.
+    pub lag: Box<dyn Fn() -> Duration + Send + Sync>,
+    /// Receives rejected events.
+    pub dead_letters: DeadLetterQueue,
+    /// The faults of components; the service is not ready while there are any.
+    pub health: Health,
+    /// The published history objects.
+    pub objects: Objects,
+    /// The ban list.
+    pub bans: Bans,
+    /// Requests to switch to new rules, and their progress.
+    pub rebuilds: RebuildRequests,
+}
+
+/// The application state. Clones share it.
+#[derive(Clone)]
+pub struct App(Arc<Shared>);
+
+struct Shared {
+    engine: Engine,
+    reads: ReadState,
+    /// Empty until the log is recovered.
+    log: OnceLock<Log<Events>>,
+    lag: Box<dyn Fn() -> Duration + Send + Sync>,
+    dead_letters: DeadLetterQueue,
+    delivery_dedup: DeliveryDedup,
+    ack_latency: Arc<AckLatency>,
+    health: Health,
+    objects: Objects,
+    bans: Bans,
+    rebuilds: RebuildRequests,
+    streams: Streams,
+    config: Config,
+}
+
+impl App {
+    /// The state of a service made of `parts`. Most routes return 503 `starting` until [`App::start`].
+    pub fn new(parts: AppParts, config: Config) -> Self {
+        let AppParts { engine, lag, dead_letters, health, objects, bans, rebuilds } = parts;
+        Self(Arc::new(Shared {
+            reads: ReadState::new(engine.clone()),
+            engine,
+            log: OnceLock::new(),
+            lag,
+            dead_letters,
+            delivery_dedup: DeliveryDedup::new(),
+            ack_latency: Arc::new(AckLatency::new()),
+            health,
+            objects,
+            bans,
+            rebuilds,
+            streams: Streams {
+                channels: Arc::new(Channels::new(stream::epoch())),
+                limiter: Arc::new(Limiter::new(config.limits)),
+            },
+            config,
+        }))
+    }
+
+    /// Accepts events into `log` and answers reads from now on. The log must be recovered.
+    pub fn start(&self, log: Log<Events>) {
+        // A service starts once. The engine receives the events of the first log only.
+        _ = self.0.log.set(log);
+    }
+
+    /// Publishes the frames of streams until `stop` is true or its sender is dropped; then all streams
+    /// end.
+    pub async fn run_streams(self, stop: watch::Receiver<bool>) {
+        let Shared { engine, reads, ack_latency, rebuilds, streams, .. } = &*self.0;
+        let channels = Arc::clone(&streams.channels);
+        let hub = Hub::new(
+            Arc::clone(&channels),
+            engine.clone(),
+            reads.clone(),
+            || self.lag(),
+            Arc::clone(ack_latency),
+            rebuilds.clone(),
+        );
+        stream::run(hub, channels, stop).await;
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    pub(super) fn health(&self) -> &Health {
+        &self.0.health
+    }
+
+    /// The log, or 503 `starting` until it is recovered.
+    pub(super) fn log(&self) -> Result<&Log<Events>, ApiError> {
+        self.0.log.get().ok_or_else(|| {
+            let message = "the service is starting; try again in a second";
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", message).retry_after(1)
+        })
+    }
+
+    pub(super) fn dead_letters(&self) -> &DeadLetterQueue {
+        &self.0.dead_letters
+    }
+
+    pub(super) fn delivery_dedup(&self) -> &DeliveryDedup {
+        &self.0.delivery_dedup
+    }
+
+    pub(super) fn ack_latency(&self) -> &AckLatency {
+        &self.0.ack_latency
+    }
+
+    pub(super) fn bans(&self) -> &Bans {
+        &self.0.bans
+    }
+
+    pub(super) fn limiter(&self) -> &Limiter {
+        &self.0.streams.limiter
+    }
+
+    #[cfg(test)]
+    pub(super) fn streams(&self) -> &Streams {
+        &self.0.streams
+    }
+
+    pub(super) fn auth(&self) -> &Auth {
+        &self.0.config.auth
+    }
+
+    pub(super) fn origins(&self) -> &[Origin] {
+        &self.0.config.origins
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.0.config.limits
+    }
+
+    pub(super) fn rebuilds(&self) -> &RebuildRequests {
+        &self.0.rebuilds
+    }
+
+    /// The active rules.
+    pub(super) fn rules(&self) -> Arc<Scoring> {
+        self.0.engine.rules()
+    }
+
+    /// The length of a race under the active rules.
+    pub(super) fn race_seconds(&self) -> u16 {
+        self.rules().rules().race_seconds
+    }
+
+    /// The lag of the engine behind the log.
+    pub(super) fn lag(&self) -> Duration {
+        (self.0.lag)()
+    }
+
+    /// 503 `engine_behind` if the engine lags more than the limit.
+    pub(super) fn check_lag(&self) -> Result<(), ApiError> {
+        if self.lag() <= self.limits().lag_max {
+            return Ok(());
+        }
+        let message = "events arrive faster than they are processed; send again in a second";
+        let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "engine_behind", message);
+        Err(error.retry_after(1))
+    }
+}
+
+impl FromRef<App> for ReadState {
+    fn from_ref(app: &App) -> Self {
+        app.0.reads.clone()
+    }
+}
+
+impl FromRef<App> for Objects {
+    fn from_ref(app: &App) -> Self {
+        app.0.objects.clone()
+    }
+}
+
+impl FromRef<App> for Streams {
+    fn from_ref(app: &App) -> Self {
+        app.0.streams.clone()
+    }
+}

@@ -1,0 +1,133 @@
+//! The background tasks of a service: publisher, uploader of dead letters, saver and rebuilder.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::watch;
+
+use super::checkpoint_file::CHECKPOINT;
+use super::config::Config;
+use super::engine_state::EngineState;
+use super::error::ServiceError;
+use super::mutex::lock;
+use super::rebuild_context::RebuildContext;
+use super::rebuilder;
+use super::running_log::RunningLog;
+use super::saver::{self, Saver};
+use super::shared::Shared;
+use super::stoppable_thread::StoppableThread;
+use super::stores::Stores;
+use crate::dead_letters::Uploader;
+use crate::engine::{Engine, RunningEngine};
+use crate::publish::{Publisher, Uploads};
+use crate::rebuild_requests::RebuildRequests;
+
+/// The background tasks, and the engine that they share.
+pub(super) struct Background {
+    publisher: PublisherTask,
+    uploader: StoppableThread,
+    saver: StoppableThread,
+    rebuilds: RebuildRequests,
+    rebuilder: JoinHandle<()>,
+    /// A rebuild replaces the engine under this lock.
+    engine: Arc<Mutex<RunningEngine>>,
+}
+
+/// The task that publishes history objects.
+struct PublisherTask {
+    stop: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Background {
+    /// Starts all tasks.
+    pub(super) fn start(
+        config: Config,
+        stores: Stores,
+        shared: &Shared,
+        engine: EngineState,
+        log: RunningLog,
+        runtime: &Handle,
+    ) -> Result<Self, ServiceError> {
+        let EngineState { running, bans, checkpoint } = engine;
+        let Stores { archive, served_history, history_bucket } = stores;
+        let uploads = history_bucket.map(|bucket| {
+            Uploads::new(bucket, config.history_acl, shared.health.component("history"))
+        });
+        let (objects, clock) = (shared.objects.clone(), config.clock.clone());
+        let publisher =
+            Publisher::new(running.engine.clone(), served_history, uploads, objects, clock);
+        let publisher = PublisherTask::start(publisher, runtime);
+
+        let uploader = Uploader::new(shared.dead_letters.clone(), archive);
+        let uploader = StoppableThread::spawn("uploader", move |stopped| uploader.run(stopped))?;
+
+        // Without a saved checkpoint, the recovery has just replayed the complete log.
+        if config.rebuild && checkpoint.complete().is_some() {
+            let rules = config.rules.unwrap_or_else(|| checkpoint.rules().clone());
+            shared.rebuilds.force(rules);
+        }
+        let saver = Saver::new(checkpoint, &running);
+        let (engine, saver) = (Arc::new(Mutex::new(running)), Arc::new(Mutex::new(saver)));
+        let rebuilder = start_rebuilder(RebuildContext {
+            rebuilds: shared.rebuilds.clone(),
+            running: Arc::clone(&engine),
+            saver: Arc::clone(&saver),
+            log,
+            bans,
+            checkpoint: config.data.join(CHECKPOINT),
+            data: config.data,
+            checkpoint_every: config.checkpoint_every,
+            workers: config.workers,
+            runtime: runtime.clone(),
+        })?;
+        let (every, clock) = (config.checkpoint_every, config.clock);
+        let saver = StoppableThread::spawn("saver", move |stopped| {
+            saver::run(&saver, every, &clock, stopped);
+        })?;
+        let rebuilds = shared.rebuilds.clone();
+        Ok(Self { publisher, uploader, saver, rebuilds, rebuilder, engine })
+    }
+
+    /// Cancels the rebuild in progress and all later ones.
+    pub(super) fn cancel_rebuilds(&self) {
+        self.rebuilds.stop();
+    }
+
+    /// The handle of the engine. Waits while a rebuild replaces the engine.
+    pub(super) fn current_engine(&self) -> Engine {
+        lock(&self.engine).engine.clone()
+    }
+
+    /// Publishes and saves everything that is complete, and ends the tasks and the engine.
+    pub(super) fn stop(self, runtime: &Runtime) {
+        self.publisher.stop(runtime);
+        self.uploader.stop();
+        self.saver.stop();
+        // A rebuild can hang in a call of a store. Then its thread ends with the process.
+        if self.rebuilder.is_finished() {
+            self.rebuilder.join().unwrap_or_default();
+        }
+        drop(self.engine);
+    }
+}
+
+impl PublisherTask {
+    fn start(publisher: Publisher, runtime: &Handle) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        Self { stop, task: runtime.spawn(publisher.run(stopped)) }
+    }
+
+    /// Publishes what is left, and waits for the end.
+    fn stop(self, runtime: &Runtime) {
+        self.stop.send_replace(true);
+        runtime.block_on(self.task).unwrap_or_default();
+    }
+}
+
+fn start_rebuilder(context: RebuildContext) -> io::Result<JoinHandle<()>> {
+    let thread = thread::Builder::new().name("rebuilder".to_owned());
+    thread.spawn(move || rebuilder::run(&context))
+}

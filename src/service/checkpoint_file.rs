@@ -1,0 +1,42 @@
+//! The checkpoint in the data directory, opened under the rules that the service starts with.
+
+use super::config::Config;
+use super::error::ServiceError;
+use super::saved_rules;
+use crate::checkpoint::{Checkpoint, CheckpointError};
+
+/// The name of the checkpoint's file.
+pub(super) const CHECKPOINT: &str = "checkpoint.redb";
+/// The name of a rebuild's checkpoint, until it replaces the service's.
+pub(super) const REBUILT: &str = "rebuilt.redb";
+
+/// Opens the checkpoint, and saves its rules.
+///
+/// The rules are, in this order: those of the checkpoint, `--rules`, those saved in the data directory, and
+/// Alleycat's.
+pub(super) fn open(config: &Config) -> Result<Checkpoint, ServiceError> {
+    // A crash can leave a rebuild's checkpoint.
+    Checkpoint::discard(&config.data.join(REBUILT))?;
+    let path = config.data.join(CHECKPOINT);
+    let initial = config.rules.clone().unwrap_or_default();
+    let mut checkpoint = match Checkpoint::open(&path, &initial) {
+        Err(CheckpointError::Damaged { .. } | CheckpointError::Format { .. }) if config.rebuild => {
+            Checkpoint::discard(&path)?;
+            Checkpoint::open(&path, &initial)?
+        }
+        opened => opened?,
+    };
+    if checkpoint.complete().is_none()
+        && config.rules.is_none()
+        && let Some(rules) = saved_rules::load(&config.data)?
+    {
+        // The file is closed first: it can be open only once.
+        drop(checkpoint);
+        checkpoint = Checkpoint::open(&path, &rules)?;
+    }
+    if let Some(rules) = config.rules.as_ref().filter(|_| !config.rebuild) {
+        checkpoint.check(rules)?;
+    }
+    saved_rules::save(&config.data, checkpoint.rules());
+    Ok(checkpoint)
+}

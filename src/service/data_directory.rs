@@ -1,0 +1,56 @@
+//! The data directory, locked by one process at a time.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// The file whose lock the owner of a directory holds. The lock ends with the process.
+const LOCK: &str = "lock";
+
+/// A data directory that cannot be used.
+#[derive(Debug, Error)]
+pub enum DataDirectoryError {
+    /// Another process has locked it.
+    #[error(
+        "another process serves '{0}'; stop that process, or give another --data: two services need two \
+         directories"
+    )]
+    InUse(PathBuf),
+    /// It cannot be created or locked.
+    #[error("cannot use '{path}': {reason}; give --data a directory that can be written")]
+    Io {
+        /// The directory or its lock file.
+        path: PathBuf,
+        /// The cause.
+        reason: io::Error,
+    },
+}
+
+/// A data directory that this process has locked, until this is dropped.
+#[derive(Debug)]
+pub struct DataDirectory {
+    _lock: File,
+}
+
+impl DataDirectory {
+    /// Creates the directory if it is missing, and locks it.
+    ///
+    /// # Errors
+    /// A directory that another process has locked, or that cannot be created or locked.
+    pub fn lock(path: &Path) -> Result<Self, DataDirectoryError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |reason| DataDirectoryError::Io { path, reason }
+        };
+        fs::create_dir_all(path).map_err(failed(path))?;
+        let lock_path = path.join(LOCK);
+        let lock = File::create(&lock_path).map_err(failed(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(DataDirectoryError::InUse(path.to_owned())),
+            Err(TryLockError::Error(reason)) => Err(failed(&lock_path)(reason)),
+        }
+    }
+}

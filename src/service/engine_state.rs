@@ -1,0 +1,81 @@
+//! The engine with the bans and the checkpoint that its state is restored from.
+
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+use velodrome_dataflows::EventTime;
+
+use super::config::Config;
+use super::error::ServiceError;
+use crate::bans::Bans;
+use crate::checkpoint::Checkpoint;
+use crate::engine::{Command, RecoveryCounts, RunningEngine, recover, recovery_window_ms};
+use crate::log::LogFiles;
+
+/// The engine with the bans and the checkpoint that its state is restored from.
+pub(super) struct EngineState {
+    pub(super) running: RunningEngine,
+    pub(super) bans: Bans,
+    pub(super) checkpoint: Checkpoint,
+}
+
+impl EngineState {
+    /// Starts the workers and applies the bans.
+    ///
+    /// The bans are the first command that the engine receives, so no reader ever sees a banned racer.
+    pub(super) fn start(config: &Config, checkpoint: Checkpoint) -> Result<Self, ServiceError> {
+        let running = RunningEngine::start(config.workers, checkpoint.rules().clone())?;
+        let bans = Bans::open(&config.data, running.engine.clone())?;
+        Ok(Self { running, bans, checkpoint })
+    }
+
+    /// Restores the checkpoint, and replays the part of the log that it does not cover. Returns the clock at
+    /// the last event replayed.
+    ///
+    /// # Errors
+    /// A checkpoint or a log that cannot be read.
+    pub(super) fn recover(
+        &self,
+        files: &LogFiles,
+        runtime: &Handle,
+    ) -> Result<EventTime, ServiceError> {
+        let began = Instant::now();
+        self.restore_checkpoint()?;
+        let (inputs, recovered) = self.replay_log(files, runtime)?;
+
+        let seconds = began.elapsed().as_secs_f64();
+        let checkpoint_ms = self.checkpoint.complete();
+        let RecoveryCounts { events, rejected, .. } = recovered;
+        tracing::info!(seconds, ?checkpoint_ms, inputs, events, rejected, "recovered");
+        Ok(recovered.clock)
+    }
+
+    /// Distributes the changes of the checkpoint over the workers.
+    fn restore_checkpoint(&self) -> Result<(), ServiceError> {
+        let workers = self.running.engine.workers();
+        let mut next = workers.iter().cycle();
+        self.checkpoint.read(|changes, view_changes| {
+            if let Some(worker) = next.next() {
+                worker.send(Command::Restore(changes, view_changes));
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Replays the log from a bit before the checkpoint's time: rides that ran at that time started earlier.
+    /// Returns the number of inputs, and what was replayed.
+    fn replay_log(
+        &self,
+        files: &LogFiles,
+        runtime: &Handle,
+    ) -> Result<(usize, RecoveryCounts), ServiceError> {
+        let window = recovery_window_ms(self.checkpoint.rules());
+        let complete = self.checkpoint.complete();
+        let from = complete.map_or(0, |complete| complete.saturating_sub(window));
+        let inputs = files.inputs_from(from)?;
+        let mut recovered = RecoveryCounts::default();
+        let engine = &self.running.engine;
+        recover(&inputs, from..u64::MAX, engine, runtime, &mut recovered, |_| true)?;
+        Ok((inputs.len(), recovered))
+    }
+}

@@ -1,0 +1,60 @@
+//! Why a service cannot start.
+
+use std::io;
+use std::net::SocketAddr;
+
+use thiserror::Error;
+
+use super::data_directory::DataDirectoryError;
+use super::saved_rules::SavedRulesError;
+use crate::bans::BansError;
+use crate::checkpoint::CheckpointError;
+use crate::dead_letters::SpoolError;
+use crate::engine::{ClusterError, RecoverError};
+use crate::kinesis::SourceError;
+use crate::log::LogError;
+use crate::store::{OpenError, StoreError};
+
+/// A service that cannot start.
+#[derive(Debug, Error)]
+pub enum ServiceError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Directory(#[from] DataDirectoryError),
+    /// The archive or the history cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The archive or the history returned an error.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log cannot be used.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The stream cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The checkpoint cannot be used.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The saved rules cannot be read.
+    #[error(transparent)]
+    SavedRules(#[from] SavedRulesError),
+    /// The spool of dead letters cannot be used.
+    #[error(transparent)]
+    DeadLetters(#[from] SpoolError),
+    /// The bans cannot be read or applied.
+    #[error(transparent)]
+    Bans(#[from] BansError),
+    /// The engine cannot start.
+    #[error(transparent)]
+    Engine(#[from] ClusterError),
+    /// The log cannot be replayed.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on '{0}': {1}; give another --listen")]
+    Listen(SocketAddr, io::Error),
+    /// The system denies threads, timers or files.
+    #[error("cannot start the service: {0}")]
+    System(#[from] io::Error),
+}

@@ -1,0 +1,39 @@
+//! Where a service's events come from: its log, and the stream that it reads.
+
+use std::sync::Arc;
+
+use velodrome_dataflows::Rules;
+
+use super::config::Config;
+use super::error::ServiceError;
+use super::stores::Stores;
+use crate::kinesis::Source;
+use crate::lazy_aws::LazyAws;
+use crate::log::{self, OpenedLog};
+
+/// The log and the stream, opened but not running.
+pub(super) struct EventInput {
+    pub(super) log: OpenedLog,
+    pub(super) source: Option<Source>,
+}
+
+impl EventInput {
+    /// Opens both. If there is a stream, `config.clock` follows its time from now on.
+    pub(super) fn open(
+        config: &mut Config,
+        stores: &Stores,
+        lazy_aws: &LazyAws,
+        rules: &Rules,
+    ) -> Result<Self, ServiceError> {
+        let (following, source_clock) = config.clock.clone().following_source();
+        if config.source.is_some() {
+            config.clock = following;
+        }
+        let log = log::open(&config.data, Arc::clone(&stores.archive), config.clock.clone())?;
+        let source = config.source.as_ref().map(|source| {
+            let last_ms = log.last_arrival();
+            Source::open(source, lazy_aws, &config.data, last_ms, rules, source_clock)
+        });
+        Ok(Self { log, source: source.transpose()? })
+    }
+}

@@ -1,0 +1,69 @@
+//! The HTTP server of a service.
+
+use std::net::SocketAddr;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::config::Config;
+use super::engine_state::EngineState;
+use super::error::ServiceError;
+use super::open_files;
+use super::shared::Shared;
+use crate::serve::{self, App, AppParts};
+
+/// A running HTTP server. It returns 503 `starting` until its app is started.
+pub(super) struct HttpServer {
+    pub(super) app: App,
+    /// Ends at shutdown, when the requests in progress have ended.
+    pub(super) task: JoinHandle<()>,
+}
+
+/// Binds the address of the service. Returns the listener and the address, with the port that was chosen.
+pub(super) fn bind(
+    config: &Config,
+    runtime: &Runtime,
+) -> Result<(TcpListener, SocketAddr), ServiceError> {
+    let listener = runtime.block_on(TcpListener::bind(config.listen));
+    let listener = listener.map_err(|error| ServiceError::Listen(config.listen, error))?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+impl HttpServer {
+    /// Serves on `listener` until `shutdown` is true.
+    pub(super) fn start(
+        listener: TcpListener,
+        config: &Config,
+        engine: &EngineState,
+        shared: &Shared,
+        metrics: PrometheusHandle,
+        runtime: &Runtime,
+        shutdown: watch::Receiver<bool>,
+    ) -> Self {
+        let app = App::new(app_parts(engine, shared), config.serve.clone());
+        let router = serve::router(app.clone(), metrics);
+        let limits = config.serve.limits;
+        open_files::raise_limit(limits.connections_max);
+        runtime.spawn(app.clone().run_streams(shutdown.clone()));
+        let server = serve::server::serve(listener, config.tls.clone(), router, limits, shutdown);
+        Self { app, task: runtime.spawn(server) }
+    }
+}
+
+fn app_parts(engine: &EngineState, shared: &Shared) -> AppParts {
+    let shared = shared.clone();
+    let lagging = engine.running.engine.clone();
+    AppParts {
+        engine: engine.running.engine.clone(),
+        lag: Box::new(move || lagging.lag()),
+        dead_letters: shared.dead_letters,
+        health: shared.health,
+        objects: shared.objects,
+        bans: engine.bans.clone(),
+        rebuilds: shared.rebuilds,
+    }
+}

@@ -1,0 +1,92 @@
+//! A service that listens: everything is open, and the engine is empty.
+
+use std::net::SocketAddr;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use super::checkpoint_file;
+use super::config::Config;
+use super::data_directory::DataDirectory;
+use super::engine_state::EngineState;
+use super::error::ServiceError;
+use super::event_input::EventInput;
+use super::http_server::{self, HttpServer};
+use super::shared::Shared;
+use super::stores::Stores;
+use crate::dead_letters::DeadLetterQueue;
+use crate::health::Health;
+use crate::lazy_aws::LazyAws;
+use crate::publish::Objects;
+use crate::rebuild_requests::RebuildRequests;
+
+/// A service that listens. It returns 503 `starting` to every request until [`Service::start`].
+pub struct Service {
+    pub(super) config: Config,
+    pub(super) address: SocketAddr,
+    pub(super) stores: Stores,
+    pub(super) input: EventInput,
+    pub(super) engine: EngineState,
+    pub(super) shared: Shared,
+    pub(super) server: HttpServer,
+    /// Set to true at shutdown: ends the server, the streams and the source.
+    pub(super) shutdown: watch::Sender<bool>,
+    pub(super) runtime: Runtime,
+    pub(super) directory: DataDirectory,
+}
+
+impl Service {
+    /// Locks the data directory, opens everything in it, and listens.
+    ///
+    /// # Errors
+    /// Anything that cannot be opened, by name.
+    pub fn listen(mut config: Config, metrics: PrometheusHandle) -> Result<Self, ServiceError> {
+        let directory = DataDirectory::lock(&config.data)?;
+        let checkpoint = checkpoint_file::open(&config)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let lazy_aws = LazyAws::new(config.endpoint.clone(), runtime.handle().clone());
+        let stores = Stores::open(&config, &lazy_aws)?;
+        let input = EventInput::open(&mut config, &stores, &lazy_aws, checkpoint.rules())?;
+        let engine = EngineState::start(&config, checkpoint)?;
+
+        let (listener, address) = http_server::bind(&config, &runtime)?;
+        let shared = open_shared(&config, &stores, &engine, &runtime)?;
+        let (shutdown, stopped) = watch::channel(false);
+        let server =
+            HttpServer::start(listener, &config, &engine, &shared, metrics, &runtime, stopped);
+        Ok(Self {
+            config,
+            address,
+            stores,
+            input,
+            engine,
+            shared,
+            server,
+            shutdown,
+            runtime,
+            directory,
+        })
+    }
+
+    /// The URL of the service.
+    pub fn url(&self) -> String {
+        let scheme = if self.config.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+}
+
+fn open_shared(
+    config: &Config,
+    stores: &Stores,
+    engine: &EngineState,
+    runtime: &Runtime,
+) -> Result<Shared, ServiceError> {
+    let health = Health::default();
+    let dead_letters = DeadLetterQueue::open(&config.data, config.clock.clone(), &health)?;
+    // Published objects may contain racers who were banned since. They are served at once only if there are
+    // no bans.
+    let has_no_bans = runtime.block_on(engine.bans.racers()).is_empty();
+    let objects = Objects::open(&stores.served_history, has_no_bans.then_some(0));
+    Ok(Shared { health, dead_letters, objects, rebuilds: RebuildRequests::default() })
+}

@@ -1,0 +1,197 @@
+//! One rebuild: a standby engine replays the log under the requested rules, and replaces the service's
+//! engine when it has caught up.
+//!
+//! ```text
+//! archive, segments ──► standby engine, own checkpoint     lags by hours, minutes, seconds …
+//! log ──► standby feed ──► standby engine                  … and then keeps up with the service
+//!    └───────────────────► service's engine                until the standby engine replaces it
+//! ```
+
+use std::time::{Duration, Instant};
+
+use metrics::{counter, gauge};
+use tokio::time::timeout;
+use velodrome_dataflows::EventTime;
+
+use super::mutex::lock;
+use super::rebuild_context::RebuildContext;
+use super::rebuild_error::RebuildError;
+use super::saved_rules;
+use super::saver::Saver;
+use crate::checkpoint::Checkpoint;
+use crate::engine::{Feeder, RecoveryCounts, RunningEngine, recover};
+use crate::log::LogHealth;
+use crate::rebuild_requests::RebuildRequest;
+
+/// When a pass over the log takes no longer than this, the standby engine is close enough to the service: the
+/// log's deliveries are queued for it during the last pass. The limit doubles after each longer pass, so that
+/// a slow machine gets there too.
+const CLOSE_PASS: Duration = Duration::from_secs(2);
+
+/// A pass that failed is retried after half a second, then after twice as long each time, up to a minute.
+/// Segments become objects meanwhile, buckets are unreachable for some time, and damaged objects are
+/// restored.
+const RETRY_MIN: Duration = Duration::from_millis(500);
+const RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// The interval at which waits check whether the request was cancelled.
+const POLL: Duration = Duration::from_millis(100);
+
+/// A standby engine on its way to replace the service's engine.
+pub(super) struct Rebuild<'a> {
+    context: &'a RebuildContext,
+    request: &'a RebuildRequest,
+    standby: RunningEngine,
+    saver: Saver,
+    /// When the standby engine's checkpoint was last written.
+    saved: Instant,
+    recovered: RecoveryCounts,
+}
+
+impl<'a> Rebuild<'a> {
+    /// A rebuild by `standby`, which has the bans and no events, with its own `checkpoint`.
+    pub(super) fn new(
+        context: &'a RebuildContext,
+        request: &'a RebuildRequest,
+        standby: RunningEngine,
+        checkpoint: Checkpoint,
+    ) -> Self {
+        let saver = Saver::new(checkpoint, &standby);
+        let recovered = RecoveryCounts::default();
+        Self { context, request, standby, saver, saved: Instant::now(), recovered }
+    }
+
+    /// Catches up with the service and replaces its engine. Returns false if the request was cancelled.
+    pub(super) fn run(mut self) -> Result<bool, RebuildError> {
+        let feed = &self.context.log.standby_feed;
+        let (mut from, mut close_pass) = (0, CLOSE_PASS);
+        loop {
+            let (began, until) = (Instant::now(), feed.last_advance());
+            if !self.replay(from, until)? {
+                return Ok(false);
+            }
+            from = until.max(from);
+            if began.elapsed() > close_pass {
+                close_pass *= 2;
+                continue;
+            }
+            // All deliveries before the queue arrived at `queued_from` or earlier. The last pass reads up to
+            // a later advance and so includes them; the queue has the rest.
+            let queued_from = feed.start_queueing();
+            let Some(until) = self.wait_advance_past(queued_from) else { return Ok(false) };
+            if !self.replay(from, until)? {
+                return Ok(false);
+            }
+            match feed.attach(Feeder::new(self.standby.engine.clone()), until.max(from)) {
+                Ok(()) => return self.replace_engine(),
+                // The queue overflowed during the last pass.
+                Err(reached) => from = reached,
+            }
+        }
+    }
+
+    /// Waits for an advance of the log to a time after `clock`. Returns `None` if the request was cancelled.
+    fn wait_advance_past(&self, clock: EventTime) -> Option<EventTime> {
+        loop {
+            let advanced = self.context.log.standby_feed.wait_advance_past(clock, POLL);
+            if advanced.is_some() || !self.is_current() {
+                return advanced;
+            }
+        }
+    }
+
+    /// Replays the events of the log that arrived at `from` or later and before `until`, and retries until it
+    /// succeeds. Returns false if the request was cancelled.
+    fn replay(&mut self, mut from: EventTime, until: EventTime) -> Result<bool, RebuildError> {
+        let (rebuilds, request) = (&self.context.rebuilds, self.request);
+        let (mut retry, mut is_first) = (RETRY_MIN, true);
+        while let Err(error) = self.try_replay(from, until) {
+            if self.recovered.clock > from {
+                (from, retry, is_first) = (self.recovered.clock, RETRY_MIN, true);
+            }
+            // The first failure is most likely a segment that became an object meanwhile.
+            if !is_first {
+                tracing::warn!(%error, "a rebuild is stalled; trying again");
+                let failure = Some(error.to_string());
+                rebuilds.update_progress(request, |progress| progress.failure = failure);
+            }
+            if !rebuilds.wait_while_current(request, retry) {
+                return Ok(false);
+            }
+            (retry, is_first) = ((2 * retry).min(RETRY_MAX), false);
+        }
+        rebuilds.update_progress(request, |progress| progress.failure = None);
+        Ok(self.is_current())
+    }
+
+    fn try_replay(&mut self, from: EventTime, until: EventTime) -> Result<(), RebuildError> {
+        let Self { context, request, standby, saver, saved, recovered } = self;
+        let inputs = context.log.files.inputs_from(from)?;
+        let remaining: u64 = inputs.iter().map(|input| input.bytes).sum();
+        let bytes = recovered.bytes + remaining;
+        let (mut counted, rate) = (recovered.events, counter!("velodrome_rebuild_events_total"));
+        let (engine, runtime) = (&standby.engine, &context.runtime);
+        recover(&inputs, from..until, engine, runtime, recovered, |recovered| {
+            context.rebuilds.update_progress(request, |progress| {
+                (progress.events, progress.clock) = (recovered.events, recovered.clock);
+                (progress.read_bytes, progress.bytes) = (recovered.bytes, bytes);
+                gauge!("velodrome_rebuild_share").set(progress.share());
+            });
+            rate.increment(recovered.events - counted);
+            counted = recovered.events;
+            // No stream follows the standby engine: its list of changes would only grow.
+            drop(engine.live_state().1.take_changed());
+            if saved.elapsed() > context.checkpoint_every {
+                saver.try_save();
+                *saved = Instant::now();
+            }
+            context.rebuilds.is_current(request)
+        })?;
+        Ok(())
+    }
+
+    /// Replaces the service's engine and checkpoint. The standby engine receives all deliveries of the log.
+    /// Returns false if the request was cancelled.
+    fn replace_engine(mut self) -> Result<bool, RebuildError> {
+        let context = self.context;
+        let (mut saver, mut running) = (lock(&context.saver), lock(&context.running));
+        // Everything that can fail comes before the first change.
+        self.saver.save()?;
+        if matches!(context.log.handle.health(), LogHealth::Poisoned(_)) {
+            return Err(RebuildError::Poisoned);
+        }
+        if !self.is_current() {
+            return Ok(false);
+        }
+        self.saver.checkpoint.rename_to(&context.checkpoint)?;
+        saved_rules::save(&context.data, &self.request.rules);
+
+        let frozen = running.freeze();
+        self.wait_complete_past(frozen.last_time());
+        let (standby, feed) = (self.standby, &context.log.standby_feed);
+        let retired =
+            context.bans.detach_standby(|| feed.detach(|| running.switch_to(frozen, standby)));
+        *saver = Saver::new(self.saver.checkpoint, &running);
+        drop((saver, running));
+        // Ends the replaced workers, which receive no more queries.
+        drop(retired);
+        Ok(true)
+    }
+
+    /// Waits until the standby engine is complete past `last`, the last time that readers saw.
+    ///
+    /// With a later time, everything counts as changed since. While the service stops, the clock may stand
+    /// still; then the same time is enough, because both engines received the same deliveries.
+    fn wait_complete_past(&self, last: EventTime) {
+        let engine = &self.standby.engine;
+        while engine.complete() < last + u64::from(!self.context.rebuilds.is_stopping()) {
+            let reached = engine.wait_complete(last + 1);
+            let waited = self.context.runtime.block_on(async { timeout(POLL, reached).await });
+            waited.map_or(Ok(()), |reached| reached).unwrap_or_default();
+        }
+    }
+
+    fn is_current(&self) -> bool {
+        self.context.rebuilds.is_current(self.request)
+    }
+}

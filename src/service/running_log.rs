@@ -1,0 +1,33 @@
+//! The running log: it accepts events and delivers them to the engine.
+
+use super::engine_state::EngineState;
+use super::error::ServiceError;
+use crate::engine::{Events, Fanout, StandbyFeed};
+use crate::health::Component;
+use crate::log::{Log, LogFiles, OpenedLog};
+
+/// The running log, its files, and the feed of a standby engine.
+pub(super) struct RunningLog {
+    pub(super) handle: Log<Events>,
+    pub(super) files: LogFiles,
+    pub(super) standby_feed: StandbyFeed,
+}
+
+impl RunningLog {
+    /// Starts to deliver to `engine`. `archive` receives the health of the archive.
+    ///
+    /// Arrivals start after the checkpoint's time, so that what it covers stays complete even if the clock
+    /// has gone back.
+    pub(super) fn start(
+        log: OpenedLog,
+        engine: &EngineState,
+        archive: Component,
+    ) -> Result<Self, ServiceError> {
+        let files = log.files();
+        let standby_feed = StandbyFeed::default();
+        let mut fanout = Fanout::new(engine.running.engine.clone(), &standby_feed);
+        let log = log.with_min_arrival(engine.checkpoint.complete().unwrap_or(0));
+        let handle = log.start(archive, move |delivery| fanout.deliver(delivery))?;
+        Ok(Self { handle, files, standby_feed })
+    }
+}

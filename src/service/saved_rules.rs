@@ -1,0 +1,72 @@
+//! The most recent rules of a data directory, in a file of their own. A lost checkpoint can be rebuilt from
+//! the archive; the rules cannot.
+
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+use velodrome_dataflows::Rules;
+
+use crate::atomic_file::replace_file;
+use crate::rules;
+
+/// The name of the file. It has the canonical form of the rules, so its SHA-256 is their id.
+const FILE: &str = "rules.json";
+
+/// Saved rules that cannot be read.
+#[derive(Debug, Error)]
+#[error(
+    "cannot read the rules in '{path}': {reason}; give --rules, or remove the file to continue under \
+     Alleycat's rules"
+)]
+pub struct SavedRulesError {
+    /// The file.
+    path: PathBuf,
+    reason: io::Error,
+}
+
+/// The rules saved in the data directory `data`, if there are any.
+///
+/// # Errors
+/// A file that cannot be read, or does not contain valid rules.
+pub(super) fn load(data: &Path) -> Result<Option<Rules>, SavedRulesError> {
+    let path = data.join(FILE);
+    let read = match fs::read(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        read => read.and_then(|text| {
+            let rules = serde_json::from_slice(&text)?;
+            rules::check(&rules).map_err(io::Error::other)?;
+            Ok(rules)
+        }),
+    };
+    read.map(Some).map_err(|reason| SavedRulesError { path, reason })
+}
+
+/// Saves `rules` in the data directory `data`. A failure is only logged, because the checkpoint has the
+/// rules too.
+pub(super) fn save(data: &Path, rules: &Rules) {
+    let text = rules::canonical(rules);
+    if let Err(error) = replace_file(data, FILE, |mut out| out.write_all(text.as_bytes())) {
+        tracing::warn!(%error, "cannot save the rules in rules.json; the checkpoint has them");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loads_the_rules_that_were_saved_and_names_the_file_of_invalid_ones() {
+        let data = tempfile::tempdir().unwrap();
+        assert_eq!(load(data.path()).unwrap(), None);
+        let rules = Rules { excluded_racers: [7].into(), ..Rules::default() };
+        save(data.path(), &rules);
+        assert_eq!(load(data.path()).unwrap(), Some(rules));
+        for (text, part) in [("{", "rules.json"), (r#"{"divisor":0}"#, "divisor is 0")] {
+            fs::write(data.path().join(FILE), text).unwrap();
+            let error = load(data.path()).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}

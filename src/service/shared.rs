@@ -1,0 +1,16 @@
+//! Handles that the HTTP server and the background tasks share.
+
+use crate::dead_letters::DeadLetterQueue;
+use crate::health::Health;
+use crate::publish::Objects;
+use crate::rebuild_requests::RebuildRequests;
+
+/// Handles that the HTTP server and the background tasks share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) health: Health,
+    pub(super) dead_letters: DeadLetterQueue,
+    /// The published history objects.
+    pub(super) objects: Objects,
+    pub(super) rebuilds: RebuildRequests,
+}

@@ -1,0 +1,81 @@
+//! Starts a service that listens: recovers the engine, then accepts events.
+
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::background::Background;
+use super::engine_state::EngineState;
+use super::error::ServiceError;
+use super::event_input::EventInput;
+use super::listening::Service;
+use super::running::RunningService;
+use super::running_log::RunningLog;
+use super::shared::Shared;
+use crate::kinesis::{Sinks, Source};
+use crate::log::TICK_MS;
+
+impl Service {
+    /// Recovers from the checkpoint and the log, then accepts events and answers reads.
+    ///
+    /// # Errors
+    /// A checkpoint or a log that cannot be read.
+    pub fn start(self) -> Result<RunningService, ServiceError> {
+        let Self {
+            config,
+            stores,
+            input,
+            engine,
+            shared,
+            server,
+            shutdown,
+            runtime,
+            directory,
+            ..
+        } = self;
+        let EventInput { log, source } = input;
+        let recovered = engine.recover(&log.files(), runtime.handle())?;
+
+        let now = config.clock.now();
+        let log = RunningLog::start(log, &engine, shared.health.component("archive"))?;
+        // The first readers see all events of the log. And the lag limit does not reject events while the
+        // engine is still moving from the log's time to the present.
+        let present = recovered.max(now.saturating_sub(TICK_MS));
+        runtime.block_on(engine.running.engine.wait_complete(present)).unwrap_or_default();
+
+        server.app.start(log.handle.clone());
+        let stopped = shutdown.subscribe();
+        let source =
+            source.map(|source| start_source(source, &log, &engine, &shared, stopped, &runtime));
+        tracing::info!("ready");
+
+        let handle = log.handle.clone();
+        let background = Background::start(config, stores, &shared, engine, log, runtime.handle())?;
+        Ok(RunningService {
+            shutdown,
+            server: server.task,
+            source,
+            log: handle,
+            background,
+            runtime,
+            directory,
+        })
+    }
+}
+
+/// Reads the stream into the log, until `stopped` is true.
+fn start_source(
+    source: Source,
+    log: &RunningLog,
+    engine: &EngineState,
+    shared: &Shared,
+    stopped: watch::Receiver<bool>,
+    runtime: &Runtime,
+) -> JoinHandle<()> {
+    let sinks = Sinks {
+        log: log.handle.clone(),
+        dead_letters: shared.dead_letters.clone(),
+        rules: engine.running.engine.watch_rules(),
+    };
+    runtime.spawn(source.run(sinks, shared.health.component("source"), stopped))
+}

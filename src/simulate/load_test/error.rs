@@ -1,0 +1,60 @@
+//! Why a load test fails.
+
+use thiserror::Error;
+
+use super::config::CONNECTIONS_MAX;
+use super::super::recorded::RecordedError;
+#[cfg(feature = "aws")]
+use crate::kinesis::stream::StreamError;
+
+/// A load test that fails.
+#[derive(Debug, Error)]
+pub enum LoadTestError {
+    /// The address is not a service's.
+    #[error("'{0}' is not the address of a service; give one like http://127.0.0.1:7070")]
+    Address(String),
+    /// The token cannot be in an HTTP header.
+    #[error("the token has characters that no HTTP header can hold; give it as it was issued")]
+    Token,
+    /// There are more connections than threads are meant to be started.
+    #[error("connections must be 1 to {CONNECTIONS_MAX}, not '{0}'")]
+    Connections(usize),
+    /// The service rejected a request, and would reject it again.
+    #[error("'{url}' answered {status}: {message}")]
+    Refused {
+        /// The URL of the request.
+        url: String,
+        /// The status of the response.
+        status: u16,
+        /// The service's reason.
+        message: String,
+    },
+    /// The response is not a service's.
+    #[error("'{url}' sent a response that cannot be read: {reason}; is it a velodrome service?")]
+    Unreadable {
+        /// The URL of the request.
+        url: String,
+        /// Why the response cannot be read.
+        reason: serde_json::Error,
+    },
+    /// Nothing was acknowledged for too long.
+    #[error("'{to}' acknowledged nothing for {seconds} s: {reason}")]
+    Silent {
+        /// The service or stream.
+        to: String,
+        /// The time without an acknowledgement.
+        seconds: u64,
+        /// Why the last attempt failed.
+        reason: String,
+    },
+    /// The stream accepts nothing.
+    #[cfg(feature = "aws")]
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// The events cannot be read.
+    #[error(transparent)]
+    Recorded(#[from] RecordedError),
+    /// A histogram of latencies cannot be created.
+    #[error(transparent)]
+    Histogram(#[from] hdrhistogram::CreationError),
+}
