@@ -1,4 +1,4 @@
-//! `velodrome demo`: what it prints is there.
+//! `velodrome demo`: every URL that it prints answers.
 
 use std::io::{BufRead, BufReader};
 
@@ -6,7 +6,7 @@ use crate::run::Workplace;
 use crate::serving::{agent, get, terminate};
 
 #[test]
-fn the_demonstration_races_and_every_url_that_it_prints_answers() {
+fn the_demo_races_and_every_url_that_it_prints_answers() {
     let place = Workplace::new();
     let mut child = place.spawn("demo --port 0 --data data --log warn");
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);

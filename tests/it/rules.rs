@@ -84,7 +84,7 @@ fn results_carry_the_identity_of_their_rules() {
         fs::rename(place.path("out"), place.path(out)).unwrap();
     }
     assert_eq!(place.json("b/rules.json")["excluded_racers"][0], 7);
-    // It tells, and does not fail: the results are equal.
+    // verify reports the different rules and succeeds, because the results are equal.
     let verified = place.run("verify a b");
     assert_eq!(verified.code, 0, "{}", verified.stdout);
     assert!(

@@ -11,7 +11,7 @@ use crate::run::{Workplace, sample, view};
 use crate::serving::{ServiceProcess, clock_ahead, get, now_ms, startup_error, wait_for};
 
 #[test]
-fn whoever_posts_sees_it_at_once_from_any_thread() {
+fn a_client_sees_its_own_writes_at_once_from_any_thread() {
     const SENDERS: u32 = 4;
     let place = Workplace::new();
     let serving = ServiceProcess::start(&place.path("data"), "--workers 2");
@@ -117,7 +117,7 @@ fn hexless(word: &str) -> String {
 }
 
 #[test]
-fn metrics_tell_events_log_engine_checkpoint_and_memory() {
+fn metrics_cover_events_log_engine_checkpoint_and_memory() {
     let place = Workplace::new();
     let serving = ServiceProcess::start(&place.path("data"), "");
     serving.post(&[sample(1, 5, 1, 1.0), sample(1, 5, 2, 1.0)].join("\n"));
