@@ -55,8 +55,9 @@ impl Line<'_> {
 
 fn lines() -> Vec<Vec<u8>> {
     let parameters = Parameters { concurrent: 10_000, ..Parameters::DEFAULT };
-    let first_second =
-        |workload: Workload| workload.race_batches(0).take(1).map(|b| b.text().to_owned()).collect();
+    let first_second = |workload: Workload| {
+        workload.race_batches(0).take(1).map(|b| b.text().to_owned()).collect()
+    };
     let text: Vec<Vec<u8>> = Workload::new(parameters).map(first_second).unwrap_or_default();
     let text = text.concat();
     text.split_inclusive(|byte| *byte == b'\n').map(|line| line.trim_ascii_end().into()).collect()

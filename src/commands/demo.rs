@@ -55,7 +55,8 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.logging.start()?;
     let temporary = tempfile::Builder::new().prefix("velodrome-demo-").tempdir();
-    let temporary = temporary.context("cannot create a temporary directory; choose one with --data")?;
+    let temporary =
+        temporary.context("cannot create a temporary directory; choose one with --data")?;
     let data = args.data.unwrap_or_else(|| temporary.path().to_owned());
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let now_ms = now.as_millis() as u64;

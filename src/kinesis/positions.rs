@@ -12,8 +12,8 @@ use thiserror::Error;
 use super::shards::Shard;
 use super::start::Start;
 use super::stream::{Stream, StreamLabel};
-use crate::ingest::objects;
 use crate::atomic_file::replace_file;
+use crate::ingest::objects;
 
 /// The name of the file.
 const FILE: &str = "positions.json";

@@ -16,8 +16,8 @@ use super::start::Start;
 use super::stream::Stream;
 use super::time_slice::{SliceReader, TimeSlice};
 use crate::ingest::inputs::{Input, InputKind, Origin, Parts};
-use crate::log::Clock;
 use crate::lazy_aws::LazyAws;
+use crate::log::Clock;
 
 /// The length of a slice: half of the repair window.
 const SLICE_MS: u64 = REPAIR_WINDOW_MS / 2;

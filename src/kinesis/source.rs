@@ -21,8 +21,8 @@ use super::stream::{Stream, StreamError, Summary};
 use super::supervisor::Supervisor;
 use crate::aws::AwsError;
 use crate::health::Component;
-use crate::log::{Clock, SourceClock, TICK_MS};
 use crate::lazy_aws::LazyAws;
+use crate::log::{Clock, SourceClock, TICK_MS};
 
 /// The interval between writes of the positions.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);

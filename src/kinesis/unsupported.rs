@@ -10,8 +10,8 @@ use super::config::{Sinks, SourceConfig};
 use super::name::StreamName;
 use crate::health::Component;
 use crate::ingest::inputs::Input;
-use crate::log::SourceClock;
 use crate::lazy_aws::LazyAws;
+use crate::log::SourceClock;
 
 /// A stream that this build cannot use.
 #[derive(Debug, Error)]

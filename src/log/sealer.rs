@@ -47,7 +47,11 @@ pub(super) struct Sealer {
 
 impl Sealer {
     /// A sealer of segments in `log` to objects in `archive`.
-    pub(super) fn new(log: PathBuf, archive: Arc<dyn Store>, component: Component) -> (Self, SealRequests) {
+    pub(super) fn new(
+        log: PathBuf,
+        archive: Arc<dyn Store>,
+        component: Component,
+    ) -> (Self, SealRequests) {
         let (wake, wakes) = sync_channel(1);
         let below = Arc::new(AtomicU64::new(0));
         let requests = SealRequests { below: Arc::clone(&below), wake };

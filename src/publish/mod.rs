@@ -21,9 +21,9 @@ use velodrome_dataflows::{Answer, ClassId, EventTime, Query};
 pub use objects::{Object, Objects};
 pub use uploads::Uploads;
 
+use crate::atomic_file::{remove_if_exists, replace_file};
 use crate::engine::Engine;
 use crate::log;
-use crate::atomic_file::{remove_if_exists, replace_file};
 use crate::results::history;
 use hashed::Hashed;
 use objects::Published;

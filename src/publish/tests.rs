@@ -65,7 +65,8 @@ impl Publishing {
         });
         let live_state = Arc::<LiveState>::default();
         live_state.apply(10, vec![LiveChange::Records(1)]);
-        let engine = Engine::new(vec![commands.recv().unwrap()], completed, Arc::clone(&live_state));
+        let engine =
+            Engine::new(vec![commands.recv().unwrap()], completed, Arc::clone(&live_state));
         let (clock, time) = log::Clock::manual(START_MS);
         let directory = tempfile::tempdir().unwrap();
         let objects = Objects::open(directory.path(), Some(0));

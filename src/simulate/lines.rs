@@ -102,8 +102,9 @@ mod tests {
         let workload = Workload::new(Parameters::DEFAULT).unwrap();
         let mut race = workload.race(0);
         race.riders = vec![Rider {
-            fixed_fields: br#","raceId":5400800,"name":"Vito","racerId":103,"classId":1,"cadence":"#[..]
-                .into(),
+            fixed_fields:
+                br#","raceId":5400800,"name":"Vito","racerId":103,"classId":1,"cadence":"#[..]
+                    .into(),
             cadence: Effort { start: 78, end: 80 },
             resistance: Effort { start: 78, end: 78 },
         }];

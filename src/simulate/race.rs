@@ -3,8 +3,8 @@
 use hashbrown::HashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::random::{Random, Uuid};
 use super::parameters::{RACE_INTERVAL_MS, RACE_SECONDS};
+use super::random::{Random, Uuid};
 use super::workload::Workload;
 
 /// The part of a race's random generators that draws the riders. The seconds are parts 1 to 300.

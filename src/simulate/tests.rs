@@ -25,7 +25,8 @@ fn text(parameters: Parameters, threads: usize) -> Vec<u8> {
 /// The events of a race, in the order of their lines.
 fn events(parameters: Parameters, race: u64) -> Vec<Value> {
     let workload = Workload::new(parameters).unwrap();
-    let text: Vec<u8> = workload.race_batches(race).flat_map(|batch| batch.text().to_vec()).collect();
+    let text: Vec<u8> =
+        workload.race_batches(race).flat_map(|batch| batch.text().to_vec()).collect();
     let lines = text.split_inclusive(|&byte| byte == b'\n');
     lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
 }
@@ -186,7 +187,10 @@ fn there_is_one_object_per_race_with_the_same_lines() {
     let prefixes =
         ["40", "45", "50"].map(|m| format!("2021/05/05/18/velodrome-1-2021-05-05-18-{m}-01-"));
     assert_eq!(names.len(), 3);
-    assert!(names.iter().zip(&prefixes).all(|(name, prefix)| name.starts_with(prefix)), "{names:?}");
+    assert!(
+        names.iter().zip(&prefixes).all(|(name, prefix)| name.starts_with(prefix)),
+        "{names:?}"
+    );
     assert!(names.iter().all(|name| name.len() == prefixes[0].len() + 36 + ".gz".len()));
 
     let unpack = |path: &Path| {

@@ -184,7 +184,10 @@ fn what_cannot_be_used_is_refused_by_its_name() {
         ("--cors-origin https://host/", "'https://host/' is not an origin"),
         ("--tls-cert cert.pem", "--tls-key"),
         ("--tls-key key.pem", "--tls-cert"),
-        ("--tls-cert missing.pem --tls-key missing.pem", "cannot read a certificate in PEM from 'missing.pem'"),
+        (
+            "--tls-cert missing.pem --tls-key missing.pem",
+            "cannot read a certificate in PEM from 'missing.pem'",
+        ),
         ("--clock-speed 0.5 --clock-from 1", "from 1 to 1000"),
         ("--clock-speed 2", "--clock-from"),
         ("--log serve=loud", "no filter of logs"),

@@ -182,7 +182,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     output::print(format_args!("velodrome serves {}", service.url()))?;
     let running = service.start()?;
     let (end, ended) = mpsc::channel();
-    signals::on_shutdown(move || end.send(()).unwrap_or_default()).context("cannot wait for signals")?;
+    signals::on_shutdown(move || end.send(()).unwrap_or_default())
+        .context("cannot wait for signals")?;
     // An error means that the sender is dropped: no signal can arrive any more.
     ended.recv().unwrap_or_default();
     running.stop();

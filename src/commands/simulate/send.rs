@@ -42,12 +42,24 @@ pub(super) struct SendArgs {
     ///
     /// Each connection has one request in progress at a time. When sending to a stream, all records of a
     /// racer use the same connection.
-    #[arg(long, env = "VELODROME_CONNECTIONS", value_name = "N", default_value = "8", conflicts_with = "out")]
+    #[arg(
+        long,
+        env = "VELODROME_CONNECTIONS",
+        value_name = "N",
+        default_value = "8",
+        conflicts_with = "out"
+    )]
     connections: NonZeroUsize,
     /// Maximum number of events in a request
     ///
     /// A request to a stream has at most 500 records, and at most one of each racer.
-    #[arg(long, env = "VELODROME_BATCH", value_name = "N", default_value = "500", conflicts_with = "out")]
+    #[arg(
+        long,
+        env = "VELODROME_BATCH",
+        value_name = "N",
+        default_value = "500",
+        conflicts_with = "out"
+    )]
     batch: NonZeroUsize,
     // It does not conflict with --out: the environment may have it for other commands.
     /// Token for the service, with the scopes ingest and read

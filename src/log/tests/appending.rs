@@ -111,7 +111,8 @@ fn a_log_ends_when_its_last_handle_is_dropped() {
 fn a_panic_in_a_delivery_poisons_the_log_and_ends_all_waits() {
     let root = tempfile::tempdir().unwrap();
     let deliver = |delivery| assert!(matches!(delivery, Delivery::Advance(_)), "an intended panic");
-    let log: Log<u64> = open(root.path(), Clock::system()).unwrap().start(component(), deliver).unwrap();
+    let log: Log<u64> =
+        open(root.path(), Clock::system()).unwrap().start(component(), deliver).unwrap();
     assert!(log.append(lines([0]), 0).unwrap().blocking_recv().is_err());
     // The reply is dropped before the log is poisoned, so join the writer first.
     let other = log.clone();

@@ -57,8 +57,10 @@ fn component() -> Component {
 /// Starts a log on the data directory `dir`. Returns it with its deliveries.
 fn start(dir: &Path, clock: Clock) -> (Log<u64>, Receiver<Delivery<u64>>) {
     let (sender, delivered) = mpsc::channel();
-    let log =
-        open(dir, clock).unwrap().start(component(), move |delivery| _ = sender.send(delivery)).unwrap();
+    let log = open(dir, clock)
+        .unwrap()
+        .start(component(), move |delivery| _ = sender.send(delivery))
+        .unwrap();
     (log, delivered)
 }
 

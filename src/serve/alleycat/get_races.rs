@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use velodrome_dataflows::{Answer, ClassId, EventTime, Query, RaceId, RacerId, RideResult};
 
 use super::params::ClassParams;
-use crate::live_state::{RaceSummary, LiveTables};
+use crate::live_state::{LiveTables, RaceSummary};
 use crate::serve::error::ApiError;
 use crate::serve::params::QueryParams;
 use crate::serve::permissions::Permissions;

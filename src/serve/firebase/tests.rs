@@ -13,8 +13,8 @@ use velodrome_dataflows::ViewCount;
 use super::*;
 use crate::live_state::LiveChange;
 use crate::serve::limiter::Limiter;
-use crate::serve::permissions::{self, Permissions};
 use crate::serve::limits::Limits;
+use crate::serve::permissions::{self, Permissions};
 use crate::serve::reads::fake_engine::FakeEngine;
 use crate::serve::stream::Channels;
 
@@ -65,7 +65,8 @@ async fn send(router: Router, uri: &str, with: &[(&str, &str)]) -> (u16, HeaderM
 }
 
 async fn get(uri: &str) -> (u16, String) {
-    let (status, _, text) = send(router(&FakeEngine::new(), Some(Permissions::default())), uri, &[]).await;
+    let (status, _, text) =
+        send(router(&FakeEngine::new(), Some(Permissions::default())), uri, &[]).await;
     (status, text)
 }
 
@@ -140,7 +141,10 @@ async fn refusals_are_in_firebases_shape() {
 
 #[tokio::test]
 async fn a_token_for_one_project_opens_no_other_and_not_the_whole() {
-    let of_one = permissions::AllowedObjects { projects: ["intro".into()].into(), ..permissions::AllowedObjects::default() };
+    let of_one = permissions::AllowedObjects {
+        projects: ["intro".into()].into(),
+        ..permissions::AllowedObjects::default()
+    };
     let permissions = Permissions::new(Some(of_one), None);
     let denied = r#"{"error":"Permission denied"}"#;
     for (uri, expected) in [
@@ -152,7 +156,8 @@ async fn a_token_for_one_project_opens_no_other_and_not_the_whole() {
         ("/project.json", (StatusCode::UNAUTHORIZED, Some(denied))),
         ("/.json", (StatusCode::UNAUTHORIZED, Some(denied))),
     ] {
-        let (status, _, text) = send(router(&FakeEngine::new(), Some(permissions.clone())), uri, &[]).await;
+        let (status, _, text) =
+            send(router(&FakeEngine::new(), Some(permissions.clone())), uri, &[]).await;
         assert_eq!(status, expected.0, "{uri}");
         assert!(expected.1.is_none_or(|expected| expected == text), "{uri}: {text}");
     }

@@ -13,9 +13,9 @@ use super::intake::DeliveryIntake;
 use super::reply::{DeliveryErrors, DeliveryReply, REQUEST_ID, REQUEST_ID_BYTES_MAX, request_id};
 use crate::firehose::delivery::DeliveryRequest;
 use crate::serve::App;
+use crate::serve::blocking::task_failed;
 use crate::serve::body::{self, BodyFormat, BodySyntax, unsupported_media_type};
 use crate::serve::error::ApiError;
-use crate::serve::blocking::task_failed;
 use crate::serve::params::{NoParams, QueryParams};
 use crate::serve::permissions::Permissions;
 

@@ -36,10 +36,10 @@ use serde::Deserialize;
 use tokio::sync::watch;
 use utoipa::IntoParams;
 
-use super::limiter::Limiter;
 use super::error::{ApiError, ErrorBody};
-use super::permissions::Permissions;
+use super::limiter::Limiter;
 use super::params::QueryParams;
+use super::permissions::Permissions;
 pub(super) use channels::Channels;
 pub(super) use hub::Hub;
 use subscription::Subscription;

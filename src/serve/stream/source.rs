@@ -8,7 +8,7 @@ use velodrome_dataflows::{ClassId, EventTime, RaceId};
 use super::draft::{Board, Body, Draft, RaceKey, Stats, Tree};
 use super::standings::StandingsSource;
 use super::topic::Topic;
-use crate::live_state::{LiveTables, ChangedKeys};
+use crate::live_state::{ChangedKeys, LiveTables};
 use crate::serve::firebase::Path;
 use crate::serve::reads::{Project, RaceRow};
 

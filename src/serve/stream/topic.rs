@@ -7,9 +7,9 @@ use hashbrown::HashSet;
 use velodrome_dataflows::ClassId;
 
 use crate::serve::error::ApiError;
+use crate::serve::excerpt::excerpt;
 use crate::serve::firebase::Path;
 use crate::serve::permissions::Permissions;
-use crate::serve::excerpt::excerpt;
 
 /// How many topics one client follows: the boards and standings of eight classes.
 const TOPICS_MAX: usize = 16;

@@ -2,8 +2,8 @@
 
 use thiserror::Error;
 
-use super::config::CONNECTIONS_MAX;
 use super::super::recorded::RecordedError;
+use super::config::CONNECTIONS_MAX;
 #[cfg(feature = "aws")]
 use crate::kinesis::stream::StreamError;
 

@@ -144,7 +144,10 @@ impl HttpClient {
 }
 
 /// The status and the body of a response. The body is read to its end, so that the connection can be reused.
-fn receive(url: &str, sent: Result<Response<Body>, ureq::Error>) -> Result<(u16, Vec<u8>), Failure> {
+fn receive(
+    url: &str,
+    sent: Result<Response<Body>, ureq::Error>,
+) -> Result<(u16, Vec<u8>), Failure> {
     let lost = |error: ureq::Error| Failure::Transient {
         reason: error.to_string(),
         retry_after: None,

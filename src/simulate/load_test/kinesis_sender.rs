@@ -17,9 +17,7 @@ use super::event_source::EventSource;
 use super::rate::SEND_INTERVAL;
 use super::record_queue::{PickedRecords, QueuedRecord, RecordQueue};
 use super::session::Session;
-use crate::kinesis::put::{
-    KEY_CHARS_MAX, PutOutcome, RECORD_BYTES_MAX, RECORDS_MAX, StreamWriter,
-};
+use crate::kinesis::put::{KEY_CHARS_MAX, PutOutcome, RECORD_BYTES_MAX, RECORDS_MAX, StreamWriter};
 
 /// The capacity of a sender's channel, in records.
 const CHANNEL_RECORDS: usize = RECORDS_MAX;

@@ -79,7 +79,8 @@ mod tests {
     #[test]
     fn batches_have_all_lines_in_order_up_to_the_maximum_each() {
         let workload = small();
-        let all: Vec<u8> = workload.race_batches(0).flat_map(|batch| batch.text().to_vec()).collect();
+        let all: Vec<u8> =
+            workload.race_batches(0).flat_map(|batch| batch.text().to_vec()).collect();
         for rate in [Rate::Max, Rate::Factor(1_000.0)] {
             let config = LoadTest { rate, ..config_for("") };
             let events = EventSource::Simulated(workload.clone());

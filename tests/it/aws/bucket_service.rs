@@ -7,7 +7,9 @@ use super::canned_server::serve_response;
 use super::servers::S3;
 use crate::restarts::{RACERS, answers};
 use crate::run::{Workplace, contents, history, sample, view};
-use crate::serving::{Environment, ServiceProcess, clock_ahead, get, now_ms, startup_error_in, wait_for};
+use crate::serving::{
+    Environment, ServiceProcess, clock_ahead, get, now_ms, startup_error_in, wait_for,
+};
 
 /// The arguments for an archive and a history in the bucket.
 const BUCKET: &str = "--archive s3://races/archive --history s3://races/history";

@@ -60,8 +60,11 @@ fn rejects_another_stream_with_the_same_name_or_data_directory() {
     assert_eq!(serving.stop(), 0);
 
     kinesis.create("other", 1);
-    let other =
-        startup_error_in(&kinesis.environment().collect::<Vec<_>>(), &data, "--source kinesis:other");
+    let other = startup_error_in(
+        &kinesis.environment().collect::<Vec<_>>(),
+        &data,
+        "--source kinesis:other",
+    );
     assert!(other.contains("give --source kinesis:races or another --data"), "{other}");
     kinesis.delete("races");
     wait_for_the_next_second();

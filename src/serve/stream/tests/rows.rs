@@ -145,7 +145,10 @@ async fn races_are_told_as_they_begin_end_and_are_forgotten() {
     let rows = |progress: &[(String, Value)]| -> Vec<_> {
         let row = |row: &Value| format!("{} {} {}", row["classId"], row["raceId"], row["state"]);
         let rows = |data: &Value| data["rows"].as_array().unwrap().iter().map(row).collect();
-        progress.iter().map(|(event, data)| (event.clone(), rows(data))).collect::<Vec<(_, Vec<_>)>>()
+        progress
+            .iter()
+            .map(|(event, data)| (event.clone(), rows(data)))
+            .collect::<Vec<(_, Vec<_>)>>()
     };
     let (running, over) = (r#"1 8 "running""#, r#"1 8 "over""#);
     let (seven, nine) = (r#"1 7 "over""#, r#"2 9 "running""#);
@@ -210,7 +213,9 @@ async fn stats_tell_how_far_the_way_to_other_rules_is() {
         let expected =
             json!({"rulesId": id, "share": 0.25, "events": 7, "asOf": 4_000, "error": error});
         assert_eq!(progress[0].data()["rebuild"], expected);
-        bench.rebuilds.update_progress(&request, |progress| progress.failure = Some("the disk is full".to_owned()));
+        bench.rebuilds.update_progress(&request, |progress| {
+            progress.failure = Some("the disk is full".to_owned())
+        });
     }
 }
 

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use axum::response::IntoResponse;
 use serde_json::json;
 
-use super::run::run_with_timeout;
 use super::super::parameters::Parameters;
 use super::super::workload::Workload;
+use super::run::run_with_timeout;
 use super::*;
 use fake::{Call, Fake, accept_all, answer, standings};
 
@@ -232,7 +232,9 @@ fn a_service_that_acknowledges_nothing_fails_the_load_test_with_its_reason() {
     });
     let (config, silence_timeout) = (config_for(&fake.address), Duration::from_millis(100));
     let never = AtomicBool::new(false);
-    let error = run_with_timeout(&simulated(small()), &config, silence_timeout, &never, |_| ()).unwrap_err().to_string();
+    let error = run_with_timeout(&simulated(small()), &config, silence_timeout, &never, |_| ())
+        .unwrap_err()
+        .to_string();
     let address = &fake.address;
     assert_eq!(
         error,
@@ -313,7 +315,8 @@ fn a_stop_ends_waits_for_the_schedule_and_for_a_busy_service() {
 
 #[test]
 fn rejects_too_many_connections() {
-    let config = LoadTest { connections: NonZeroUsize::new(1_001).unwrap(), ..config_for("http://host") };
+    let config =
+        LoadTest { connections: NonZeroUsize::new(1_001).unwrap(), ..config_for("http://host") };
     let error = run_small(&config).unwrap_err().to_string();
     assert_eq!(error, "connections must be 1 to 1000, not '1001'");
 }
