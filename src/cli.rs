@@ -1,4 +1,4 @@
-//! The command line: one subcommand a command.
+//! The command line: one subcommand for each command.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,13 @@ use velodrome::commands::{
     batch, compare, demo, key, replay, serve, simulate, token, transform, verify,
 };
 
-/// Race telemetry and view events to live leaderboards, all-time records and counters.
+/// Live standings, all-time records, race results, leaderboards and view counts from race telemetry
+///
+/// Run "velodrome demo" for a first look, and "velodrome help COMMAND" for the options of a command. Most
+/// options can also be set as environment variables, which the help names.
+///
+/// Exit status: 0 for success, 1 if a check failed or an input is damaged, 2 if arguments or inputs cannot be
+/// used.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
 pub(crate) struct Cli {
@@ -30,6 +36,7 @@ enum Command {
 }
 
 impl Cli {
+    /// Runs the command and returns its exit status.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Demo(args) => demo::run(args),

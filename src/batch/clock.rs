@@ -1,4 +1,4 @@
-//! The event clock: how far in time the stream is, from what its events say.
+//! The event clock: the current time of the stream, derived from the times of its events.
 
 use std::mem;
 
@@ -6,50 +6,50 @@ use velodrome_dataflows::EventTime;
 
 use super::event::Event;
 
-/// How far a device's time may run ahead of the clock and still be believed, in milliseconds.
+/// Maximum time by which a device may be ahead of the clock and still move it, in milliseconds.
 const AHEAD_MS_MAX: u64 = 600_000;
 
-/// So many events in a row, without a rejected line between them, that are too far ahead are a gap
-/// in the stream, not a wrong device.
+/// This many consecutive events that are too far ahead, without a rejected line among them, are a gap in
+/// the stream. Fewer are devices with a wrong clock.
 const GAP_LINES: usize = 100;
 
-/// The event clock over all events in order. It never goes back.
+/// The event clock over all events in order. It never goes backwards.
 #[derive(Debug, Default)]
 pub(super) struct EventClock {
-    /// Nothing before the first event.
+    /// `None` before the first event.
     now: Option<EventTime>,
-    /// The run of events that are too far ahead, until it is known whether they are a gap. While
-    /// it lasts the clock stands still.
-    held: Vec<Event>,
+    /// The current run of events that are too far ahead, until it is known whether it is a gap. The clock
+    /// does not move during the run.
+    pending: Vec<Event>,
 }
 
 impl EventClock {
-    /// Takes the next event, and hands on all whose clock is now known, in order.
-    pub(super) fn push(&mut self, event: Event, take: &mut dyn FnMut(EventTime, Event)) {
+    /// Adds the next event, and emits in order all events whose clock is now known.
+    pub(super) fn push(&mut self, event: Event, emit: &mut dyn FnMut(EventTime, Event)) {
         if !self.is_too_far_ahead(&event) {
-            self.finish(take);
+            self.finish(emit);
             let time = event.arrival_ms.unwrap_or(event.device_ms);
             let now = self.now.map_or(time, |now| now.max(time));
             self.now = Some(now);
-            return take(now, event);
+            return emit(now, event);
         }
-        self.held.push(event);
-        if self.held.len() == GAP_LINES {
-            let run = mem::take(&mut self.held);
+        self.pending.push(event);
+        if self.pending.len() == GAP_LINES {
+            let run = mem::take(&mut self.pending);
             self.now = run.first().map(|first| first.device_ms);
             for event in run {
-                self.push(event, take);
+                self.push(event, emit);
             }
         }
     }
 
-    /// Hands on a run that is too short to be a gap and ends here; it does not move the clock.
-    pub(super) fn finish(&mut self, take: &mut dyn FnMut(EventTime, Event)) {
+    /// Ends a run that is too short to be a gap: emits its events without moving the clock.
+    pub(super) fn finish(&mut self, emit: &mut dyn FnMut(EventTime, Event)) {
         let now = self.now();
-        self.held.drain(..).for_each(|event| take(now, event));
+        self.pending.drain(..).for_each(|event| emit(now, event));
     }
 
-    /// The clock of now: of the last event whose clock is known.
+    /// The current time: the clock of the last event whose clock is known.
     pub(super) fn now(&self) -> EventTime {
         self.now.unwrap_or_default()
     }
@@ -76,7 +76,7 @@ mod tests {
         Event { arrival_ms: Some(arrival_ms), ..device(device_ms) }
     }
 
-    /// Device time and clock of each event, in the order handed on.
+    /// Device time and clock of each event, in the order of emission.
     fn clocks(events: impl IntoIterator<Item = Event>) -> Vec<(u64, EventTime)> {
         let (mut clock, mut seen) = (EventClock::default(), Vec::new());
         for event in events {
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn is_the_greatest_time_seen() {
+    fn is_the_greatest_time_so_far() {
         let seen = clocks([5, 3, 10 * MINUTE + 5, 7].map(device));
         let last = 10 * MINUTE + 5;
         assert_eq!(seen, [(5, 5), (3, 5), (last, last), (7, last)]);
@@ -100,19 +100,19 @@ mod tests {
     }
 
     #[test]
-    fn believes_an_arrival_always_and_never_goes_back() {
+    fn always_trusts_an_arrival_and_never_goes_backwards() {
         let far = 1000 * MINUTE;
         let seen = clocks([device(5), arrival(7, far), arrival(8, 6), device(9)]);
         assert_eq!(seen, [(5, 5), (7, far), (8, far), (9, far)]);
         assert_eq!(clocks([arrival(9, 4), device(5)]), [(9, 4), (5, 5)]);
-        // Where there is an arrival, the device's time counts for nothing.
+        // With an arrival time, the device's time is ignored.
         assert_eq!(clocks([device(0), arrival(far, 6), device(7)]), [(0, 0), (far, 6), (7, 7)]);
         let run = (0..200).map(|_| arrival(far, 6));
         assert!(clocks([device(0)].into_iter().chain(run)).iter().all(|(_, clock)| *clock <= 6));
     }
 
     #[test]
-    fn believes_a_gap_of_a_hundred_lines_from_its_first_on() {
+    fn follows_a_gap_of_a_hundred_lines_from_its_first_event() {
         let night = 600 * MINUTE;
         let run = || (0..99).map(move |i| device(night + 100 - i));
         let short = clocks([device(0)].into_iter().chain(run()));
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn starts_a_run_again_after_a_line_that_is_not_ahead() {
+    fn an_event_that_is_not_ahead_ends_the_run() {
         for breaker in [device(1), arrival(1, 1)] {
             let night = 600 * MINUTE;
             let run = |n| (0..n).map(move |_| device(night));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn holds_the_rest_of_a_gap_to_the_same_rules() {
+    fn applies_the_same_rules_to_the_rest_of_a_gap() {
         let (night, later) = (600 * MINUTE, 1200 * MINUTE);
         let run = (0..99).map(|_| device(later));
         let events = [device(0), device(night)].into_iter().chain(run).chain([device(night + 1)]);

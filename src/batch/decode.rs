@@ -1,38 +1,18 @@
-//! Decodes one line to an event, or says why it is none (CONTRACTS, section 1).
+//! Decodes one line to an event, or returns why it is not one (CONTRACTS, section 1).
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use thiserror::Error;
 
 use super::event::{Event, Kind, Sample, View};
 use super::fields::{Field, INTEGER_MAX};
+use super::rejection::{NESTING_MAX, Rejection};
 
-/// How deep objects and arrays may nest, ignored fields included.
-const NESTING_MAX: usize = 128;
-/// The longest watch that one heartbeat may tell of: a day, in milliseconds.
+/// Maximum watched time of one heartbeat: a day, in milliseconds.
 const DURATION_MS_MAX: u64 = 86_400_000;
 
-/// Why a line was not taken.
-#[derive(Debug, Error)]
-pub(super) enum Rejection {
-    #[error("the line is longer than 1 MiB; send one event a line")]
-    Oversized,
-    #[error("the line is no UTF-8: {0}")]
-    Utf8(#[from] std::str::Utf8Error),
-    #[error("the line nests deeper than {NESTING_MAX} levels")]
-    Nesting,
-    #[error("the line is no JSON object")]
-    NoObject,
-    #[error("the line is no event: {0}")]
-    Json(#[from] serde_json::Error),
-    #[error("{field} is missing; it must be {expected}")]
-    Missing { field: &'static str, expected: String },
-    #[error("{field} is {value}; it must be {expected}")]
-    Field { field: &'static str, value: String, expected: String },
-}
-
-/// The fields that some event has, each as its JSON text: what a field must be depends on the kind
-/// of the event, which may come last. Null is the same as absent.
+/// The fields that any kind of event has, each as its JSON text. Null means absent.
+///
+/// The valid values of a field depend on the kind of the event, and the kind may be the last field.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 struct Fields<'a> {
@@ -52,16 +32,16 @@ struct Fields<'a> {
     duration_ms: Option<&'a RawValue>,
 }
 
-/// Decodes a line of an input whose races are `race_seconds` long.
+/// Decodes a line. Samples are valid up to the second `race_seconds`.
 ///
 /// # Errors
-/// Why the line is no event.
+/// Why the line is not an event.
 pub(super) fn decode(line: &[u8], race_seconds: u16) -> Result<Event, Rejection> {
     let text = std::str::from_utf8(line)?;
     if is_too_deep(line) {
         return Err(Rejection::Nesting);
     }
-    // Serde would also take an array of the fields in order.
+    // Serde would also accept an array of the fields in order.
     if !text.trim_start_matches([' ', '\t', '\r']).starts_with('{') {
         return Err(Rejection::NoObject);
     }
@@ -135,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_a_race_event_with_zeros_nulls_and_fields_of_other_kinds() {
+    fn accepts_a_race_event_with_zeros_nulls_and_fields_of_other_kinds() {
         let event = decoded(
             r#" {"event":"final","raceId":9007199254740991,"classId":65535,"racerId":0,"second":300,
             "cadence":-0.0,"resistance":1e3,"deviceTimestamp":0,"uuid":null,"name":"J\u00fcrg",
@@ -158,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_a_tracking_event_whose_duration_is_optional() {
+    fn accepts_a_tracking_event_without_duration() {
         let event = decoded(
             r#"{"uuid":"u","projectId":"p","deviceTimestamp":5,"arrivalTimestamp":6,"second":"x","event":"watch"}"#,
         );
@@ -168,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_nesting_outside_strings_only() {
+    fn counts_nesting_only_outside_strings() {
         let line = |depth: usize| {
             let (open, close) = ("[".repeat(depth - 1), "]".repeat(depth - 1));
             format!(
@@ -181,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_a_field_is_and_must_be() {
+    fn reports_the_value_of_a_field_and_the_valid_values() {
         let line = r#"{"event":"update","deviceTimestamp":1,"raceId":1,"classId":1,"racerId":1,"second":61,"cadence":1,"resistance":1}"#;
         let message = decode(line.as_bytes(), 60).unwrap_err().to_string();
         assert_eq!(message, "second is 61; it must be an integer from 1 to 60");

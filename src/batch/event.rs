@@ -1,30 +1,31 @@
-//! What a line comes to, once it is decoded.
+//! Decoded lines.
 
 use compact_str::CompactString;
 use velodrome_dataflows::{ClassId, RaceId, RacerId};
 
-/// One event, before it has its clock.
+/// One event. Its time on the event clock is not known yet.
 #[derive(Debug, PartialEq)]
 pub(super) struct Event {
-    /// The device's clock in milliseconds.
+    /// The time of the device, in milliseconds since the epoch.
     pub(super) device_ms: u64,
-    /// When a log took the event in, in milliseconds.
+    /// When a log received the event, in milliseconds since the epoch.
     pub(super) arrival_ms: Option<u64>,
     pub(super) kind: Kind,
 }
 
-/// What an event is about.
+/// The kind of an event, with its data.
 #[derive(Debug, PartialEq)]
 pub(super) enum Kind {
     Race(Sample),
     Tracking(View),
-    /// It is one of races that are longer than the rules have them: it has its time, and is a dead letter.
-    Behind(Letter),
+    /// A sample at a second after the end of a race under the active rules. It moves the event clock, but is
+    /// a dead letter.
+    BeyondRace(DeadLetter),
 }
 
-/// A line that the rules alone reject.
+/// A line that is an event, but rejected by the active rules.
 #[derive(Debug, PartialEq)]
-pub(super) struct Letter {
+pub(super) struct DeadLetter {
     pub(super) file: String,
     pub(super) number: u64,
     pub(super) reason: String,
@@ -41,12 +42,12 @@ pub(super) struct Sample {
     pub(super) cadence: f64,
     pub(super) resistance: f64,
     pub(super) name: Option<CompactString>,
-    /// The `uuid`, by which the device is known.
+    /// The `uuid`, which identifies the device.
     pub(super) device: Option<CompactString>,
     pub(super) is_final: bool,
 }
 
-/// A view that begins, or a heartbeat of watched time.
+/// The start of a view, or a heartbeat of watched time.
 #[derive(Debug, PartialEq)]
 pub(super) struct View {
     pub(super) uuid: CompactString,

@@ -1,4 +1,4 @@
-//! One field of an event: its JSON text, to what the event needs.
+//! Validates the fields of an event.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -6,21 +6,21 @@ use std::ops::RangeInclusive;
 use compact_str::CompactString;
 use serde_json::value::RawValue;
 
-use super::decode::Rejection;
+use super::rejection::Rejection;
 use crate::rules::MEASURE_MAX;
 
-/// The greatest integer that every JSON reader keeps exactly: 2^53 - 1.
+/// The greatest integer that every JSON reader represents exactly: 2^53 - 1.
 pub(super) const INTEGER_MAX: u64 = (1 << 53) - 1;
 
-/// How much of a wrong value a reason quotes, in characters.
+/// Maximum number of characters of a wrong value that a reason quotes.
 const QUOTED_CHARS: usize = 64;
 
-/// A field's name, and its JSON text where it is present and not null.
+/// A field's name, and its JSON text if it is present and not null.
 #[derive(Clone, Copy)]
 pub(super) struct Field<'a>(pub(super) &'static str, pub(super) Option<&'a RawValue>);
 
 impl Field<'_> {
-    /// An integer in `range`. Only digits are one: neither 1.0 nor 1e3 nor -0.
+    /// An integer in `range`. It must consist of digits only: 1.0, 1e3 and -0 are rejected.
     pub(super) fn integer<T>(self, range: RangeInclusive<T>) -> Result<T, Rejection>
     where
         T: TryFrom<u64> + PartialOrd + Display,
@@ -32,7 +32,7 @@ impl Field<'_> {
         })
     }
 
-    /// The same, where the field is optional.
+    /// An integer in `range`, or `None` if the field is absent.
     pub(super) fn integer_if_present(
         self,
         range: RangeInclusive<u64>,
@@ -40,14 +40,14 @@ impl Field<'_> {
         self.1.map(|_| self.integer(range)).transpose()
     }
 
-    /// A number from 0 to 1000, in double precision.
+    /// A number from 0 to 1000, as a double.
     pub(super) fn measure(self) -> Result<f64, Rejection> {
         let value = self.1.and_then(|raw| raw.get().parse::<f64>().ok());
         let value = value.filter(|value| (0.0..=MEASURE_MAX).contains(value));
         value.ok_or_else(|| self.wrong(&format!("a number from 0 to {MEASURE_MAX}")))
     }
 
-    /// A string, where the field is present, whose length in bytes is in `lengths`.
+    /// A string whose length in bytes is in `lengths`, or `None` if the field is absent.
     pub(super) fn string(
         self,
         lengths: RangeInclusive<usize>,
@@ -70,7 +70,7 @@ impl Field<'_> {
         })
     }
 
-    /// Says that the field is not what it must be.
+    /// The rejection for this field, which is missing or has a value other than `expected`.
     pub(super) fn wrong(self, expected: &str) -> Rejection {
         let (field, expected) = (self.0, expected.to_owned());
         let Some(raw) = self.1 else { return Rejection::Missing { field, expected } };

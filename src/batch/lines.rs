@@ -1,25 +1,25 @@
-//! Cuts bytes into lines, holding at most one line of at most a mebibyte.
+//! Cuts bytes into lines. Buffers at most one line of at most 1 MiB.
 
 use std::io::{self, BufRead, BufReader, Read};
 
-/// The longest line that is taken, in bytes without its newline (CONTRACTS, section 1).
+/// Maximum length of a valid line, in bytes without its newline (CONTRACTS, section 1).
 pub(super) const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// One line, without its newline.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line<'a> {
-    /// All of it.
+    /// The complete line.
     Whole(&'a [u8]),
-    /// The first `LINE_BYTES_MAX` bytes of one that is longer.
+    /// The first `LINE_BYTES_MAX` bytes of a longer line.
     Oversized(&'a [u8]),
 }
 
 /// The lines of one input, in order.
 pub(super) struct Lines {
     source: BufReader<Box<dyn Read>>,
-    /// The line so far, up to the longest that is taken.
+    /// The first `LINE_BYTES_MAX` bytes of the current line, as far as read.
     line: Vec<u8>,
-    /// Whether more of the line came than is kept.
+    /// Whether the current line is longer than `LINE_BYTES_MAX`.
     is_oversized: bool,
 }
 
@@ -29,10 +29,10 @@ impl Lines {
         Self { source, line: Vec::new(), is_oversized: false }
     }
 
-    /// The next line, or nothing at the end; a last line needs no newline.
+    /// The next line, or `None` at the end. The last line needs no newline.
     ///
     /// # Errors
-    /// A source that cannot be read further; what came of the line then is `partial`.
+    /// If the source cannot be read. [`Self::partial`] then returns the bytes of the incomplete line.
     pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         self.line.clear();
         self.is_oversized = false;
@@ -60,7 +60,7 @@ impl Lines {
         }
     }
 
-    /// What came of the line that an error cut short, up to the longest that is taken.
+    /// The first `LINE_BYTES_MAX` bytes of the line that was read when an error occurred.
     pub(super) fn partial(&self) -> &[u8] {
         &self.line
     }
@@ -74,7 +74,7 @@ impl Lines {
 mod tests {
     use super::*;
 
-    /// Reads its parts one by one, then fails.
+    /// Returns its parts one by one, then fails.
     struct Broken(Vec<&'static [u8]>);
 
     impl Read for Broken {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn end_at_a_newline_or_at_the_end() {
+    fn lines_end_at_a_newline_or_at_the_end_of_input() {
         let mut lines = of(b"one\r\n\nthree");
         for line in [&b"one\r"[..], b"", b"three"] {
             assert_eq!(lines.next().unwrap(), Some(Line::Whole(line)));
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn longer_than_a_mebibyte_are_oversized_and_leave_the_next_whole() {
+    fn a_line_over_1_mib_is_oversized_and_the_next_line_is_complete() {
         let longest = vec![b'a'; LINE_BYTES_MAX];
         let text = [&longest[..], b"\n", &longest, b"b\n", b"next"].concat();
         let mut lines = of(&text);
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_short_by_an_error_keep_what_came() {
+    fn an_error_leaves_the_partial_line() {
         let mut lines = Lines::new(Box::new(Broken(vec![b"one\ntw", b"o"])));
         assert_eq!(lines.next().unwrap(), Some(Line::Whole(b"one")));
         assert_eq!(lines.next().unwrap_err().to_string(), "broken");

@@ -1,14 +1,15 @@
-//! The batch: one pass over the inputs with hash maps, and no dataflow.
+//! The batch: computes the results in one pass over the inputs with hash maps, without dataflow.
 //!
-//! It is the oracle and the baseline of the replay, so it shares with it only how inputs are listed
-//! and decompressed and how results are written. Cutting lines, decoding, the event clock and every rule of
-//! the results are written here a second time, as plainly as they can be.
+//! It is the oracle and the performance baseline of the replay. Batch and replay share input listing,
+//! decompression and result writing. Line cutting, decoding, the event clock and all rules of the results
+//! are implemented here independently, as simply as possible.
 
 mod clock;
 mod decode;
 mod event;
 mod fields;
 mod lines;
+mod rejection;
 mod ride;
 mod source;
 mod tally;
@@ -24,20 +25,20 @@ use crate::results::Results;
 use crate::results::summary::Summary;
 
 use clock::EventClock;
-use decode::Rejection;
-use event::{Event, Kind, Letter};
+use event::{Event, Kind, DeadLetter};
 use lines::{Line, Lines};
+use rejection::Rejection;
 use tally::Tally;
 
-/// Takes all lines of `inputs` in order to their results as they stood at the time `as_of` of the event clock,
-/// or at the end, and counts what happened on the way; the cost is left for the caller to set.
+/// Computes the results of all lines of `inputs`, in order, and a summary without the cost of the run.
 ///
-/// A bad line or a damaged input goes to `letters` and stops nothing else.
+/// The results are as of the time `as_of` of the event clock, or of the end of all events without one.
+/// Rejected lines and damaged inputs are written to `dead_letters` and do not end the run.
 pub fn run(
     inputs: &[Input],
     rules: Rules,
     as_of: Option<EventTime>,
-    letters: &mut DeadLetters,
+    dead_letters: &mut DeadLetters,
 ) -> (Results, Summary) {
     let race_seconds = rules.race_seconds;
     let until = as_of.unwrap_or(EventTime::MAX);
@@ -46,7 +47,7 @@ pub fn run(
     let mut pass = Pass {
         clock: EventClock::default(),
         race_seconds,
-        count: Count { until, tally, summary, letters },
+        totals: Totals { until, tally, summary, dead_letters },
     };
     for input in inputs {
         if pass.clock.now() > until {
@@ -57,20 +58,20 @@ pub fn run(
     pass.finish()
 }
 
-/// What one pass holds between lines.
+/// The state of one pass between lines.
 struct Pass<'a> {
     clock: EventClock,
     race_seconds: u16,
-    count: Count<'a>,
+    totals: Totals<'a>,
 }
 
-/// What has counted so far.
-struct Count<'a> {
-    /// The last time that counts.
+/// The results and counts so far.
+struct Totals<'a> {
+    /// The last time of the event clock that is included.
     until: EventTime,
     tally: Tally,
     summary: Summary,
-    letters: &'a mut DeadLetters,
+    dead_letters: &'a mut DeadLetters,
 }
 
 impl Pass<'_> {
@@ -84,7 +85,7 @@ impl Pass<'_> {
 
     fn lines(&mut self, file: &str, mut lines: Lines) {
         let mut number = 0;
-        while self.clock.now() <= self.count.until {
+        while self.clock.now() <= self.totals.until {
             number += 1;
             match lines.next() {
                 Ok(None) => return,
@@ -98,40 +99,43 @@ impl Pass<'_> {
         }
     }
 
-    /// Whether a line is an event at all does not depend on the rules, so that the clock does not either.
+    /// Decodes a line and adds its event.
+    ///
+    /// Whether a line is an event does not depend on the rules, and neither does the event clock. The rules
+    /// then decide whether the event is a dead letter.
     fn line(&mut self, file: &str, number: u64, line: &[u8]) {
-        let is_behind = |event: &Event| matches!(&event.kind, Kind::Race(sample) if sample.second > self.race_seconds);
+        let is_beyond_race = |event: &Event| matches!(&event.kind, Kind::Race(sample) if sample.second > self.race_seconds);
         let event = match decode::decode(line, RACE_SECONDS_MAX) {
-            Ok(event) if !is_behind(&event) => event,
+            Ok(event) if !is_beyond_race(&event) => event,
             decoded => {
-                // The reason speaks of the races of the rules.
+                // The reason names the length of races under the active rules.
                 let Err(rejection) = decode::decode(line, self.race_seconds) else { return };
                 let Ok(event) = decoded else {
                     return self.reject(file, number, &rejection, line);
                 };
                 let (file, reason) = (file.to_owned(), rejection.to_string());
-                let letter = Letter { file, number, reason, line: line.to_owned() };
-                Event { kind: Kind::Behind(letter), ..event }
+                let letter = DeadLetter { file, number, reason, line: line.to_owned() };
+                Event { kind: Kind::BeyondRace(letter), ..event }
             }
         };
-        self.clock.push(event, &mut |clock, event| self.count.take(clock, event));
+        self.clock.push(event, &mut |clock, event| self.totals.add(clock, event));
     }
 
     fn reject(&mut self, file: &str, number: u64, rejection: &Rejection, line: &[u8]) {
-        self.clock.finish(&mut |clock, event| self.count.take(clock, event));
-        self.count.summary.rejected += 1;
-        self.count.letters.keep(file, number, &rejection.to_string(), line);
+        self.clock.finish(&mut |clock, event| self.totals.add(clock, event));
+        self.totals.summary.rejected += 1;
+        self.totals.dead_letters.write(file, number, &rejection.to_string(), line);
     }
 
     fn damage(&mut self, file: &str, number: u64, error: &io::Error, partial: &[u8]) {
-        self.clock.finish(&mut |clock, event| self.count.take(clock, event));
-        self.count.summary.damaged += 1;
-        self.count.letters.keep(file, number, &format!("input damaged: {error}"), partial);
+        self.clock.finish(&mut |clock, event| self.totals.add(clock, event));
+        self.totals.summary.damaged += 1;
+        self.totals.dead_letters.write(file, number, &format!("input damaged: {error}"), partial);
     }
 
     fn finish(mut self) -> (Results, Summary) {
-        self.clock.finish(&mut |clock, event| self.count.take(clock, event));
-        let Count { until, tally, mut summary, .. } = self.count;
+        self.clock.finish(&mut |clock, event| self.totals.add(clock, event));
+        let Totals { until, tally, mut summary, .. } = self.totals;
         summary.late = tally.late();
         let results = tally.into_results(until);
         summary.rides = results.rides.len() as u64;
@@ -140,20 +144,20 @@ impl Pass<'_> {
     }
 }
 
-impl Count<'_> {
-    /// Takes a line that brings a time, at its clock.
-    fn take(&mut self, clock: EventTime, event: Event) {
+impl Totals<'_> {
+    /// Adds an event at its time on the event clock.
+    fn add(&mut self, clock: EventTime, event: Event) {
         if clock > self.until {
             return;
         }
         match event.kind {
-            Kind::Behind(letter) => {
+            Kind::BeyondRace(letter) => {
                 self.summary.rejected += 1;
-                self.letters.keep(&letter.file, letter.number, &letter.reason, &letter.line);
+                self.dead_letters.write(&letter.file, letter.number, &letter.reason, &letter.line);
             }
             _ => {
                 self.summary.events += 1;
-                self.tally.take(clock, event);
+                self.tally.add(clock, event);
             }
         }
     }

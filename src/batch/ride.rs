@@ -1,37 +1,38 @@
-//! One racer in one race: its curve, and the result that comes of it.
+//! One ride: its curve and its result.
 
 use compact_str::CompactString;
 use velodrome_dataflows::{Curve, EventTime, Output, RideResult, Rules};
 
 use super::event::Sample;
 
-/// How long after a ride was over its result is still repaired, in milliseconds.
+/// The repair window: time after the end of a ride in which samples still change its result, in
+/// milliseconds.
 const REPAIR_WINDOW_MS: u64 = 3_600_000;
 
-/// What came of a ride so far.
+/// The state of a ride so far.
 #[derive(Debug)]
 pub(super) struct Ride {
-    /// The event clock at which the ride is over.
+    /// Time of the event clock at which the ride ends.
     due: EventTime,
     curve: Curve,
     final_output: Option<f64>,
-    /// The greatest name of the greatest device time.
+    /// The name with the greatest device time, and that time. Of equal times, the greatest name.
     name: Option<(u64, CompactString)>,
 }
 
 impl Ride {
-    /// A ride whose first sample, of `second`, came at `clock`.
+    /// A ride whose first sample, at `second`, came at the time `clock`.
     pub(super) fn new(rules: &Rules, clock: EventTime, second: u16) -> Self {
         let curve = Curve::with_capacity(rules.race_seconds);
         Self { due: rules.closes_at(clock, second), curve, final_output: None, name: None }
     }
 
-    /// Whether an event at `clock` still changes it: until an hour after it was over.
+    /// Whether a sample at `clock` still changes the ride: until the end of the repair window.
     pub(super) fn is_open(&self, clock: EventTime) -> bool {
         clock <= self.due + REPAIR_WINDOW_MS
     }
 
-    /// Whether it is over at `clock`: rides end by whole seconds.
+    /// Whether the ride has ended at `clock`. Rides end at whole seconds.
     pub(super) fn is_over(&self, clock: EventTime) -> bool {
         self.due.next_multiple_of(1000) <= clock
     }
@@ -41,20 +42,20 @@ impl Ride {
         &self.curve
     }
 
-    /// Takes a sample with its output.
-    pub(super) fn take(&mut self, device_ms: u64, sample: Sample, output: f64) {
+    /// Adds a sample with its output.
+    pub(super) fn add(&mut self, device_ms: u64, sample: Sample, output: f64) {
         self.curve.raise(sample.second, output);
         if sample.is_final {
             self.final_output = Some(self.final_output.map_or(output, |best| best.max(output)));
         }
         let name = sample.name.map(|name| (device_ms, name));
-        // Nothing is less than any name.
+        // `None` is less than every name.
         if name > self.name {
             self.name = name;
         }
     }
 
-    /// The sum adds the best output of each second in the order of seconds.
+    /// The result. The total is summed in the order of seconds, which determines its last digits.
     pub(super) fn into_result(self) -> RideResult {
         let (mut best, mut total, mut seconds) = (f64::NEG_INFINITY, 0.0, 0);
         for (_, output) in self.curve.outputs() {
@@ -76,13 +77,12 @@ impl Ride {
 mod tests {
     use super::*;
 
-    /// The result of samples, each with its clock, which is also its device time; the output is the
-    /// cadence.
+    /// The result of samples, each with its time, which is also its device time. The output is the cadence.
     fn result(samples: Vec<(EventTime, Sample)>) -> RideResult {
         let mut ride = Ride::new(&Rules::default(), 0, 1);
         for (clock, sample) in samples {
             let output = sample.cadence;
-            ride.take(clock, sample, output);
+            ride.add(clock, sample, output);
         }
         ride.into_result()
     }
@@ -104,11 +104,11 @@ mod tests {
     }
 
     #[test]
-    fn takes_the_best_of_each_second_and_sums_them_in_order() {
+    fn totals_the_best_output_of_each_second_in_order() {
         let at = |second, cadence, is_final| (0, sample(second, cadence, is_final, None));
         let ride =
             result(vec![at(3, 0.2, false), at(1, 0.1, true), at(3, 0.3, true), at(2, 0.7, true)]);
-        // In another order the sum ends in other digits.
+        // In another order the sum has other last digits.
         assert_eq!((0.1 + 0.7) + 0.3, 1.0999999999999999);
         assert_eq!((ride.total.0, ride.best.0, ride.seconds), (1.0999999999999999, 0.7, 3));
         assert_eq!(ride.final_output, Some(Output(0.7)));
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_the_name_of_the_greatest_device_time_then_the_greatest() {
+    fn uses_the_name_with_the_greatest_device_time_then_the_greatest_name() {
         let at = |clock, name| (clock, sample(1, 0.0, false, name));
         let names = [(1, Some("z")), (2, Some("a")), (2, Some("b")), (2, Some("")), (9, None)];
         let ride = result(names.map(|(clock, name)| at(clock, name)).into());

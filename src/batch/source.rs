@@ -1,17 +1,17 @@
-//! Opens an input as one stream of plain bytes.
+//! Opens an input as a stream of decompressed bytes.
 
 use std::io::{self, BufReader, Cursor, Read};
 
 use crate::ingest::gunzip::Gunzip;
 use crate::ingest::inputs::{GZIP_MAGIC, Input, InputKind};
 
-/// Compressed bytes read at once.
+/// Compressed bytes per read.
 const BUFFER_BYTES: usize = 1 << 16;
 
-/// The bytes of `input`, decompressed where it is gzip.
+/// Opens the bytes of `input`, decompressed if it is gzip.
 ///
 /// # Errors
-/// An input that cannot be opened, or a stream that cannot be read.
+/// If the input cannot be opened, or the start of a stream cannot be read.
 pub(super) fn open(input: &Input) -> io::Result<Box<dyn Read>> {
     let bytes = input.open(0)?;
     match input.kind {
@@ -21,13 +21,13 @@ pub(super) fn open(input: &Input) -> io::Result<Box<dyn Read>> {
     }
 }
 
-/// Tells gzip from plain by the first bytes, which a pipe cannot take back.
+/// Detects gzip by the first bytes. A pipe cannot be rewound, so they are chained before the rest.
 fn by_magic(mut stream: impl Read + 'static) -> io::Result<Box<dyn Read>> {
     let mut start = Vec::new();
     stream.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut start)?;
     let is_gzip = start == GZIP_MAGIC;
-    let whole = Cursor::new(start).chain(stream);
-    Ok(if is_gzip { gunzip(whole) } else { Box::new(whole) })
+    let complete = Cursor::new(start).chain(stream);
+    Ok(if is_gzip { gunzip(complete) } else { Box::new(complete) })
 }
 
 fn gunzip(stream: impl Read + 'static) -> Box<dyn Read> {

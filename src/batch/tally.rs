@@ -1,4 +1,4 @@
-//! What the events come to: rides, records, leaderboard and views.
+//! Computes the results of events: rides, records, leaderboard and views.
 
 use hashbrown::HashMap;
 use velodrome_dataflows::{
@@ -11,12 +11,12 @@ use super::ride::Ride;
 use super::views::Views;
 use crate::results::Results;
 
-/// All that the events so far came to.
+/// The results of the events so far.
 #[derive(Debug)]
 pub(super) struct Tally {
     rules: Rules,
     rides: HashMap<(ClassId, RaceId, RacerId), Ride>,
-    /// Of events that came too late for their rides; rides add theirs when they are over.
+    /// Records of late events. Those of the rides are added at the end.
     records: HashMap<(ClassId, RacerId), Curve>,
     leaderboard: HashMap<(ClassId, RacerId), BestFinal>,
     views: Views,
@@ -35,33 +35,33 @@ impl Tally {
         }
     }
 
-    /// Takes an event at its clock; clocks never go back.
-    pub(super) fn take(&mut self, clock: EventTime, event: Event) {
+    /// Adds an event at its time on the event clock. Times must not decrease.
+    pub(super) fn add(&mut self, clock: EventTime, event: Event) {
         match event.kind {
-            Kind::Tracking(view) => self.views.take(clock, view),
+            Kind::Tracking(view) => self.views.add(clock, view),
             Kind::Race(sample) => {
-                let Some(output) = counted(&self.rules, &sample) else { return };
+                let Some(output) = output_of(&self.rules, &sample) else { return };
                 self.lead(clock, &sample, output);
                 let key = (sample.class, sample.race, sample.racer);
                 let first = || Ride::new(&self.rules, clock, sample.second);
                 let ride = self.rides.entry(key).or_insert_with(first);
                 if ride.is_open(clock) {
-                    return ride.take(event.device_ms, sample, output);
+                    return ride.add(event.device_ms, sample, output);
                 }
                 self.late += 1;
                 let record = self.records.entry((sample.class, sample.racer)).or_default();
                 record.raise(sample.second, output);
             }
-            Kind::Behind(_) => {}
+            Kind::BeyondRace(_) => {}
         }
     }
 
-    /// How many events came more than an hour after their ride was over.
+    /// Number of samples that came after the repair window of their ride.
     pub(super) fn late(&self) -> u64 {
         self.late
     }
 
-    /// Takes a final output to the leaderboard, whether its ride is over or not.
+    /// Adds a final output to the leaderboard, even if its ride has ended.
     fn lead(&mut self, clock: EventTime, sample: &Sample, output: f64) {
         let key = (sample.class, sample.racer);
         if sample.is_final {
@@ -74,8 +74,9 @@ impl Tally {
         }
     }
 
-    /// Everything as it stood at `until`, in the order that results are written: a ride that was not over by
-    /// then has neither result nor records.
+    /// The results as of `until`, in the order of the result files.
+    ///
+    /// A ride that has not ended by then has neither result nor records.
     pub(super) fn into_results(mut self, until: EventTime) -> Results {
         let mut results = Results::default();
         self.rides.retain(|_, ride| ride.is_over(until));
@@ -100,8 +101,8 @@ impl Tally {
     }
 }
 
-/// The output of a sample under `rules`, unless it counts for nothing.
-fn counted(rules: &Rules, sample: &Sample) -> Option<f64> {
+/// The output of a sample under `rules`, or `None` if the rules exclude it.
+fn output_of(rules: &Rules, sample: &Sample) -> Option<f64> {
     let Sample { class: class_id, race: race_id, racer: racer_id, .. } = *sample;
     if rules.excluded_racers.contains(&racer_id)
         || rules.excluded_races.contains(&ExcludedRace { class_id, race_id })
@@ -141,19 +142,19 @@ mod tests {
         is_final: false,
     };
 
-    /// The outcome of samples, each with its clock, which is also its device time.
+    /// The results and the late count of samples, each with its time, which is also its device time.
     fn tally(samples: Vec<(EventTime, Sample)>) -> (Results, u64) {
         let mut tally = Tally::new(Rules::default());
         for (clock, sample) in samples {
             let kind = Kind::Race(sample);
-            tally.take(clock, Event { device_ms: clock, arrival_ms: None, kind });
+            tally.add(clock, Event { device_ms: clock, arrival_ms: None, kind });
         }
         let late = tally.late();
         (tally.into_results(EventTime::MAX), late)
     }
 
     #[test]
-    fn counts_an_event_late_only_after_an_hour_past_the_rides_due_time() {
+    fn counts_a_sample_as_late_only_after_the_repair_window() {
         let due = 1_000 + (300 - 1 + 60) * 1000;
         const LAST: Sample = Sample { second: 2, cadence: 165.0, is_final: true, ..SAMPLE };
         for (clock, late, seconds) in [(due + HOUR_MS, 0, 2), (due + HOUR_MS + 1, 1, 1)] {
@@ -169,15 +170,16 @@ mod tests {
     }
 
     #[test]
-    fn gives_a_tied_best_final_to_the_smaller_race_id_and_then_to_the_first() {
+    fn a_tied_best_final_goes_to_the_smaller_race_id_and_then_to_the_first_event() {
         let at = |(clock, race)| (clock, Sample { race, is_final: true, ..SAMPLE });
         for races in [[(1, 7), (2, 9), (3, 7)], [(0, 9), (1, 7), (2, 7)]] {
             let best = tally(races.map(at).into()).0.leaderboard[&1][&5];
             assert_eq!((best.race, best.at), (7, 1));
         }
     }
+
     #[test]
-    fn orders_rides_and_racers() {
+    fn returns_rides_and_racers_in_order() {
         let at = |i: u32| (0, Sample { race: (i / 10).into(), racer: i * 7 % 10, ..SAMPLE });
         let results = tally((0..50).map(at).collect()).0;
         let rides: Vec<_> =

@@ -1,4 +1,4 @@
-//! Views and watched time by project, each event counted once.
+//! Views and watched time of each project. Every event counts once.
 
 use compact_str::CompactString;
 use hashbrown::HashMap;
@@ -9,22 +9,22 @@ use super::event::View;
 /// A day of the event clock, in milliseconds.
 const DAY_MS: u64 = 86_400_000;
 
-/// For how many days after an event was counted the same uuid is the same event.
+/// Number of days after an event was counted during which the same uuid is a duplicate.
 const WINDOW_DAYS: u64 = 7;
 
-/// The counts, and the uuids that would not count again.
+/// The counts, and the uuids of counted events.
 #[derive(Debug, Default)]
 pub(super) struct Views {
     counts: HashMap<CompactString, ViewCount>,
     /// The day on which each uuid was counted.
     seen: HashMap<CompactString, u64>,
-    /// The day of the last event, to forget uuids once a day.
+    /// The day of the last event. Old uuids are removed once a day.
     today: u64,
 }
 
 impl Views {
-    /// Counts an event, unless it was counted at most seven days before.
-    pub(super) fn take(&mut self, clock: EventTime, view: View) {
+    /// Counts an event, unless its uuid was counted in the last seven days.
+    pub(super) fn add(&mut self, clock: EventTime, view: View) {
         let day = clock / DAY_MS;
         if day > self.today {
             self.today = day;
@@ -39,7 +39,7 @@ impl Views {
         count.duration_ms += view.duration_ms;
     }
 
-    /// The counts, in no order.
+    /// The counts, unordered.
     pub(super) fn into_counts(self) -> impl Iterator<Item = (CompactString, ViewCount)> {
         self.counts.into_iter()
     }
@@ -53,7 +53,7 @@ mod tests {
         let mut views = Views::default();
         for &(clock, uuid, project, is_view) in events {
             let (uuid, project) = (uuid.into(), project.into());
-            views.take(clock, View { uuid, project, duration_ms: 5, is_view });
+            views.add(clock, View { uuid, project, duration_ms: 5, is_view });
         }
         let rows = views.into_counts().map(|(p, c)| (p.into_string(), c.views, c.duration_ms));
         let mut rows: Vec<_> = rows.collect();
@@ -62,18 +62,18 @@ mod tests {
     }
 
     #[test]
-    fn count_a_uuid_once_whatever_its_project_and_kind() {
+    fn counts_a_uuid_once_for_all_projects_and_kinds() {
         let events = [(0, "a", "p", false), (0, "a", "q", true), (1, "b", "p", true)];
         assert_eq!(counts(&events), [("p".to_owned(), 1, 10)]);
     }
 
     #[test]
-    fn of_a_project_that_is_only_watched_are_none() {
+    fn a_project_that_is_only_watched_has_no_views() {
         assert_eq!(counts(&[(0, "a", "p", false)]), [("p".to_owned(), 0, 5)]);
     }
 
     #[test]
-    fn count_a_uuid_again_after_seven_days_since_it_was_counted() {
+    fn counts_a_uuid_again_seven_days_after_it_was_counted() {
         let at = |day: u64, ms: u64| (day * DAY_MS + ms, "a", "p", true);
         let first = at(10, DAY_MS - 1);
         for (events, views) in [

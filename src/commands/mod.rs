@@ -4,6 +4,7 @@
 //! damage. An error means that arguments or inputs cannot be used; it ends the process with status 2.
 
 mod arguments;
+mod logging;
 mod output;
 mod signals;
 

@@ -1,4 +1,4 @@
-//! What is counted of the changes as they come, class by class.
+//! Counts the changes of each class.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -7,36 +7,35 @@ use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use velodrome_dataflows::{Board, ClassId, Output, RacerId, RowDifference};
 
-/// How many moves are kept of a class, and told of all classes.
+/// Maximum number of moves in the counts of a class, and in those of all classes.
 const MOVES: usize = 10;
 
-/// Ranks that stand on the podium.
+/// The last rank on the podium.
 const PODIUM: u32 = 3;
 
-/// What changes in one class.
+/// Counts of the changes in one class.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassCounts {
-    /// Records with another output, or on one side only.
+    /// Records whose output differs, or that exist under one of both rules only.
     pub outputs_changed: u64,
-    /// Rows of boards with another rank, or on one side only.
+    /// Rows of boards whose rank differs, or that exist under one of both rules only.
     pub ranks_changed: u64,
     /// Boards with a changed row.
     pub boards_changed: u64,
-    /// Rows of the leaderboard that changed.
+    /// Changed rows of the leaderboard.
     pub leaderboard_changed: u64,
     /// Rides whose result or rank changed.
     pub rides_changed: u64,
-    /// Races with others on the ranks 1 to 3 by final output, or in another order.
+    /// Races where ranks 1 to 3 by final output changed.
     pub podiums_changed: u64,
-    /// Races that somebody else has won, or won alone.
+    /// Races where rank 1 by final output changed: another winner, or another number of winners.
     pub winners_changed: u64,
-    /// The ten racers with the largest moves on a board, each with their largest; racers ascending where they
-    /// moved as far.
+    /// The largest move of each of the ten racers who moved farthest on a board. Of equal moves, racers ascend.
     pub moves: Vec<Move>,
 }
 
-/// How a racer moved on a board.
+/// A change of the rank of a racer on a board.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Move {
@@ -44,7 +43,7 @@ pub struct Move {
     pub racer_id: RacerId,
     /// The class of the board.
     pub class_id: ClassId,
-    /// The second of the board; the first, where they moved as far on several.
+    /// The second of the board. The first one, if the racer moved equally far on several boards.
     pub second: u16,
     /// Rank under the old rules.
     pub old_rank: u32,
@@ -57,14 +56,14 @@ pub struct Move {
 }
 
 impl Move {
-    /// By how many ranks.
+    /// The difference between the ranks.
     fn distance(&self) -> u32 {
         self.old_rank.abs_diff(self.new_rank)
     }
 }
 
 impl ClassCounts {
-    /// Takes what another worker counted, of other boards or of another class.
+    /// Adds the counts of another worker, of other boards, or of another class.
     pub fn add(&mut self, other: Self) {
         self.outputs_changed += other.outputs_changed;
         self.ranks_changed += other.ranks_changed;
@@ -73,24 +72,24 @@ impl ClassCounts {
         self.rides_changed += other.rides_changed;
         self.podiums_changed += other.podiums_changed;
         self.winners_changed += other.winners_changed;
-        // Of the ten of all boards, each is among the ten of the worker where that move was.
+        // Each of the ten largest moves overall is among the ten largest of the worker that counted it.
         self.moves = farthest(self.moves.drain(..).chain(other.moves));
     }
 }
 
-/// What one worker counts of all classes.
+/// The counts of one worker, by class.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
     classes: BTreeMap<ClassId, ClassCounts>,
-    /// The board of the last change, and whether its podium and its winner are counted.
+    /// The board of the last change, and whether its podium and its winner are already counted as changed.
     last: Option<(Board, bool, bool)>,
-    /// The largest move of each racer of the class that is being told.
+    /// The largest move of each racer of the current class.
     largest: HashMap<RacerId, Move>,
 }
 
 impl Counts {
-    /// Takes the next change: they come class by class, and board by board.
-    pub fn take(&mut self, difference: &RowDifference) {
+    /// Counts the next change. Changes must come class by class, and board by board.
+    pub fn add(&mut self, difference: &RowDifference) {
         let RowDifference { board, racer, old, new } = difference;
         let class = class(board);
         if self.last.is_some_and(|(last, ..)| self::class(&last) != class) {
@@ -143,13 +142,13 @@ impl Counts {
         self.last = Some((*board, podium, winner));
     }
 
-    /// What was counted, by class; classes without a change are not there.
+    /// The counts by class, without the classes that have no changes.
     pub fn into_classes(mut self) -> BTreeMap<ClassId, ClassCounts> {
         self.settle();
         self.classes
     }
 
-    /// Keeps the largest moves of the class that was told.
+    /// Adds the largest moves of the current class to its counts.
     fn settle(&mut self) {
         let Some(counts) = self.last.and_then(|(last, ..)| self.classes.get_mut(&class(&last)))
         else {
@@ -159,7 +158,7 @@ impl Counts {
     }
 }
 
-/// The farthest of all moves, one of a racer in a class.
+/// The largest moves, at most one for each racer in a class.
 fn farthest(moves: impl Iterator<Item = Move>) -> Vec<Move> {
     let mut moves: Vec<_> = moves.collect();
     moves.sort_unstable_by_key(|m| (Reverse(m.distance()), m.racer_id, m.class_id, m.second));

@@ -1,4 +1,4 @@
-//! The files of changes, written as the changes come: they may be some ten million rows.
+//! The files of changes. They may have tens of millions of rows, so they are written incrementally.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -9,21 +9,29 @@ use velodrome_dataflows::{
     Board, ClassId, Output, RaceId, RacerId, RideResult, Row, RowDifference,
 };
 
-use super::{CHANGES, LEADERBOARD_CHANGES, RESULTS_CHANGES};
 use crate::results::WriteError;
 
-/// About how long a row is, in bytes.
+/// File of the changed records: one JSON object per row of a board, by class, second and racer.
+pub const CHANGES: &str = "changes.jsonl";
+/// File of the changed rows of the leaderboards, by class and racer.
+pub const LEADERBOARD_CHANGES: &str = "leaderboard-changes.json";
+/// File of the changed race results: one JSON object per ride.
+pub const RESULTS_CHANGES: &str = "results-changes.jsonl";
+/// File of the old rules in their canonical form. The new rules are in `rules.json`.
+pub const AGAINST: &str = "against.json";
+
+/// Approximate length of a row, in bytes.
 const ROW_BYTES: usize = 128;
 
-/// Writes what [`written`] makes of boards in the order that they come, which is that of the files.
+/// Writes the files of changes from boards encoded by [`encode_board`].
 ///
-/// A failed write ends the writing, not the run: `finish` tells of it.
+/// After a failed write nothing more is written, but the run continues. `finish` returns the error.
 #[derive(Debug)]
 pub struct Changes {
     records: Table,
     leaderboard: Table,
     results: Table,
-    /// Whether a class is in the leaderboard's file.
+    /// Whether the file of leaderboards has a class.
     is_begun: bool,
     failed: Option<WriteError>,
 }
@@ -46,10 +54,10 @@ impl Table {
 }
 
 impl Changes {
-    /// Begins the files in `out`.
+    /// Creates the files in `out`.
     ///
     /// # Errors
-    /// A file that cannot be made.
+    /// If a file cannot be created.
     pub fn create(out: &Path) -> Result<Self, WriteError> {
         Ok(Self {
             records: Table::create(out.join(CHANGES))?,
@@ -60,17 +68,17 @@ impl Changes {
         })
     }
 
-    /// Takes the next board, as it is to be written.
-    pub fn take(&mut self, board: Board, written: &[u8]) {
+    /// Writes the encoded changes of the next board. Boards must come in the order of the files.
+    pub fn push(&mut self, board: Board, rows: &[u8]) {
         if self.failed.is_none() {
-            self.failed = self.write(board, written).err();
+            self.failed = self.write(board, rows).err();
         }
     }
 
-    /// Ends the files.
+    /// Completes the files.
     ///
     /// # Errors
-    /// The first write that failed.
+    /// The error of the first write that failed.
     pub fn finish(mut self) -> Result<(), WriteError> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -79,24 +87,24 @@ impl Changes {
         self.leaderboard.write(end.as_bytes())
     }
 
-    fn write(&mut self, board: Board, written: &[u8]) -> Result<(), WriteError> {
+    fn write(&mut self, board: Board, rows: &[u8]) -> Result<(), WriteError> {
         match board {
-            Board::Second(..) => self.records.write(written),
-            Board::Race(..) => self.results.write(written),
+            Board::Second(..) => self.records.write(rows),
+            Board::Race(..) => self.results.write(rows),
             Board::Leaderboard(class) => {
                 let start = if self.is_begun { "," } else { "{" };
                 self.is_begun = true;
                 self.leaderboard.write(format!("{start}\"class-{class}\":").as_bytes())?;
-                self.leaderboard.write(written)
+                self.leaderboard.write(rows)
             }
         }
     }
 }
 
-/// A board's differences as they are written: lines, or the JSON object of a leaderboard.
-pub fn written(board: Board, differences: &[RowDifference]) -> Vec<u8> {
+/// Encodes the differences of a board for its file: as JSON lines, or as the JSON object of a leaderboard.
+pub fn encode_board(board: Board, differences: &[RowDifference]) -> Vec<u8> {
     let mut out = Vec::with_capacity(differences.len() * ROW_BYTES);
-    // Writing to memory does not fail.
+    // Writing to memory never fails.
     write_board(&mut out, board, differences).unwrap_or_default();
     out
 }
@@ -135,7 +143,7 @@ fn write_board(out: &mut Vec<u8>, board: Board, differences: &[RowDifference]) -
 
 type Side<'a> = Option<&'a (Row, Option<u32>)>;
 
-/// By hand, as there may be as many as there are records.
+/// Formats a changed record without serde, for speed: every record may have changed.
 fn write_record(
     out: &mut Vec<u8>,
     [class, second, racer]: [u32; 3],

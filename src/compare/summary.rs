@@ -1,4 +1,4 @@
-//! A comparison at a glance: `summary.json`, and the same for a reader.
+//! The summary of a comparison, as `summary.json` and as text for the terminal.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,13 +16,13 @@ use crate::memory::peak_resident_bytes;
 use crate::results::WriteError;
 use crate::rules;
 
-/// A busy day has six classes; of more, the first are shown.
+/// Maximum number of classes shown. A busy day has six.
 const CLASSES_SHOWN: usize = 12;
 
-/// How much of a rule is shown, in characters: racers may be excluded by the hundred.
+/// Maximum number of characters shown of a rule. A rule may exclude hundreds of racers.
 const RULE_CHARS: usize = 60;
 
-/// The same under the old rules and under the new ones.
+/// A value under the old rules and under the new rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Pair<T> {
     /// Under the old rules.
@@ -37,39 +37,39 @@ impl<T> From<[T; 2]> for Pair<T> {
     }
 }
 
-/// What changes in a class, and of how much.
+/// The totals of a class under both rules, and the counts of its changes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassSummary {
-    /// Distinct (second, racer).
+    /// Number of records: distinct (second, racer).
     pub records: Pair<u64>,
-    /// Seconds at which there is a record under either.
+    /// Number of seconds with a record under either rules.
     pub boards: u64,
-    /// Racers with a record.
+    /// Number of racers with a record.
     pub racers: Pair<u64>,
-    /// Racers who have a record under the old rules only.
+    /// Number of racers with a record under the old rules only.
     pub racers_gone: u64,
-    /// Racers who have a record under the new rules only.
+    /// Number of racers with a record under the new rules only.
     pub racers_new: u64,
-    /// Racers on the leaderboard.
+    /// Number of racers on the leaderboard.
     pub leaderboard: Pair<u64>,
-    /// Rides with a result.
+    /// Number of rides with a result.
     pub rides: Pair<u64>,
-    /// What changes of these.
+    /// The counts of the changes.
     #[serde(flatten)]
     pub counts: ClassCounts,
 }
 
 impl ClassSummary {
-    fn new(census: ClassTotals, counts: ClassCounts) -> Self {
+    fn new(totals: ClassTotals, counts: ClassCounts) -> Self {
         Self {
-            records: census.records.into(),
-            boards: census.seconds.len() as u64,
-            racers: census.racers.into(),
-            racers_gone: census.racers_removed,
-            racers_new: census.racers_added,
-            leaderboard: census.leaderboard.into(),
-            rides: census.rides.into(),
+            records: totals.records.into(),
+            boards: totals.seconds.len() as u64,
+            racers: totals.racers.into(),
+            racers_gone: totals.racers_removed,
+            racers_new: totals.racers_added,
+            leaderboard: totals.leaderboard.into(),
+            rides: totals.rides.into(),
             counts,
         }
     }
@@ -91,85 +91,86 @@ impl ClassSummary {
 
     fn is_unchanged(&self) -> bool {
         let counts = &self.counts;
-        // Whatever changes in an output or a rank changes a board.
+        // Every change of an output or a rank is a change of a board.
         counts.boards_changed + counts.leaderboard_changed + counts.rides_changed == 0
     }
 }
 
-/// What a comparison took in, what came of it, and what it cost.
+/// Input counts, change counts and cost of a comparison.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// The identity of the old rules: the SHA-256 of `against.json`.
+    /// The `rulesId` of the old rules: the SHA-256 of `against.json`.
     pub old: String,
-    /// The identity of the new rules: the SHA-256 of `rules.json`.
+    /// The `rulesId` of the new rules: the SHA-256 of `rules.json`.
     pub new: String,
     /// The rules that differ, each as JSON.
     pub rules_changed: BTreeMap<String, Pair<Value>>,
-    /// The time of the event clock as of which the results are, in ms since the epoch; none at the end of all events.
+    /// Time of the event clock that the results are as of, in ms since the epoch. `None` for the end of all
+    /// events.
     pub as_of: Option<EventTime>,
-    /// Events taken.
+    /// Events accepted.
     pub events: u64,
     /// Lines rejected.
     pub rejected: u64,
-    /// Inputs whose end was lost to damage.
+    /// Inputs that could not be read to their end.
     pub damaged: u64,
-    /// Events of rides that were over for more than an hour.
+    /// Samples that came more than an hour after the end of their ride.
     pub late: Pair<u64>,
-    /// What changes in each class of which anything is there.
+    /// The changes of each class that has any data.
     pub classes: BTreeMap<ClassId, ClassSummary>,
-    /// What changes in all classes.
+    /// The changes of all classes together.
     pub total: ClassSummary,
-    /// From the first byte read to the last change written.
+    /// Time from the first byte read to the last change written.
     pub wall_seconds: f64,
     /// `events / wall_seconds`.
     pub events_per_second: f64,
-    /// Worker threads in all processes.
+    /// Number of worker threads in all processes.
     pub workers: usize,
-    /// Processes.
+    /// Number of processes.
     pub processes: usize,
-    /// Peak resident memory of the process that writes, in bytes.
+    /// Peak resident memory of the process that writes the changes, in bytes.
     pub peak_rss_bytes: u64,
 }
 
 impl Summary {
-    /// Sets which rules were compared.
+    /// Sets the identities of the compared rules, and their differences.
     pub fn with_rules(self, old: &Rules, new: &Rules) -> Self {
         let rules_changed = differing(old, new);
         Self { old: rules::id(old), new: rules::id(new), rules_changed, ..self }
     }
 
-    /// Sets what both sides hold, and what changes of it.
+    /// Sets the totals and the change counts of every class.
     pub fn with_changes(
         mut self,
-        census: BTreeMap<ClassId, ClassTotals>,
+        totals: BTreeMap<ClassId, ClassTotals>,
         mut counts: BTreeMap<ClassId, ClassCounts>,
     ) -> Self {
-        for (class, census) in census {
-            let of_class = ClassSummary::new(census, counts.remove(&class).unwrap_or_default());
+        for (class, totals) in totals {
+            let of_class = ClassSummary::new(totals, counts.remove(&class).unwrap_or_default());
             self.total.add(&of_class);
             self.classes.insert(class, of_class);
         }
         self
     }
 
-    /// Sets what the run cost: `wall_seconds`, the rate, and the peak memory up to now.
+    /// Sets the cost of the run: `wall_seconds`, the event rate, and the peak memory so far.
     pub fn with_cost(self, wall_seconds: f64) -> Self {
         let events_per_second = self.events as f64 / wall_seconds.max(f64::MIN_POSITIVE);
         Self { wall_seconds, events_per_second, peak_rss_bytes: peak_resident_bytes(), ..self }
     }
 
-    /// Writes it as JSON at `path`.
+    /// Writes the summary as JSON to `path`.
     ///
     /// # Errors
-    /// A file that cannot be written.
+    /// If the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), WriteError> {
         let json = serde_json::to_vec_pretty(self).map_err(io::Error::from);
         json.and_then(|json| fs::write(path, json)).map_err(|e| WriteError::new(path, e))
     }
 }
 
-/// The rules that are not the same in both.
+/// The rules that differ.
 fn differing(old: &Rules, new: &Rules) -> BTreeMap<String, Pair<Value>> {
     let object = |rules| match serde_json::from_str(&rules::canonical(rules)) {
         Ok(Value::Object(object)) => object,
@@ -264,7 +265,7 @@ fn write_move(f: &mut fmt::Formatter<'_>, moved: &Move) -> fmt::Result {
     )
 }
 
-/// A rule's value as JSON, a long one by its start.
+/// The value of a rule as JSON. A long value is shortened.
 fn shown(value: &Value) -> String {
     if value.is_null() {
         return "none".to_owned();

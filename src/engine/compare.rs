@@ -24,7 +24,7 @@ use super::reading::{GraphInput, read_all};
 use super::run::{RunError, count_late, run_on_workers};
 use super::run_progress::RunProgress;
 use super::sequencer::{LineCounts, Sequencer};
-use crate::compare::{self, Changes, ClassCounts, written};
+use crate::compare::{self, Changes, ClassCounts, encode_board};
 use crate::ingest::dead_letters::DeadLetters;
 
 /// The outcome of a comparison.
@@ -155,13 +155,13 @@ fn write_differences(
     let (sink, counting) = (Rc::clone(&changes), Rc::clone(&counts));
     let probe = worker.dataflow_named("Differences", |scope| {
         let write = move |board, differences: &[RowDifference]| {
-            differences.iter().for_each(|difference| counting.borrow_mut().take(difference));
-            written(board, differences)
+            differences.iter().for_each(|difference| counting.borrow_mut().add(difference));
+            encode_board(board, differences)
         };
         board_differences(scope, traces, write)
             .inspect(move |(board, text)| {
                 if let Some(changes) = sink.borrow_mut().as_mut() {
-                    changes.take(*board, text);
+                    changes.push(*board, text);
                 }
             })
             .probe()

@@ -173,7 +173,7 @@ impl Sequencer {
             }
             if let (Some(dead_letters), Some(file)) = (&mut self.dead_letters, &file) {
                 let line = self.lines + reject.line + 1;
-                dead_letters.keep(file, line, &reject.reason, &reject.bytes);
+                dead_letters.write(file, line, &reject.reason, &reject.bytes);
             }
         }
         self.lines += report.lines;

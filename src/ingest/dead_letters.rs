@@ -1,4 +1,4 @@
-//! Dead letters of a replay: the lines that were not taken, each with its place and reason.
+//! Dead letters of a run: the rejected lines, each with its place and reason.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -11,23 +11,23 @@ use serde::Serialize;
 /// File of the rejected lines.
 pub const REJECTED: &str = "rejected.jsonl";
 
-/// One line that was not taken, or the damage that ended a file.
+/// One rejected line, or the damage that ended a file.
 #[derive(Serialize)]
 struct DeadLetter<'a> {
     file: &'a str,
     line: u64,
     reason: &'a str,
-    /// The line itself, of an oversized one its first MiB.
+    /// The line as text. Only the first MiB of an oversized line.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
-    /// The same where it is no UTF-8.
+    /// The line in base64, if it is not UTF-8.
     #[serde(rename = "textBase64", skip_serializing_if = "Option::is_none")]
     base64: Option<String>,
 }
 
-/// Writes dead letters as JSON lines, in the order that they come.
+/// Writes dead letters as JSON lines in the order of calls.
 ///
-/// A failed write ends the writing, not the run: `finish` tells of it.
+/// After a failed write nothing more is written, but the run continues. `finish` returns the error.
 #[derive(Debug)]
 pub struct DeadLetters {
     out: BufWriter<File>,
@@ -35,16 +35,16 @@ pub struct DeadLetters {
 }
 
 impl DeadLetters {
-    /// Begins the file at `path`.
+    /// Creates the file at `path`.
     ///
     /// # Errors
-    /// A file that cannot be made.
+    /// If the file cannot be created.
     pub fn create(path: &Path) -> io::Result<Self> {
         Ok(Self { out: BufWriter::new(File::create(path)?), failed: None })
     }
 
-    /// Keeps line `line` (from 1) of `file`, with the reason why it was not taken.
-    pub fn keep(&mut self, file: &str, line: u64, reason: &str, bytes: &[u8]) {
+    /// Writes line `line` (counted from 1) of `file`, with the reason why it was rejected.
+    pub fn write(&mut self, file: &str, line: u64, reason: &str, bytes: &[u8]) {
         if self.failed.is_none() {
             let text = std::str::from_utf8(bytes).ok();
             let base64 = text.is_none().then(|| BASE64_STANDARD.encode(bytes));
@@ -54,10 +54,10 @@ impl DeadLetters {
         }
     }
 
-    /// Ends the file.
+    /// Flushes and closes the file.
     ///
     /// # Errors
-    /// The first write that failed.
+    /// The error of the first write that failed.
     pub fn finish(mut self) -> io::Result<()> {
         match self.failed {
             Some(error) => Err(error),

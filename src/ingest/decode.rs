@@ -1,4 +1,4 @@
-//! Decoding a line: the fast path for the usual form, the JSON library for every other.
+//! Decodes a line: a fast path for the usual form, and the JSON library for every other form.
 
 use std::str;
 
@@ -6,13 +6,13 @@ use super::event::{Event, Raw, Reject};
 use super::fast;
 use super::lines::LINE_BYTES_MAX;
 
-/// The deepest nesting that is read, as deep as most JSON readers go.
+/// Maximum nesting of arrays and objects. Most JSON readers have the same limit.
 pub const DEPTH_MAX: usize = 128;
 
-/// Decodes one line of UTF-8 JSON, of races of `race_seconds`.
+/// Decodes one line of UTF-8 JSON. Samples are valid up to the second `race_seconds`.
 ///
 /// # Errors
-/// The reason why the line is no event.
+/// Why the line is not an event.
 pub fn decode(line: &[u8], race_seconds: u16) -> Result<Event, Reject> {
     match fast::decode(line, race_seconds) {
         Some(event) => Ok(event),
@@ -20,10 +20,10 @@ pub fn decode(line: &[u8], race_seconds: u16) -> Result<Event, Reject> {
     }
 }
 
-/// Decodes one line with the JSON library alone: what [`decode`] means.
+/// Decodes one line with the JSON library alone. This defines the result of [`decode`].
 ///
 /// # Errors
-/// The reason why the line is no event.
+/// Why the line is not an event.
 pub fn decode_any(line: &[u8], race_seconds: u16) -> Result<Event, Reject> {
     if line.len() > LINE_BYTES_MAX {
         return Err(Reject::Oversized);
@@ -39,8 +39,9 @@ pub fn decode_any(line: &[u8], race_seconds: u16) -> Result<Event, Reject> {
     raw.event(race_seconds)
 }
 
-/// Whether arrays and objects nest deeper than `most`; where it ignores a field, the
-/// library does not stop at any depth.
+/// Whether arrays and objects nest deeper than `most`.
+///
+/// The library itself has no limit on the depth of a field that it ignores.
 fn deeper_than(text: &str, most: usize) -> bool {
     let opening = memchr::memchr2_iter(b'{', b'[', text.as_bytes());
     if opening.take(most + 1).count() <= most {
@@ -70,7 +71,7 @@ mod tests {
 
     use super::*;
 
-    /// Fields of events, in and around what they may be and how they may be written.
+    /// Fields of events: valid and nearly valid values, in usual and unusual forms.
     fn field() -> impl Strategy<Value = String> {
         let number = prop_oneof![
             6 => (0..1100u32, "[0-9]{0,18}").prop_map(|(integer, decimals)| match decimals.len() {
@@ -109,7 +110,7 @@ mod tests {
         (name, value).prop_map(|(name, value)| format!("\"{name}\":{value}"))
     }
 
-    /// An event that may be taken, some fields replaced or added, some bytes changed.
+    /// A valid event with some fields replaced or added and some bytes changed.
     fn line() -> impl Strategy<Value = Vec<u8>> {
         let race = r#""event":"update","deviceTimestamp":1620240001114,"second":1,"raceId":54,"name":"Vito","racerId":103,"classId":1,"cadence":78.00666666666666,"resistance":57.266666666666666"#;
         let view = r#""event":"watch","uuid":"4782a712-19f8","projectId":"p","viewerId":"v","durationMs":10,"deviceTimestamp":1620240001114"#;
@@ -136,7 +137,7 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
 
         #[test]
-        fn the_fast_path_takes_nothing_that_the_library_takes_otherwise(line in line()) {
+        fn the_fast_path_never_differs_from_the_library(line in line()) {
             if let Some(event) = fast::decode(&line, 300) {
                 prop_assert_eq!(Ok(event), decode_any(&line, 300));
             }
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fast_path_takes_the_forms_that_devices_and_logs_send() {
+    fn the_fast_path_accepts_the_forms_that_devices_and_logs_send() {
         for line in [
             r#"{"event":"update","deviceTimestamp":1620240001114,"second":1,"raceId":5400800,"name":"Vito","racerId":103,"classId":1,"cadence":78.00666666666666,"resistance":78}"#,
             r#"{"event":"final","second":300,"raceId":0,"racerId":0,"classId":1,"cadence":0,"resistance":57.266666666666666,"uuid":"u","output":161.5,"deviceTimestamp":0,"arrivalTimestamp":7}"#,
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_what_nests_too_deep_but_not_brackets_in_strings() {
+    fn rejects_deep_nesting_but_accepts_brackets_in_strings() {
         let line = |x: &str| {
             format!(r#"{{"event":"view","uuid":"u","projectId":"p","deviceTimestamp":1,"x":{x}}}"#)
         };

@@ -1,4 +1,4 @@
-//! The JSON shape of an event, and what each field may be (CONTRACTS, section 1).
+//! The JSON form of an event, and the valid values of each field (CONTRACTS, section 1).
 
 use std::borrow::Cow;
 
@@ -11,77 +11,78 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::rules::MEASURE_MAX;
 
-/// The greatest integer that every JSON reader keeps exact.
+/// The greatest integer that every JSON reader represents exactly.
 pub const INTEGER_MAX: u64 = (1 << 53) - 1;
-/// The longest uuid of a tracking event, in bytes.
+/// Maximum length of the uuid of a tracking event, in bytes.
 pub const UUID_BYTES_MAX: usize = 64;
-/// The longest project and viewer id, in bytes.
+/// Maximum length of project and viewer ids, in bytes.
 pub const ID_BYTES_MAX: usize = 128;
-/// The longest time that a heartbeat may add: a day.
+/// Maximum watched time of one heartbeat: a day.
 pub const DURATION_MS_MAX: u64 = 86_400_000;
 
-/// An event that was taken, and the time that moves the event clock.
+/// A valid event, and the time that moves the event clock.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Taken<E> {
-    /// The event; its clock is not known yet and 0.
+pub struct Accepted<E> {
+    /// The event. Its clock is not known yet and is 0.
     pub event: E,
-    /// The time that it brings.
+    /// The time that it carries.
     pub reading: Reading,
 }
 
-/// Either kind of event.
+/// An event of either kind.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A race event.
-    Race(Taken<Sample>),
+    Race(Accepted<Sample>),
     /// A tracking event.
-    Tracking(Taken<Tracking>),
+    Tracking(Accepted<Tracking>),
 }
 
-/// The time that an event brings to the event clock.
+/// The time that an event carries for the event clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// When a log took it in: believed.
+    /// When a log received the event. Always trusted.
     Arrival(u64),
-    /// What the device says: believed with care.
+    /// What the device says. Ignored when it is too far ahead.
     Device(u64),
 }
 
-/// Why a line is no event.
+/// Why a line is not an event.
 #[derive(Debug, Error, PartialEq)]
 pub enum Reject {
-    /// Longer than any event.
+    /// The line is longer than any event.
     #[error("the line is longer than 1 MiB")]
     Oversized,
-    /// Not text.
+    /// The line is not text.
     #[error("the line is not UTF-8 from byte {0} on")]
     NotUtf8(usize),
-    /// Nested deeper than any event.
+    /// The line is nested deeper than any event.
     #[error("the line is nested deeper than {0} levels")]
     TooDeep(usize),
-    /// No JSON object, or one that names a field twice.
+    /// The line is not a JSON object, or it has a field twice.
     #[error("no JSON object of an event: {0}")]
     Json(String),
-    /// An `event` that is none of the four.
+    /// The field `event` is none of the four known values.
     #[error("event is {0}; it must be \"update\", \"final\", \"view\" or \"watch\"")]
     UnknownEvent(String),
-    /// A required field is not there.
+    /// A required field is missing.
     #[error("{0} is missing")]
     Missing(&'static str),
-    /// A field is not what it may be.
+    /// A field has an invalid value.
     #[error("{field} is {value}; it must be {expected}")]
     Invalid {
-        /// Its name.
+        /// Name of the field.
         field: &'static str,
-        /// Its value, shortened.
+        /// Value of the field, shortened.
         value: String,
-        /// What it may be.
+        /// The valid values.
         expected: Cow<'static, str>,
     },
 }
 
-/// A line's object with the fields that some kind of event knows, as they stand in the line: what
-/// the kind at hand does not know is ignored, whatever it is. A null is an absence.
+/// The fields that any kind of event has, each as the JSON text of the line.
+///
+/// An event ignores the fields that its kind does not have, whatever their values. Null means absent.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Raw<'a> {
@@ -116,7 +117,7 @@ pub(super) struct Raw<'a> {
 }
 
 impl Raw<'_> {
-    /// The event that the object is, of races of `race_seconds`.
+    /// The event in this object. Samples are valid up to the second `race_seconds`.
     pub(super) fn event(&self, race_seconds: u16) -> Result<Event, Reject> {
         let shown = self.event.ok_or(Reject::Missing("event"))?.get();
         match text(self.event).as_deref() {
@@ -155,7 +156,7 @@ impl Raw<'_> {
             )?,
             is_final,
         };
-        Ok(Event::Race(Taken { event: sample, reading: self.reading(device_ms)? }))
+        Ok(Event::Race(Accepted { event: sample, reading: self.reading(device_ms)? }))
     }
 
     fn tracking(&self, is_view: bool) -> Result<Event, Reject> {
@@ -182,7 +183,7 @@ impl Raw<'_> {
             duration_ms,
             is_view,
         };
-        Ok(Event::Tracking(Taken { event, reading: self.reading(device_ms)? }))
+        Ok(Event::Tracking(Accepted { event, reading: self.reading(device_ms)? }))
     }
 
     fn device_ms(&self) -> Result<u64, Reject> {
@@ -200,22 +201,22 @@ impl Raw<'_> {
 
 const INTEGER: &str = "an integer from 0 to 2^53 - 1";
 
-/// The value of a field that must be there and be what `take` takes.
+/// The value of a required field, parsed by `parse`.
 fn required<T>(
     field: &'static str,
     raw: Option<&RawValue>,
     expected: impl Into<Cow<'static, str>>,
-    take: impl Fn(&str) -> Option<T>,
+    parse: impl Fn(&str) -> Option<T>,
 ) -> Result<T, Reject> {
     let raw = raw.ok_or(Reject::Missing(field))?.get();
-    take(raw).ok_or_else(|| Reject::Invalid {
+    parse(raw).ok_or_else(|| Reject::Invalid {
         field,
         value: shortened(raw),
         expected: expected.into(),
     })
 }
 
-/// The value of a string that may be absent.
+/// The value of an optional string.
 fn optional(
     field: &'static str,
     raw: Option<&RawValue>,
@@ -241,13 +242,13 @@ fn integer_to(most: u64) -> impl Fn(&str) -> Option<u64> {
 }
 
 fn measure(raw: &str) -> Option<f64> {
-    // Only a JSON number: the parser of Rust takes more forms.
+    // Only JSON numbers: the parser of Rust accepts more forms.
     let is_number = raw.starts_with(|first: char| first == '-' || first.is_ascii_digit());
     let value: f64 = raw.parse().ok().filter(|_| is_number)?;
     (0.0..=MEASURE_MAX).contains(&value).then_some(value)
 }
 
-/// A value as a message quotes it.
+/// A value, shortened for a message.
 fn shortened(raw: &str) -> String {
     match raw.char_indices().nth(40) {
         Some((end, _)) => format!("{}… ({} bytes)", raw.get(..end).unwrap_or_default(), raw.len()),

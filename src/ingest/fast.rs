@@ -1,8 +1,8 @@
 //! The fast path of decoding: one pass over a line in the form that devices and logs send.
 //!
 //! That form is compact JSON: no white space, strings of printable ASCII without escapes, numbers
-//! without exponent, scalar values only. For anything else, and for any event that may not be taken,
-//! the answer is `None`, and the JSON library decides.
+//! without exponent, scalar values only. For any other form, and for every invalid event, the fast path
+//! returns `None`, and the JSON library decides.
 
 use compact_str::CompactString;
 use memchr::memchr;
@@ -10,14 +10,14 @@ use velodrome_dataflows::{Sample, Tracking, device_hash};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::event::{
-    DURATION_MS_MAX, Event, ID_BYTES_MAX, INTEGER_MAX, Reading, Taken, UUID_BYTES_MAX,
+    DURATION_MS_MAX, Event, ID_BYTES_MAX, INTEGER_MAX, Reading, Accepted, UUID_BYTES_MAX,
 };
 use crate::rules::MEASURE_MAX;
 
-/// Up to here every integer is exact as a double.
+/// Up to this value every integer is exact as a double.
 const EXACT: u64 = 1 << 53;
 
-/// The powers of ten of 64 bits.
+/// All powers of ten that fit in 64 bits.
 const POWERS: [u64; 20] = {
     let mut powers = [1; 20];
     let mut exponent = 1;
@@ -36,7 +36,7 @@ enum Kind {
     Watch,
 }
 
-/// The fields of a line, as they were found.
+/// The fields found in a line.
 #[derive(Default)]
 struct Fields<'a> {
     kind: Option<Kind>,
@@ -55,7 +55,7 @@ struct Fields<'a> {
     duration_ms: Option<u64>,
 }
 
-/// Decodes a line of the usual form, of races of `race_seconds`.
+/// Decodes a line of the usual form. Samples are valid up to the second `race_seconds`.
 #[inline]
 pub(super) fn decode(line: &[u8], race_seconds: u16) -> Option<Event> {
     let fields = Fields::scan(line)?;
@@ -68,10 +68,10 @@ pub(super) fn decode(line: &[u8], race_seconds: u16) -> Option<Event> {
     let kind = fields.kind?;
     if matches!(kind, Kind::Update | Kind::Final) {
         let event = fields.sample(device_ms, kind == Kind::Final, race_seconds)?;
-        Some(Event::Race(Taken { event, reading }))
+        Some(Event::Race(Accepted { event, reading }))
     } else {
         let event = fields.tracking(kind == Kind::View)?;
-        Some(Event::Tracking(Taken { event, reading }))
+        Some(Event::Tracking(Accepted { event, reading }))
     }
 }
 
@@ -80,7 +80,7 @@ impl<'a> Fields<'a> {
         let mut fields = Self::default();
         let mut at = Cursor(line.strip_prefix(b"{\"")?);
         loop {
-            // The first byte of a name leaves one or a few that it can be.
+            // The first byte of a name leaves one or a few candidates.
             match at.0.first()? {
                 b'e' if at.eat(b"event\":\"") => set(&mut fields.kind, at.kind()?)?,
                 b'd' if at.eat(b"deviceTimestamp\":") => {
@@ -148,13 +148,13 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A field that stands twice is for the library to refuse.
+/// Sets a field. Returns `None` if it was set before: the library rejects such a line.
 #[inline]
 fn set<T>(field: &mut Option<T>, value: T) -> Option<()> {
     field.replace(value).is_none().then_some(())
 }
 
-/// What is left of the line.
+/// The rest of the line.
 struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
@@ -180,7 +180,7 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// The digits ahead as a number, behind `value`, and how many there are.
+    /// Appends the next digits to the number `value`. Returns the new number and the count of digits.
     #[inline]
     fn digits(&mut self, mut value: u64) -> (u64, usize) {
         let mut count = 0;
@@ -224,14 +224,14 @@ impl<'a> Cursor<'a> {
             return None;
         }
         let length = text.len() - self.0.len();
-        // With the point, 19 digits at most: none was lost.
+        // At most 19 digits and the point, so no digit overflowed.
         if length > 20 {
             return None;
         }
         quotient(digits, decimals)
     }
 
-    /// The string up to its closing quote, printable ASCII without escapes.
+    /// The string up to its closing quote, if it is printable ASCII without escapes.
     #[inline]
     fn text(&mut self) -> Option<&'a [u8]> {
         let length = memchr(b'"', self.0)?;
@@ -241,7 +241,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// `digits / 10^decimals`, rounded once to the nearest double, of two equally near ones to the even.
+/// `digits / 10^decimals`, rounded once to the nearest double, ties to even.
 #[inline]
 fn quotient(digits: u64, decimals: usize) -> Option<f64> {
     let power = *POWERS.get(decimals)?;
@@ -249,25 +249,25 @@ fn quotient(digits: u64, decimals: usize) -> Option<f64> {
         // Both are exact as doubles, so that only the division rounds (Clinger 1990).
         return Some(digits as f64 / power as f64);
     }
-    // 2^64 times the quotient, with more bits than a double keeps by far. What the division leaves
-    // over matters only as more than nothing, so the last bit tells of it.
+    // 2^64 times the quotient, with far more bits than a double has. Of the remainder it only matters
+    // whether it is zero, so the last bit is set if it is not.
     let scaled = u128::from(digits) << 64;
     let whole = scaled / u128::from(power);
     let rest = u128::from(whole * u128::from(power) != scaled);
     (whole >= 1 << 60).then(|| (whole | rest) as f64 / (1u128 << 64) as f64)
 }
 
-/// How many of the bytes are digits up to the first that is none, and their value.
+/// The number of leading digits among the bytes, and their value.
 #[inline]
 fn leading_digits(bytes: [u8; 8]) -> (usize, u64) {
     let digits = u64::from_le_bytes(bytes) ^ 0x3030_3030_3030_3030;
-    // Sets the high bit of bytes over 9; a carry reaches only bytes behind the first of them.
+    // Sets the high bit of bytes over 9. A carry only reaches bytes after the first of them.
     let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
     let count = (others.trailing_zeros() / 8) as usize;
     if count == 0 {
         return (0, 0);
     }
-    // As if zeros stood before them; then neighbours are joined to pairs, fours and all eight.
+    // Pads with leading zeros, then combines neighbours to pairs, fours and finally all eight.
     let eight = digits << (64 - 8 * count);
     let pairs = eight.wrapping_mul(10 * 256 + 1) >> 8 & 0x00ff_00ff_00ff_00ff;
     let fours = pairs.wrapping_mul(100 * 65_536 + 1) >> 16 & 0x0000_ffff_0000_ffff;
@@ -277,7 +277,7 @@ fn leading_digits(bytes: [u8; 8]) -> (usize, u64) {
 /// Whether all of the text is printable ASCII without escapes.
 #[inline]
 fn is_plain(text: &[u8]) -> bool {
-    // Without an early end it compiles to vector instructions.
+    // Without an early exit this compiles to vector instructions.
     let odd = |byte: &u8| !matches!(byte, b' '..=b'~') | (*byte == b'\\');
     !text.iter().fold(false, |found, byte| found | odd(byte))
 }

@@ -1,4 +1,4 @@
-//! The fields of an object as they are written.
+//! The fields of a JSON object in their original text.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,11 +7,12 @@ use memchr::{memchr, memmem};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The object in `line` without the fields called `name`, all else as it is written, in order; where none
-/// can be called so, the line itself, looked at no further.
+/// The object in `line` without the fields called `name`. All other fields keep their text and order.
+///
+/// Returns the line itself, without parsing it, if no field in it can have that name.
 ///
 /// # Errors
-/// A line that is no JSON object.
+/// If the line had to be parsed and is not a JSON object.
 pub(crate) fn without<'a>(line: &'a [u8], name: &str) -> serde_json::Result<Cow<'a, [u8]>> {
     // A name may be written with escapes.
     if memchr(b'\\', line).is_none() && memmem::find(line, name.as_bytes()).is_none() {
@@ -36,7 +37,7 @@ pub(crate) fn without<'a>(line: &'a [u8], name: &str) -> serde_json::Result<Cow<
     Ok(Cow::Owned(text))
 }
 
-/// The fields of an object, with names and values as they are written.
+/// The fields of an object: names and values in their original text.
 struct Fields<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 
 impl<'de> Visitor<'de> for Fields<'de> {

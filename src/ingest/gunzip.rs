@@ -1,22 +1,22 @@
-//! Decompresses gzip, member after member, up to the very byte where it is damaged.
+//! Decompresses gzip, member after member, up to the exact byte where it is damaged.
 //!
-//! flate2's own `MultiGzDecoder` throws away what the call that meets the damage had decompressed,
-//! so how many lines are left would depend on the size of the reader's buffer.
+//! flate2's own `MultiGzDecoder` discards what it decompressed in the call that finds the damage. The number
+//! of lines read would then depend on the size of the reader's buffer.
 
 use std::io::{self, BufRead, Read};
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-/// The greatest window that deflate has, as the power of two that zlib wants (RFC 1950).
+/// The maximum window of deflate, as the exponent of two that zlib expects (RFC 1950).
 const WINDOW_BITS: u8 = 15;
 
 /// The decompressed bytes of one or more gzip members.
 pub(crate) struct Gunzip<R> {
     stream: R,
     decoder: Decompress,
-    /// What ended the stream, until the bytes before it are handed out.
+    /// The error that ended the stream. It is returned after the bytes before it.
     failed: Option<io::Error>,
-    /// Whether the member at hand was seen to its end, checksum included.
+    /// Whether the current member was read to its end, checksum included.
     is_ended: bool,
 }
 
@@ -82,7 +82,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// What comes out in reads of `size` bytes, and the error that ended it.
+    /// The bytes read with a buffer of `size` bytes, and the error that ended them.
     fn read(bytes: &[u8], size: usize) -> (Vec<u8>, Option<String>) {
         let mut reader = Gunzip::new(io::BufReader::with_capacity(size, bytes));
         let (mut text, mut buffer) = (Vec::new(), vec![0; size]);
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn hands_out_all_that_comes_before_damage_whatever_the_buffers() {
+    fn returns_all_bytes_before_damage_for_every_buffer_size() {
         let (text, whole) = (text(), gzip(&text()));
         let half = whole.len() / 2;
         let broken = [&whole[..half], &[0xff; 64], &whole[half + 64..]].concat();
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_of_streams_cut_short_bad_checksums_and_trailing_garbage() {
+    fn reports_truncated_streams_bad_checksums_and_trailing_garbage() {
         let whole = gzip(&text());
         let mut wrong_sum = whole.clone();
         let crc = wrong_sum.len() - 8;

@@ -1,147 +1,49 @@
-//! What a run reads: files, objects, directories and prefixes walked in the order of keys, standard
-//! input.
+//! Lists the inputs of a run: files, objects, standard input, and all files below directories and prefixes
+//! in the order of their keys.
 
-use std::borrow::Cow;
-use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
 
+pub use super::input::{GZIP_MAGIC, Input, InputKind, Origin, Parts};
 use super::units::CHUNK_BYTES;
 use crate::lazy_aws::LazyAws;
 use crate::store::{Location, LocationError, Object, OpenError, Store, StoreError};
 
-/// The first bytes of a gzip member (RFC 1952).
-pub const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-
-/// The folder of lines that are no events, below an archive; it is passed over.
+/// The folder of an archive that has the lines which are not events. Listing skips it.
 const NO_EVENTS: &str = "processing-failed";
 
-/// One input, in the order that the run takes them.
-#[derive(Clone, Debug)]
-pub struct Input {
-    /// Where its bytes are.
-    pub origin: Origin,
-    /// How its bytes are to be read.
-    pub kind: InputKind,
-    /// Its size in bytes, 0 where nobody knows.
-    pub bytes: u64,
-}
-
-/// Where the bytes of an input are.
-#[derive(Clone, Debug)]
-pub enum Origin {
-    /// In a file at this path.
-    File(PathBuf),
-    /// In a stream that gives them once: a pipe at this path, or `-`, standard input.
-    Stream(PathBuf),
-    /// In an object of this key.
-    Object(Arc<dyn Store>, String),
-    /// In parts that are elsewhere.
-    Parts(Arc<dyn Parts>),
-}
-
-/// What gives lines in parts, each of which is read on its own.
-pub trait Parts: fmt::Debug + Send + Sync {
-    /// What people call it.
-    fn name(&self) -> String;
-
-    /// The lines of part `part`, from 0.
-    ///
-    /// # Errors
-    /// One that cannot be opened; so do the reads.
-    fn open(&self, part: u64) -> io::Result<Box<dyn Read>>;
-}
-
-/// How the bytes of an input are to be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InputKind {
-    /// Lines as they stand.
-    Plain,
-    /// One or more gzip members.
-    Gzip,
-    /// Either of both, told by its first bytes when it is opened: a stream, a small object.
-    Either,
-    /// Lines as they stand, in so many parts.
-    Parts(u64),
-}
-
-/// An input that cannot be used.
+/// Why an input cannot be used.
 #[derive(Debug, Error)]
 pub enum InputError {
-    /// A path that cannot be read.
+    /// The path cannot be read.
     #[error("cannot read '{0}': {1}")]
     Read(PathBuf, io::Error),
-    /// A directory or bucket without a file in it.
+    /// The directory or bucket has no files.
     #[error("'{0}' holds no file; name a directory or bucket that holds .jsonl or .gz files")]
     Empty(PathBuf),
-    /// A text that names no bucket.
+    /// The text is not a valid bucket URL.
     #[error(transparent)]
     Location(#[from] LocationError),
-    /// A store that cannot be opened.
+    /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// A store that cannot be listed or read.
+    /// The store cannot be listed or read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-impl Input {
-    /// The plain lines in the file at `path`.
-    ///
-    /// # Errors
-    /// A file that is not there.
-    pub(crate) fn plain(path: &Path) -> io::Result<Self> {
-        let bytes = fs::metadata(path)?.len();
-        Ok(Self { origin: Origin::File(path.to_owned()), kind: InputKind::Plain, bytes })
-    }
-
-    /// A gzip object of `store`.
-    pub(crate) fn gzip(store: &Arc<dyn Store>, object: Object) -> Self {
-        let origin = Origin::Object(Arc::clone(store), object.key);
-        Self { origin, kind: InputKind::Gzip, bytes: object.bytes }
-    }
-
-    /// What people call it: its path as given or found, or `s3://bucket/key`.
-    pub fn name(&self) -> Cow<'_, str> {
-        match &self.origin {
-            Origin::File(path) | Origin::Stream(path) => path.to_string_lossy(),
-            Origin::Object(store, key) => store.name(key).into(),
-            Origin::Parts(parts) => parts.name().into(),
-        }
-    }
-
-    /// Its bytes from an offset on; a stream's from its beginning; of parts, those of part `from`.
-    ///
-    /// # Errors
-    /// One that cannot be opened.
-    pub(crate) fn open(&self, from: u64) -> io::Result<Box<dyn Read>> {
-        match &self.origin {
-            Origin::File(path) => {
-                let mut file = File::open(path)?;
-                file.seek(SeekFrom::Start(from))?;
-                Ok(Box::new(file))
-            }
-            Origin::Stream(path) if path.as_os_str() == "-" => Ok(Box::new(io::stdin())),
-            Origin::Stream(path) => Ok(Box::new(File::open(path)?)),
-            Origin::Object(store, key) => {
-                let object = Object { key: key.clone(), bytes: self.bytes };
-                Ok(store.read(&object, from).map_err(|error| error.reason)?)
-            }
-            Origin::Parts(parts) => parts.open(from),
-        }
-    }
-}
-
-/// Lists the inputs of `paths` in order. Directories and buckets are walked in the order of their keys,
-/// so that both give the same order, without hidden files and what failed processing; what is not on
-/// this machine is found through `lazy_aws`.
+/// Lists the inputs of `paths` in order.
+///
+/// Directories and buckets are both walked in the order of their keys, so the same files have the same
+/// order in either. Hidden files and the folder `processing-failed` are skipped. Buckets are opened
+/// with `lazy_aws`.
 ///
 /// # Errors
-/// A path that is missing or cannot be read; directories that hold no file at all.
+/// If a path is missing or cannot be read, or if all paths together have no file.
 pub fn list(paths: &[PathBuf], lazy_aws: &LazyAws) -> Result<Vec<Input>, InputError> {
     let mut inputs = Vec::new();
     for path in paths {
@@ -161,7 +63,7 @@ pub fn list(paths: &[PathBuf], lazy_aws: &LazyAws) -> Result<Vec<Input>, InputEr
     }
 }
 
-/// What a path names; one that is no text is no bucket.
+/// What a path names. A path that is not UTF-8 is never a bucket.
 fn location(path: &Path) -> Result<Location, LocationError> {
     path.to_str().map_or_else(|| Ok(Location::Directory(path.to_owned())), str::parse)
 }
@@ -171,7 +73,7 @@ fn walk(path: &Path, inputs: &mut Vec<Input>) -> Result<(), InputError> {
     let metadata = fs::metadata(path).map_err(failed)?;
     if !metadata.is_dir() {
         let (origin, bytes) = (path.to_owned(), metadata.len());
-        // What a pipe gives is gone once it is read, so nothing of it is looked at here.
+        // A pipe can be read only once, so its kind is not detected here.
         inputs.push(match metadata.is_file() {
             true => {
                 let kind = kind(path).map_err(failed)?;
@@ -187,7 +89,7 @@ fn walk(path: &Path, inputs: &mut Vec<Input>) -> Result<(), InputError> {
         let path = path.join(&name);
         let mut key = name.into_encoded_bytes();
         if !key.starts_with(b".") {
-            // As the keys of objects sort: a folder's go on with a slash.
+            // Object keys below a folder continue with a slash, and sort by it.
             key.extend(path.is_dir().then_some(b'/'));
             entries.push((key, path));
         }
@@ -197,7 +99,7 @@ fn walk(path: &Path, inputs: &mut Vec<Input>) -> Result<(), InputError> {
     entries.iter().try_for_each(|(_, path)| walk(path, inputs))
 }
 
-/// The objects below a prefix, or the one that it names.
+/// Adds the objects below a prefix, or the single object that the prefix names.
 fn objects(
     bucket: String,
     prefix: &str,
@@ -218,7 +120,7 @@ fn objects(
     }
     let named = prefix.strip_suffix('/').unwrap_or_default();
     if inputs.len() == before && !named.is_empty() {
-        // Of all keys that begin with it, it is the first.
+        // The object itself sorts before all other keys that begin with its name.
         let first = store.walk(named).next().transpose()?;
         let itself = first.filter(|object| object.key == named);
         inputs.extend(itself.map(|object| input(&store, object)).transpose()?);
@@ -226,7 +128,7 @@ fn objects(
     Ok(())
 }
 
-/// An object as an input. Only a large one is looked into here: it is to be cut where it is plain.
+/// An object as an input. Only a large object is read to detect its kind: a plain one is cut into chunks.
 fn input(store: &Arc<dyn Store>, object: Object) -> Result<Input, StoreError> {
     let kind = if object.bytes > 0 && object.key.ends_with(".gz") {
         InputKind::Gzip
@@ -239,7 +141,7 @@ fn input(store: &Arc<dyn Store>, object: Object) -> Result<Input, StoreError> {
     Ok(Input { origin: Origin::Object(Arc::clone(store), object.key), kind, bytes: object.bytes })
 }
 
-/// By content, and by name where the content is damaged from the start.
+/// Detects the kind of a file by its content, or by its name if that says gzip: the content may be damaged.
 fn kind(path: &Path) -> io::Result<InputKind> {
     let file = File::open(path)?;
     let named = path.extension().is_some_and(|extension| extension == "gz");
@@ -265,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn are_walked_in_the_order_of_keys_without_hidden_files_and_what_failed_processing() {
+    fn walks_in_key_order_without_hidden_files_and_failed_records() {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().join(name);
         for (name, bytes) in [
@@ -299,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn that_are_missing_or_empty_are_named() {
+    fn names_missing_and_empty_paths_in_errors() {
         let root = tempfile::tempdir().unwrap();
         let missing = root.path().join("missing");
         for (path, part) in [(missing.as_path(), "missing"), (root.path(), "holds no file")] {

@@ -1,25 +1,25 @@
-//! Cutting a stream of bytes into blocks of whole lines, in bounded memory.
+//! Cuts a stream of bytes into blocks of complete lines, in bounded memory.
 
 use std::io::{self, Read};
 
 use memchr::{memchr, memrchr};
 
-/// The longest line that is taken, in bytes without its newline.
+/// Maximum length of a valid line, in bytes without its newline.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
 
-/// How much is read at a time: small enough to stay in a core's cache until it is decoded.
+/// Bytes per read: few enough to stay in a core's cache until they are decoded.
 const READ_BYTES: usize = 256 << 10;
 
-/// What comes next in a stream of lines.
+/// The next item of a stream of lines.
 #[derive(Debug)]
 pub enum Block<'a> {
-    /// Whole lines, each with its newline but for the last of the stream.
+    /// Complete lines, each with its newline. The last line of the stream may have none.
     Lines(&'a [u8]),
     /// A line that is too long: its first [`LINE_BYTES_MAX`] bytes.
     Oversized(&'a [u8]),
     /// There are no more lines.
     End,
-    /// The stream broke in the middle of a line: what came of it before.
+    /// The stream failed. With the bytes of the incomplete last line.
     Damaged(io::Error, &'a [u8]),
 }
 
@@ -33,11 +33,11 @@ pub struct Lines<R> {
     end: usize,
     /// Offset in the stream of `buffer[start]`.
     offset: u64,
-    /// Lines that start here or later belong to somebody else.
+    /// Lines that start at this offset or later belong to the next unit.
     until: u64,
-    /// The rest of the current line is to be passed over.
+    /// Whether the rest of the current line is skipped.
     skipping: bool,
-    /// How the stream ended, once it did.
+    /// How the stream ended, if it has.
     ended: Option<io::Result<()>>,
 }
 
@@ -61,13 +61,14 @@ impl<R: Read> Lines<R> {
         Self { until, ..Self::all(reader) }
     }
 
-    /// The lines of `reader`, which begins at `offset`, that start in `offset + 1..until`: the first
-    /// newline at or after `offset` is where they begin.
+    /// The lines that start in `offset + 1..until`. The first byte of `reader` is at `offset`.
+    ///
+    /// The first line starts after the first newline at or after `offset`.
     pub fn within(reader: R, offset: u64, until: u64) -> Self {
         Self { offset, until, skipping: true, ..Self::all(reader) }
     }
 
-    /// The next lines. After `End` or `Damaged` it is `End`.
+    /// The next block. `End` again after `End` or `Damaged`.
     pub fn next_block(&mut self) -> Block<'_> {
         loop {
             if self.offset >= self.until {
@@ -104,17 +105,19 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Whether the first line is too long. A later one is once it is the first: more is read only
-    /// when no whole line is held, so none of more than the greatest length can follow another.
+    /// Whether the first buffered line is too long.
+    ///
+    /// A later line cannot be: more bytes are read only while no complete line is buffered, so a line
+    /// that is too long is the first one when it reaches the limit.
     fn oversized(held: &[u8]) -> bool {
         held.get(..=LINE_BYTES_MAX).is_some_and(|start| memchr(b'\n', start).is_none())
     }
 
-    /// How many of the bytes held are whole lines that start before `until`.
+    /// Length in bytes of the buffered complete lines that start before `until`.
     fn whole(&self, held: &[u8]) -> Option<usize> {
         let left = usize::try_from(self.until - self.offset).unwrap_or(usize::MAX);
         if left <= held.len() {
-            // The last line is the one that holds the last byte before `until`.
+            // The last line is the one with the last byte before `until`.
             let last = held.get(left - 1..).unwrap_or_default();
             if let Some(newline) = memchr(b'\n', last) {
                 return Some(left + newline);
@@ -130,7 +133,7 @@ impl<R: Read> Lines<R> {
         from..self.start
     }
 
-    /// Reads more behind what is held, which is moved to the front of the buffer.
+    /// Moves the buffered bytes to the front of the buffer and reads more after them.
     fn fill(&mut self) {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
@@ -152,7 +155,7 @@ impl<R: Read> Lines<R> {
 mod tests {
     use super::*;
 
-    /// The lines of `blocks`, with how it ended.
+    /// The lines of `blocks`, and the incomplete last line if the stream failed.
     fn cut<R: Read>(mut blocks: Lines<R>) -> (Vec<String>, Option<String>) {
         let mut lines = Vec::new();
         loop {
@@ -171,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_share_out_every_line_once_wherever_they_are_cut() {
+    fn chunks_of_any_size_return_every_line_once() {
         let text = "a\n\nbcd\nefghij\n\nk\nlmnopqrstuvwxyz\nlast";
         let expected: Vec<_> = text.split('\n').map(str::to_owned).collect();
         for size in 1..=text.len() + 1 {
@@ -190,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_the_greatest_length_is_taken_and_a_longer_one_passed_over() {
+    fn accepts_a_line_of_the_maximum_length_and_skips_a_longer_one() {
         let text = |length| [&vec![b'x'; length][..], b"\nnext\n"].concat();
         let (lines, _) = cut(Lines::all(&text(LINE_BYTES_MAX)[..]));
         assert_eq!((lines[0].len(), &lines[1][..]), (LINE_BYTES_MAX, "next"));
@@ -201,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_keeps_the_lines_before_it() {
+    fn returns_the_lines_before_damage() {
         struct Broken(&'static [u8]);
         impl Read for Broken {
             fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {

@@ -1,4 +1,4 @@
-//! From inputs to decoded events: what is read, how lines are cut and decoded, what is rejected.
+//! Ingest: lists inputs, cuts them into lines, decodes the lines to events, and records rejected lines.
 
 pub mod dead_letters;
 pub mod decode;
@@ -6,6 +6,7 @@ pub mod event;
 mod fast;
 pub(crate) mod fields;
 pub(crate) mod gunzip;
+mod input;
 pub mod inputs;
 pub mod lines;
 pub(crate) mod objects;

@@ -1,26 +1,26 @@
-//! How objects of events are named, as Firehose names those that it delivers.
+//! Names of objects of events. They follow the names of the objects that Firehose delivers.
 
-/// The folder of the records that were not processed, which Firehose calls so.
+/// The folder of the records whose processing failed. The name is that of Firehose.
 pub(crate) const FAILED: &str = "processing-failed";
 
-/// What names begin with: the stream, and the version of its configuration.
+/// Start of every name: the stream, and the version of its configuration.
 const STREAM: &str = "velodrome-1-";
 
-/// An object's name below the stream's prefix, by the time of its oldest record in UTC (see
+/// The key of an object below the stream's prefix, by the time of its oldest record in UTC (see
 /// Firehose's "S3 object name format").
 pub(crate) fn name(oldest_ms: u64, uuid: &str) -> String {
     let time = time(oldest_ms);
     format!("{}/{STREAM}{time}-{uuid}.gz", folder(&time))
 }
 
-/// An object of records that were not processed, by the time of its oldest one: its name without folders,
-/// of which [`failed_key`] is made.
+/// The name, without folders, of an object of records whose processing failed, by the time of its oldest record.
+///
+/// [`failed_key`] adds the folders.
 pub(crate) fn failed_name(oldest_ms: u64, uuid: &str) -> String {
     format!("{STREAM}{}-{uuid}", time(oldest_ms))
 }
 
-/// The whole name below the stream's prefix of an object that [`failed_name`] named; none for any other
-/// text.
+/// The key below the stream's prefix of an object named by [`failed_name`]. `None` for any other text.
 pub(crate) fn failed_key(name: &str) -> Option<String> {
     let (time, uuid) = name.strip_prefix(STREAM)?.split_at_checked("YYYY-MM-DD-HH-MM-SS-".len())?;
     let is_ours = time.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit())
@@ -28,13 +28,12 @@ pub(crate) fn failed_key(name: &str) -> Option<String> {
     is_ours.then(|| format!("{FAILED}/{}/{name}", folder(time)))
 }
 
-/// The folders that objects of a time are in.
+/// The folders of objects of a time: year, month, day and hour.
 fn folder(time: &str) -> String {
     time.split('-').take(4).collect::<Vec<_>>().join("/")
 }
 
-/// A time in UTC as it stands in names, `YYYY-MM-DD-HH-MM-SS`, which sorts as times do up to the
-/// year 9999.
+/// A time in UTC in the form of object names, `YYYY-MM-DD-HH-MM-SS`. Up to the year 9999 it sorts by time.
 pub(crate) fn time(ms: u64) -> String {
     let seconds = ms / 1_000;
     let (year, month, day) = civil(seconds / 86_400);
@@ -45,7 +44,7 @@ pub(crate) fn time(ms: u64) -> String {
 /// Year, month and day of the day `days` after 1970-01-01: Howard Hinnant's `civil_from_days`
 /// (<https://howardhinnant.github.io/date_algorithms.html>), for days from the epoch on.
 fn civil(days: u64) -> (u64, u64, u64) {
-    // Eras of 400 years that begin on a first of March, so that a leap day is the last of a year.
+    // Eras of 400 years begin on March 1, so that a leap day is the last day of a year.
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era =
@@ -62,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn are_named_by_their_oldest_record_in_utc() {
+    fn names_an_object_by_its_oldest_record_in_utc() {
         assert_eq!(
             name(1_620_240_001_000, "01234567-89ab-4def-8fed-cba987654320"),
             "2021/05/05/18/velodrome-1-2021-05-05-18-40-01-01234567-89ab-4def-8fed-cba987654320.gz"
@@ -70,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn those_of_failed_records_lie_in_a_folder_of_their_own() {
+    fn objects_of_failed_records_have_their_own_folder() {
         let uuid = "01234567-89ab-4def-8fed-cba987654320";
         let name = failed_name(1_620_240_001_000, uuid);
         assert_eq!(

@@ -1,15 +1,17 @@
-//! A record of a stream or a delivery, cut into its events.
+//! Cuts a record of a stream or of a delivery into its events.
 
 use super::decode::decode;
 
-/// The events of a record, in order: one, also where it is written over several lines, or one a line. Blank
-/// lines are left out, and so is what is blank around an event. Whether they are events is not said yet.
+/// The events of a record, in order, not yet validated.
+///
+/// A record is either one event, which may span several lines, or one event per line. Blank lines, and
+/// white space around events, are removed.
 pub(crate) fn events(data: &[u8], race_seconds: u16) -> impl Iterator<Item = &[u8]> {
     let is_one = is_one(data, race_seconds);
     lines(data.trim_ascii(), is_one)
 }
 
-/// Whether a record of several lines is one event; where its first line is one, it is not.
+/// Whether a record of several lines is a single event. It is not if its first line already is an event.
 fn is_one(data: &[u8], race_seconds: u16) -> bool {
     let mut lines = lines(data, false);
     lines.next().is_some_and(|first| decode(first, race_seconds).is_err())
@@ -17,7 +19,7 @@ fn is_one(data: &[u8], race_seconds: u16) -> bool {
         && decode(data.trim_ascii(), race_seconds).is_ok()
 }
 
-/// The lines that are not blank, or all as one.
+/// The lines that are not blank, or everything as one line if `is_one`.
 fn lines(data: &[u8], is_one: bool) -> impl Iterator<Item = &[u8]> {
     let lines = data.split(move |byte| !is_one && *byte == b'\n');
     lines.map(<[u8]>::trim_ascii).filter(|line| !line.is_empty())
@@ -32,7 +34,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_an_event_or_lines_of_them() {
+    fn a_record_is_one_event_or_one_per_line() {
         let (a, b) = (view("a"), view("b"));
         let spread = a.replace(',', ",\n ");
         for (record, expected) in [
@@ -50,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_event_is_cut_into_lines() {
+    fn cuts_a_record_that_is_not_an_event_into_lines() {
         let (a, broken) = (view("a"), view("a").replace(",", ",\n").replace('}', ""));
         for (record, count) in [
             (format!("no\n{a}\n{{}}"), 3),

@@ -1,25 +1,25 @@
-//! Units of reading: what one worker reads on its own, in an order that all processes share.
+//! Units of reading: the parts of inputs that one worker reads, in an order that all processes share.
 
 use std::io::{self, BufRead, BufReader, Read};
 
 use indicatif::ProgressBar;
 
 use super::gunzip::Gunzip;
-use super::inputs::{GZIP_MAGIC, Input, InputKind};
+use super::input::{GZIP_MAGIC, Input, InputKind};
 use super::lines::Lines;
 
-/// Plain files and objects are cut here, so that all workers decode one.
+/// Size of the chunks that plain files and objects are cut into, so that all workers share in one.
 pub const CHUNK_BYTES: u64 = 4 << 20;
 
-/// Compressed bytes that are read at once.
+/// Compressed bytes per read.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// A part of an input that is read from its start to its end by one worker.
+/// A part of an input that one worker reads from start to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unit {
-    /// Which input it is of.
+    /// Index of the input.
     pub input: usize,
-    /// Which chunk of a plain input, or which part; 0 for what can be read from its start only.
+    /// Index of the chunk of a plain input, or of the part. 0 for inputs that can only be read from the start.
     pub chunk: u64,
 }
 
@@ -34,19 +34,19 @@ pub fn units(inputs: &[Input]) -> Vec<Unit> {
     inputs.iter().enumerate().flat_map(cut).collect()
 }
 
-/// The bytes of a unit, from any kind of input.
+/// The decompressed bytes of a unit, from any kind of input.
 pub type UnitReader = Box<dyn Read>;
 
 /// Opens the lines of one unit; `progress` counts the bytes read, before decompression.
 ///
 /// # Errors
-/// An input that cannot be opened.
+/// If the input cannot be opened.
 pub fn open(input: &Input, unit: Unit, progress: &ProgressBar) -> io::Result<Lines<UnitReader>> {
     let counted = |from| Ok::<_, io::Error>(progress.wrap_read(input.open(from)?));
     match input.kind {
         InputKind::Plain => {
             let from = unit.chunk * CHUNK_BYTES;
-            // The byte before tells whether a line starts at the chunk's first byte.
+            // The preceding byte shows whether a line starts at the chunk's first byte.
             let (before, until) = (from.saturating_sub(1), from + CHUNK_BYTES);
             let reader: UnitReader = Box::new(counted(before)?);
             Ok(match from {

@@ -10,15 +10,15 @@ use std::thread;
 use flate2::{Compression, GzBuilder};
 use velodrome_dataflows::{ClassId, RacerId, Record};
 
-use super::WriteError;
+use super::error::WriteError;
 
-/// Most of an output's digits are noise that no level compresses; the fastest wins.
+/// The fastest level: most digits of an output are noise that no level compresses.
 const LEVEL: Compression = Compression::new(1);
 
-/// How much JSON is formatted before it is compressed: it stays in a core's cache.
+/// Bytes of JSON formatted before they are compressed: few enough to stay in a core's cache.
 const BLOCK_BYTES: usize = 64 << 10;
 
-/// Writes one object a class into `directory`, on up to `threads` threads.
+/// Writes one object per class into `directory`, on up to `threads` threads.
 pub(super) fn write(
     directory: &Path,
     records: &BTreeMap<ClassId, Vec<(RacerId, Record)>>,
@@ -47,15 +47,15 @@ pub(crate) fn name(class: ClassId) -> String {
     format!("class-{class}.gz")
 }
 
-/// The class whose history object has that name.
+/// The class whose history object has this name.
 pub(crate) fn class_of(name: &str) -> Option<ClassId> {
     let class = name.strip_prefix("class-")?.strip_suffix(".gz")?.parse().ok()?;
     (self::name(class) == name).then_some(class)
 }
 
-/// Writes one class's history object: seconds ascending, racers ascending, no key without a record.
+/// Writes the history object of one class: seconds and racers ascend, seconds without a record are omitted.
 pub(crate) fn object(curves: &[(RacerId, Record)], out: impl Write) -> io::Result<()> {
-    // No name and no time in the header, so that equal records are equal bytes.
+    // The header has no name and no time, so that equal records give equal bytes.
     let mut gzip = GzBuilder::new().write(BufWriter::with_capacity(BLOCK_BYTES, out), LEVEL);
     let racers: Vec<_> = curves.iter().map(|(racer, _)| format!("\"{racer}\":")).collect();
     let seconds = curves.iter().map(|(_, curve)| curve.seconds()).max().unwrap_or(0);
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn holds_only_seconds_and_racers_that_have_a_record() {
+    fn has_only_seconds_and_racers_with_a_record() {
         let (mut first, mut second) = (Curve::default(), Curve::default());
         first.raise(2, 161.59953333333334);
         first.raise(4, 0.0);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_named_after_its_class_in_one_way() {
+    fn every_class_has_exactly_one_name() {
         for class in [0, 1, 65_535] {
             assert_eq!(class_of(&name(class)), Some(class));
         }
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn of_no_records_is_an_empty_object() {
+    fn no_records_give_an_empty_object() {
         assert_eq!(text(&[]), "{}");
     }
 }

@@ -1,13 +1,13 @@
-//! The results at a glance, for a person at a terminal.
+//! An overview of the results for the terminal.
 
 use std::fmt;
 
-use super::Results;
+use super::run_results::Results;
 
-/// A busy day has six classes; of more, the first are shown.
+/// Maximum number of classes shown. A busy day has six.
 const CLASSES_SHOWN: usize = 12;
 
-/// Shows each class's size and leader, and the most viewed project.
+/// Displays the size and leader of each class, and the most viewed project.
 pub struct Overview<'a>(pub &'a Results);
 
 impl fmt::Display for Overview<'_> {
@@ -19,7 +19,7 @@ impl fmt::Display for Overview<'_> {
         for (class, racers) in records.iter().take(CLASSES_SHOWN) {
             write!(f, "{class:>5} {:>8}", racers.len())?;
             let bests = leaderboard.get(class).into_iter().flatten();
-            // Of equals the smallest racer id, as boards rank them.
+            // Of equal outputs, the smallest racer id leads, as on boards.
             if let Some((racer, best)) =
                 bests.max_by_key(|(racer, b)| (b.output, u32::MAX - **racer))
             {

@@ -1,4 +1,4 @@
-//! How a run went: `summary.json`, and the same for a reader.
+//! The summary of a run, as `summary.json` and as text for the terminal.
 
 use std::fmt;
 use std::fs;
@@ -8,55 +8,56 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use velodrome_dataflows::EventTime;
 
-use super::WriteError;
+use super::error::WriteError;
 use crate::memory::peak_resident_bytes;
 
 /// File of the summary.
 pub const SUMMARY: &str = "summary.json";
 
-/// What a run took in, what came of it, and what it cost.
+/// Input counts, result counts and cost of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// The identity of the rules: the SHA-256 of `rules.json`.
+    /// The `rulesId`: the SHA-256 of `rules.json`.
     pub rules_id: String,
-    /// The time of the event clock as of which the results are, in ms since the epoch; none at the end of all events.
+    /// Time of the event clock that the results are as of, in ms since the epoch. `None` for the end of all
+    /// events.
     pub as_of: Option<EventTime>,
-    /// Events taken.
+    /// Events accepted.
     pub events: u64,
     /// Lines rejected.
     pub rejected: u64,
-    /// Inputs whose end was lost to damage.
+    /// Inputs that could not be read to their end.
     pub damaged: u64,
-    /// Events of rides that were over for more than an hour.
+    /// Samples that came more than an hour after the end of their ride.
     pub late: u64,
     /// Rides with a result.
     pub rides: u64,
     /// Distinct (class, second, racer).
     pub records: u64,
-    /// From the first byte read to the last result written.
+    /// Time from the first byte read to the last result written.
     pub wall_seconds: f64,
     /// `events / wall_seconds`.
     pub events_per_second: f64,
-    /// Worker threads in all processes.
+    /// Number of worker threads in all processes.
     pub workers: usize,
-    /// Processes.
+    /// Number of processes.
     pub processes: usize,
-    /// Peak resident memory of the process that writes, in bytes.
+    /// Peak resident memory of the process that writes the results, in bytes.
     pub peak_rss_bytes: u64,
 }
 
 impl Summary {
-    /// Sets what the run cost: `wall_seconds`, the rate, and the peak memory up to now.
+    /// Sets the cost of the run: `wall_seconds`, the event rate, and the peak memory so far.
     pub fn with_cost(self, wall_seconds: f64) -> Self {
         let events_per_second = self.events as f64 / wall_seconds.max(f64::MIN_POSITIVE);
         Self { wall_seconds, events_per_second, peak_rss_bytes: peak_resident_bytes(), ..self }
     }
 
-    /// Writes it as JSON at `path`.
+    /// Writes the summary as JSON to `path`.
     ///
     /// # Errors
-    /// A file that cannot be written.
+    /// If the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), WriteError> {
         let json = serde_json::to_vec_pretty(self).map_err(io::Error::from);
         json.and_then(|json| fs::write(path, json)).map_err(|e| WriteError::new(path, e))

@@ -1,4 +1,4 @@
-//! The result files beside the history: rides, leaderboard and views, as JSON.
+//! Writes rides, leaderboard and views as JSON.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,7 +9,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use velodrome_dataflows::{BestFinal, ClassId, Output, RaceId, RacerId, RideResult, ViewCount};
 
-use super::WriteError;
+use super::error::WriteError;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -83,7 +83,7 @@ pub(super) fn write_views(
     write_file(path, |out| Ok(serde_json::to_writer(out, &Rows(rows))?))
 }
 
-/// A JSON object of rows, in the order that they come.
+/// A JSON object of rows, in the order of the iterator.
 struct Rows<I>(I);
 
 impl<K: Serialize, V: Serialize, I: Iterator<Item = (K, V)> + Clone> Serialize for Rows<I> {
@@ -96,7 +96,7 @@ impl<K: Serialize, V: Serialize, I: Iterator<Item = (K, V)> + Clone> Serialize f
     }
 }
 
-/// Writes one file whole, with a newline at its end, or names it in the error.
+/// Creates the file `path` and fills it with `write`.
 fn write_file(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,

@@ -1,10 +1,34 @@
 //! The rows of the files of changes. Every number but an id is a double.
 
+use std::fmt;
+
 use serde::Deserialize;
 use velodrome_dataflows::{ClassId, RaceId, RacerId};
 
-use super::changes::{Change, Ranked};
 use super::rows::{Best, Ride};
+
+/// A row with its rank, where it has one.
+pub(super) type Ranked<T> = (T, Option<f64>);
+
+/// A row that changed: what it was, and what it is.
+#[derive(Debug, PartialEq)]
+pub(super) struct Change<T> {
+    pub(super) old: Option<Ranked<T>>,
+    pub(super) new: Option<Ranked<T>>,
+}
+
+impl<T: fmt::Display> fmt::Display for Change<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (side, row) in [("from", &self.old), (" to", &self.new)] {
+            match row {
+                Some((row, Some(rank))) => write!(f, "{side} {row} rank {rank}")?,
+                Some((row, None)) => write!(f, "{side} {row} no rank")?,
+                None => write!(f, "{side} nothing")?,
+            }
+        }
+        Ok(())
+    }
+}
 
 /// One line of `changes.jsonl`.
 #[derive(Debug, Deserialize)]

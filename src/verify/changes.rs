@@ -2,40 +2,17 @@
 //! here once more, plainly, from the results.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::io::Write;
 use std::path::Path;
 
 use velodrome_dataflows::{ClassId, RaceId, RacerId};
 
-use super::files;
+use super::change_rows::{Change, Ranked};
+use super::error::VerifyError;
+use super::files::{self, both};
 use super::report::Report;
-use super::{VerifyError, both};
 use crate::compare::{AGAINST, CHANGES, LEADERBOARD_CHANGES, RESULTS_CHANGES};
 use crate::results::{HISTORY, LEADERBOARD, RIDES, RULES, history};
-
-/// A row with its rank, where it has one.
-pub(super) type Ranked<T> = (T, Option<f64>);
-
-/// A row that changed: what it was, and what it is.
-#[derive(Debug, PartialEq)]
-pub(super) struct Change<T> {
-    pub(super) old: Option<Ranked<T>>,
-    pub(super) new: Option<Ranked<T>>,
-}
-
-impl<T: fmt::Display> fmt::Display for Change<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (side, row) in [("from", &self.old), (" to", &self.new)] {
-            match row {
-                Some((row, Some(rank))) => write!(f, "{side} {row} rank {rank}")?,
-                Some((row, None)) => write!(f, "{side} {row} no rank")?,
-                None => write!(f, "{side} nothing")?,
-            }
-        }
-        Ok(())
-    }
-}
 
 /// Checks that `changes`, which `compare` wrote, tells how the results in `new` differ from those in `old`, and
 /// tells whether it does: `left` is what follows from the results, `right` what the files say.

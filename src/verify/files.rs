@@ -9,12 +9,21 @@ use flate2::read::MultiGzDecoder;
 use serde::de::DeserializeOwned;
 use velodrome_dataflows::{ClassId, RacerId, RideKey};
 
-use super::VerifyError;
-use super::change_rows::{self, BestRow, RecordRow};
-use super::changes::Change;
+use super::change_rows::{self, BestRow, Change, RecordRow};
+use super::error::VerifyError;
 use super::rows::{Best, Count, RejectedRow, Ride, RideRow};
 use super::table::{Table, insert_once};
 use crate::results::history::class_of;
+
+/// Reads `file` of both directories.
+pub(super) fn both<T>(
+    left: &Path,
+    right: &Path,
+    file: &str,
+    read: impl Fn(&Path) -> Result<T, VerifyError>,
+) -> Result<(T, T), VerifyError> {
+    Ok((read(&left.join(file))?, read(&right.join(file))?))
+}
 
 /// The classes that have a history object in `directory`.
 pub(super) fn classes(directory: &Path) -> Result<BTreeSet<ClassId>, VerifyError> {

@@ -5,37 +5,24 @@
 
 mod change_rows;
 mod changes;
+mod error;
 mod files;
 mod report;
 mod rows;
 mod table;
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-
-use thiserror::Error;
+use std::io::Write;
+use std::path::Path;
 
 use crate::ingest::dead_letters::REJECTED;
 use crate::results::{HISTORY, LEADERBOARD, RIDES, RULES, VIEWS, history};
 
 pub use changes::run_changes;
+pub use error::VerifyError;
 
+use files::both;
 use report::Report;
-
-/// Results that cannot be compared.
-#[derive(Debug, Error)]
-pub enum VerifyError {
-    /// A file or directory that cannot be read.
-    #[error("cannot read '{0}': {1}; name two directories that replay or batch wrote as --out")]
-    Read(PathBuf, io::Error),
-    /// A file that holds no results.
-    #[error("cannot understand '{0}': {1}; write its directory again with replay or batch")]
-    Parse(PathBuf, String),
-    /// What was found cannot be told.
-    #[error("cannot print the comparison")]
-    Print(#[from] io::Error),
-}
 
 /// Compares the results in `left` and `right` and tells whether all are equal.
 ///
@@ -97,14 +84,4 @@ fn histories(left: &Path, right: &Path, report: &mut Report<'_>) -> Result<(), V
         }
     }
     Ok(())
-}
-
-/// Reads `file` of both directories.
-fn both<T>(
-    left: &Path,
-    right: &Path,
-    file: &str,
-    read: impl Fn(&Path) -> Result<T, VerifyError>,
-) -> Result<(T, T), VerifyError> {
-    Ok((read(&left.join(file))?, read(&right.join(file))?))
 }

@@ -1,4 +1,4 @@
-//! Access to a service: tokens, TLS, and limits for each client.
+//! Arguments that say who may call a service, over which protocol, and how often.
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -16,15 +16,17 @@ use crate::serve::limits::Limits;
 use crate::serve::origin::Origin;
 use crate::serve::tls;
 
-/// Tokens and origins.
+/// Who may call.
 #[derive(Debug, clap::Args)]
-pub(super) struct Access {
-    /// Whether clients need tokens; off is allowed on loopback addresses only
+pub(super) struct AccessArgs {
+    /// Whether requests need a token; "off" is only possible on a loopback address
     #[arg(long, env = "VELODROME_AUTH", default_value = "on")]
     auth: Switch,
     #[command(flatten)]
     keys: KeyArgs,
-    /// Origin whose web pages may call the service, such as https://app.example.com; can be repeated
+    /// Origin of web pages that may call the service, such as https://app.example.com
+    ///
+    /// Repeat the option for several origins. In the environment variable they are separated by commas.
     #[arg(long, env = "VELODROME_CORS_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
     pub(super) cors_origin: Vec<Origin>,
 }
@@ -35,21 +37,25 @@ enum Switch {
     Off,
 }
 
-/// TLS of the service itself.
+/// The TLS certificate.
 #[derive(Debug, clap::Args)]
-pub(super) struct Tls {
-    /// PEM file of the certificate, followed by its intermediate certificates
+pub(super) struct TlsArgs {
+    /// PEM file of the TLS certificate, followed by its intermediate certificates
+    ///
+    /// Without a certificate the service speaks plain HTTP.
     #[arg(long, env = "VELODROME_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
-    /// PEM file of the private key of the certificate
+    /// PEM file of the private key of the TLS certificate
     #[arg(long, env = "VELODROME_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 }
 
-/// Limits for each client. A client is an IPv4 address or an IPv6 /64 network.
+/// The limits of each client. A client is an IPv4 address, or a /64 network of IPv6.
 #[derive(Debug, clap::Args)]
-pub(super) struct Clients {
+pub(super) struct ClientLimitArgs {
     /// Maximum number of events per second from each client
+    ///
+    /// A client is an IPv4 address, or a /64 network of IPv6. Behind a proxy all clients count as one.
     #[arg(long, env = "VELODROME_CLIENT_RATE", value_name = "N",
         default_value_t = Limits::default().client_events_per_second)]
     client_rate: NonZeroU32,
@@ -57,23 +63,20 @@ pub(super) struct Clients {
     #[arg(long, env = "VELODROME_CLIENT_REQUESTS", value_name = "N",
         default_value_t = Limits::default().client_requests_per_second)]
     client_requests: NonZeroU32,
-    /// Maximum number of open streams of each client
+    /// Maximum number of streams that each client follows at the same time
     #[arg(long, env = "VELODROME_CLIENT_STREAMS", value_name = "N",
         default_value_t = Limits::default().client_streams)]
     client_streams: NonZeroUsize,
 }
 
-impl Access {
-    /// The authentication of a service that listens on `listen`.
-    ///
-    /// # Errors
-    /// No key; an address that requires tokens.
+impl AccessArgs {
+    /// Who may call a service that listens on `listen`.
     pub(super) fn auth(&self, listen: SocketAddr) -> anyhow::Result<Auth> {
         let auth = match self.auth {
             Switch::Off => Auth::Off,
             Switch::On => Auth::On(self.keys.load()?.context(
-                "there is no key to verify tokens with; create one with 'velodrome key FILE' and give it as \
-                 --key-file, or use --auth off on a loopback address",
+                "tokens need a key: create one with 'velodrome key FILE' and give it as --key-file, or \
+                 serve with --auth off on a loopback address",
             )?),
         };
         check_bind(listen, &auth)?;
@@ -81,25 +84,25 @@ impl Access {
     }
 }
 
-impl Tls {
-    /// The TLS configuration, if certificate and key are given.
+impl TlsArgs {
+    /// The TLS settings, if a certificate is given. Warns about plain HTTP on `listen`.
     pub(super) fn load(&self, listen: SocketAddr) -> anyhow::Result<Option<Arc<ServerConfig>>> {
-        // clap accepts both or none.
+        // clap requires both or neither.
         if let (Some(cert), Some(key)) = (&self.tls_cert, &self.tls_key) {
             return Ok(Some(tls::load(cert, key)?));
         }
         if !listen.ip().to_canonical().is_loopback() {
             warn!(
                 %listen,
-                "without TLS, tokens and data are sent in clear text; give --tls-cert and --tls-key, or use \
-                 a proxy with TLS"
+                "tokens and data are not encrypted unless a proxy in front speaks TLS; give --tls-cert \
+                 and --tls-key"
             );
         }
         Ok(None)
     }
 }
 
-impl Clients {
+impl ClientLimitArgs {
     pub(super) fn limits(&self) -> Limits {
         Limits {
             client_events_per_second: self.client_rate,

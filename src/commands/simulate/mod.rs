@@ -26,13 +26,12 @@ const DEFAULT: Parameters = Parameters::DEFAULT;
 /// report is printed: events per second, latencies, and how far sending lagged behind its schedule. Some of
 /// the events are looked up in the standings of the service. The exit status is 1 if one was missing although
 /// it was acknowledged.
-///
-/// Examples:
-///   velodrome simulate --out events.jsonl --hours 0.5
-///   velodrome simulate --to http://127.0.0.1:7070 --concurrent 6000
-///   velodrome simulate --to kinesis:races --events data/archive --rate max
 #[derive(Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_long_help = "\
+Examples:
+  velodrome simulate --out events.jsonl --hours 0.5
+  velodrome simulate --to http://127.0.0.1:7070 --concurrent 6000
+  velodrome simulate --to kinesis:races --events data/archive --rate max")]
 pub struct Args {
     #[command(flatten)]
     target: TargetArgs,

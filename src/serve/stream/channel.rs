@@ -11,7 +11,7 @@ use velodrome_dataflows::EventTime;
 
 use super::draft::Draft;
 use super::ring::Ring;
-use super::source::{Place, Source, Tick};
+use super::tick::{Place, Source, Tick};
 use super::topic::Topic;
 
 /// How long a topic's next frame waits for each client that the last one goes to, and for each byte of
@@ -24,16 +24,16 @@ const FAN_OUT_BYTE: Duration = Duration::from_nanos(1);
 pub(super) struct Channel {
     pub(super) ring: Ring,
     /// Whether somebody waits for a snapshot.
-    pub(super) is_wanted: AtomicBool,
+    pub(super) snapshot_requested: AtomicBool,
     pub(super) subscribers: HashMap<u64, Arc<Notify>>,
     /// When the last of them left.
     pub(super) left: Instant,
     /// The hub's alone; it is here so that it goes with the topic.
-    pub(super) told: Mutex<Told>,
+    pub(super) state: Mutex<TopicState>,
 }
 
 /// What the hub knows of a topic.
-pub(super) struct Told {
+pub(super) struct TopicState {
     pub(super) source: Box<dyn Source + Sync>,
     /// Whether there may be something to tell.
     pub(super) is_pending: bool,
@@ -46,17 +46,17 @@ impl Channel {
     pub(super) fn new(topic: &Topic, published: EventTime) -> Self {
         Self {
             ring: Ring::new(published),
-            is_wanted: AtomicBool::new(false),
+            snapshot_requested: AtomicBool::new(false),
             subscribers: HashMap::new(),
             left: Instant::now(),
-            told: Mutex::new(Told::nothing(topic)),
+            state: Mutex::new(TopicState::new(topic)),
         }
     }
 }
 
-impl Told {
+impl TopicState {
     /// Of a topic of which nothing was told yet.
-    pub(super) fn nothing(topic: &Topic) -> Self {
+    pub(super) fn new(topic: &Topic) -> Self {
         Self { source: topic.source(), is_pending: false, last: None }
     }
 

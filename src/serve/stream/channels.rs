@@ -11,22 +11,22 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use velodrome_dataflows::EventTime;
 
-use super::channel::{Channel, Told};
+use super::channel::{Channel, TopicState};
 use super::ring::Frame;
-use super::source::Place;
+use super::tick::Place;
 use super::topic::Topic;
 use crate::serve::error::ApiError;
 
 /// How many topics are followed at a time, at most: as many as there are connections, by default.
 const TOPICS_MAX: usize = 10_000;
 /// How long a topic that nobody follows any more is kept for those who come back.
-const KEPT: Duration = Duration::from_secs(60);
+const KEEP_IDLE: Duration = Duration::from_secs(60);
 
 /// All topics that are followed.
 pub(in crate::serve) struct Channels {
     state: RwLock<State>,
-    /// Told when a snapshot is wanted.
-    pub(super) wanted: Notify,
+    /// TopicState when a snapshot is snapshot_request.
+    pub(super) snapshot_request: Notify,
     /// Another one in each run of the service.
     epoch: String,
 }
@@ -44,7 +44,7 @@ pub(super) struct State {
 }
 
 /// A frame, or why there is none.
-pub(super) type Made = Result<Frame, ApiError>;
+pub(super) type FrameResult = Result<Frame, ApiError>;
 
 /// What a client is sent next.
 pub(super) enum Next {
@@ -64,8 +64,8 @@ pub(super) enum Next {
 impl Channels {
     /// No topics; ids of frames begin with `epoch`.
     pub(in crate::serve) fn new(epoch: u64) -> Self {
-        let (state, wanted) = (RwLock::default(), Notify::new());
-        Self { state, wanted, epoch: format!("{epoch:x}-") }
+        let (state, snapshot_request) = (RwLock::default(), Notify::new());
+        Self { state, snapshot_request, epoch: format!("{epoch:x}-") }
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -150,16 +150,16 @@ impl Channels {
         for channel in topics.iter().filter_map(|topic| state.channels.get(topic)) {
             if let Some(after) = position.and_then(|position| channel.ring.after(position)) {
                 frames.extend(after);
-            } else if let Some(whole) = channel.ring.whole(now) {
-                frames.extend(whole);
+            } else if let Some(snapshot) = channel.ring.snapshot(now) {
+                frames.extend(snapshot);
                 snapshots += 1;
             } else {
-                channel.is_wanted.store(true, Ordering::Release);
+                channel.snapshot_requested.store(true, Ordering::Release);
                 is_missing = true;
             }
         }
         if is_missing {
-            self.wanted.notify_one();
+            self.snapshot_request.notify_one();
             return Next::Nothing;
         }
         *position = Some(state.published);
@@ -171,7 +171,7 @@ impl Channels {
 
     /// Publishes frames of one position, greater than any before, and wakes who waits for them. A topic
     /// whose frame could not be made is told anew as a whole.
-    pub(super) fn publish(&self, position: EventTime, frames: Vec<(Topic, Place, Made)>) {
+    pub(super) fn publish(&self, position: EventTime, frames: Vec<(Topic, Place, FrameResult)>) {
         let (mut state, now) = (self.write(), Instant::now());
         let mut topics = Vec::with_capacity(frames.len());
         for (topic, place, frame) in frames {
@@ -180,7 +180,7 @@ impl Channels {
                 Ok(frame) => frame,
                 Err(error) => {
                     tracing::debug!(%topic, ?error, "a frame could not be made; trying again");
-                    channel.told = Mutex::new(Told::nothing(&topic));
+                    channel.state = Mutex::new(TopicState::new(&topic));
                     continue;
                 }
             };
@@ -190,7 +190,7 @@ impl Channels {
                 Place::Refresh => channel.ring.refresh(frame, now),
             }
             if place != Place::Push {
-                channel.is_wanted = AtomicBool::new(false);
+                channel.snapshot_requested = AtomicBool::new(false);
             }
             topics.push(topic);
         }
@@ -207,7 +207,7 @@ impl Channels {
     pub(super) fn sweep(&self) {
         let now = Instant::now();
         let is_kept =
-            |channel: &Channel| !channel.subscribers.is_empty() || now < channel.left + KEPT;
+            |channel: &Channel| !channel.subscribers.is_empty() || now < channel.left + KEEP_IDLE;
         self.write().channels.retain(|_, channel| is_kept(channel));
     }
 

@@ -13,7 +13,7 @@ use velodrome_dataflows::{EventTime, Scoring};
 use super::channels::Channels;
 use super::draft::{Draft, Stats};
 use super::ring::{Frame, SNAPSHOT_EVERY};
-use super::source::{Place, Tick};
+use super::tick::{Place, Tick};
 use super::topic::Topic;
 use crate::engine::Engine;
 use crate::memory::resident_bytes;
@@ -91,7 +91,7 @@ impl<L: Fn() -> Duration> Hub<L> {
                         return;
                     }
                 }
-                () = self.channels.wanted.notified() => {}
+                () = self.channels.snapshot_request.notified() => {}
                 () = sleep_until(next) => {}
             }
         }
@@ -131,24 +131,24 @@ impl<L: Fn() -> Duration> Hub<L> {
         let position = time.max(state.published + 1);
         let (mut drafts, mut next) = (Vec::new(), self.measured + MEASURE);
         for (topic, channel) in &state.channels {
-            let mut told = channel.told.lock().unwrap_or_else(PoisonError::into_inner);
-            told.is_pending |= told.source.note(&tick);
+            let mut topic_state = channel.state.lock().unwrap_or_else(PoisonError::into_inner);
+            topic_state.is_pending |= topic_state.source.note(&tick);
             let mut is_whole = false;
-            if told.is_pending {
-                let due = told.due(channel.subscribers.len(), channel.ring.last_bytes(), now);
+            if topic_state.is_pending {
+                let due = topic_state.due(channel.subscribers.len(), channel.ring.last_bytes(), now);
                 if due > now {
                     next = next.min(due);
-                } else if let Some((place, draft)) = told.next(&tick, now) {
+                } else if let Some((place, draft)) = topic_state.next(&tick, now) {
                     is_whole = place == Place::Begin;
                     drafts.push((topic.clone(), place, draft));
                 }
             }
-            if channel.is_wanted.load(Ordering::Acquire) && !is_whole {
+            if channel.snapshot_requested.load(Ordering::Acquire) && !is_whole {
                 let due = channel.ring.refreshed().map_or(now, |made| made + SNAPSHOT_EVERY);
                 if due > now {
                     next = next.min(due);
                 } else {
-                    drafts.push((topic.clone(), Place::Refresh, told.source.snapshot(&tick)));
+                    drafts.push((topic.clone(), Place::Refresh, topic_state.source.snapshot(&tick)));
                 }
             }
         }

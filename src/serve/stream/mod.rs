@@ -19,6 +19,7 @@ mod standings;
 mod subscription;
 #[cfg(test)]
 mod tests;
+mod tick;
 mod topic;
 
 use std::convert::Infallible;

@@ -107,7 +107,7 @@ impl Ring {
     }
 
     /// A snapshot and the frames after it, or `None` where one is to be made at `now`.
-    pub(super) fn whole(&self, now: Instant) -> Option<impl Iterator<Item = &Frame>> {
+    pub(super) fn snapshot(&self, now: Instant) -> Option<impl Iterator<Item = &Frame>> {
         let (snapshot, made) = self.snapshot.as_ref()?;
         let is_newest = self.frames.back().is_none_or(|last| last.position <= snapshot.position);
         let is_young = now < *made + SNAPSHOT_EVERY;
@@ -185,23 +185,23 @@ mod tests {
             assert_eq!(positions(ring.after(position)), Some(vec![40, 50]));
         }
         assert_eq!(positions(ring.after(40)), Some(vec![50]));
-        assert_eq!(positions(ring.whole(now)), Some(vec![40, 50]));
+        assert_eq!(positions(ring.snapshot(now)), Some(vec![40, 50]));
     }
 
     #[test]
     fn whoever_comes_shares_a_snapshot_for_a_second_and_while_nothing_changes() {
         let now = Instant::now();
         let mut ring = ring([20, 30]);
-        assert_eq!(positions(ring.whole(now)), None);
+        assert_eq!(positions(ring.snapshot(now)), None);
         ring.refresh(frame(30), now);
         let much_later = now + 100 * SNAPSHOT_EVERY;
-        assert_eq!(positions(ring.whole(much_later)), Some(vec![30]));
+        assert_eq!(positions(ring.snapshot(much_later)), Some(vec![30]));
         ring.push(frame(40));
         let soon = now + SNAPSHOT_EVERY - Duration::from_millis(1);
-        assert_eq!(positions(ring.whole(soon)), Some(vec![30, 40]));
-        assert_eq!(positions(ring.whole(now + SNAPSHOT_EVERY)), None);
+        assert_eq!(positions(ring.snapshot(soon)), Some(vec![30, 40]));
+        assert_eq!(positions(ring.snapshot(now + SNAPSHOT_EVERY)), None);
         // Nor is it of use where the frames behind it are gone.
         (41..=300).for_each(|position| ring.push(frame(position)));
-        assert_eq!(positions(ring.whole(soon)), None);
+        assert_eq!(positions(ring.snapshot(soon)), None);
     }
 }

@@ -5,61 +5,28 @@ use std::collections::BTreeSet;
 use compact_str::CompactString;
 use velodrome_dataflows::{ClassId, EventTime, RaceId};
 
-use super::draft::{Board, Body, Draft, RaceKey, Stats, Tree};
+use super::draft::{Board, Body, Draft, RaceKey, Tree};
 use super::standings::StandingsSource;
+use super::tick::{Place, Source, Tick};
 use super::topic::Topic;
-use crate::live_state::{ChangedKeys, LiveTables};
+use crate::live_state::LiveTables;
 use crate::serve::firebase::Path;
 use crate::serve::reads::{Project, RaceRow};
 
 /// How many races a snapshot has: a page of the list of races.
 const RACES_MAX: usize = 100;
 
-/// The live state of one time, and what has changed in it since the tick before.
-pub(super) struct Tick<'a> {
-    pub(super) time: EventTime,
-    pub(super) live: &'a LiveTables,
-    pub(super) touched: &'a ChangedKeys,
-    /// Measured once a second.
-    pub(super) stats: &'a Stats,
-    /// How often they were.
-    pub(super) second: u64,
-}
-
-/// What becomes of a frame in its topic's ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// It takes the place of all before.
-    Begin,
-    /// It comes behind those before.
-    Push,
-    /// It is the snapshot for those who come.
-    Refresh,
-}
-
-/// A topic's side of the live state.
-pub(super) trait Source: Send {
-    /// Takes note of what changed, in every tick; whether there may be something to tell.
-    fn note(&mut self, tick: &Tick<'_>) -> bool;
-
-    /// What is to be told of all that was noted since the last call.
-    fn next(&mut self, tick: &Tick<'_>) -> Option<(Place, Draft)>;
-
-    /// The state as a whole.
-    fn snapshot(&self, tick: &Tick<'_>) -> Draft;
-}
-
 impl Topic {
     /// The source of the topic, which has told nothing yet.
     pub(super) fn source(&self) -> Box<dyn Source + Sync> {
         match self {
             Self::Standings(class) => Box::new(StandingsSource::new(*class)),
-            Self::Board(class) => Box::new(BoardSource { class: *class, told: None }),
+            Self::Board(class) => Box::new(BoardSource { class: *class, shown: None }),
             Self::Views(project) => {
                 Box::new(ViewsSource { project: project.clone(), changed: BTreeSet::new() })
             }
             Self::Races(class) => Box::new(RacesSource { class: *class, changed: BTreeSet::new() }),
-            Self::Stats => Box::new(StatsSource { told: 0 }),
+            Self::Stats => Box::new(StatsSource { sent: 0 }),
             Self::Tree(path) => {
                 Box::new(TreeSource { path: path.clone(), changed: BTreeSet::new(), leaf: None })
             }
@@ -71,7 +38,7 @@ impl Topic {
 struct BoardSource {
     class: ClassId,
     /// Race and second, and when the records had changed last.
-    told: Option<(Option<(RaceId, u16)>, EventTime)>,
+    shown: Option<(Option<(RaceId, u16)>, EventTime)>,
 }
 
 impl BoardSource {
@@ -84,17 +51,17 @@ impl BoardSource {
 
 impl Source for BoardSource {
     fn note(&mut self, tick: &Tick<'_>) -> bool {
-        let Some((told, records)) = self.told else { return true };
+        let Some((shown, records)) = self.shown else { return true };
         let running = tick.live.running_race(self.class);
         let is_ridden = |race| tick.touched.rides.contains_key(&(self.class, race));
-        running != told.map(|(race, _)| race)
+        running != shown.map(|(race, _)| race)
             || running.is_some_and(is_ridden)
             || running.is_some() && tick.live.versions(self.class).records != records
     }
 
     fn next(&mut self, tick: &Tick<'_>) -> Option<(Place, Draft)> {
         let at = self.at(tick.live);
-        (self.told.replace(at) != Some(at)).then(|| (Place::Begin, self.snapshot(tick)))
+        (self.shown.replace(at) != Some(at)).then(|| (Place::Begin, self.snapshot(tick)))
     }
 
     fn snapshot(&self, tick: &Tick<'_>) -> Draft {
@@ -174,16 +141,16 @@ impl Source for RacesSource {
 
 struct StatsSource {
     /// Of which second.
-    told: u64,
+    sent: u64,
 }
 
 impl Source for StatsSource {
     fn note(&mut self, tick: &Tick<'_>) -> bool {
-        self.told != tick.second
+        self.sent != tick.second
     }
 
     fn next(&mut self, tick: &Tick<'_>) -> Option<(Place, Draft)> {
-        self.told = tick.second;
+        self.sent = tick.second;
         Some((Place::Begin, self.snapshot(tick)))
     }
 

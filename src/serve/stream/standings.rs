@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use velodrome_dataflows::{ClassId, EventTime, RaceId, RacerId, Standing};
 
 use super::draft::{Body, Draft, Standings, StandingsRow};
-use super::source::{Place, Source, Tick};
+use super::tick::{Place, Source, Tick};
 use crate::live_state::LiveTables;
 
 pub(super) struct StandingsSource {
@@ -33,7 +33,7 @@ impl StandingsSource {
         (race, rows.unwrap_or_default())
     }
 
-    fn whole(&self, tick: &Tick<'_>, race: Option<RaceId>, rows: &[(RacerId, Standing)]) -> Draft {
+    fn complete(&self, tick: &Tick<'_>, race: Option<RaceId>, rows: &[(RacerId, Standing)]) -> Draft {
         let rows = rows.iter().map(|(racer, standing)| StandingsRow::new(*racer, standing));
         let rows: Vec<_> = rows.collect();
         let body = standings(tick.live, self.class, race, rows.len(), rows, Vec::new());
@@ -66,7 +66,7 @@ impl Source for StandingsSource {
             self.riders = rows.iter().map(|(racer, row)| (*racer, row.name.is_some())).collect();
             self.names = names(live);
             self.changed.clear();
-            return Some((Place::Begin, self.whole(tick, race, &rows)));
+            return Some((Place::Begin, self.complete(tick, race, &rows)));
         }
         let race = running?;
         let (mut rows, mut gone) = (Vec::new(), Vec::new());
@@ -91,7 +91,7 @@ impl Source for StandingsSource {
 
     fn snapshot(&self, tick: &Tick<'_>) -> Draft {
         let (race, rows) = self.running(tick.live);
-        self.whole(tick, race, &rows)
+        self.complete(tick, race, &rows)
     }
 }
 

@@ -15,7 +15,7 @@ use super::topic::Topic;
 use crate::serve::error::ApiError;
 
 /// What a client is told beside frames.
-struct Words {
+struct Phrases {
     /// At once, so that it knows that the stream is open.
     greeting: Option<&'static str>,
     /// When nothing else was for a while, which keeps proxies from closing the connection.
@@ -25,9 +25,9 @@ struct Words {
 }
 
 /// Clients come back a second after their connection was cut.
-const OURS: Words = Words { greeting: Some("retry: 1000\n\n"), idle: ": \n\n", expired: None };
+const NATIVE: Phrases = Phrases { greeting: Some("retry: 1000\n\n"), idle: ": \n\n", expired: None };
 /// Firebase's first event is a `put` (CONTRACTS, section 5).
-const FIREBASE: Words = Words {
+const FIREBASE: Phrases = Phrases {
     greeting: None,
     idle: "event: keep-alive\ndata: null\n\n",
     expired: Some("event: auth_revoked\ndata: \"Auth token is expired\"\n\n"),
@@ -41,7 +41,7 @@ pub(super) struct Subscription {
     topics: Vec<Topic>,
     client: u64,
     wake: Arc<Notify>,
-    words: &'static Words,
+    phrases: &'static Phrases,
     /// All up to here is sent or in `ready`.
     position: Option<EventTime>,
     ready: vec::IntoIter<Bytes>,
@@ -70,15 +70,15 @@ impl Subscription {
     ) -> Result<Self, ApiError> {
         let wake = Arc::new(Notify::new());
         let client = channels.enter(&topics, &wake)?;
-        let words = if topics.iter().all(Topic::has_ids) { &OURS } else { &FIREBASE };
+        let phrases = if topics.iter().all(Topic::has_ids) { &NATIVE } else { &FIREBASE };
         Ok(Self {
             position: last.and_then(|last| channels.position(last)),
             channels,
             topics,
             client,
             wake,
-            ready: chunks(words.greeting),
-            words,
+            ready: chunks(phrases.greeting),
+            phrases,
             reason: if last.is_some() { "resumed_late" } else { "new" },
             expires,
             is_over: false,
@@ -93,7 +93,7 @@ impl Subscription {
         loop {
             if self.expires.is_some_and(|expires| expires <= Instant::now()) && !self.is_over {
                 self.is_over = true;
-                self.ready = chunks(self.words.expired);
+                self.ready = chunks(self.phrases.expired);
             }
             if let Some(chunk) = self.ready.next() {
                 self.bytes.increment(chunk.len() as u64);
@@ -120,7 +120,7 @@ impl Subscription {
             }
             let until = self.expires.map_or(self.idle_until, |end| end.min(self.idle_until));
             if timeout_at(until, self.wake.notified()).await.is_err() && until == self.idle_until {
-                self.ready = chunks(Some(self.words.idle));
+                self.ready = chunks(Some(self.phrases.idle));
             }
         }
     }

@@ -78,7 +78,7 @@ fn errors_of_the_stream_are_one_line() {
         (
             kinesis.url(),
             "batch kinesis:races",
-            "'kinesis:races' is a stream, which a batch does not",
+            "'kinesis:races' is a stream, which batch cannot read",
         ),
     ] {
         let ended =

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use velodrome_dataflows::ViewCount;
 
-use super::node::Node;
-use super::path::{PROJECT, Path};
+use super::node::{Node, PROJECT};
+use super::path::Path;
 
 /// A change, for who listens at some path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

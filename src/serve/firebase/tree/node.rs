@@ -4,7 +4,11 @@ use compact_str::CompactString;
 use serde::{Serialize, Serializer};
 use velodrome_dataflows::ViewCount;
 
-use super::path::{DURATION, VIEWS};
+/// The only key below the root.
+pub(super) const PROJECT: &str = "project";
+/// The two keys below a project.
+pub(super) const VIEWS: &str = "views";
+pub(super) const DURATION: &str = "durationMs";
 
 /// A value of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]

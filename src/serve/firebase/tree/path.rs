@@ -5,16 +5,10 @@ use percent_encoding::percent_decode_str;
 use thiserror::Error;
 use velodrome_dataflows::ViewCount;
 
-use super::node::{Node, key_order};
+use super::node::{DURATION, Node, PROJECT, VIEWS, key_order};
 use crate::live_state::LiveTables;
 use crate::serve::error::ApiError;
 use crate::serve::permissions::Permissions;
-
-/// The one key of the root.
-pub(super) const PROJECT: &str = "project";
-/// The keys of a project.
-pub(super) const VIEWS: &str = "views";
-pub(super) const DURATION: &str = "durationMs";
 
 /// A place in the tree.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -154,9 +154,9 @@ async fn what_changed_before_its_topics_turn_is_told_when_that_comes() {
     assert_eq!((next - Instant::now()).as_millis(), 20);
     tokio::time::sleep_until(next).await;
     bench.hub.tick().await;
-    let told = take(&mut client);
-    assert_eq!(heads(&told), [(Some("e-5020"), "delta", 5_020)]);
-    assert_eq!(told[0].data()["rows"].as_array().unwrap().len(), 2);
+    let sent = take(&mut client);
+    assert_eq!(heads(&sent), [(Some("e-5020"), "delta", 5_020)]);
+    assert_eq!(sent[0].data()["rows"].as_array().unwrap().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -261,7 +261,7 @@ async fn a_frame_that_could_not_be_made_is_made_when_the_engine_answers_again() 
     assert_eq!((take(&mut client).len(), take(&mut other).len()), (0, 1));
     bench.fake.drop_replies(false);
     bench.tick(5_020, vec![]).await;
-    let told = take(&mut client);
-    assert_eq!(heads(&told), [(Some("e-5020"), "snapshot", 5_020)]);
-    assert_eq!(told[0].data()["racers"], 3);
+    let sent = take(&mut client);
+    assert_eq!(heads(&sent), [(Some("e-5020"), "snapshot", 5_020)]);
+    assert_eq!(sent[0].data()["racers"], 3);
 }

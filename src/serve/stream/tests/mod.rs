@@ -48,8 +48,8 @@ impl Bench {
         let lag: fn() -> Duration = || Duration::from_millis(7);
         let ack_latency = Arc::new(AckLatency::new());
         let (engine, rebuilds) = (fake.engine(), RebuildRequests::default());
-        let told = (lag, Arc::clone(&ack_latency), rebuilds.clone());
-        let hub = Hub::new(Arc::clone(&channels), engine, reads, told.0, told.1, told.2);
+        let figures = (lag, Arc::clone(&ack_latency), rebuilds.clone());
+        let hub = Hub::new(Arc::clone(&channels), engine, reads, figures.0, figures.1, figures.2);
         Self { fake, channels, ack_latency, rebuilds, hub }
     }
 

@@ -116,7 +116,7 @@ impl Client {
 }
 
 /// What the reads tell of each topic, but for the rows of boards.
-fn told(live: &LiveTables) -> Topics {
+fn expected_topics(live: &LiveTables) -> Topics {
     let mut all = Topics::new();
     let mut put = |topic: &str, fields: Value, rows: Vec<Value>| {
         let rows = rows.into_iter().map(|row| (key(topic, &row), row)).collect();
@@ -223,7 +223,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 async fn happen(steps: Vec<Step>) {
     let (mut bench, mut time) = (Bench::new(), 5_000);
-    let mut known = BTreeMap::from([(4_000, told(&bench.fake.live_state().read()))]);
+    let mut known = BTreeMap::from([(4_000, expected_topics(&bench.fake.live_state().read()))]);
     let mut clients = FOLLOWED.map(|topics| Client::new(&bench, topics));
     for step in steps {
         match step {
@@ -237,7 +237,7 @@ async fn happen(steps: Vec<Step>) {
                     some.dedup_by_key(|change| format!("{change:?}"));
                     drop(live);
                     bench.fake.tick(time, some);
-                    known.insert(time, told(&bench.fake.live_state().read()));
+                    known.insert(time, expected_topics(&bench.fake.live_state().read()));
                     tokio::time::advance(Duration::from_millis(10)).await;
                     if looks {
                         bench.hub.tick().await;
@@ -263,7 +263,7 @@ async fn happen(steps: Vec<Step>) {
         clients.iter_mut().for_each(|client| while client.read(&known) {});
         tokio::time::advance(Duration::from_millis(1_100)).await;
     }
-    let newest = told(&bench.fake.live_state().read());
+    let newest = expected_topics(&bench.fake.live_state().read());
     for client in &clients {
         client.check(&known);
         for (topic, (_, rows)) in &client.state {

@@ -1,4 +1,4 @@
-//! Where a service stores its archive and its history objects.
+//! Arguments that say where a service stores its archive and its history objects.
 
 use std::path::Path;
 
@@ -8,16 +8,18 @@ use crate::commands::arguments::Endpoint;
 use crate::service::{ARCHIVE, HISTORY};
 use crate::store::{Acl, Location};
 
-/// Archive and history, in directories or in S3.
+/// The archive and the history, in directories or in S3.
 #[derive(Debug, clap::Args)]
-pub(super) struct Places {
-    /// Directory or s3://bucket/prefix of the archive [default: archive in --data]
+pub(super) struct StorageArgs {
+    /// Archive of the log: a directory or s3://bucket/prefix [default: DATA/archive]
+    ///
+    /// Each service needs an archive of its own.
     #[arg(long, env = "VELODROME_ARCHIVE", value_name = "DIR|S3")]
     archive: Option<Location>,
-    /// Directory or s3://bucket/prefix of the history objects, class-N.gz [default: history in --data]
+    /// Where to publish class-N.gz: a directory or s3://bucket/prefix [default: DATA/history]
     #[arg(long, env = "VELODROME_HISTORY", value_name = "DIR|S3")]
     history: Option<Location>,
-    /// Access to the objects of an s3:// --history: public-read allows everyone to read them
+    /// ACL of the objects in an s3:// --history: public-read makes them readable by everybody
     #[arg(
         long,
         env = "VELODROME_HISTORY_ACL",
@@ -30,20 +32,23 @@ pub(super) struct Places {
     pub(super) endpoint: Endpoint,
 }
 
-impl Places {
+impl StorageArgs {
+    /// The location of the archive.
     pub(super) fn archive(&self, data: &Path) -> Location {
         self.archive.clone().unwrap_or_else(|| Location::Directory(data.join(ARCHIVE)))
     }
 
+    /// The location of the history.
     pub(super) fn history(&self, data: &Path) -> Location {
         self.history.clone().unwrap_or_else(|| Location::Directory(data.join(HISTORY)))
     }
 
+    /// The ACL of history objects, which only a bucket has.
     pub(super) fn history_acl(&self) -> anyhow::Result<Option<Acl>> {
         let is_bucket = matches!(self.history, Some(Location::Bucket(..)));
         ensure!(
             is_bucket || self.history_acl.is_none(),
-            "--history-acl requires --history s3://...; set both or remove it"
+            "--history-acl needs an s3:// --history; give one, or leave out --history-acl"
         );
         Ok(self.history_acl)
     }

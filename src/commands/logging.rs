@@ -1,0 +1,34 @@
+//! Arguments for the logs of a command.
+
+use std::io::{self, IsTerminal};
+
+use anyhow::Context;
+use clap::builder::BoolishValueParser;
+use tracing_subscriber::EnvFilter;
+
+/// What is logged on standard error.
+#[derive(Debug, clap::Args)]
+pub(super) struct LoggingArgs {
+    /// What to log on standard error: a level, or levels by module
+    ///
+    /// Levels are error, warn, info, debug and trace. Levels by module are separated by commas, such as
+    /// warn,velodrome::log=debug.
+    #[arg(long, env = "VELODROME_LOG", value_name = "FILTER", default_value = "info")]
+    log: String,
+    /// Log JSON objects, one on each line
+    #[arg(long, env = "VELODROME_LOG_JSON", value_parser = BoolishValueParser::new())]
+    log_json: bool,
+}
+
+impl LoggingArgs {
+    /// Starts logging.
+    pub(super) fn start(&self) -> anyhow::Result<()> {
+        let filter = EnvFilter::try_new(&self.log).with_context(|| {
+            format!("'{}' is not a log filter; give a level such as info", self.log)
+        })?;
+        let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+        let logs = logs.with_ansi(io::stderr().is_terminal());
+        let started = if self.log_json { logs.json().try_init() } else { logs.try_init() };
+        started.map_err(|error| anyhow::anyhow!("cannot log: {error}"))
+    }
+}

@@ -1,0 +1,111 @@
+//! One input of a run: a file, an object, a stream, or parts of another source.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::store::{Object, Store};
+
+/// The first bytes of a gzip member (RFC 1952).
+pub const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// One input of a run.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Where its bytes are.
+    pub origin: Origin,
+    /// How to read its bytes.
+    pub kind: InputKind,
+    /// Its size in bytes, 0 if it is unknown.
+    pub bytes: u64,
+}
+
+/// Where the bytes of an input are.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// In a file at this path.
+    File(PathBuf),
+    /// In a stream that can be read only once: a pipe at this path, or `-` for standard input.
+    Stream(PathBuf),
+    /// In the object with this key.
+    Object(Arc<dyn Store>, String),
+    /// In the parts of another source.
+    Parts(Arc<dyn Parts>),
+}
+
+/// A source of lines in several parts, each of which is read independently.
+pub trait Parts: fmt::Debug + Send + Sync {
+    /// The name of the source in messages.
+    fn name(&self) -> String;
+
+    /// Opens the lines of part `part`, counted from 0.
+    ///
+    /// # Errors
+    /// If the part cannot be opened. Reading from it can fail, too.
+    fn open(&self, part: u64) -> io::Result<Box<dyn Read>>;
+}
+
+/// How to read the bytes of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputKind {
+    /// Uncompressed lines.
+    Plain,
+    /// One or more gzip members.
+    Gzip,
+    /// Plain or gzip, detected from the first bytes when it is opened: a stream or a small object.
+    Either,
+    /// Uncompressed lines in this many parts.
+    Parts(u64),
+}
+
+impl Input {
+    /// An input of the uncompressed lines in the file at `path`.
+    ///
+    /// # Errors
+    /// If the file does not exist or its metadata cannot be read.
+    pub(crate) fn plain(path: &Path) -> io::Result<Self> {
+        let bytes = fs::metadata(path)?.len();
+        Ok(Self { origin: Origin::File(path.to_owned()), kind: InputKind::Plain, bytes })
+    }
+
+    /// An input of a gzip object in `store`.
+    pub(crate) fn gzip(store: &Arc<dyn Store>, object: Object) -> Self {
+        let origin = Origin::Object(Arc::clone(store), object.key);
+        Self { origin, kind: InputKind::Gzip, bytes: object.bytes }
+    }
+
+    /// Its name in messages: its path as given or found, or `s3://bucket/key`.
+    pub fn name(&self) -> Cow<'_, str> {
+        match &self.origin {
+            Origin::File(path) | Origin::Stream(path) => path.to_string_lossy(),
+            Origin::Object(store, key) => store.name(key).into(),
+            Origin::Parts(parts) => parts.name().into(),
+        }
+    }
+
+    /// Opens its bytes from the offset `from` on.
+    ///
+    /// A stream always starts at its beginning. For an input of parts, `from` is the number of the part.
+    ///
+    /// # Errors
+    /// If the input cannot be opened.
+    pub(crate) fn open(&self, from: u64) -> io::Result<Box<dyn Read>> {
+        match &self.origin {
+            Origin::File(path) => {
+                let mut file = File::open(path)?;
+                file.seek(SeekFrom::Start(from))?;
+                Ok(Box::new(file))
+            }
+            Origin::Stream(path) if path.as_os_str() == "-" => Ok(Box::new(io::stdin())),
+            Origin::Stream(path) => Ok(Box::new(File::open(path)?)),
+            Origin::Object(store, key) => {
+                let object = Object { key: key.clone(), bytes: self.bytes };
+                Ok(store.read(&object, from).map_err(|error| error.reason)?)
+            }
+            Origin::Parts(parts) => parts.open(from),
+        }
+    }
+}
