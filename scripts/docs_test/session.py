@@ -14,8 +14,10 @@ import urllib.request
 
 from . import page
 
-# Seconds that a block may take, and its output and its service after it.
+# Seconds that a block may take, that its service may take to be ready, and that the output of a background
+# command may take to arrive.
 BLOCK_TIMEOUT = 60
+OUTPUT_TIMEOUT = 20
 # Ports that pages use, of which each session gets others.
 PORTS = ("7070", "7071", "2101", "2102")
 # Runs the block $1 with its output in $2, and reports the status of the first command that failed.
@@ -113,7 +115,7 @@ class Session:
             return "ended the session"
         if status != "0" and "$?" not in block.text:
             return f"a command failed with status {status}"
-        deadline = time.monotonic() + BLOCK_TIMEOUT
+        deadline = time.monotonic() + OUTPUT_TIMEOUT
         while block.starts_jobs and not self.is_expected(block, output) and time.monotonic() < deadline:
             time.sleep(0.05)
         if not self.is_expected(block, output):

@@ -25,7 +25,7 @@ use crate::results::Results;
 use crate::results::summary::Summary;
 
 use clock::EventClock;
-use event::{Event, Kind, DeadLetter};
+use event::{DeadLetter, Event, Kind};
 use lines::{Line, Lines};
 use rejection::Rejection;
 use tally::Tally;

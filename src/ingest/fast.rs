@@ -10,7 +10,7 @@ use velodrome_dataflows::{Sample, Tracking, device_hash};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::event::{
-    DURATION_MS_MAX, Event, ID_BYTES_MAX, INTEGER_MAX, Reading, Accepted, UUID_BYTES_MAX,
+    Accepted, DURATION_MS_MAX, Event, ID_BYTES_MAX, INTEGER_MAX, Reading, UUID_BYTES_MAX,
 };
 use crate::rules::MEASURE_MAX;
 

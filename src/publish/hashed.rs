@@ -1,10 +1,10 @@
-//! Hashing what is written on its way.
+//! A writer that hashes what passes through it.
 
 use std::io::{self, Write};
 
 use xxhash_rust::xxh3::Xxh3;
 
-/// Hands on what is written, and knows its length and hash.
+/// Passes on what is written, and computes its length and hash.
 pub(super) struct Hashed<W> {
     to: W,
     length: u64,
@@ -16,7 +16,7 @@ impl<W: Write> Hashed<W> {
         Self { to, length: 0, hash: Box::default() }
     }
 
-    /// Length and 128-bit hash of what was written.
+    /// The length in bytes and the 128-bit hash of what was written.
     pub(super) fn end(self) -> (u64, u128) {
         (self.length, self.hash.digest128())
     }

@@ -1,8 +1,8 @@
-//! Publishing: the history object of each class that changed, in a directory, to be served, and in a
-//! bucket where there is one.
+//! Publishes the history object of each changed class to a directory, from which it is served, and to a
+//! bucket if there is one.
 //!
-//! It asks the engine and writes what `results` makes of the answer; who serves the objects gets open
-//! files and knows no directory.
+//! The publisher queries the engine and writes the objects in the form of the module `results`. Handlers
+//! serve the objects from open files and do not know the directory.
 
 mod hashed;
 mod objects;
@@ -28,25 +28,25 @@ use crate::results::history;
 use hashed::Hashed;
 use objects::Published;
 
-/// A class is published at most so often, by the service's clock, unless bans or rules changed.
-const EVERY_MS: u64 = 60_000;
+/// Minimum time between two publications of a class, by the service's clock. New bans or rules ignore it.
+const MIN_INTERVAL_MS: u64 = 60_000;
 
-/// How often the publisher looks for classes that changed.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the publisher checks for changed classes.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The publisher: writes the history object of each class that changed, at most once a minute.
+/// The publisher: writes the history object of each changed class, at most once a minute.
 pub struct Publisher {
     engine: Engine,
     directory: PathBuf,
     uploads: Option<Uploads>,
     objects: Objects,
     clock: log::Clock,
-    /// By class, the time that its object is of, and when it was published.
+    /// By class, the event time that its object is as of, and when it was published.
     published: BTreeMap<ClassId, (EventTime, u64)>,
 }
 
 impl Publisher {
-    /// Publishes what `engine` holds into `directory`, as `objects`, and by `uploads`.
+    /// A publisher of the records of `engine` to `directory`, `objects` and `uploads`.
     pub fn new(
         engine: Engine,
         directory: PathBuf,
@@ -57,18 +57,18 @@ impl Publisher {
         Self { engine, directory, uploads, objects, clock, published: BTreeMap::new() }
     }
 
-    /// Publishes until `stop` says so, and then what is left.
+    /// Publishes until `stop` is true, then publishes all remaining changes and returns.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
         let mut has_failed = false;
         loop {
             let is_last = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => true,
-                () = sleep(LOOK) => false,
-                // What cannot be written is not tried as often as it is asked for.
-                () = self.objects.nudged(), if !has_failed => false,
+                () = sleep(POLL_INTERVAL) => false,
+                // After a failed write, requests do not shorten the time until the next attempt.
+                () = self.objects.requested(), if !has_failed => false,
             };
             has_failed = !self.publish(is_last).await;
-            self.uploads.iter_mut().for_each(Uploads::go_on);
+            self.uploads.iter_mut().for_each(Uploads::advance);
             if is_last {
                 break;
             }
@@ -78,49 +78,49 @@ impl Publisher {
         }
     }
 
-    /// Publishes the classes whose turn it is, or all that changed where it is the last time. Returns
-    /// whether all could be.
+    /// Publishes the classes that are due, or all changed classes if `is_last`. Returns whether all succeeded.
     async fn publish(&mut self, is_last: bool) -> bool {
         let now = self.clock.now();
         let (time, versions, all) = {
             let (time, live) = self.engine.live_state();
             (time, BTreeMap::from_iter(live.record_versions()), live.global_version())
         };
-        // What is in the directory of classes that are not this service's stays, and is not served.
+        // Objects of classes without data in this service stay in the directory, but are not served.
         for class in self.objects.classes() {
             if !versions.contains_key(&class) {
-                self.objects.publish(class, Published { read: Some(time), object: None });
+                self.objects.publish(class, Published { as_of: Some(time), object: None });
             }
         }
-        let mut is_whole = true;
+        let mut is_complete = true;
         for (class, changed) in versions {
-            let is_due = self.published.get(&class).is_none_or(|(read, at)| {
-                *read < all || *read < changed && (is_last || at.saturating_add(EVERY_MS) <= now)
+            let is_due = self.published.get(&class).is_none_or(|(as_of, at)| {
+                *as_of < all
+                    || *as_of < changed && (is_last || at.saturating_add(MIN_INTERVAL_MS) <= now)
             });
             if !is_due {
                 continue;
             }
             match self.object(class, changed.max(all)).await {
-                Ok(read) => {
-                    self.published.insert(class, (read, now));
+                Ok(as_of) => {
+                    self.published.insert(class, (as_of, now));
                 }
                 Err(error) => {
-                    is_whole = false;
+                    is_complete = false;
                     metrics::counter!("velodrome_history_failures_total").increment(1);
                     tracing::error!(class, error, "a history object could not be published");
                 }
             }
         }
-        is_whole
+        is_complete
     }
 
-    /// Publishes one class as of `version` or later, and returns the time that its object is of.
+    /// Publishes one class as of `version` or later, and returns the time that its object is as of.
     async fn object(&mut self, class: ClassId, version: EventTime) -> Result<EventTime, String> {
-        // The live state, where the version is from, may be a tick ahead of what is answered from.
+        // The version is from the live state, which may be a tick ahead of the state that answers queries.
         self.engine.wait_complete(version).await.map_err(|error| error.to_string())?;
         let answer = self.engine.query(Query::ClassCurves(class)).await;
-        let (read, answer) = answer.map_err(|error| error.to_string())?;
-        let Answer::ClassCurves(curves) = answer else { return Ok(read) };
+        let (as_of, answer) = answer.map_err(|error| error.to_string())?;
+        let Answer::ClassCurves(curves) = answer else { return Ok(as_of) };
         let directory = self.directory.clone();
         let written = tokio::task::spawn_blocking(move || {
             let records: usize = curves.iter().map(|(_, curve)| curve.outputs().count()).sum();
@@ -141,9 +141,9 @@ impl Publisher {
         let object = written.map_err(|error| error.to_string())?;
         metrics::counter!("velodrome_history_objects_total").increment(object.iter().len() as u64);
         if let Some(uploads) = &mut self.uploads {
-            uploads.want(class, read, object.clone());
+            uploads.request(class, as_of, object.clone());
         }
-        self.objects.publish(class, Published { read: Some(read), object });
-        Ok(read)
+        self.objects.publish(class, Published { as_of: Some(as_of), object });
+        Ok(as_of)
     }
 }

@@ -1,4 +1,4 @@
-//! The publisher over an engine of fixed data, and the objects that are read meanwhile.
+//! Tests of the publisher over an engine with fixed data, and of objects that are read concurrently.
 
 use std::fs;
 use std::io::Read;
@@ -19,20 +19,20 @@ use crate::engine::{Command, command_channel};
 use crate::live_state::{LiveChange, LiveState};
 use crate::log::ManualClock;
 
-/// How long an object may take on a busy machine.
+/// Time limit for an object on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// When the service's clock begins.
+/// Start of the service's clock.
 const START_MS: u64 = 1_620_240_000_000;
 
-/// A publisher of class 1, where racer 5 has a record of the second that is complete.
+/// A publisher of class 1. Racer 5 has a record there, whose output is the time that is complete.
 struct Publishing {
     publisher: Publisher,
     objects: Objects,
     directory: TempDir,
     live_state: Arc<LiveState>,
     complete: watch::Sender<EventTime>,
-    /// Whether nobody has a record.
+    /// Whether the class has no records.
     is_empty: Arc<AtomicBool>,
     time: ManualClock,
 }
@@ -75,13 +75,13 @@ impl Publishing {
         Self { publisher, objects, directory, live_state, complete, is_empty, time }
     }
 
-    /// The tick `time`, complete with all that changed in it.
+    /// Applies `change` at the tick `time` and completes the tick.
     fn tick(&self, time: EventTime, change: LiveChange) {
         self.live_state.apply(time, vec![change]);
         self.complete.send(time).unwrap();
     }
 
-    /// The class's object as it is served, where it is not of before `since`.
+    /// The class's object as it is served, as of `since` or later.
     async fn served(&self, since: EventTime) -> Option<String> {
         let object = timeout(PATIENCE, self.objects.get(1, since)).await;
         Some(content(&bytes(object.expect("it is published")?).await))
@@ -98,8 +98,8 @@ impl Publishing {
 }
 
 async fn bytes(object: Object) -> Vec<u8> {
-    let pieces: Vec<_> = object.pieces().try_collect().await.unwrap();
-    pieces.concat()
+    let chunks: Vec<_> = object.chunks().try_collect().await.unwrap();
+    chunks.concat()
 }
 
 fn content(gzip: &[u8]) -> String {
@@ -118,18 +118,18 @@ async fn a_class_that_changed_is_published_at_most_once_a_minute() {
     assert!(publishing.publisher.publish(false).await);
     assert_eq!((publishing.served(0).await, publishing.written()), (at(10), at(10)));
     publishing.tick(20, LiveChange::Records(1));
-    publishing.time.set(START_MS + EVERY_MS - 1);
+    publishing.time.set(START_MS + MIN_INTERVAL_MS - 1);
     publishing.publisher.publish(false).await;
     assert_eq!((publishing.served(0).await, publishing.written()), (at(10), at(10)));
-    publishing.time.set(START_MS + EVERY_MS);
+    publishing.time.set(START_MS + MIN_INTERVAL_MS);
     publishing.publisher.publish(false).await;
     assert_eq!((publishing.served(0).await, publishing.written()), (at(20), at(20)));
-    // Nothing changed since.
+    // Nothing has changed since.
     publishing.complete.send(30).unwrap();
-    publishing.time.set(START_MS + 9 * EVERY_MS);
+    publishing.time.set(START_MS + 9 * MIN_INTERVAL_MS);
     publishing.publisher.publish(true).await;
     assert_eq!(publishing.written(), at(20));
-    // The last time is the last chance.
+    // At shutdown, all changes are published.
     publishing.tick(40, LiveChange::Records(1));
     publishing.time.set(START_MS);
     publishing.publisher.publish(true).await;
@@ -137,7 +137,7 @@ async fn a_class_that_changed_is_published_at_most_once_a_minute() {
 }
 
 #[tokio::test]
-async fn an_object_stays_whole_when_the_next_one_takes_its_place() {
+async fn an_object_stays_readable_after_it_is_replaced() {
     let mut publishing = Publishing::new();
     publishing.publisher.publish(false).await;
     let first = publishing.objects.get(1, 0).await.unwrap();
@@ -154,11 +154,11 @@ async fn an_object_stays_whole_when_the_next_one_takes_its_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_asks_after_a_ban_waits_for_the_object_that_knows_of_it() {
+async fn a_request_after_a_ban_waits_for_an_object_that_applies_it() {
     let mut publishing = Publishing::new();
     publishing.publisher.publish(false).await;
     let (stop, stopped) = watch::channel(false);
-    // The live state is a tick ahead of what is answered from.
+    // The live state is a tick ahead of the state that answers queries.
     publishing.live_state.apply(20, vec![LiveChange::Bans]);
     let publisher = tokio::spawn(publishing.publisher.run(stopped));
     let objects = publishing.objects.clone();
@@ -167,17 +167,17 @@ async fn who_asks_after_a_ban_waits_for_the_object_that_knows_of_it() {
     assert!(!asking.is_finished());
     publishing.complete.send(20).unwrap();
     let began = tokio::time::Instant::now();
-    // Without a timeout, which time that is paused would jump to.
+    // No timeout here: paused time would jump to its end.
     let object = asking.await.unwrap().unwrap();
     assert_eq!(Some(content(&bytes(object).await)), at(20));
-    // It was nudged: nobody waited until it looks by itself.
-    assert!(began.elapsed() < LOOK, "{:?}", began.elapsed());
+    // The request woke the publisher before its next poll.
+    assert!(began.elapsed() < POLL_INTERVAL, "{:?}", began.elapsed());
     stop.send(true).unwrap();
     publisher.await.unwrap();
 }
 
 #[tokio::test]
-async fn the_object_of_a_class_that_is_empty_goes_and_comes_back() {
+async fn the_object_of_an_empty_class_is_removed_and_published_again_with_its_records() {
     let mut publishing = Publishing::new();
     publishing.publisher.publish(false).await;
     publishing.is_empty.store(true, Ordering::Relaxed);
@@ -191,7 +191,7 @@ async fn the_object_of_a_class_that_is_empty_goes_and_comes_back() {
 }
 
 #[tokio::test]
-async fn objects_of_an_earlier_run_are_served_until_they_are_published_anew() {
+async fn objects_of_an_earlier_run_are_served_until_they_are_published_again() {
     let mut publishing = Publishing::new();
     publishing.publisher.publish(false).await;
     let earlier = publishing.objects.get(1, 0).await.unwrap();
@@ -203,24 +203,24 @@ async fn objects_of_an_earlier_run_are_served_until_they_are_published_anew() {
     assert_eq!(objects.classes(), [1, 7]);
     assert_eq!(objects.get(1, 0).await.unwrap().hash, earlier.hash);
 
-    // Where somebody is banned they wait for the publisher.
+    // If anybody is banned, requests wait for the publisher.
     let objects = Objects::open(publishing.directory.path(), None);
-    let anew = tokio::spawn({
+    let fresh = tokio::spawn({
         let objects = objects.clone();
         async move { objects.get(1, 0).await }
     });
     tokio::task::yield_now().await;
-    assert!(!anew.is_finished());
+    assert!(!fresh.is_finished());
     publishing.complete.send(20).unwrap();
     let Publisher { engine, directory, clock, .. } = publishing.publisher;
     let mut publisher = Publisher::new(engine, directory, None, objects.clone(), clock);
     assert!(publisher.publish(false).await);
-    let anew = timeout(PATIENCE, anew).await.unwrap().unwrap().unwrap();
-    assert_eq!(Some(content(&bytes(anew).await)), at(20));
+    let fresh = timeout(PATIENCE, fresh).await.unwrap().unwrap().unwrap();
+    assert_eq!(Some(content(&bytes(fresh).await)), at(20));
 }
 
 #[tokio::test]
-async fn what_cannot_be_written_is_tried_again_and_the_old_object_stays() {
+async fn a_failed_write_is_retried_and_the_old_object_stays() {
     let mut publishing = Publishing::new();
     publishing.publisher.publish(false).await;
     let hidden = publishing.directory.path().join(".class-1.gz");
@@ -239,12 +239,12 @@ fn without_a_directory_there_are_no_objects() {
 }
 
 #[tokio::test]
-async fn what_is_there_of_classes_without_records_stays_and_is_not_served() {
+async fn objects_of_classes_without_records_stay_and_are_not_served() {
     let mut publishing = Publishing::new();
     let path = publishing.directory.path().join("class-9.gz");
     fs::write(&path, "of another service").unwrap();
     let object = Object::open(fs::File::open(&path).unwrap()).unwrap();
-    publishing.objects.publish(9, Published { read: None, object: Some(object) });
+    publishing.objects.publish(9, Published { as_of: None, object: Some(object) });
     assert!(publishing.publisher.publish(false).await);
     assert!(publishing.objects.get(9, 10).await.is_none() && path.exists());
 }

@@ -1,4 +1,4 @@
-//! The rows of the files of changes. Every number but an id is a double.
+//! The rows of the files of changes. All numbers except ids are doubles.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use velodrome_dataflows::{ClassId, RaceId, RacerId};
 
 use super::rows::{Best, Ride};
 
-/// A row with its rank, where it has one.
+/// A row and its rank, if it has one.
 pub(super) type Ranked<T> = (T, Option<f64>);
 
-/// A row that changed: what it was, and what it is.
+/// A changed row: its old and its new content. `None` on a side where it does not exist.
 #[derive(Debug, PartialEq)]
 pub(super) struct Change<T> {
     pub(super) old: Option<Ranked<T>>,

@@ -1,5 +1,6 @@
-//! Whether the files of a comparison tell exactly how two result directories differ: the changes are worked out
-//! here once more, plainly, from the results.
+//! Verifies that the files of a comparison report exactly how two result directories differ.
+//!
+//! The changes are computed here independently, from the results.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -14,13 +15,13 @@ use super::report::Report;
 use crate::compare::{AGAINST, CHANGES, LEADERBOARD_CHANGES, RESULTS_CHANGES};
 use crate::results::{HISTORY, LEADERBOARD, RIDES, RULES, history};
 
-/// Checks that `changes`, which `compare` wrote, tells how the results in `new` differ from those in `old`, and
-/// tells whether it does: `left` is what follows from the results, `right` what the files say.
+/// Returns whether `changes`, which `compare` wrote, reports exactly how the results in `new` differ from
+/// those in `old`.
 ///
-/// Prints to `out` as [`run`](super::run) does.
+/// Prints to `out` like [`run`](super::run): `left` is computed from the results, `right` is in the files.
 ///
 /// # Errors
-/// A directory or file that is missing or cannot be understood, an `out` that cannot be written.
+/// If a directory or file is missing or invalid, or `out` cannot be written.
 pub fn run_changes(
     old: &Path,
     new: &Path,
@@ -29,31 +30,31 @@ pub fn run_changes(
 ) -> Result<bool, VerifyError> {
     let mut report = Report::new(out);
     for (results, file) in [(old, AGAINST), (new, RULES)] {
-        let (of_results, told) =
+        let (of_results, reported) =
             (files::text(&results.join(RULES))?, files::text(&changes.join(file))?);
-        if of_results != told {
-            report.difference(file, "the rules", &of_results, &told)?;
+        if of_results != reported {
+            report.difference(file, "the rules", &of_results, &reported)?;
         }
     }
     records(old, new, changes, &mut report)?;
 
     let (before, after) = both(old, new, LEADERBOARD, files::leaderboard)?;
     let expected = changed(before, after, |best| Some(best.output));
-    let told = files::leaderboard_changes(&changes.join(LEADERBOARD_CHANGES))?;
-    report.file(LEADERBOARD_CHANGES, &expected, &told, |(class, racer)| {
+    let reported = files::leaderboard_changes(&changes.join(LEADERBOARD_CHANGES))?;
+    report.file(LEADERBOARD_CHANGES, &expected, &reported, |(class, racer)| {
         format!("{class} racer {racer}")
     })?;
 
     let (before, after) = both(old, new, RIDES, files::rides)?;
     let expected = changed(by_race(before), by_race(after), |ride| ride.r#final);
-    let told = by_race(files::ride_changes(&changes.join(RESULTS_CHANGES))?);
-    report.file(RESULTS_CHANGES, &expected, &told, |((class, race), racer)| {
+    let reported = by_race(files::ride_changes(&changes.join(RESULTS_CHANGES))?);
+    report.file(RESULTS_CHANGES, &expected, &reported, |((class, race), racer)| {
         format!("class {class} race {race} racer {racer}")
     })?;
     Ok(report.is_equal())
 }
 
-/// Holds the changed records against the histories, class by class.
+/// Compares the changed records with the histories, class by class.
 fn records(
     old: &Path,
     new: &Path,
@@ -67,21 +68,21 @@ fn records(
             true => files::history(&directory.join(history::name(class))),
             false => Ok(BTreeMap::new()),
         };
-    let mut told = files::RecordChanges::open(&changes.join(CHANGES))?;
+    let mut reported = files::RecordChanges::open(&changes.join(CHANGES))?;
     let mut classes: BTreeSet<_> = in_old.union(&in_new).copied().collect();
-    while let Some(class) = classes.first().copied().into_iter().chain(told.class()).min() {
+    while let Some(class) = classes.first().copied().into_iter().chain(reported.class()).min() {
         classes.remove(&class);
         let (before, after) = (of_class(&old, &in_old, class)?, of_class(&new, &in_new, class)?);
         let expected = changed(before, after, |output| Some(*output));
         let name = format!("{CHANGES} class {class}");
-        report.file(&name, &expected, &told.take(class)?, |(second, racer)| {
+        report.file(&name, &expected, &reported.take(class)?, |(second, racer)| {
             format!("second {second} racer {racer}")
         })?;
     }
     Ok(())
 }
 
-/// The rows that are not the same on both sides, or not of the same rank; keys are a board and a racer.
+/// The rows that differ between both sides in content or rank. Keys are a board and a racer.
 fn changed<B: Ord + Clone, T: PartialEq>(
     old: BTreeMap<(B, RacerId), T>,
     new: BTreeMap<(B, RacerId), T>,
@@ -98,7 +99,7 @@ fn changed<B: Ord + Clone, T: PartialEq>(
     changes
 }
 
-/// Each row with its rank: one more than there are greater outputs on its board.
+/// Each row with its rank: one plus the number of greater outputs on its board.
 fn ranked<B: Ord + Clone, T>(
     rows: BTreeMap<(B, RacerId), T>,
     output: impl Fn(&T) -> Option<f64>,
@@ -116,7 +117,7 @@ fn ranked<B: Ord + Clone, T>(
     })
 }
 
-/// Rides by their race, which is their board.
+/// Groups rides by race. The race is their board.
 fn by_race<T>(
     rides: BTreeMap<(ClassId, RaceId, RacerId), T>,
 ) -> BTreeMap<((ClassId, RaceId), RacerId), T> {

@@ -15,7 +15,7 @@ use super::rows::{Best, Count, RejectedRow, Ride, RideRow};
 use super::table::{Table, insert_once};
 use crate::results::history::class_of;
 
-/// Reads `file` of both directories.
+/// Reads `file` in both directories.
 pub(super) fn both<T>(
     left: &Path,
     right: &Path,
@@ -79,17 +79,16 @@ pub(super) fn views(path: &Path) -> Result<BTreeMap<String, Count>, VerifyError>
     Ok(object::<Table<String, Count>>(path)?.0)
 }
 
-/// The rejected lines by file and line, and which time it is that the run met this line: one file
-/// can be listed twice.
+/// The rejected lines by file, line number and occurrence: a run can list the same file twice.
 pub(super) fn rejected(path: &Path) -> Result<BTreeMap<(String, u64, usize), String>, VerifyError> {
     let mut lines = BTreeMap::new();
     each_line(path, |row: RejectedRow| {
-        let kept = row.kept();
+        let shown = row.shown();
         let mut key = (row.file, row.line, 0);
         while lines.contains_key(&key) {
             key.2 += 1;
         }
-        lines.insert(key, kept);
+        lines.insert(key, shown);
         Ok(())
     })?;
     Ok(lines)
@@ -115,12 +114,12 @@ pub(super) fn ride_changes(path: &Path) -> Result<BTreeMap<RideKey, Change<Ride>
     Ok(rides)
 }
 
-/// The changed records of a file, read class by class: classes must come in order.
+/// The changed records of a file, read class by class. Classes must be in ascending order.
 pub(super) struct RecordChanges {
     path: PathBuf,
     lines: Lines<BufReader<File>>,
     number: u64,
-    /// The first row of the class that comes next.
+    /// The first row of the next class.
     next: Option<RecordRow>,
 }
 
@@ -132,12 +131,12 @@ impl RecordChanges {
         Ok(rows)
     }
 
-    /// The class that comes next.
+    /// The next class in the file.
     pub(super) fn class(&self) -> Option<ClassId> {
         self.next.as_ref().map(|row| row.class_id)
     }
 
-    /// The rows of `class`, where it is next, by second and racer.
+    /// Reads the rows of `class` by second and racer. They are empty if another class is next.
     pub(super) fn take(
         &mut self,
         class: ClassId,
@@ -166,7 +165,7 @@ impl RecordChanges {
     }
 }
 
-/// A file as it is written.
+/// The text of a file.
 pub(super) fn text(path: &Path) -> Result<String, VerifyError> {
     fs::read_to_string(path).map_err(|e| VerifyError::Read(path.to_owned(), e))
 }
@@ -178,12 +177,12 @@ fn object<T: DeserializeOwned>(path: &Path) -> Result<T, VerifyError> {
 
 fn each_line<T: DeserializeOwned>(
     path: &Path,
-    mut take: impl FnMut(T) -> Result<(), String>,
+    mut add: impl FnMut(T) -> Result<(), String>,
 ) -> Result<(), VerifyError> {
     for (number, line) in (1u64..).zip(BufReader::new(open(path)?).lines()) {
         let line = line.map_err(|e| VerifyError::Read(path.to_owned(), e))?;
         let row = serde_json::from_str(&line).map_err(|e| e.to_string());
-        row.and_then(&mut take).map_err(|e| parse(path, format!("line {number}: {e}")))?;
+        row.and_then(&mut add).map_err(|e| parse(path, format!("line {number}: {e}")))?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! Verifying: whether two result directories hold the same results, or differ as a comparison tells.
+//! Verifies that two result directories have equal results, or differ exactly as a comparison reports.
 //!
-//! Numbers are compared as doubles and rows by what they are about, so neither the order of rows
-//! nor the form of a number makes a difference. At most one class of each side is in memory.
+//! Numbers are compared as doubles and rows by their keys, so neither the order of rows nor the form of a
+//! number matters. The history of at most one class of each side is in memory.
 
 mod change_rows;
 mod changes;
@@ -24,12 +24,12 @@ pub use error::VerifyError;
 use files::both;
 use report::Report;
 
-/// Compares the results in `left` and `right` and tells whether all are equal.
+/// Compares the results in `left` and `right`, and returns whether all are equal.
 ///
-/// Prints to `out` one line for each equal file, and the first differences of each other.
+/// Prints one line to `out` for each equal file, and the first differences of each other file.
 ///
 /// # Errors
-/// A directory or file that is missing or cannot be understood, an `out` that cannot be written.
+/// If a directory or file is missing or invalid, or `out` cannot be written.
 pub fn run(left: &Path, right: &Path, out: &mut dyn Write) -> Result<bool, VerifyError> {
     let mut report = Report::new(out);
     histories(left, right, &mut report)?;
@@ -47,12 +47,12 @@ pub fn run(left: &Path, right: &Path, out: &mut dyn Write) -> Result<bool, Verif
 
     let (a, b) = both(left, right, REJECTED, files::rejected)?;
     report.file(REJECTED, &a, &b, |(file, line, _)| format!("{file:?} line {line}"))?;
-    tell_rules(left, right, &mut report)?;
+    report_rules(left, right, &mut report)?;
     Ok(report.is_equal())
 }
 
-/// Tells where the results were made under different rules, which is no difference of theirs.
-fn tell_rules(left: &Path, right: &Path, report: &mut Report<'_>) -> Result<(), VerifyError> {
+/// Prints whether the rules differ. This does not count as a difference of the results.
+fn report_rules(left: &Path, right: &Path, report: &mut Report<'_>) -> Result<(), VerifyError> {
     let (left, right) = both(left, right, RULES, files::text)?;
     if left != right {
         report.line(format_args!(

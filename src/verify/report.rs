@@ -1,13 +1,13 @@
-//! Tells where two ordered tables differ, and prints it a line a difference.
+//! Compares ordered tables and prints one line per difference.
 
 use std::collections::BTreeMap;
 use std::fmt::{Arguments, Display};
 use std::io::{self, Write};
 
-/// How many differences of one file are printed.
+/// Maximum number of differences printed per file.
 const SHOWN: u64 = 10;
 
-/// What was found so far, printed as it is found.
+/// A report of differences, printed as they are found.
 pub(super) struct Report<'a> {
     out: &'a mut dyn Write,
     is_equal: bool,
@@ -23,7 +23,7 @@ impl<'a> Report<'a> {
         self.is_equal
     }
 
-    /// Compares the rows of one file; `place` says in words what a key is about.
+    /// Compares the rows of one file. `place` describes a key in words.
     pub(super) fn file<K: Ord, V: PartialEq + Display>(
         &mut self,
         name: &str,
@@ -71,7 +71,7 @@ impl<'a> Report<'a> {
     }
 }
 
-/// Every key of either table in order, with its row in each.
+/// Every key of either table, in order, with its row in each.
 fn joined<'a, K: Ord, V>(
     left: &'a BTreeMap<K, V>,
     right: &'a BTreeMap<K, V>,
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_of_rows_that_differ_or_are_on_one_side_only() {
+    fn reports_rows_that_differ_or_exist_on_one_side_only() {
         let (left, right) = ([(1, 0.5), (2, 2.0), (4, 4.0)], [(2, 2.5), (3, 3.0), (4, 4.0)]);
         let lines = "f: row 1: left 0.5, right missing\nf: row 2: left 2, right 2.5\n\
                      f: row 3: left missing, right 3\n";

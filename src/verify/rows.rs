@@ -1,4 +1,4 @@
-//! The rows of the result files as they are compared and shown. Every number is a double.
+//! The rows of the result files, as they are compared and shown. All numbers are doubles.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use velodrome_dataflows::{ClassId, RaceId, RacerId};
 
-/// How much of a rejected line is shown, in characters.
+/// Maximum number of characters shown of a rejected line.
 const SHOWN_CHARS: usize = 60;
 
-/// One line of `results.jsonl`. An unknown field is refused: it would go uncompared.
+/// One line of `results.jsonl`. Unknown fields are rejected, because they would not be compared.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct RideRow {
@@ -30,7 +30,7 @@ impl RideRow {
     }
 }
 
-/// What a ride came to.
+/// The result of a ride.
 #[derive(Debug, PartialEq)]
 pub(super) struct Ride {
     pub(super) name: Option<String>,
@@ -68,7 +68,7 @@ impl fmt::Display for Best {
     }
 }
 
-/// The counts of a project.
+/// The view counts of a project.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Count {
@@ -82,7 +82,7 @@ impl fmt::Display for Count {
     }
 }
 
-/// One line of `rejected.jsonl`. The reasons may differ in wording.
+/// One line of `rejected.jsonl`. Reasons are not compared: their wording may differ.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct RejectedRow {
@@ -95,20 +95,21 @@ pub(super) struct RejectedRow {
 }
 
 impl RejectedRow {
-    /// What is compared and shown of the line: up to a MiB each, so a digest stands for a long one.
-    pub(super) fn kept(&self) -> String {
+    /// The text of the line, as it is compared and shown. Lines can be 1 MiB long, so the end of a long line is
+    /// replaced by a digest.
+    pub(super) fn shown(&self) -> String {
         match (&self.text, &self.text_base64) {
-            (Some(text), None) => kept("text", text),
-            (None, Some(base64)) => kept("textBase64", base64),
+            (Some(text), None) => shown("text", text),
+            (None, Some(base64)) => shown("textBase64", base64),
             (None, None) => "no text".to_owned(),
             (Some(text), Some(base64)) => {
-                format!("{} {}", kept("text", text), kept("textBase64", base64))
+                format!("{} {}", shown("text", text), shown("textBase64", base64))
             }
         }
     }
 }
 
-fn kept(field: &str, text: &str) -> String {
+fn shown(field: &str, text: &str) -> String {
     let start: String = text.chars().take(SHOWN_CHARS).collect();
     if start.len() == text.len() {
         return format!("{field} {text:?}");

@@ -1,4 +1,4 @@
-//! A JSON object as an ordered table that refuses a key that comes twice.
+//! A JSON object as an ordered table. Duplicate keys are an error.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
-/// The entries of one JSON object. Serde's own maps would keep the last of two equal keys and so
-/// hide that a file holds a row twice.
+/// The entries of one JSON object. Serde's own maps keep the last of two equal keys, which would hide a
+/// duplicate row of a file.
 #[derive(Debug)]
 pub(super) struct Table<K, V>(pub(super) BTreeMap<K, V>);
 
@@ -43,7 +43,7 @@ where
     }
 }
 
-/// Inserts a row, or says that its key was there before.
+/// Inserts a row. Fails if the key already exists.
 pub(super) fn insert_once<K: Ord + Debug, V>(
     rows: &mut BTreeMap<K, V>,
     key: K,
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_integer_keys_and_refuses_one_that_comes_twice() {
+    fn accepts_integer_keys_and_rejects_duplicates() {
         let Table(rows): Table<u32, f64> = serde_json::from_str(r#"{"4":1,"3":2.5}"#).unwrap();
         assert_eq!(rows.into_iter().collect::<Vec<_>>(), [(3, 2.5), (4, 1.0)]);
         let error = serde_json::from_str::<Table<u32, f64>>(r#"{"4":1,"4":1}"#).unwrap_err();

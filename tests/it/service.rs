@@ -190,7 +190,7 @@ fn what_cannot_be_used_is_refused_by_its_name() {
         ),
         ("--clock-speed 0.5 --clock-from 1", "from 1 to 1000"),
         ("--clock-speed 2", "--clock-from"),
-        ("--log serve=loud", "no filter of logs"),
+        ("--log serve=loud", "not a log filter"),
         ("--rules missing.toml", "cannot read the rules 'missing.toml'"),
         (&rules("unknown.toml"), "divisors"),
         (&rules("zero.toml"), "divisor is 0"),

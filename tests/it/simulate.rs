@@ -90,11 +90,11 @@ fn what_only_one_of_file_and_service_can_use_is_refused_for_the_other() {
         ("", "--out <PATH>|--to <URL>"),
         ("--out a.jsonl --to http://localhost", "'--to <URL>'"),
         ("--out a.jsonl --rate max", "'--rate <RATE>'"),
-        ("--out a.jsonl --connections 2", "'--connections <CONNECTIONS>'"),
-        ("--out a.jsonl --batch 2", "'--batch <BATCH>'"),
+        ("--out a.jsonl --connections 2", "'--connections <N>'"),
+        ("--out a.jsonl --batch 2", "'--batch <N>'"),
         ("--out a.jsonl --json", "'--json'"),
-        ("--to https://localhost", "'https://localhost' is no address"),
-        ("--to http://localhost --rate fast", "'fast' is no rate"),
+        ("--to https://localhost", "'https://localhost' is not the address of a service"),
+        ("--to http://localhost --rate fast", "'fast' is not a rate"),
     ] {
         let ended = place.run(&format!("simulate {arguments}"));
         assert_eq!(ended.code, 2, "{arguments}");

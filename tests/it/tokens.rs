@@ -171,7 +171,7 @@ fn rejects_invalid_claims_of_new_tokens() {
         assert!(ended.code == 2 && ended.stderr.contains(says), "{arguments}: {}", ended.stderr);
     }
     let without = place.run("token --scope read --ttl 1h");
-    assert!(without.stderr.contains("give --key-file"), "{}", without.stderr);
+    assert!(without.stderr.contains("give it as --key-file"), "{}", without.stderr);
     let again = place.run("key key.pem");
     assert!(again.code == 2 && again.stderr.contains("choose a new file"), "{}", again.stderr);
 }

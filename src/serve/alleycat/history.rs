@@ -70,7 +70,7 @@ fn reply(object: Object, headers: &HeaderMap) -> Response {
         (header::CONTENT_TYPE, "application/gzip".to_owned()),
         (header::CONTENT_LENGTH, object.length.to_string()),
     ];
-    (common, body_headers, Body::from_stream(object.pieces())).into_response()
+    (common, body_headers, Body::from_stream(object.chunks())).into_response()
 }
 
 fn not_found(name: &str) -> ApiError {

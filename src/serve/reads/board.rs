@@ -23,7 +23,8 @@ use crate::serve::visibility;
 pub(super) struct BoardParams {
     /// A second of the race, from 1 to the length of the race.
     #[param(value_type = u16, minimum = 1, maximum = 3600, example = 60)]
-    second: Second,
+    #[serde(deserialize_with = "second")]
+    second: u16,
     /// The maximum number of rows.
     #[param(inline)]
     limit: Option<Limit>,
@@ -38,15 +39,10 @@ pub(super) struct BoardParams {
     after: Option<String>,
 }
 
-/// A second of a race. The handler compares it with the length of a race.
-#[derive(Clone, Copy)]
-struct Second(u16);
-
-impl<'de> Deserialize<'de> for Second {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let requirement = "a whole number from 1 to the length of a race";
-        u16::deserialize(deserializer).map(Self).map_err(|_| D::Error::custom(requirement))
-    }
+/// The second of a request. The handler compares it with the length of a race.
+fn second<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    let requirement = "a whole number from 1 to the length of a race";
+    u16::deserialize(deserializer).map_err(|_| D::Error::custom(requirement))
 }
 
 /// A page of a board, or the rows around a racer.
@@ -96,7 +92,7 @@ pub(super) async fn board(
     QueryParams(params): QueryParams<BoardParams>,
 ) -> Result<Json<Board>, ApiError> {
     permissions.require_class(class_id)?;
-    let BoardParams { second: Second(second), limit, cursor, around, window, after } = params;
+    let BoardParams { second, limit, cursor, around, window, after } = params;
     if !(1..=reads.race_seconds()).contains(&second) {
         let last = reads.race_seconds();
         let message = format!(

@@ -1,4 +1,4 @@
-//! A topic that is followed: its frames, its clients, and when it has its turn.
+//! A followed topic: its frames, its clients, and when its next frame is due.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -14,35 +14,35 @@ use super::ring::Ring;
 use super::tick::{Place, Source, Tick};
 use super::topic::Topic;
 
-/// How long a topic's next frame waits for each client that the last one goes to, and for each byte of
-/// it: about twice what the CPU takes to hand it to a connection (measured with 3,000 clients of
-/// `scripts/bench-stream`: 12 us, and 0.4 ns a byte). So fan-out takes about half a core at most.
+/// Minimum time between two frames of a topic, per client and per byte and client of the last frame.
+/// It is about twice the CPU time that sending takes (measured with 3,000 clients of
+/// `scripts/bench-stream`: 12 us, and 0.4 ns a byte). Fan-out therefore uses about half a core at most.
 const FAN_OUT: Duration = Duration::from_micros(20);
 const FAN_OUT_BYTE: Duration = Duration::from_nanos(1);
 
-/// A topic that is followed, or was until a short while ago.
+/// A topic that clients follow now or followed recently.
 pub(super) struct Channel {
     pub(super) ring: Ring,
-    /// Whether somebody waits for a snapshot.
+    /// Whether a client waits for a snapshot.
     pub(super) snapshot_requested: AtomicBool,
     pub(super) subscribers: HashMap<u64, Arc<Notify>>,
-    /// When the last of them left.
+    /// When the last subscriber left.
     pub(super) left: Instant,
-    /// The hub's alone; it is here so that it goes with the topic.
+    /// Only the hub uses it. It is stored here so that it is dropped with the topic.
     pub(super) state: Mutex<TopicState>,
 }
 
-/// What the hub knows of a topic.
+/// The hub's state of a topic.
 pub(super) struct TopicState {
     pub(super) source: Box<dyn Source + Sync>,
-    /// Whether there may be something to tell.
+    /// Whether a frame may be due.
     pub(super) is_pending: bool,
-    /// When a frame was told last.
+    /// When the last frame was built.
     pub(super) last: Option<Instant>,
 }
 
 impl Channel {
-    /// A topic that nobody followed when `published` was the last position.
+    /// Creates the channel of a topic that had no clients up to position `published`.
     pub(super) fn new(topic: &Topic, published: EventTime) -> Self {
         Self {
             ring: Ring::new(published),
@@ -55,12 +55,12 @@ impl Channel {
 }
 
 impl TopicState {
-    /// Of a topic of which nothing was told yet.
+    /// Creates the state of a topic that has sent no frame yet.
     pub(super) fn new(topic: &Topic) -> Self {
         Self { source: topic.source(), is_pending: false, last: None }
     }
 
-    /// When the topic has its turn, as the last frame of so many bytes went to so many clients.
+    /// Returns when the next frame is due, after a frame of `bytes` bytes went to `subscribers` clients.
     pub(super) fn due(&self, subscribers: usize, bytes: usize, now: Instant) -> Instant {
         let times =
             |wait: Duration, by: usize| wait.saturating_mul(u32::try_from(by).unwrap_or(u32::MAX));
@@ -68,7 +68,7 @@ impl TopicState {
         self.last.map_or(now, |last| last + wait)
     }
 
-    /// What is to be told of all that was noted, now that it is the topic's turn.
+    /// Returns the frame for all recorded changes, if there is one. Call it once the frame is due.
     pub(super) fn next(&mut self, tick: &Tick<'_>, now: Instant) -> Option<(Place, Draft)> {
         self.is_pending = false;
         let next = self.source.next(tick)?;

@@ -1,4 +1,4 @@
-//! What hub and clients share: the topics that are followed, their frames, and who waits for them.
+//! State shared by the hub and the clients: followed topics, their frames, and the waiting clients.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -17,17 +17,17 @@ use super::tick::Place;
 use super::topic::Topic;
 use crate::serve::error::ApiError;
 
-/// How many topics are followed at a time, at most: as many as there are connections, by default.
+/// Maximum number of topics followed at a time; equal to the default maximum number of connections.
 const TOPICS_MAX: usize = 10_000;
-/// How long a topic that nobody follows any more is kept for those who come back.
+/// How long a topic without clients is retained for clients that reconnect.
 const KEEP_IDLE: Duration = Duration::from_secs(60);
 
-/// All topics that are followed.
+/// All followed topics.
 pub(in crate::serve) struct Channels {
     state: RwLock<State>,
     /// TopicState when a snapshot is snapshot_request.
     pub(super) snapshot_request: Notify,
-    /// Another one in each run of the service.
+    /// Prefix of all frame ids; different in each run of the service.
     epoch: String,
 }
 
@@ -36,33 +36,34 @@ pub(super) struct State {
     pub(super) channels: HashMap<Topic, Channel>,
     /// The position of the last frame of any topic.
     pub(super) published: EventTime,
-    /// Clients that follow something.
+    /// Number of connected clients.
     streams: usize,
-    /// Clients so far.
+    /// Number of clients since startup; the next client's id.
     came: u64,
     is_closed: bool,
 }
 
-/// A frame, or why there is none.
+/// A frame, or the reason why it could not be built.
 pub(super) type FrameResult = Result<Frame, ApiError>;
 
-/// What a client is sent next.
+/// What to send to a client next.
 pub(super) enum Next {
-    /// Nothing yet; it is woken when that changes.
+    /// Nothing yet; the client is woken when that changes.
     Nothing,
-    /// In this order.
+    /// Frames, in the order to send them.
     Chunks {
-        /// What brings it up to what is published now.
+        /// All frames up to the last published position.
         chunks: Vec<Bytes>,
-        /// How many topics began with a snapshot as their frames did not reach back to the client.
+        /// Number of topics that begin with a snapshot because their ring no longer reaches back to the
+        /// client's position.
         snapshots: u64,
     },
-    /// The service ends.
+    /// The service is stopping.
     End,
 }
 
 impl Channels {
-    /// No topics; ids of frames begin with `epoch`.
+    /// Creates channels without topics; frame ids begin with `epoch`.
     pub(in crate::serve) fn new(epoch: u64) -> Self {
         let (state, snapshot_request) = (RwLock::default(), Notify::new());
         Self { state, snapshot_request, epoch: format!("{epoch:x}-") }
@@ -76,26 +77,26 @@ impl Channels {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many clients follow something.
+    /// Returns the number of connected clients.
     pub(in crate::serve) fn streams(&self) -> usize {
         self.read().streams
     }
 
-    /// What a client that comes back says to go on behind a frame of that position.
+    /// Returns the frame id with which a reconnecting client resumes after `position`.
     pub(super) fn id(&self, position: EventTime) -> String {
         format!("{}{position}", self.epoch)
     }
 
-    /// The position that a client has come to which says that it got `id`, where that was in this run.
+    /// Returns the position of the frame `id`, or `None` if it is not from this run of the service.
     pub(super) fn position(&self, id: &str) -> Option<EventTime> {
         let position = id.strip_prefix(&self.epoch)?.parse().ok()?;
         (position <= self.read().published).then_some(position)
     }
 
-    /// Lets a client follow `topics`; it is woken by `wake` when there is news. Its number.
+    /// Subscribes a client to `topics` and returns its id. `wake` is notified of new frames.
     ///
     /// # Errors
-    /// 503 `stopping`, or `too_many_topics` where others follow too many.
+    /// 503 `stopping`, or `too_many_topics` if all clients together follow too many.
     pub(super) fn enter(&self, topics: &[Topic], wake: &Arc<Notify>) -> Result<u64, ApiError> {
         let mut state = self.write();
         let unavailable = |code, message: &str| {
@@ -125,7 +126,7 @@ impl Channels {
         Ok(client)
     }
 
-    /// A client that entered is gone.
+    /// Unsubscribes a client that [`Channels::enter`] subscribed.
     pub(super) fn leave(&self, topics: &[Topic], client: u64) {
         let mut state = self.write();
         for topic in topics {
@@ -138,9 +139,10 @@ impl Channels {
         metrics::gauge!("velodrome_streams").set(state.streams as f64);
     }
 
-    /// What comes after `position` of all of `topics`, which moves on to what is published; with a
-    /// snapshot first of topics that do not reach back to it, or of all where there is none. Only the
-    /// last chunk has an id: whoever got that got all before.
+    /// Returns the frames of `topics` after `position` and advances `position` to the last published one.
+    ///
+    /// A topic begins with a snapshot if `position` is `None` or its ring does not reach back that far.
+    /// Only the last chunk has an id: a client that received it has received all others.
     pub(super) fn next(&self, topics: &[Topic], position: &mut Option<EventTime>) -> Next {
         let (state, now) = (self.read(), Instant::now());
         if state.is_closed {
@@ -169,8 +171,8 @@ impl Channels {
         Next::Chunks { chunks: others.chain([last.with_id()]).collect(), snapshots }
     }
 
-    /// Publishes frames of one position, greater than any before, and wakes who waits for them. A topic
-    /// whose frame could not be made is told anew as a whole.
+    /// Publishes frames at `position` and wakes the clients that wait for them. `position` must be greater
+    /// than all previous ones. A topic whose frame could not be built restarts with a snapshot.
     pub(super) fn publish(&self, position: EventTime, frames: Vec<(Topic, Place, FrameResult)>) {
         let (mut state, now) = (self.write(), Instant::now());
         let mut topics = Vec::with_capacity(frames.len());
@@ -196,14 +198,14 @@ impl Channels {
         }
         state.published = position;
         drop(state);
-        // Who is woken reads at once.
+        // Woken clients read immediately, so the write lock is released first.
         let state = self.read();
         for channel in topics.iter().filter_map(|topic| state.channels.get(topic)) {
             channel.subscribers.values().for_each(|wake| wake.notify_one());
         }
     }
 
-    /// Forgets topics that nobody has followed for a while.
+    /// Removes topics that have had no clients for [`KEEP_IDLE`].
     pub(super) fn sweep(&self) {
         let now = Instant::now();
         let is_kept =
@@ -211,7 +213,7 @@ impl Channels {
         self.write().channels.retain(|_, channel| is_kept(channel));
     }
 
-    /// Ends all streams; no more begin.
+    /// Ends all streams and refuses new ones.
     pub(super) fn close(&self) {
         let mut state = self.write();
         state.is_closed = true;

@@ -1,4 +1,5 @@
-//! What a frame says: rows as they were copied from the live state, then whole, then JSON in one line.
+//! The content of a frame: rows copied from the live state, completed by queries, then encoded as one
+//! line of JSON.
 
 use std::sync::Arc;
 
@@ -12,12 +13,12 @@ use crate::serve::firebase::{Event, Path};
 use crate::serve::reads::{BoardRow, Project, RaceRow, ReadState};
 use crate::serve::rebuild_status::Rebuild;
 
-/// What a frame is to say.
+/// A frame before it is encoded.
 #[derive(Debug)]
 pub(super) struct Draft {
     /// The name of the server-sent event.
     pub(super) event: &'static str,
-    /// The time that it is of.
+    /// Event time of the state in the frame.
     pub(super) as_of: EventTime,
     pub(super) body: Body,
 }
@@ -39,26 +40,26 @@ pub(super) enum Body {
     Tree(Tree),
 }
 
-/// Counters of projects, for who listens at a path of Firebase's tree.
+/// Counters of projects for clients that listen at a path of the Firebase tree.
 #[derive(Debug)]
 pub(super) enum Tree {
-    /// All that is there.
+    /// All projects at the path.
     Whole(Path, Vec<(CompactString, ViewCount)>),
-    /// Those that changed.
+    /// The changed projects.
     Changes(Path, Vec<(CompactString, ViewCount)>),
 }
 
-/// How the running race of a class stands, or what of that changed.
+/// The standings of the running race of a class, or the rows that changed.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Standings {
     pub(super) class_id: ClassId,
     pub(super) race_id: Option<RaceId>,
     pub(super) started_at: Option<EventTime>,
-    /// How many are riding, in these rows or not.
+    /// Number of all running rides, including those that are not in `rows`.
     pub(super) racers: usize,
     pub(super) rows: Vec<StandingsRow>,
-    /// Who rides no more.
+    /// Racers that no longer ride.
     pub(super) gone: Vec<RacerId>,
 }
 
@@ -71,7 +72,7 @@ pub(super) struct StandingsRow {
     second: u16,
 }
 
-/// The board of the second that the running race has reached.
+/// The board at the second that the running race has reached.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Board {
@@ -89,30 +90,30 @@ pub(super) struct RaceKey {
     pub(super) race_id: RaceId,
 }
 
-/// How the service does.
+/// The service's own figures.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Stats {
     pub(super) events_per_second: u64,
-    /// How long requests waited whose events were acknowledged in the last second: half of them no longer
-    /// than the first, of a hundred all but one no longer than the second.
+    /// Median and 99th percentile of how long requests waited whose events were acknowledged in the last
+    /// second.
     pub(super) ack_p50_ms: Option<f64>,
     pub(super) ack_p99_ms: Option<f64>,
-    /// How far what is told is behind what came in.
+    /// How much the published state lags behind the accepted events.
     pub(super) lag_ms: u64,
-    /// Clients that follow something.
+    /// Number of connected clients.
     pub(super) streams: usize,
     pub(super) resident_bytes: u64,
     pub(super) workers: usize,
-    /// That the workers are in.
+    /// Number of processes that run the workers.
     pub(super) processes: usize,
-    /// The identity of the rules that hold.
+    /// Identity of the active rules.
     pub(super) rules_id: Arc<str>,
-    /// The rebuild that is to end with other rules.
+    /// The running switch to new rules, if any.
     pub(super) rebuild: Option<Rebuild>,
 }
 
-/// What all frames have.
+/// The JSON object of a frame: the fields common to all topics, and the body.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Data<'a> {
@@ -130,7 +131,7 @@ impl StandingsRow {
 }
 
 impl Board {
-    /// The board of `second` of `race`, yet without rows.
+    /// Creates the board at a race and second, without rows; [`Draft::complete`] adds them.
     pub(super) fn new(class_id: ClassId, at: Option<(RaceId, u16)>) -> Self {
         let (race_id, second) = at.unzip();
         Self { class_id, race_id, second, racers: 0, rows: Vec::new() }
@@ -138,20 +139,20 @@ impl Board {
 }
 
 impl Draft {
-    /// A state as a whole.
+    /// Creates a frame with the complete state.
     pub(super) fn snapshot(as_of: EventTime, body: Body) -> Self {
         Self { event: "snapshot", as_of, body }
     }
 
-    /// Rows that changed since the frame before.
+    /// Creates a frame with the rows that changed since the previous frame.
     pub(super) fn delta(as_of: EventTime, body: Body) -> Self {
         Self { event: "delta", as_of, body }
     }
 
-    /// Asks for what the live state does not hold: boards, and names of racers who ride without one.
+    /// Queries the data that is not in the live state: boards, and names of racers whose ride has none.
     ///
     /// # Errors
-    /// An engine that is over its bound, or stopping.
+    /// The engine is busy or stopping.
     pub(super) async fn complete(&mut self, reads: &ReadState) -> Result<(), ApiError> {
         match &mut self.body {
             Body::Standings(standings) => {
@@ -171,7 +172,7 @@ impl Draft {
         Ok(())
     }
 
-    /// As server-sent events: one, but for several changes of the tree.
+    /// Encodes the frame as server-sent events: one event, or one per changed project of the tree.
     pub(super) fn text(&self, topic: &Topic) -> String {
         if let Body::Tree(tree) = &self.body {
             return tree.events().iter().map(Event::text).collect();

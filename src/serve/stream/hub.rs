@@ -1,5 +1,5 @@
-//! The hub: one task that looks at the live state after each tick, and makes a frame of what changed
-//! for each topic that is followed, once for all who follow it.
+//! The hub: one task that reads the live state after each tick. It builds a frame of the changes for each
+//! followed topic; all clients of the topic share it.
 
 use std::mem;
 use std::sync::atomic::Ordering;
@@ -22,34 +22,34 @@ use crate::rules;
 use crate::serve::ack_latency::AckLatency;
 use crate::serve::reads::ReadState;
 
-/// How often the service's own figures are measured, and topics that nobody follows are looked for.
+/// How often the service's own figures are measured and topics without clients are removed.
 const MEASURE: Duration = Duration::from_secs(1);
 
-/// What the hub works with.
+/// Reads the live state and publishes frames to the channels.
 pub(in crate::serve) struct Hub<L> {
     channels: Arc<Channels>,
     engine: Engine,
     reads: ReadState,
-    /// How far the engine is behind the service's clock.
+    /// Returns the engine's lag behind the service's clock.
     lag: L,
     ack_latency: Arc<AckLatency>,
     rebuilds: RebuildRequests,
-    /// The rules that held last, and their identity.
+    /// The most recent rules and their identity.
     rules: Option<(Arc<Scoring>, Arc<str>)>,
-    /// The time that was complete when it last looked.
+    /// The complete time at the previous tick.
     seen: EventTime,
     stats: Stats,
-    /// How often they were measured, when last, and the events until then.
+    /// Number of measurements of `stats`, time of the last one, and number of events up to it.
     second: u64,
     measured: Instant,
     events: u64,
 }
 
-/// What is to be published at a position.
+/// The frames to publish at a position.
 struct Drafts {
     position: EventTime,
     drafts: Vec<(Topic, Place, Draft)>,
-    /// When the next topic has its turn that has something to tell.
+    /// When the next tick is due even if the engine does not advance.
     next: Instant,
 }
 
@@ -97,7 +97,7 @@ impl<L: Fn() -> Duration> Hub<L> {
         }
     }
 
-    /// Publishes what is to be told now, and tells when it has to look again though no time passes.
+    /// Publishes the frames that are due and returns when to run again if the engine does not advance.
     pub(super) async fn tick(&mut self) -> Instant {
         self.measure();
         let Drafts { position, drafts, next } = self.drafts();
@@ -118,7 +118,7 @@ impl<L: Fn() -> Duration> Hub<L> {
         next
     }
 
-    /// Takes note of what changed, and copies what is to be told of it, all of one time.
+    /// Records the changes in all topics and drafts the frames that are due, all at the same time.
     fn drafts(&mut self) -> Drafts {
         let now = Instant::now();
         let state = self.channels.read();
@@ -127,7 +127,7 @@ impl<L: Fn() -> Duration> Hub<L> {
         let touched = live.take_changed();
         let (stats, second) = (&self.stats, self.second);
         let tick = Tick { time, live: &live, touched: &touched, stats, second };
-        // A time can have several positions, as a topic can have its turn before time goes on.
+        // A time can have several positions: a topic's frame can be due before the engine advances.
         let position = time.max(state.published + 1);
         let (mut drafts, mut next) = (Vec::new(), self.measured + MEASURE);
         for (topic, channel) in &state.channels {
@@ -135,7 +135,8 @@ impl<L: Fn() -> Duration> Hub<L> {
             topic_state.is_pending |= topic_state.source.note(&tick);
             let mut is_whole = false;
             if topic_state.is_pending {
-                let due = topic_state.due(channel.subscribers.len(), channel.ring.last_bytes(), now);
+                let due =
+                    topic_state.due(channel.subscribers.len(), channel.ring.last_bytes(), now);
                 if due > now {
                     next = next.min(due);
                 } else if let Some((place, draft)) = topic_state.next(&tick, now) {
@@ -148,14 +149,18 @@ impl<L: Fn() -> Duration> Hub<L> {
                 if due > now {
                     next = next.min(due);
                 } else {
-                    drafts.push((topic.clone(), Place::Refresh, topic_state.source.snapshot(&tick)));
+                    drafts.push((
+                        topic.clone(),
+                        Place::Refresh,
+                        topic_state.source.snapshot(&tick),
+                    ));
                 }
             }
         }
         Drafts { position, drafts, next }
     }
 
-    /// Once a second, measures the service's figures, and forgets topics that nobody follows.
+    /// Measures the service's figures and removes topics without clients, once a second.
     fn measure(&mut self) {
         let elapsed = self.measured.elapsed();
         if self.second > 0 && elapsed < MEASURE {
@@ -182,7 +187,7 @@ impl<L: Fn() -> Duration> Hub<L> {
         self.channels.sweep();
     }
 
-    /// The identity of the rules that hold, which is worked out anew only where they are others.
+    /// Returns the identity of the active rules; recomputed only when the rules change.
     fn rules_id(&mut self) -> Arc<str> {
         let rules = self.engine.rules();
         match &self.rules {

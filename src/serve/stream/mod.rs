@@ -1,13 +1,14 @@
-//! `GET /v1/stream`: what clients follow, as server-sent events.
+//! `GET /v1/stream`: topics of live state as server-sent events.
 //!
 //! ```text
-//! engine ──► hub ──► channels: a ring of frames a topic ──► subscriptions ──► clients
+//! engine ──► hub ──► channels: a ring of frames per topic ──► subscriptions ──► clients
 //! ```
 //!
-//! The hub makes each frame once, as bytes that all clients of its topic share. A client has a position
-//! in the rings and no queue: who is slow, or comes back, takes what comes after its position, or a
-//! snapshot where the ring has gone on too far. So a client that stalls costs nothing and holds up
-//! nobody, and what a client makes of snapshots and deltas is the live state of the last frame's time.
+//! The hub builds each frame once; all clients of the topic share its bytes. A client has a position in
+//! the rings instead of a queue. A slow or reconnecting client reads the frames after its position, or a
+//! snapshot if the ring has already dropped some of them. A stalled client therefore needs no memory and
+//! delays no other client. The snapshots and deltas that a client has applied add up to the live state
+//! at the time of the last frame.
 
 mod channel;
 mod channels;
@@ -55,33 +56,33 @@ pub(super) struct StreamParams {
     /// project whose id has a comma (`%2C`) or is `*` (`%2A`).
     #[param(example = "standings:1,races:1")]
     topics: String,
-    /// The header `Last-Event-ID` for clients that cannot set one; the header goes first.
+    /// Replaces the header `Last-Event-ID` for clients that cannot set headers; the header takes precedence.
     last_event_id: Option<String>,
 }
 
-/// What changes, as it changes: server-sent events, without an end.
+/// Streams changes of the live state as server-sent events. The stream has no end.
 ///
-/// `event: snapshot` tells the state of a topic as a whole, `event: delta` the rows that changed since
-/// the topic's frame before, each as a whole, and under `gone` those that are no more. `data` is a JSON
-/// object in one line; its `topic` tells what it is of, and `asOf` is the time of the event clock that
-/// the state is of, exactly.
+/// `event: snapshot` carries the complete state of a topic. `event: delta` carries the complete rows that
+/// changed since the topic's previous frame, and under `gone` the rows that were removed. `data` is a JSON
+/// object in one line: `topic` is the topic's name, and `asOf` is the exact time of the state on the event
+/// clock.
 ///
 /// * `standings:1`: `classId`, `raceId` and `startedAt` of the running race or null, `racers`, `rows` of
-///   `racerId`, `name`, `output`, `second`; `gone`, racers that ride no more. They rank by output
-///   descending, then by racer ascending. Another race begins with a snapshot.
+///   `racerId`, `name`, `output`, `second`; `gone`, racers that no longer ride. Rows rank by output
+///   descending, then by racer ascending. A new race begins with a snapshot.
 /// * `board:1`: `classId`, `raceId` and `second` of the running race or null, `racers`, the first 100
-///   `rows` of the board at that second; snapshots alone.
+///   `rows` of the board at that second; snapshots only.
 /// * `views:PROJECT`, `views:*`: `rows` of `projectId`, `views`, `durationMs`.
-/// * `races`, `races:1`: `rows` as in the list of races, of which a snapshot has the newest 100; `gone`,
-///   races that are no more, by `classId` and `raceId`.
-/// * `stats`: `eventsPerSecond`, `ackP50Ms` and `ackP99Ms` (how long requests with events waited that were
-///   acknowledged in the last second; null where none was), `lagMs`, `streams`, `residentBytes`, `workers`,
-///   `processes`, `rulesId` (of the rules that hold), `rebuild` (how far the way to other rules is, as `/v1/rules`
-///   tells it but for the rules; null where there is none), once a second; for tokens that are for all classes and
-///   projects.
+/// * `races`, `races:1`: `rows` as in the list of races; a snapshot has the newest 100. `gone`: removed
+///   races by `classId` and `raceId`.
+/// * `stats`, once a second: `eventsPerSecond`, `ackP50Ms` and `ackP99Ms` (wait of the requests with events
+///   that were acknowledged in the last second; null if there were none), `lagMs`, `streams`,
+///   `residentBytes`, `workers`, `processes`, `rulesId` (of the active rules), `rebuild` (progress of the
+///   switch to new rules as in `/v1/rules`, without the rules; null if none is running). It requires a token
+///   for all classes and projects.
 ///
-/// Who comes back with the `id` of the last frame as `Last-Event-ID` gets what came after it, or
-/// snapshots where that is too long ago or the service has started anew.
+/// A client that reconnects with the `id` of its last frame as `Last-Event-ID` gets the frames after it. It
+/// gets snapshots instead if those frames are no longer available or the service has restarted.
 #[utoipa::path(
     get,
     path = "/v1/stream",
@@ -109,7 +110,7 @@ pub(super) async fn stream(
     streams.open(peer.ip(), &permissions, topics, last)
 }
 
-/// What streams are opened on.
+/// The shared state that handlers need to open a stream.
 #[derive(Clone)]
 pub(super) struct Streams {
     pub(super) channels: Arc<Channels>,
@@ -117,11 +118,12 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    /// Answers with a stream of `topics` to a client of `peer`, behind the frame of id `last`.
+    /// Returns a response that streams `topics` to a client at `peer`, resuming after the frame with id
+    /// `last`.
     ///
     /// # Errors
-    /// 403 for topics that are not for who holds `permissions`, 429 where the client has too many streams,
-    /// 503 where too many topics are followed or the service ends.
+    /// 403 if `permissions` do not cover a topic, 429 if the client has too many streams, 503 if too many
+    /// topics are followed or the service is stopping.
     pub(super) fn open(
         &self,
         peer: IpAddr,
@@ -139,15 +141,15 @@ impl Streams {
         });
         let headers = [
             (header::CONTENT_TYPE, "text/event-stream"),
-            // nginx would hold frames back until there are many.
+            // Otherwise nginx buffers frames.
             (header::HeaderName::from_static("x-accel-buffering"), "no"),
         ];
         Ok((headers, Body::from_stream(frames)).into_response())
     }
 }
 
-/// Publishes the frames of `hub` to `channels` until `stop` is true or its sender is dropped; then all
-/// streams end.
+/// Runs `hub`, which publishes frames to `channels`, until `stop` is true or its sender is dropped. Then
+/// it ends all streams.
 pub(super) async fn run<L: Fn() -> Duration>(
     hub: Hub<L>,
     channels: Arc<Channels>,
@@ -160,8 +162,8 @@ pub(super) async fn run<L: Fn() -> Duration>(
     channels.close();
 }
 
-/// What tells ids of this run from those of others.
+/// Returns a random number that distinguishes the frame ids of this run from those of other runs.
 pub(super) fn epoch() -> u64 {
-    // The system's randomness, which its keys are made of.
+    // `RandomState` takes its keys from the operating system's randomness.
     RandomState::new().hash_one(0)
 }

@@ -1,7 +1,7 @@
-//! The frames of one topic: the last ones, and a snapshot to begin with.
+//! The frames of one topic: the most recent ones, and a snapshot for new clients.
 //!
-//! A *position* orders frames of all topics: that of a frame is greater than any that was published
-//! before it. A client holds a position, not a queue: it takes what comes after it.
+//! A *position* orders the frames of all topics: a frame has a greater position than all frames published
+//! before it. A client has a position instead of a queue and reads the frames after it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,20 +10,21 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use velodrome_dataflows::EventTime;
 
-/// How many frames are kept: two seconds and a half of ticks, more than a connection that is cut and
-/// made again misses.
+/// Maximum number of frames in a ring: two and a half seconds of ticks, which is longer than a client
+/// takes to reconnect.
 const FRAMES_MAX: usize = 256;
-/// How many bytes of frames are kept, but for the last frame: ten seconds of a race of 1,000.
+/// Maximum total size of the frames: ten seconds of a race of 1,000 racers. The last frame stays even if
+/// it is larger.
 const BYTES_MAX: usize = 1 << 20;
-/// A snapshot is made again at most so often, and whoever comes meanwhile gets the frames behind it.
+/// Minimum time between two snapshots. A new client in between gets the snapshot and the frames after it.
 pub(super) const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
 
-/// What is sent of one change of a topic, the same bytes to all.
+/// One change of a topic as bytes that all clients share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
     pub(super) position: EventTime,
     bytes: Bytes,
-    /// How many of them say which frame it is, at the beginning.
+    /// Length of the `id` line at the beginning of `bytes`.
     id_bytes: usize,
 }
 
@@ -32,38 +33,38 @@ pub(super) struct Frame {
 pub(super) struct Ring {
     frames: VecDeque<Frame>,
     bytes: usize,
-    /// All frames after this position are here.
+    /// The ring has all frames after this position.
     reaches_back_to: EventTime,
     snapshot: Option<(Frame, Instant)>,
 }
 
 impl Frame {
-    /// A frame of server-sent events that has an id, or one that no client can go on behind.
+    /// Creates a frame of server-sent events. Clients cannot resume after a frame without an id.
     pub(super) fn new(position: EventTime, id: Option<&str>, events: &str) -> Self {
         let id = id.map_or_else(String::new, |id| format!("id: {id}\n"));
         let bytes = [&id, events].concat();
         Self { position, bytes: bytes.into(), id_bytes: id.len() }
     }
 
-    /// All of it.
+    /// Returns all bytes.
     pub(super) fn with_id(&self) -> Bytes {
         self.bytes.clone()
     }
 
-    /// The same without its id, for a client that has yet to be sent more of the same position.
+    /// Returns the bytes without the id line, for a client that will be sent more frames in the same batch.
     pub(super) fn without_id(&self) -> Bytes {
         self.bytes.slice(self.id_bytes..)
     }
 }
 
 impl Ring {
-    /// No frames yet, of a topic that nobody followed when `published` was the last position: what
-    /// changed since was not told.
+    /// Creates an empty ring for a topic that had no clients up to position `published`. Changes up to
+    /// that position are in no frame.
     pub(super) fn new(published: EventTime) -> Self {
         Self { reaches_back_to: published + 1, ..Self::default() }
     }
 
-    /// Adds what changed, which is of a later position than all before.
+    /// Appends a delta; its position must be greater than all previous ones.
     pub(super) fn push(&mut self, frame: Frame) {
         self.bytes += frame.bytes.len();
         self.frames.push_back(frame);
@@ -76,37 +77,37 @@ impl Ring {
         }
     }
 
-    /// Adds a snapshot that takes the place of all before it, for those who follow as well.
+    /// Replaces all frames by a snapshot, which connected clients receive too.
     pub(super) fn begin(&mut self, frame: Frame, now: Instant) {
         self.frames.clear();
-        // Whatever a client has, this is what comes next.
+        // The snapshot is the next frame for a client at any position.
         (self.bytes, self.reaches_back_to) = (0, 0);
         self.refresh(frame.clone(), now);
         self.push(frame);
     }
 
-    /// Takes a snapshot for those who come; it tells nothing new to those who follow.
+    /// Stores a snapshot for new clients; connected clients do not receive it.
     pub(super) fn refresh(&mut self, frame: Frame, now: Instant) {
         self.snapshot = Some((frame, now));
     }
 
-    /// How long the last frame is.
+    /// Returns the size of the last frame in bytes, or 0.
     pub(super) fn last_bytes(&self) -> usize {
         self.frames.back().map_or(0, |frame| frame.bytes.len())
     }
 
-    /// When the snapshot was made.
+    /// Returns when the snapshot was built.
     pub(super) fn refreshed(&self) -> Option<Instant> {
         self.snapshot.as_ref().map(|(_, made)| *made)
     }
 
-    /// The frames after `position`, in order, or `None` where they are not all here any more.
+    /// Returns the frames after `position` in order, or `None` if the ring has dropped some of them.
     pub(super) fn after(&self, position: EventTime) -> Option<impl Iterator<Item = &Frame>> {
         let first = self.frames.partition_point(|frame| frame.position <= position);
         (position >= self.reaches_back_to).then(|| self.frames.range(first..))
     }
 
-    /// A snapshot and the frames after it, or `None` where one is to be made at `now`.
+    /// Returns the snapshot and the frames after it, or `None` if a new snapshot is needed at `now`.
     pub(super) fn snapshot(&self, now: Instant) -> Option<impl Iterator<Item = &Frame>> {
         let (snapshot, made) = self.snapshot.as_ref()?;
         let is_newest = self.frames.back().is_none_or(|last| last.position <= snapshot.position);
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_is_an_event_with_or_without_its_id() {
+    fn encodes_an_event_with_or_without_its_id() {
         let frame = Frame::new(5, Some("e-5"), "event: delta\ndata: 1\n\n");
         assert_eq!(frame.with_id(), "id: e-5\nevent: delta\ndata: 1\n\n");
         assert_eq!(frame.without_id(), "event: delta\ndata: 1\n\n");
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_behind_gets_what_comes_after_as_long_as_it_is_there() {
+    fn returns_the_frames_after_a_position_while_the_ring_has_them() {
         let ring = ring([20, 30, 40]);
         for (position, expected) in [
             (10, None),
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn it_keeps_so_many_frames_and_bytes() {
+    fn drops_the_oldest_frames_over_the_count_and_size_limits() {
         let many = ring(11..=300);
         assert_eq!(positions(many.after(43)), None);
         assert_eq!(positions(many.after(44)).unwrap().len(), FRAMES_MAX);
@@ -168,7 +169,7 @@ mod tests {
         }
         assert_eq!(positions(large.after(39)), None);
         assert_eq!(positions(large.after(40)), Some(vec![50]));
-        // The last one stays, whatever its size.
+        // The last frame stays even if it is over the size limit.
         large.push(Frame::new(60, None, &data.repeat(3)));
         assert_eq!(positions(large.after(50)), Some(vec![60]));
         large.push(frame(70));
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_that_begins_anew_is_what_comes_next_for_everybody() {
+    fn a_begin_snapshot_is_the_next_frame_for_every_position() {
         let now = Instant::now();
         let mut ring = ring([20, 30]);
         ring.begin(frame(40), now);
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_comes_shares_a_snapshot_for_a_second_and_while_nothing_changes() {
+    fn new_clients_share_a_snapshot_for_a_second_or_until_a_change() {
         let now = Instant::now();
         let mut ring = ring([20, 30]);
         assert_eq!(positions(ring.snapshot(now)), None);
@@ -200,7 +201,7 @@ mod tests {
         let soon = now + SNAPSHOT_EVERY - Duration::from_millis(1);
         assert_eq!(positions(ring.snapshot(soon)), Some(vec![30, 40]));
         assert_eq!(positions(ring.snapshot(now + SNAPSHOT_EVERY)), None);
-        // Nor is it of use where the frames behind it are gone.
+        // A snapshot is useless once the ring has dropped a frame after it.
         (41..=300).for_each(|position| ring.push(frame(position)));
         assert_eq!(positions(ring.snapshot(soon)), None);
     }

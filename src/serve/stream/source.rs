@@ -1,4 +1,5 @@
-//! What there is to tell of a topic: noted tick by tick, told when it is the topic's turn.
+//! The sources of all topics except standings. They record changes at each tick and build a frame when
+//! one is due.
 
 use std::collections::BTreeSet;
 
@@ -13,11 +14,11 @@ use crate::live_state::LiveTables;
 use crate::serve::firebase::Path;
 use crate::serve::reads::{Project, RaceRow};
 
-/// How many races a snapshot has: a page of the list of races.
+/// Number of races in a snapshot: one page of the list of races.
 const RACES_MAX: usize = 100;
 
 impl Topic {
-    /// The source of the topic, which has told nothing yet.
+    /// Creates the source of the topic.
     pub(super) fn source(&self) -> Box<dyn Source + Sync> {
         match self {
             Self::Standings(class) => Box::new(StandingsSource::new(*class)),
@@ -34,10 +35,10 @@ impl Topic {
     }
 }
 
-/// Always whole: most rows of a board are others at another second.
+/// Sends snapshots only: most rows of a board change from one second to the next.
 struct BoardSource {
     class: ClassId,
-    /// Race and second, and when the records had changed last.
+    /// Race and second of the last frame, and the version of its records.
     shown: Option<(Option<(RaceId, u16)>, EventTime)>,
 }
 
@@ -140,7 +141,7 @@ impl Source for RacesSource {
 }
 
 struct StatsSource {
-    /// Of which second.
+    /// Number of the last measurement that was sent.
     sent: u64,
 }
 
@@ -162,7 +163,7 @@ impl Source for StatsSource {
 struct TreeSource {
     path: Path,
     changed: BTreeSet<CompactString>,
-    /// What was told last of a single counter, which may stay when the other one changes.
+    /// The last value sent, if the path is a single counter. The project's other counter can change alone.
     leaf: Option<u64>,
 }
 

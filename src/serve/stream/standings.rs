@@ -1,4 +1,4 @@
-//! The running race of a class, as it is told: whole where it begins or ends, then changed rows.
+//! The source of a class's standings: a snapshot when a race begins or ends, otherwise changed rows.
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -13,10 +13,10 @@ use crate::live_state::LiveTables;
 pub(super) struct StandingsSource {
     class: ClassId,
     race: Option<RaceId>,
-    /// Who was told of, and whether with a name of the ride itself.
+    /// The racers in the frames so far, and whether the ride itself had a name.
     riders: HashMap<RacerId, bool>,
     changed: BTreeSet<RacerId>,
-    /// When names that racers had in other rides had changed last.
+    /// Version of the names that racers had in other rides.
     names: EventTime,
 }
 
@@ -26,14 +26,19 @@ impl StandingsSource {
         Self { class, race: None, riders, changed, names: 0 }
     }
 
-    /// The race that is running, and how it stands.
+    /// Returns the running race and its standings.
     fn running(&self, live: &LiveTables) -> (Option<RaceId>, Vec<(RacerId, Standing)>) {
         let race = live.running_race(self.class);
         let rows = race.and_then(|race| live.standings(self.class, race));
         (race, rows.unwrap_or_default())
     }
 
-    fn complete(&self, tick: &Tick<'_>, race: Option<RaceId>, rows: &[(RacerId, Standing)]) -> Draft {
+    fn complete(
+        &self,
+        tick: &Tick<'_>,
+        race: Option<RaceId>,
+        rows: &[(RacerId, Standing)],
+    ) -> Draft {
         let rows = rows.iter().map(|(racer, standing)| StandingsRow::new(*racer, standing));
         let rows: Vec<_> = rows.collect();
         let body = standings(tick.live, self.class, race, rows.len(), rows, Vec::new());
@@ -76,7 +81,7 @@ impl Source for StandingsSource {
                     self.riders.insert(racer, standing.name.is_some());
                     rows.push(StandingsRow::new(racer, standing));
                 }
-                // Also who came since the last frame: a snapshot in between may have told of them.
+                // Includes racers that joined after the last frame: a snapshot in between may show them.
                 None => {
                     self.riders.remove(&racer);
                     gone.push(racer);
@@ -108,8 +113,8 @@ fn standings(
     Body::Standings(Standings { class_id, race_id, started_at, racers, rows, gone })
 }
 
-/// When any racer's name changed last, or before: names are told with what a ride adds to a record or
-/// to a leaderboard.
+/// Returns a time not before the last change of any racer's name: names change together with a record or
+/// a leaderboard.
 fn names(live: &LiveTables) -> EventTime {
     let newest = live.newest_versions();
     newest.records.max(newest.leaderboard)

@@ -1,4 +1,4 @@
-//! One client: where it is, and what it is sent next.
+//! One client: its position, and what to send to it next.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,25 +14,26 @@ use super::channels::{Channels, Next};
 use super::topic::Topic;
 use crate::serve::error::ApiError;
 
-/// What a client is told beside frames.
+/// The text that a client is sent in addition to frames.
 struct Phrases {
-    /// At once, so that it knows that the stream is open.
+    /// Sent at once, so that the client knows that the stream is open.
     greeting: Option<&'static str>,
-    /// When nothing else was for a while, which keeps proxies from closing the connection.
+    /// Sent when the stream is idle, so that proxies do not close the connection.
     idle: &'static str,
-    /// When it may read no more.
+    /// Sent when the token expires.
     expired: Option<&'static str>,
 }
 
-/// Clients come back a second after their connection was cut.
-const NATIVE: Phrases = Phrases { greeting: Some("retry: 1000\n\n"), idle: ": \n\n", expired: None };
+/// Clients reconnect one second after they lose the connection.
+const NATIVE: Phrases =
+    Phrases { greeting: Some("retry: 1000\n\n"), idle: ": \n\n", expired: None };
 /// Firebase's first event is a `put` (CONTRACTS, section 5).
 const FIREBASE: Phrases = Phrases {
     greeting: None,
     idle: "event: keep-alive\ndata: null\n\n",
     expired: Some("event: auth_revoked\ndata: \"Auth token is expired\"\n\n"),
 };
-/// How long a connection is idle at most, as the standard advises (HTML, 9.2.7 "Authoring notes").
+/// Maximum idle time of a connection, as the standard advises (HTML, 9.2.7 "Authoring notes").
 const IDLE_MAX: Duration = Duration::from_secs(15);
 
 /// A client that follows topics.
@@ -42,14 +43,14 @@ pub(super) struct Subscription {
     client: u64,
     wake: Arc<Notify>,
     phrases: &'static Phrases,
-    /// All up to here is sent or in `ready`.
+    /// All frames up to this position are sent or in `ready`.
     position: Option<EventTime>,
     ready: vec::IntoIter<Bytes>,
-    /// Why the next snapshot is sent.
+    /// Reason for the next snapshot; a label of the metric.
     reason: &'static str,
-    /// When it may read no more.
+    /// When the client's token expires.
     expires: Option<Instant>,
-    /// Whether that has come.
+    /// Whether the token has expired.
     is_over: bool,
     idle_until: Instant,
     frames: Counter,
@@ -57,11 +58,11 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
-    /// Follows `topics` until `expires`, behind the frame of id `last` where one is given and still
-    /// reaches back, else from a snapshot of each.
+    /// Follows `topics` until `expires`. It resumes after the frame with id `last` if one is given and the
+    /// rings still reach back to it; otherwise each topic begins with a snapshot.
     ///
     /// # Errors
-    /// 503 `stopping`, or `too_many_topics` where others follow too many.
+    /// 503 `stopping`, or `too_many_topics` if all clients together follow too many.
     pub(super) fn new(
         channels: Arc<Channels>,
         topics: Vec<Topic>,
@@ -88,7 +89,7 @@ impl Subscription {
         })
     }
 
-    /// What it is to be sent next; `None` once the stream ends.
+    /// Waits for the next chunk to send; `None` once the stream ends.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
         loop {
             if self.expires.is_some_and(|expires| expires <= Instant::now()) && !self.is_over {

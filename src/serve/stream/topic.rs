@@ -1,4 +1,4 @@
-//! Topics: what a client can follow, how it is named, and who may.
+//! Topics: what a client can follow, their names, and the permissions they require.
 
 use std::fmt;
 
@@ -11,38 +11,38 @@ use crate::serve::excerpt::excerpt;
 use crate::serve::firebase::Path;
 use crate::serve::permissions::Permissions;
 
-/// How many topics one client follows: the boards and standings of eight classes.
+/// Maximum number of topics per client: the boards and standings of eight classes.
 const TOPICS_MAX: usize = 16;
 
-/// How long the id of a project is at most, in bytes: longer ones are in no event.
+/// Maximum length of a project id in bytes; no event has a longer one.
 const PROJECT_BYTES_MAX: usize = 128;
 
-/// In place of a project's id: all projects. A project of this very name is `%2A`.
+/// Stands for all projects. A project with this id is written `%2A`.
 const ALL: &str = "*";
 
-/// What a client can follow. Its name is that of the request, escaped as little as can be.
+/// What a client can follow. It displays as its name in a request, with as few escapes as possible.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::serve) enum Topic {
-    /// How the running race of a class stands.
+    /// The standings of the running race of a class.
     Standings(ClassId),
-    /// The records of a class at the second that its running race has reached.
+    /// The board of a class at the second that its running race has reached.
     Board(ClassId),
-    /// The views of a project, or of all.
+    /// The views of one project, or of all.
     Views(Option<CompactString>),
-    /// The races of a class, or of all.
+    /// The races of one class, or of all.
     Races(Option<ClassId>),
-    /// How the service does.
+    /// The service's own figures.
     Stats,
-    /// A place in the tree of Firebase's clients, who follow that alone and name it by its path.
+    /// A path in the Firebase tree. Only Firebase clients follow it, and they follow nothing else.
     Tree(Path),
 }
 
 impl Topic {
-    /// Reads a list of 1 to 16 names with commas between them. In a name `%` begins an escape of two
-    /// hexadecimal digits, so that a comma can be part of a project's id.
+    /// Parses a comma-separated list of 1 to 16 names. In a name `%` begins an escape of two hexadecimal
+    /// digits, so that a project id can contain a comma.
     ///
     /// # Errors
-    /// 400 `bad_parameter`, which quotes what is no topic or given twice.
+    /// 400 `bad_parameter` quotes the first name that is no topic, is given twice, or is over the limit.
     pub(super) fn list(text: &str) -> Result<Vec<Self>, ApiError> {
         let mut topics = Vec::new();
         let mut seen = HashSet::new();
@@ -81,20 +81,21 @@ impl Topic {
         })
     }
 
-    /// 403 `forbidden` where it is not for who holds `permissions`.
+    /// Returns 403 `forbidden` if `permissions` do not cover the topic.
     pub(super) fn check(&self, permissions: &Permissions) -> Result<(), ApiError> {
         match self {
             Self::Standings(class) | Self::Board(class) | Self::Races(Some(class)) => {
                 permissions.require_class(*class)
             }
             Self::Views(Some(project)) => permissions.require_project(project),
-            // How the service does is its operator's, as its metrics are.
+            // The service's figures are for its operator, as its metrics are.
             Self::Views(None) | Self::Races(None) | Self::Stats => permissions.require_all(),
             Self::Tree(path) => path.check(permissions),
         }
     }
 
-    /// Whether a client can go on behind a frame of it: Firebase's have no ids, and begin anew.
+    /// Whether its frames have ids after which a client can resume. Frames of the Firebase tree have none;
+    /// those clients start again with all data.
     pub(super) fn has_ids(&self) -> bool {
         !matches!(self, Self::Tree(_))
     }
@@ -119,7 +120,7 @@ impl fmt::Display for Topic {
     }
 }
 
-/// A class as [`fmt::Display`] writes it: Rust's parser also takes `+1` and `01`.
+/// Parses a class exactly as [`fmt::Display`] writes it: Rust's parser also accepts `+1` and `01`.
 fn class_id(text: &str) -> Option<ClassId> {
     text.parse().ok().filter(|class: &ClassId| class.to_string() == text)
 }
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_read_topic_by_topic() {
+    fn parses_a_list_of_topics() {
         let list =
             "standings:1,board:65535,views:a/é,views:*,views:%2a,views:a%2Cb,races,races:0,stats";
         let project = |id: &str| Topic::Views(Some(id.into()));
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_topic_is_refused_and_quoted() {
+    fn rejects_and_quotes_an_unknown_topic() {
         let long = format!("views:{}", "x".repeat(129));
         for name in [
             "",
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_is_followed_once_and_sixteen_at_most() {
+    fn rejects_duplicates_and_more_than_sixteen_topics() {
         assert!(refusal("views:a,stats,views:%61").contains("'views:%61'; it must be given once"));
         let names: Vec<_> = (0..17).map(|class| format!("board:{class}")).collect();
         assert_eq!(Topic::list(&names[..16].join(",")).map(|topics| topics.len()), Ok(16));
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_is_for_whom_its_class_or_project_is() {
+    fn a_topic_requires_permission_for_its_class_or_project() {
         let objects = AllowedObjects { classes: [1].into(), projects: ["p".to_owned()].into() };
         let some = Permissions::new(Some(objects), None);
         for (name, is_ours) in [
@@ -236,14 +237,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_project_can_be_named(ids in prop::collection::hash_set("\\PC{1,30}|[%,*]{1,3}", 1..9)) {
+        fn a_displayed_topic_parses_to_itself(ids in prop::collection::hash_set("\\PC{1,30}|[%,*]{1,3}", 1..9)) {
             let topics: Vec<_> = ids.iter().map(|id| Topic::Views(Some(id.into()))).collect();
             let names: Vec<_> = topics.iter().map(Topic::to_string).collect();
             prop_assert_eq!(Topic::list(&names.join(",")), Ok(topics));
         }
 
         #[test]
-        fn no_list_panics(text in ".{0,60}|(views|board):[%0-9a-f,é]{0,9}") {
+        fn parsing_never_panics(text in ".{0,60}|(views|board):[%0-9a-f,é]{0,9}") {
             _ = Topic::list(&text);
         }
     }
