@@ -1,9 +1,9 @@
-"""Holds the results of the peers against velodrome's, key by key; numbers must be equal as doubles.
+"""Compares the results of the peers with velodrome's, key by key. Numbers must be equal as doubles.
 
-Shape: result directories, as `velodrome replay` writes them or with three tables instead, each as
-Parquet or as JSON lines in gzip.
+Shape: result directories, either in the form of `velodrome replay`, or with three tables, each as
+Parquet or as gzip JSON lines.
 Run: python compare.py REFERENCE DIRECTORY...
-Exits with 1 where any differs, with the first differing rows.
+Prints the first differing rows and exits with 1 if any results differ.
 """
 
 import gzip
@@ -69,7 +69,7 @@ def load(directory: Path) -> dict[str, pl.DataFrame]:
 
 
 def differences(name: str, expected: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
-    """The rows that only one of both has, or has with other values."""
+    """The rows that exist on one side only, or differ in their values."""
     both = expected.join(found, on=KEYS[name], how="full", coalesce=True, suffix=" found")
     differs = [pl.col(value).ne_missing(pl.col(f"{value} found")) for value in VALUES[name]]
     return both.filter(pl.any_horizontal(differs))
@@ -81,7 +81,7 @@ def main(reference: str, *directories: str) -> None:
     for directory in directories:
         found = load(Path(directory))
         for name, table in expected.items():
-            # A key that comes twice would hide in the join, so the heights are held too.
+            # The join hides duplicate keys, so the heights are compared, too.
             wrong = differences(name, table, found[name])
             if wrong.height or table.height != found[name].height or not table.height:
                 is_equal = False

@@ -1,11 +1,11 @@
 """The job in DuckDB: one scan into a temporary table, then three aggregates to files.
 
 Shape: one plain file of events, or a directory of gzip objects.
-Run: python duckdb_job.py EVENTS OUT THREADS FORM, where the form is parquet or json (in gzip)
+Run: python duckdb_job.py EVENTS OUT THREADS FORM, where FORM is parquet or json (compressed with gzip)
 Compares to: `velodrome replay`, through scripts/bench-batch.
 
-Tried on an hour of racing, 2 threads, an otherwise idle machine, wall and CPU seconds
-of one run or two (less than a tenth apart is noise):
+Variants tried with an hour of racing, 2 threads, on an otherwise idle machine: wall and CPU seconds
+of one or two runs (differences below 0.1 s are noise):
   one scan, uuid kept for tracking events only   1.8   3.6   (this file)
   the same with every uuid kept                  1.9   3.7
   the same, insertion order preserved            2.0   3.9
@@ -14,7 +14,7 @@ of one run or two (less than a tenth apart is noise):
   columns detected instead of given              2.3   4.5
   reduced to the records while scanning          2.4   4.8
   json_extract_string over read_ndjson_objects   2.4   4.8
-  three scans, one a result                      3.3   6.5
+  three scans, one per result                    3.3   6.5
 """
 
 import sys

@@ -14,10 +14,10 @@ class Figures(NamedTuple):
 
 
 def run(command: list[str], log: Path) -> Figures:
-    """Runs `command` to its end with its output in `log`; a failure ends the benchmark.
+    """Runs `command` to its end and writes its output to `log`. A failure ends the benchmark.
 
-    Linux counts the parent's memory at the fork into the child's peak, so whoever calls this must
-    stay small: import no DuckDB or Polars beside it.
+    Linux includes the parent's memory at the fork in the child's peak, so the calling process must be
+    small: it must not import DuckDB or Polars.
     """
     with log.open("wb") as out:
         start = time.perf_counter()
@@ -28,5 +28,5 @@ def run(command: list[str], log: Path) -> Figures:
     if child.returncode != 0:
         text = log.read_text(errors="replace")
         raise SystemExit(f"'{' '.join(command)}' ended with {child.returncode}:\n{text}")
-    # Linux gives kibibytes.
+    # Linux reports kibibytes.
     return Figures(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6)

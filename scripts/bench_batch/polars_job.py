@@ -4,8 +4,8 @@ Shape: one plain file of events, or a directory of gzip objects.
 Run: POLARS_MAX_THREADS=2 python polars_job.py EVENTS OUT
 Compares to: `velodrome replay`, through scripts/bench-batch.
 
-Tried on an hour of racing, 2 threads, wall and CPU seconds of one to four runs; a dash where the
-machine was too busy for the wall time to mean anything:
+Variants tried with an hour of racing, 2 threads: wall and CPU seconds of one to four runs. A dash
+means that the machine was too busy for a valid wall time:
   one streaming scan to a frame, collect_all on it, streaming   2.9 to 3.1    5.3 to 5.7 (here)
   collect_all over the scan, streaming                          3.9 to 4.7    7.3 to 8.7
   the same, sink_parquet instead of write_parquet               4.0           7.5
@@ -14,9 +14,9 @@ machine was too busy for the wall time to mean anything:
   collect_all over a cached scan, streaming                     -             7.9
   collect_all without predicate pushdown, streaming             -             7.3 to 9.4
   three separate collects, streaming                            5.6          10.4
-Polars parses the input again for each result that filters it otherwise, so the frame wins, more
-so from gzip (4.0 against 6.9 s), at the price of memory. 32-bit ids and lz4 gain about 0.1 s over
-64-bit ids and zstd. Its JSON reader takes no 16-bit integers.
+Polars parses the input again for each result with a different filter. A single frame is therefore
+faster, especially from gzip (4.0 against 6.9 s), but uses more memory. 32-bit ids and lz4 save about
+0.1 s over 64-bit ids and zstd. The JSON reader of Polars does not support 16-bit integers.
 """
 
 import sys
@@ -41,8 +41,8 @@ SCHEMA = {
 
 def scan(events: str) -> pl.LazyFrame:
     is_tracking = pl.col("projectId").is_not_null()
-    # Polars takes division by a scalar for multiplication by its reciprocal (its issue 23741): one
-    # output in seven is then off in the last bit. By a column it divides, at no cost to be seen.
+    # Polars replaces division by a scalar with multiplication by its reciprocal (its issue 23741), which
+    # makes one output in seven wrong in the last bit. Division by a column is exact, and no slower.
     hundred = pl.col("cadence") * 0 + 100
     output = ((pl.col("cadence") + 35) * (pl.col("resistance") + 65)) / hundred
     lines = pl.scan_ndjson(files(events), schema=SCHEMA).select(

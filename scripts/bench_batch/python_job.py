@@ -1,4 +1,4 @@
-"""The job in plain Python: one pass, dictionaries, one thread; the files that velodrome writes.
+"""The job in plain Python: one pass, dictionaries, one thread. Writes the same files as velodrome.
 
 Shape: one plain file of events, or a directory of gzip objects.
 Run: python python_job.py EVENTS OUT json|orjson

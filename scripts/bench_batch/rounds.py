@@ -1,6 +1,6 @@
-"""Runs every system in turn, round by round, checks that all agree, and prints the table.
+"""Runs all systems in turn, round by round, checks that their results agree, and prints the table.
 
-Run: through scripts/bench-batch, which builds and makes what this needs.
+Run: through scripts/bench-batch, which builds the binary and generates the events.
 """
 
 import argparse
@@ -14,10 +14,10 @@ from pathlib import Path
 from measure import Figures, run
 from table import BASE, header, table
 
-# As many as the base has workers.
+# The number of workers of the base.
 THREADS = "2"
 
-# They take many times as long as the rest, or are there to check against.
+# These take many times as long as the others, or only serve to check results.
 FIRST_ROUND_ONLY = {"velodrome batch", "Python, orjson", "Python, json"}
 
 
@@ -49,7 +49,7 @@ def one_round(systems: dict[str, tuple[list[str], Path]], is_first: bool) -> dic
     figures = {}
     for name, (command, out) in systems.items():
         if is_first or name not in FIRST_ROUND_ONLY:
-            # Nothing of an earlier run may pass for this one's result.
+            # Results of an earlier run must not be taken for those of this run.
             shutil.rmtree(out, ignore_errors=True)
             out.mkdir(parents=True)
             figures[name] = run(command, out.with_suffix(".log"))
@@ -58,7 +58,7 @@ def one_round(systems: dict[str, tuple[list[str], Path]], is_first: bool) -> dic
 
 
 def agree(velodrome: str, systems: dict[str, tuple[list[str], Path]]) -> bool:
-    """Whether the last results of all systems equal the base's."""
+    """Whether the most recent results of all systems equal those of the base."""
     reference = str(systems[BASE][1])
     own, peers = [], []
     for name, (_, out) in systems.items():

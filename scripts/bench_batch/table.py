@@ -1,4 +1,4 @@
-"""The figures of a run as one Markdown table, with the machine and the versions above it."""
+"""Formats the figures of a run as a Markdown table, below a line with the machine and the versions."""
 
 import os
 import platform
@@ -10,7 +10,7 @@ from measure import Figures
 
 Rounds = list[dict[str, Figures]]
 
-# What every wall time is held against.
+# The system that all wall times are compared to.
 BASE = "velodrome replay -w 2"
 
 
@@ -42,7 +42,7 @@ def row(name: str, rounds: Rounds, events: int) -> str:
     span = f" ({min(walls):.2f} to {max(walls):.2f})" if len(walls) > 1 else " (one run)"
     cpu = median(r[name].cpu_s for r in own)
     rss = median(r[name].rss_mb for r in own)
-    # Within a round first: drift of the machine then hits both sides alike.
+    # Ratios are taken within a round, where drift of the machine affects both sides equally.
     ratio = median(r[name].wall_s / r[BASE].wall_s for r in own)
     rate = f"{events / wall / 1e6:.2f} M"
     return f"| {name} | {wall:.2f}{span} | {cpu:.2f} | {rss:,.0f} | {rate} | {ratio:.2f} |"

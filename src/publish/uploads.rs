@@ -256,7 +256,7 @@ mod tests {
             let object = Object::open(std::fs::File::open(&path).unwrap()).unwrap();
             // As in the publisher, the next object reuses the name, but not the file.
             std::fs::remove_file(path).unwrap();
-            self.uploads.request(class, read, Some(object));
+            self.uploads.request(class, as_of, Some(object));
         }
 
         fn there(&self, class: ClassId) -> Option<String> {

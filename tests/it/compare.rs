@@ -1,4 +1,4 @@
-//! What other rules change, told in one pass, against the results of two.
+//! `compare`: the changes it reports in one pass must equal the differences of two batches.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::cluster::hosts;
 use crate::rules::golden_with_devices;
 use crate::run::{Workplace, contents, sample, view};
 
-/// Compares `input` in `place` under both rules, and checks what is told against two batches.
+/// Compares `input` under both rules with each number of workers, and verifies the changes against two batches.
 fn check(place: &Workplace, input: &str, more: &str, workers: &[usize]) {
     for (out, rules) in [("old", "old.toml"), ("new", "new.toml")] {
         let ended = place.run(&format!("batch {input} --rules {rules} --out {out} {more}"));
@@ -39,7 +39,7 @@ fn check(place: &Workplace, input: &str, more: &str, workers: &[usize]) {
     }
 }
 
-/// What a comparison told, without what it cost.
+/// The files and the summary of a comparison, without the cost of the run.
 fn counted(place: &Workplace, out: &str) -> (BTreeMap<PathBuf, Vec<u8>>, Value) {
     let mut summary = place.json(&format!("{out}/summary.json"));
     for cost in ["wallSeconds", "eventsPerSecond", "peakRssBytes", "workers", "processes"] {
@@ -49,7 +49,7 @@ fn counted(place: &Workplace, out: &str) -> (BTreeMap<PathBuf, Vec<u8>>, Value) 
 }
 
 #[test]
-fn is_what_differs_between_two_batches_whatever_the_cluster() {
+fn equals_the_difference_of_two_batches_on_every_cluster() {
     let place = Workplace::new();
     if !golden_with_devices(&place) {
         return;
@@ -83,7 +83,7 @@ fn is_what_differs_between_two_batches_whatever_the_cluster() {
 }
 
 #[test]
-fn of_equal_rules_says_that_nothing_changes() {
+fn reports_no_changes_for_equal_rules() {
     let place = Workplace::new();
     let last = sample(9, 5, 2, 1.0).replace("update", "final");
     place
@@ -107,9 +107,9 @@ fn of_equal_rules_says_that_nothing_changes() {
 }
 
 #[test]
-fn tells_ranks_podiums_and_moves() {
+fn reports_ranks_podiums_and_moves() {
     let place = Workplace::new();
-    // Racers 1 to 4 come in in this order; 2 and 3 as one.
+    // Racers 1 to 4 finish in this order, 2 and 3 with equal outputs.
     let outputs = [(1, 9.0), (2, 5.0), (3, 5.0), (4, 1.0)];
     let ended = |(racer, resistance)| sample(9, racer, 7, resistance).replace("update", "final");
     // Racer 4 wins another race, under both rules.
@@ -124,7 +124,7 @@ fn tells_ranks_podiums_and_moves() {
     };
     let expected =
         [row(1, json!([74.0, 1]), json!([null, null])), row(4, json!([66.0, 4]), json!([71.0, 1]))];
-    // 2 and 3 were second and are second.
+    // Racers 2 and 3 keep rank 2.
     assert_eq!(place.json_lines("out/changes.jsonl"), expected);
     let side = |output: f64, rank: u32| json!({"output": output, "raceId": 7, "rank": rank});
     let leaderboard = json!({"class-1": {"1": {"old": side(74.0, 1), "new": null},
@@ -159,7 +159,7 @@ fn tells_ranks_podiums_and_moves() {
     assert!(ended.stdout.contains("excluded_racers: none to [1]"), "{}", ended.stdout);
 }
 
-/// A stream of a few racers and races, out of order, with gaps and bad lines.
+/// A stream of events of a few racers and races, with gaps and invalid lines. Seconds are out of order.
 fn stream() -> impl Strategy<Value = Vec<String>> {
     let step =
         prop_oneof![20 => 0..2_000u64, 2 => 60_000..700_000u64, 1 => 3_500_000..4_000_000u64];
@@ -186,7 +186,7 @@ fn stream() -> impl Strategy<Value = Vec<String>> {
     })
 }
 
-/// Rules files of all kinds.
+/// The text of a rules file with some of all kinds of rules.
 fn rules() -> impl Strategy<Value = String> {
     let rule = prop_oneof![
         Just("resistance_offset = 60".to_owned()),
@@ -213,7 +213,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn is_what_differs_between_two_batches_whatever_the_rules(
+    fn equals_the_difference_of_two_batches_under_all_rules(
         stream in stream(),
         old in rules(),
         new in rules(),

@@ -1,4 +1,5 @@
-//! Replay and batch against what the published Alleycat sample made of the same events (CONTRACTS, section 3).
+//! Replay and batch must have the results that the published Alleycat sample has for the same events
+//! (CONTRACTS, section 3).
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +7,7 @@ use serde_json::Value;
 
 use crate::run::{Workplace, history};
 
-/// The directory of the sample's data, but where it is not there and need not be.
+/// The directory of the sample's data. `None` if it is missing outside CI, where it is optional.
 pub(crate) fn alleycat() -> Option<PathBuf> {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/alleycat");
     if !golden.exists() && std::env::var_os("CI").is_none() {
@@ -16,7 +17,7 @@ pub(crate) fn alleycat() -> Option<PathBuf> {
     Some(golden)
 }
 
-/// A leaderboard with outputs to 4 decimals, half up, as the sample's has them.
+/// A leaderboard with outputs rounded half up to 4 decimals, as in the sample.
 pub(crate) fn rounded(mut leaderboard: Value) -> Value {
     let bests = leaderboard.as_object_mut().unwrap().values_mut();
     for best in bests.flat_map(|class| class.as_object_mut().unwrap().values_mut()) {
@@ -27,7 +28,7 @@ pub(crate) fn rounded(mut leaderboard: Value) -> Value {
 }
 
 #[test]
-fn they_make_the_history_and_leaderboard_of_the_published_sample() {
+fn replay_and_batch_reproduce_the_published_sample() {
     let Some(golden) = alleycat() else { return };
     let place = Workplace::new();
     let events = golden.join("events.jsonl.gz");
@@ -49,7 +50,7 @@ fn they_make_the_history_and_leaderboard_of_the_published_sample() {
     assert_eq!(as_doubles(&leaderboard), as_doubles(&expected));
 }
 
-/// Every number of a leaderboard with its place, whole ones as doubles too.
+/// The rows of a leaderboard: class, racer, output as a double even if it is an integer, and race.
 pub(crate) fn as_doubles(leaderboard: &Value) -> Vec<(String, String, f64, u64)> {
     let classes = leaderboard.as_object().unwrap().iter();
     let rows = classes.flat_map(|(class, racers)| {

@@ -1,10 +1,10 @@
-//! Verify: equal, different, unusable.
+//! `verify` of equal, different and invalid result directories.
 
 use std::fs;
 
 use crate::run::{Exit, Workplace, gzip, sample, view};
 
-/// Two equal result directories, `a` and `b`.
+/// A workplace with two equal result directories, `a` and `b`.
 fn equal() -> Workplace {
     let place = Workplace::new();
     let last = sample(9, 5, 2, 1.0).replace("update", "final");
@@ -16,7 +16,7 @@ fn equal() -> Workplace {
     place
 }
 
-/// Verifies equal directories after `b/name` got other bytes, or was removed.
+/// Verifies equal directories after `b/name` was replaced by `bytes`, or removed.
 fn changed(name: &str, bytes: Option<&[u8]>) -> Exit {
     let place = equal();
     match bytes {
@@ -38,7 +38,7 @@ fn counts_the_rows_of_equal_files() {
 }
 
 #[test]
-fn compares_numbers_as_doubles_and_reasons_not_at_all() {
+fn compares_numbers_as_doubles_and_ignores_reasons() {
     let views = br#"{"p": {"durationMs": 1e1, "views": 1.0}}"#;
     let rejected = br#"{"file":"in.jsonl","line":4,"reason":"other","text":"bad"}"#;
     let history = gzip(br#"{"2":{"5":66},"1":{"5":655e-1}}"#);
@@ -51,7 +51,7 @@ fn compares_numbers_as_doubles_and_reasons_not_at_all() {
 }
 
 #[test]
-fn of_no_events_is_equal() {
+fn results_without_events_are_equal() {
     let place = Workplace::new();
     place.write("in.jsonl", "\n");
     for out in ["a", "b"] {
@@ -63,9 +63,9 @@ fn of_no_events_is_equal() {
 }
 
 #[test]
-fn prints_where_and_both_values_of_what_differs() {
+fn prints_the_place_and_both_values_of_a_difference() {
     let ride = r#"{"classId":1,"raceId":7,"racerId":5,"name":"Ada","final":null,"best":66.0,"total":131.5,"seconds":2}"#;
-    let letter = r#"{"file":"in.jsonl","line":4,"reason":"other","textBase64":"/w=="}"#;
+    let dead_letter = r#"{"file":"in.jsonl","line":4,"reason":"other","textBase64":"/w=="}"#;
     for (name, text, difference) in [
         (
             "results.jsonl",
@@ -89,7 +89,7 @@ fn prints_where_and_both_values_of_what_differs() {
         ),
         (
             "rejected.jsonl",
-            letter,
+            dead_letter,
             "\"in.jsonl\" line 4: left text \"bad\", right textBase64 \"/w==\"",
         ),
     ] {
@@ -107,7 +107,7 @@ fn prints_where_and_both_values_of_what_differs() {
 }
 
 #[test]
-fn tells_long_rejected_lines_apart_by_their_end() {
+fn distinguishes_long_rejected_lines_by_their_end() {
     let place = Workplace::new();
     for (out, end) in [("a", "x"), ("b", "y")] {
         place.write("in.jsonl", "bad".repeat(1000) + end);
@@ -119,7 +119,7 @@ fn tells_long_rejected_lines_apart_by_their_end() {
 }
 
 #[test]
-fn tells_of_a_class_on_one_side_only() {
+fn reports_a_class_that_exists_on_one_side_only() {
     let ended = changed("history/class-1.gz", None);
     assert_eq!(ended.code, 1);
     let line = "history/class-1.gz: the class: left present, right missing\n";
@@ -130,7 +130,7 @@ fn tells_of_a_class_on_one_side_only() {
 }
 
 #[test]
-fn refuses_what_holds_no_results() {
+fn rejects_directories_without_valid_results() {
     let ride = r#"{"classId":1,"raceId":7,"racerId":5,"best":66.0,"total":131.5,"seconds":2}"#;
     let (twice, unknown) = (format!("{ride}\n{ride}\n"), ride.replace("best", "worst"));
     let cut = &gzip(b"{}")[..12];

@@ -1,10 +1,10 @@
-//! Verify of changes: whether they tell exactly how two results differ.
+//! `verify --changes`: the files of a comparison must report exactly how two results differ.
 
 use std::fs;
 
 use crate::run::{Exit, Workplace, sample};
 
-/// Two results and what was told of their difference, in `old`, `new` and `told`.
+/// A workplace with two results in `old` and `new`, and their comparison in `changes`.
 fn compared() -> Workplace {
     let place = Workplace::new();
     let last = |racer, resistance| sample(9, racer, 2, resistance).replace("update", "final");
@@ -16,7 +16,7 @@ fn compared() -> Workplace {
     for command in [
         "batch in.jsonl --out old",
         "batch in.jsonl --rules rules.toml --out new",
-        "compare in.jsonl --rules rules.toml --out told",
+        "compare in.jsonl --rules rules.toml --out changes",
     ] {
         let ended = place.run(command);
         assert_eq!(ended.code, 0, "{command}: {}", ended.stderr);
@@ -24,26 +24,27 @@ fn compared() -> Workplace {
     place
 }
 
-/// Verifies after a file's text was changed.
+/// Verifies after `change` was applied to the text of a file of the comparison.
 fn changed(file: &str, change: impl FnOnce(String) -> String) -> Exit {
     let place = compared();
-    let path = place.path(&format!("told/{file}"));
+    let path = place.path(&format!("changes/{file}"));
     let text = fs::read_to_string(&path).unwrap();
     let other = change(text.clone());
     assert_ne!(text, other, "{file}");
     fs::write(path, other).unwrap();
-    place.run("verify old new --changes told")
+    place.run("verify old new --changes changes")
 }
 
-fn red(file: &str, from: &str, to: &str, told: &str) {
+/// Checks that verify fails and prints `reported` after `from` was replaced by `to` in a file.
+fn assert_fails(file: &str, from: &str, to: &str, reported: &str) {
     let ended = changed(file, |text| text.replacen(from, to, 1));
     assert_eq!(ended.code, 1, "{file} {to}: {}{}", ended.stdout, ended.stderr);
-    assert!(ended.stdout.contains(told), "{told}: {}", ended.stdout);
+    assert!(ended.stdout.contains(reported), "{reported}: {}", ended.stdout);
 }
 
 #[test]
-fn counts_the_changes_of_files_that_tell_it() {
-    let ended = compared().run("verify old new --changes told");
+fn counts_the_changes_of_correct_files() {
+    let ended = compared().run("verify old new --changes changes");
     assert_eq!(
         (ended.code, ended.stdout.as_str()),
         (
@@ -57,7 +58,7 @@ fn counts_the_changes_of_files_that_tell_it() {
 }
 
 #[test]
-fn is_red_for_a_change_that_is_missing_or_too_many() {
+fn fails_for_missing_and_extra_changes() {
     for file in ["changes.jsonl", "results-changes.jsonl"] {
         let ended =
             changed(file, |text| text.lines().skip(1).map(|line| format!("{line}\n")).collect());
@@ -92,34 +93,34 @@ fn is_red_for_a_change_that_is_missing_or_too_many() {
 }
 
 #[test]
-fn is_red_for_a_wrong_rank_output_or_result() {
-    red(
+fn fails_for_a_wrong_rank_output_or_result() {
+    assert_fails(
         "changes.jsonl",
         "\"oldRank\":3",
         "\"oldRank\":4",
         "left from 66 rank 3 to 66 rank 2, right from 66 rank 4",
     );
-    red("changes.jsonl", "\"oldOutput\":66.0", "\"oldOutput\":66.5", "right from 66.5 rank 3");
-    red("changes.jsonl", "\"newOutput\":66.0", "\"newOutput\":null", "to nothing");
-    red(
+    assert_fails("changes.jsonl", "\"oldOutput\":66.0", "\"oldOutput\":66.5", "right from 66.5 rank 3");
+    assert_fails("changes.jsonl", "\"newOutput\":66.0", "\"newOutput\":null", "to nothing");
+    assert_fails(
         "leaderboard-changes.json",
         "\"rank\":2",
         "\"rank\":1",
         "leaderboard-changes.json: class-1 racer",
     );
-    red("leaderboard-changes.json", "\"raceId\":7", "\"raceId\":8", "race 8");
-    red("results-changes.jsonl", "\"total\":131.5", "\"total\":131.25", "total 131.25");
-    red("results-changes.jsonl", "\"rank\":3", "\"rank\":null", "no rank");
+    assert_fails("leaderboard-changes.json", "\"raceId\":7", "\"raceId\":8", "race 8");
+    assert_fails("results-changes.jsonl", "\"total\":131.5", "\"total\":131.25", "total 131.25");
+    assert_fails("results-changes.jsonl", "\"rank\":3", "\"rank\":null", "no rank");
 }
 
 #[test]
-fn is_red_for_changes_of_other_rules() {
-    red("rules.json", "[7]", "[8]", "rules.json: the rules");
-    red("against.json", "65.0", "66.0", "against.json: the rules");
+fn fails_for_changes_of_other_rules() {
+    assert_fails("rules.json", "[7]", "[8]", "rules.json: the rules");
+    assert_fails("against.json", "65.0", "66.0", "against.json: the rules");
 }
 
 #[test]
-fn refuses_what_holds_no_changes() {
+fn rejects_files_without_valid_changes() {
     for (file, text, part) in [
         ("changes.jsonl", "{}", "line 1"),
         ("changes.jsonl", &(line(2) + &line(1)), "line 2: its class comes before"),
@@ -133,7 +134,7 @@ fn refuses_what_holds_no_changes() {
     }
 }
 
-/// A changed record of a class.
+/// The line of a changed record of a class.
 fn line(class: u16) -> String {
     format!(
         "{{\"classId\":{class},\"second\":1,\"racerId\":7,\"oldOutput\":1,\"newOutput\":2,\"oldRank\":1,\"newRank\":1}}\n"

@@ -48,16 +48,16 @@ impl Topic {
         let mut seen = HashSet::new();
         for name in text.split(',') {
             let topic = Self::parse(name).ok_or_else(|| {
-                refused(
+                rejected(
                     name,
                     "standings:1, board:1, views:PROJECT, views:*, races, races:1 or stats",
                 )
             })?;
             if !seen.insert(topic.clone()) {
-                return Err(refused(name, "given once"));
+                return Err(rejected(name, "given once"));
             }
             if topics.len() == TOPICS_MAX {
-                return Err(refused(name, "left out, as 16 are followed at most"));
+                return Err(rejected(name, "left out, as 16 are followed at most"));
             }
             topics.push(topic);
         }
@@ -139,7 +139,7 @@ fn project_id(text: &str) -> Option<CompactString> {
     CompactString::from_utf8(bytes).ok().filter(|_| is_id)
 }
 
-fn refused(name: &str, must_be: &str) -> ApiError {
+fn rejected(name: &str, must_be: &str) -> ApiError {
     let name = excerpt(name);
     ApiError::bad_parameter(format!("topics has '{name}'; it must be {must_be}"))
 }
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
     use crate::serve::permissions::AllowedObjects;
 
-    fn refusal(text: &str) -> String {
+    fn rejection(text: &str) -> String {
         format!("{:?}", Topic::list(text).unwrap_err())
     }
 
@@ -198,18 +198,18 @@ mod tests {
             " races",
             &long,
         ] {
-            let refusal = refusal(&format!("races:9,{name}"));
-            assert!(refusal.contains("bad_parameter"), "{refusal}");
-            assert!(refusal.contains(&format!("'{}", &name[..name.len().min(30)])), "{refusal}");
+            let rejection = rejection(&format!("races:9,{name}"));
+            assert!(rejection.contains("bad_parameter"), "{rejection}");
+            assert!(rejection.contains(&format!("'{}", &name[..name.len().min(30)])), "{rejection}");
         }
     }
 
     #[test]
     fn rejects_duplicates_and_more_than_sixteen_topics() {
-        assert!(refusal("views:a,stats,views:%61").contains("'views:%61'; it must be given once"));
+        assert!(rejection("views:a,stats,views:%61").contains("'views:%61'; it must be given once"));
         let names: Vec<_> = (0..17).map(|class| format!("board:{class}")).collect();
         assert_eq!(Topic::list(&names[..16].join(",")).map(|topics| topics.len()), Ok(16));
-        assert!(refusal(&names.join(",")).contains("'board:16'"));
+        assert!(rejection(&names.join(",")).contains("'board:16'"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Clients that come, lag, come back and go.
+//! Clients that connect, lag, reconnect and leave.
 
 use axum::response::IntoResponse;
 use velodrome_dataflows::ViewCount;
@@ -6,7 +6,7 @@ use velodrome_dataflows::ViewCount;
 use super::super::ring::SNAPSHOT_EVERY;
 use super::*;
 
-/// Ticks with a change in each, the hub looking after each.
+/// Runs one tick with a change at each of `times`; the hub runs after each tick.
 async fn run(bench: &mut Bench, times: impl IntoIterator<Item = EventTime>) {
     for time in times {
         bench.tick(time, vec![rides((2, 9, 12), 1, time as f64)]).await;
@@ -18,7 +18,7 @@ fn heads(sent: &[Sent]) -> Vec<(Option<&str>, &str, u64)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_comes_back_gets_what_it_missed_and_no_snapshot() {
+async fn a_reconnecting_client_gets_missed_frames_without_a_snapshot() {
     let mut bench = Bench::new();
     let mut first = bench.followed("standings:2").await;
     run(&mut bench, [5_010]).await;
@@ -32,7 +32,7 @@ async fn who_comes_back_gets_what_it_missed_and_no_snapshot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_comes_back_too_late_or_from_before_a_restart_gets_a_snapshot() {
+async fn an_old_or_unknown_last_id_results_in_a_snapshot() {
     let mut bench = Bench::new();
     let mut first = bench.followed("standings:2").await;
     run(&mut bench, (5_010..).step_by(10).take(300)).await;
@@ -45,7 +45,7 @@ async fn who_comes_back_too_late_or_from_before_a_restart_gets_a_snapshot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_topic_is_kept_for_a_minute_for_who_comes_back() {
+async fn a_topic_without_clients_is_retained_for_a_minute() {
     for (away, expected) in [(59, "delta"), (62, "snapshot")] {
         let mut bench = Bench::new();
         let views = || {
@@ -65,7 +65,7 @@ async fn a_topic_is_kept_for_a_minute_for_who_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_stalls_is_sent_one_snapshot_and_holds_up_nobody() {
+async fn a_stalled_client_gets_one_snapshot_and_delays_no_other_client() {
     let mut bench = Bench::new();
     let mut stalled = bench.followed("standings:2").await;
     let mut other = bench.followed("standings:2").await;
@@ -81,7 +81,7 @@ async fn who_stalls_is_sent_one_snapshot_and_holds_up_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_comes_within_a_second_shares_a_snapshot() {
+async fn clients_that_connect_within_a_second_share_a_snapshot() {
     let mut bench = Bench::new();
     let _first = bench.followed("standings:2").await;
     run(&mut bench, (5_010..=5_100).step_by(10)).await;
@@ -97,13 +97,13 @@ async fn whoever_comes_within_a_second_shares_a_snapshot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_several_topics_only_the_last_frame_says_how_far_a_client_is() {
+async fn only_the_last_frame_of_a_batch_has_an_id() {
     let mut bench = Bench::new();
     let mut client = bench.followed("standings:2,races,views:*").await;
     bench.tick(5_010, vec![rides((2, 9, 99), 1, 1.0)]).await;
     let ids: Vec<_> = take(&mut client).iter().map(|sent| sent.head().0.is_some()).collect();
     assert_eq!(ids, [false, true]);
-    // A topic without a snapshot holds the others back, or an id would tell of more than was sent.
+    // A topic without a snapshot delays the other topics; otherwise an id would cover unsent frames.
     let mut new = bench.follow("standings:2,stats", None);
     assert_eq!(take(&mut new).len(), 1);
     bench.hub.tick().await;
@@ -112,7 +112,7 @@ async fn of_several_topics_only_the_last_frame_says_how_far_a_client_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn frames_are_the_rarer_the_more_clients_there_are() {
+async fn the_frame_rate_drops_as_the_number_of_clients_grows() {
     let mut bench = Bench::new();
     let mut client = bench.followed("standings:2").await;
     let others: Vec<_> = (0..4_999).map(|_| bench.follow("standings:2", None)).collect();
@@ -121,7 +121,7 @@ async fn frames_are_the_rarer_the_more_clients_there_are() {
         run(&mut bench, [time]).await;
         seen.append(&mut take(&mut client));
     }
-    // 5,000 clients, 20 us each and 1 ns a byte, in ticks of 10 ms.
+    // 5,000 clients at 20 us per client and 1 ns per byte, in ticks of 10 ms.
     assert_eq!(seen.len(), 9);
     drop(others);
     run(&mut bench, [6_010, 6_020]).await;
@@ -129,7 +129,7 @@ async fn frames_are_the_rarer_the_more_clients_there_are() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn large_frames_are_the_rarer_too() {
+async fn the_frame_rate_drops_as_frames_grow() {
     let mut bench = Bench::new();
     let mut client = bench.followed("standings:2").await;
     let _others: Vec<_> = (0..999).map(|_| bench.follow("standings:2", None)).collect();
@@ -139,12 +139,12 @@ async fn large_frames_are_the_rarer_too() {
         bench.tick(time, all.collect()).await;
         seen.append(&mut take(&mut client));
     }
-    // 1,000 clients, 20 us each, and 1 ns for each of some 60,000 bytes.
+    // 1,000 clients at 20 us per client and 1 ns per byte, with frames of some 60,000 bytes.
     assert!((11..=14).contains(&seen.len()), "{}", seen.len());
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_changed_before_its_topics_turn_is_told_when_that_comes() {
+async fn changes_before_a_frame_is_due_are_sent_with_that_frame() {
     let mut bench = Bench::new();
     let mut client = bench.followed("standings:2").await;
     let _others: Vec<_> = (0..1_999).map(|_| bench.follow("standings:2", None)).collect();
@@ -160,10 +160,10 @@ async fn what_changed_before_its_topics_turn_is_told_when_that_comes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_comes_and_goes_between_two_frames_is_gone_for_a_snapshot_that_was_made_between() {
+async fn a_racer_shown_only_in_a_snapshot_between_two_frames_is_reported_as_gone() {
     let mut bench = Bench::new();
     let _first = bench.followed("standings:2").await;
-    // So many that frames are further apart than snapshots.
+    // With this many clients, frames are further apart than snapshots.
     let _others: Vec<_> = (0..60_000).map(|_| bench.follow("standings:2", None)).collect();
     tokio::time::advance(2 * SNAPSHOT_EVERY).await;
     bench.tick(5_010, vec![rides((2, 9, 12), 8, 1.0)]).await;
@@ -181,7 +181,7 @@ async fn who_comes_and_goes_between_two_frames_is_gone_for_a_snapshot_that_was_m
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_client_is_sent_a_comment_every_fifteen_seconds() {
+async fn an_idle_client_gets_a_comment_every_fifteen_seconds() {
     let mut bench = Bench::new();
     let mut client = bench.followed("standings:2").await;
     for _ in 0..2 {
@@ -192,7 +192,7 @@ async fn an_idle_client_is_sent_a_comment_every_fifteen_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_ends_with_its_grant_though_there_is_more_to_send() {
+async fn a_stream_ends_when_its_permissions_expire_even_if_frames_are_pending() {
     let mut bench = Bench::new();
     let _other = bench.followed("standings:2").await;
     let expires = Instant::now() + Duration::from_secs(1);
@@ -207,7 +207,7 @@ async fn a_stream_ends_with_its_grant_though_there_is_more_to_send() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_streams_end_with_the_service_and_none_begins_any_more() {
+async fn closing_ends_all_streams_and_refuses_new_ones() {
     let mut bench = Bench::new();
     let mut client = bench.followed("standings:2,races").await;
     let ends = tokio::spawn(async move { client.next().await });
@@ -220,7 +220,7 @@ async fn all_streams_end_with_the_service_and_none_begins_any_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn so_many_topics_are_followed_and_those_that_nobody_follows_make_room() {
+async fn limits_followed_topics_and_drops_those_without_clients() {
     let bench = Bench::new();
     let many = |from: u32, count: u32| -> Vec<_> {
         let topics = (from..from + count).map(|class| format!("board:{class}"));
@@ -238,18 +238,18 @@ async fn so_many_topics_are_followed_and_those_that_nobody_follows_make_room() {
         (refused.status().as_u16(), refused.headers()["retry-after"].as_bytes()),
         (503, &b"1"[..])
     );
-    // What is followed already is no more.
+    // A topic that is already followed does not count again.
     drop(bench.follow("board:20000", None));
     drop(rest);
     assert!(one_more().is_ok());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_frame_that_could_not_be_made_is_made_when_the_engine_answers_again() {
+async fn a_failed_frame_is_replaced_by_a_snapshot_once_the_engine_answers() {
     let mut bench = Bench::new();
     let mut client = bench.followed("standings:2").await;
     let mut other = bench.followed("races").await;
-    // Rows of who has no name need the engine.
+    // Rows without a name need a query to the engine.
     let nameless = Standing { second: 9, output: Output(1.0), name: None, started_at: 2_000 };
     let changes = vec![
         LiveChange::Stage((2, 9, 11), Stage::Running(nameless, Vec::new())),

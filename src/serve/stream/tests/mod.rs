@@ -1,4 +1,4 @@
-//! Hub and clients over an engine of fixed data, tick by tick, with the time in the test's hands.
+//! Tests of hub and clients over a fake engine with fixed data. The test controls ticks and time.
 
 mod clients;
 mod model;
@@ -22,10 +22,10 @@ use crate::serve::ack_latency::AckLatency;
 use crate::serve::reads::ReadState;
 use crate::serve::reads::fake_engine::FakeEngine;
 
-/// How far ticks are apart.
+/// Time between two ticks.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Hub and channels over a [`FakeEngine`], whose time 5,000 is complete.
+/// Hub and channels over a [`FakeEngine`] that is complete up to time 5,000.
 struct Bench {
     fake: FakeEngine,
     channels: Arc<Channels>,
@@ -34,7 +34,7 @@ struct Bench {
     hub: Hub<fn() -> Duration>,
 }
 
-/// A server-sent event, or what else a stream has in it.
+/// A chunk of a stream: a server-sent event or other text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Sent {
     Event { id: Option<String>, event: String, data: Value },
@@ -58,7 +58,7 @@ impl Bench {
         Subscription::new(Arc::clone(&self.channels), topics, last, None).unwrap()
     }
 
-    /// A client that has got its snapshots.
+    /// Returns a client that has received its first snapshots.
     async fn followed(&mut self, topics: &str) -> Subscription {
         let mut client = self.follow(topics, None);
         let mut sent = take(&mut client);
@@ -68,7 +68,7 @@ impl Bench {
         client
     }
 
-    /// A tick in which those changes come, and what the hub makes of it.
+    /// Applies `changes` at `time`, runs the hub, and returns when the hub wants to run next.
     async fn tick(&mut self, time: EventTime, changes: Vec<LiveChange>) -> Instant {
         tokio::time::advance(TICK).await;
         self.fake.tick(time, changes);
@@ -76,7 +76,7 @@ impl Bench {
     }
 }
 
-/// What there is for a client at once.
+/// Returns all chunks that the client can read without waiting.
 fn take(client: &mut Subscription) -> Vec<Sent> {
     std::iter::from_fn(|| take_one(client)).collect()
 }
@@ -101,7 +101,7 @@ impl Sent {
         }
     }
 
-    /// Id, name and time.
+    /// Returns id, event name and time.
     fn head(&self) -> (Option<&str>, &str, u64) {
         match self {
             Self::Event { id, event, data } => {
@@ -119,7 +119,7 @@ impl Sent {
     }
 }
 
-/// A standing of the race 9 of class 2, which is running.
+/// A change to a running ride.
 fn rides(ride: RideKey, second: u16, output: f64) -> LiveChange {
     let name = Some("Al".into());
     let standing = Standing { second, output: Output(output), name, started_at: 2_000 };

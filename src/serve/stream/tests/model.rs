@@ -1,5 +1,5 @@
-//! Clients of all kinds against the live state itself: what each makes of the frames that it got is, at
-//! each frame that says how far it is, the state of the time that the frame tells.
+//! Compares simulated clients with the live state. At each frame with an id, the state that a client has
+//! built from its frames must equal the live state at the frame's `asOf`.
 
 use std::collections::BTreeMap;
 
@@ -13,28 +13,29 @@ use crate::live_state::LiveTables;
 const FOLLOWED: [&str; 4] =
     ["standings:1", "standings:2,views:*", "races:1,views:a,stats", "races,standings:1,board:1"];
 
-/// What happens.
+/// One step of a generated scenario.
 #[derive(Clone, Debug)]
 enum Step {
-    /// So many ticks with these changes in turn, the hub looking after each or after the last.
-    Ticks { changes: Vec<Chosen>, times: u8, looks: bool },
-    /// The hub looks, so many milliseconds later.
-    Look { after_ms: u16 },
-    /// A client takes at most so many chunks.
+    /// Runs `times` ticks with these changes in turn. The hub runs after each tick if `run_hub_each_tick`, else only
+    /// after the last.
+    Ticks { changes: Vec<GeneratedChange>, times: u8, run_hub_each_tick: bool },
+    /// The hub runs `after_ms` milliseconds later.
+    RunHub { after_ms: u16 },
+    /// A client reads up to `chunks` chunks.
     Read { client: usize, chunks: u8 },
-    /// A client's connection is cut; it comes back with or without the last id that it saw.
+    /// A client loses its connection and reconnects with or without its last id.
     Reconnect { client: usize, with_id: bool },
 }
 
-/// A change that is made to fit what rides.
+/// A generated change; [`change`] adapts it to the rides that exist.
 #[derive(Clone, Copy, Debug)]
-enum Chosen {
+enum GeneratedChange {
     Ride { class: u16, race: u64, racer: u32, output: u8, named: bool, ends: bool },
     Views(bool),
     Records(u16),
 }
 
-/// By topic, its fields and its rows by their keys.
+/// For each topic, its fields and its rows by key.
 type Topics = BTreeMap<String, (Value, BTreeMap<String, Value>)>;
 
 struct Client {
@@ -69,7 +70,7 @@ impl Client {
         self.last = last;
     }
 
-    /// Takes one chunk if there is one; whether there was.
+    /// Reads one chunk, and returns whether there was one.
     fn read(&mut self, known: &BTreeMap<EventTime, Topics>) -> bool {
         let Some(sent) = take_one(&mut self.subscription) else { return false };
         let Sent::Event { id, event, data } = sent else { return true };
@@ -115,7 +116,7 @@ impl Client {
     }
 }
 
-/// What the reads tell of each topic, but for the rows of boards.
+/// Returns the expected state of each topic, without the rows of boards.
 fn expected_topics(live: &LiveTables) -> Topics {
     let mut all = Topics::new();
     let mut put = |topic: &str, fields: Value, rows: Vec<Value>| {
@@ -157,15 +158,15 @@ fn expected_topics(live: &LiveTables) -> Topics {
     all
 }
 
-/// The change that was chosen, where it can come.
-fn change(live: &LiveTables, chosen: Chosen) -> Option<LiveChange> {
+/// Converts a generated change, or returns `None` if it is impossible now.
+fn change(live: &LiveTables, chosen: GeneratedChange) -> Option<LiveChange> {
     Some(match chosen {
-        Chosen::Views(is_a) => {
+        GeneratedChange::Views(is_a) => {
             let project = if is_a { "a" } else { "b" };
             LiveChange::Views(project.into(), ViewCount { views: 1, duration_ms: 3 })
         }
-        Chosen::Records(class) => LiveChange::Records(class),
-        Chosen::Ride { class, race, racer, output, named, ends } => {
+        GeneratedChange::Records(class) => LiveChange::Records(class),
+        GeneratedChange::Ride { class, race, racer, output, named, ends } => {
             let ride = (class, race, racer);
             let running = live.standing(ride);
             let started_at = running.map_or(4_000 + race, |standing| standing.started_at);
@@ -186,9 +187,9 @@ fn change(live: &LiveTables, chosen: Chosen) -> Option<LiveChange> {
     })
 }
 
-fn chosen() -> impl Strategy<Value = Chosen> {
+fn generated_change() -> impl Strategy<Value = GeneratedChange> {
     let ride = (1..3u16, 6..10u64, 1..6u32, 0..50u8, prop::bool::weighted(0.8), 0..6u8);
-    let ride = ride.prop_map(|(class, race, racer, output, named, ends)| Chosen::Ride {
+    let ride = ride.prop_map(|(class, race, racer, output, named, ends)| GeneratedChange::Ride {
         class,
         race,
         racer,
@@ -198,22 +199,22 @@ fn chosen() -> impl Strategy<Value = Chosen> {
     });
     prop_oneof![
         6 => ride,
-        2 => any::<bool>().prop_map(Chosen::Views),
-        1 => (1..3u16).prop_map(Chosen::Records),
+        2 => any::<bool>().prop_map(GeneratedChange::Views),
+        1 => (1..3u16).prop_map(GeneratedChange::Records),
     ]
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let client = 0..FOLLOWED.len();
     let ticks = |times, most| {
-        (prop::collection::vec(chosen(), 0..most), times, any::<bool>())
-            .prop_map(|(changes, times, looks)| Step::Ticks { changes, times, looks })
+        (prop::collection::vec(generated_change(), 0..most), times, any::<bool>())
+            .prop_map(|(changes, times, run_hub_each_tick)| Step::Ticks { changes, times, run_hub_each_tick })
     };
     prop_oneof![
         8 => ticks(1..4u8, 6),
-        // More than a ring has room for.
+        // More frames than a ring holds.
         1 => ticks(250..255u8, 4),
-        4 => prop_oneof![Just(1u16), 1..100u16, Just(1_100)].prop_map(|after_ms| Step::Look { after_ms }),
+        4 => prop_oneof![Just(1u16), 1..100u16, Just(1_100)].prop_map(|after_ms| Step::RunHub { after_ms }),
         6 => (client.clone(), prop_oneof![1..5u8, Just(255)])
             .prop_map(|(client, chunks)| Step::Read { client, chunks }),
         3 => (client, any::<bool>())
@@ -221,13 +222,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-async fn happen(steps: Vec<Step>) {
+async fn run_scenario(steps: Vec<Step>) {
     let (mut bench, mut time) = (Bench::new(), 5_000);
     let mut known = BTreeMap::from([(4_000, expected_topics(&bench.fake.live_state().read()))]);
     let mut clients = FOLLOWED.map(|topics| Client::new(&bench, topics));
     for step in steps {
         match step {
-            Step::Ticks { changes, times, looks } => {
+            Step::Ticks { changes, times, run_hub_each_tick } => {
                 for number in 0..usize::from(times) {
                     time += 10;
                     let live = bench.fake.live_state().read();
@@ -239,13 +240,13 @@ async fn happen(steps: Vec<Step>) {
                     bench.fake.tick(time, some);
                     known.insert(time, expected_topics(&bench.fake.live_state().read()));
                     tokio::time::advance(Duration::from_millis(10)).await;
-                    if looks {
+                    if run_hub_each_tick {
                         bench.hub.tick().await;
                     }
                 }
                 bench.hub.tick().await;
             }
-            Step::Look { after_ms } => {
+            Step::RunHub { after_ms } => {
                 tokio::time::advance(Duration::from_millis(after_ms.into())).await;
                 bench.hub.tick().await;
             }
@@ -257,7 +258,7 @@ async fn happen(steps: Vec<Step>) {
             Step::Reconnect { client, with_id } => clients[client].reconnect(&bench, with_id),
         }
     }
-    // Now all is quiet: whoever lags catches up, with a snapshot where one is needed.
+    // No more changes: lagging clients catch up, with a snapshot if they need one.
     for _ in 0..3 {
         bench.hub.tick().await;
         clients.iter_mut().for_each(|client| while client.read(&known) {});
@@ -279,9 +280,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn what_clients_make_of_frames_is_the_live_state(steps in prop::collection::vec(step(), 1..60)) {
+    fn clients_rebuild_the_live_state_from_frames(steps in prop::collection::vec(step(), 1..60)) {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(happen(steps));
+        runtime.block_on(run_scenario(steps));
     }
 }

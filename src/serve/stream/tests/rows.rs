@@ -1,4 +1,4 @@
-//! What the frames of each topic say.
+//! The contents of the frames of each topic.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::*;
 use crate::live_state::LiveState;
 use crate::rules;
 
-/// What a topic tells first, and then in each of those ticks.
+/// Returns the first frame of a topic and the frames of each tick, as event name and data.
 async fn progress(topic: &str, ticks: Vec<Vec<LiveChange>>) -> Vec<(String, Value)> {
     let mut bench = Bench::new();
     let mut client = bench.follow(topic, None);
@@ -36,7 +36,7 @@ fn views(project: &str, views: u64) -> LiveChange {
 }
 
 #[tokio::test(start_paused = true)]
-async fn standings_are_whole_then_rows_and_who_is_gone_until_another_race_or_none() {
+async fn standings_send_changed_and_gone_rows_and_a_snapshot_when_the_race_changes() {
     let ticks = vec![
         vec![rides((2, 9, 12), 4, 25.5), rides((2, 9, 13), 1, 9.0), rides((3, 9, 12), 1, 1.0)],
         vec![over((2, 9, 11))],
@@ -49,7 +49,7 @@ async fn standings_are_whole_then_rows_and_who_is_gone_until_another_race_or_non
             "startedAt": race.map(|_| 2_000), "racers": racers, "rows": rows, "gone": gone,
         })
     };
-    // The name of 4 is known from another ride; nobody knows one of 11.
+    // Racer 4 has a name from another ride; racer 11 has none.
     let whole =
         vec![row(4, Some("Zoë"), 30.0, 3), row(11, None, 20.0, 2), row(12, Some("Bo"), 20.0, 3)];
     let changed = vec![row(12, Some("Al"), 25.5, 4), row(13, Some("Al"), 9.0, 1)];
@@ -63,7 +63,7 @@ async fn standings_are_whole_then_rows_and_who_is_gone_until_another_race_or_non
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_that_becomes_known_is_told_though_its_rider_stands_as_before() {
+async fn a_name_change_is_sent_even_if_the_standing_is_unchanged() {
     let progress = progress("standings:2", vec![vec![], vec![LiveChange::Leaderboard(1)]]).await;
     let racers = |data: &Value| -> Vec<_> {
         let rows = data["rows"].as_array().unwrap();
@@ -74,7 +74,7 @@ async fn a_name_that_becomes_known_is_told_though_its_rider_stands_as_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_board_is_told_whole_whenever_its_second_or_its_records_change() {
+async fn a_board_sends_a_snapshot_when_its_second_or_its_records_change() {
     let ticks = vec![
         vec![rides((1, 8, 1), 2, 5.0)],
         vec![rides((1, 8, 1), 2, 6.0)],
@@ -101,7 +101,7 @@ async fn a_board_is_told_whole_whenever_its_second_or_its_records_change() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_follows_the_board_of_a_class_asks_for_it_once() {
+async fn clients_of_one_board_share_its_query() {
     let mut bench = Bench::new();
     let _clients = [bench.follow("board:1", None), bench.follow("board:1,board:2", None)];
     for second in 1..=2 {
@@ -112,7 +112,7 @@ async fn who_follows_the_board_of_a_class_asks_for_it_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn views_of_one_project_or_of_all_are_told_as_they_come() {
+async fn views_of_one_project_or_of_all_are_sent_as_they_change() {
     let ticks = || vec![vec![views("a,b", 2)], vec![views("c", 1), views("a,b", 1)], vec![]];
     let row = |project: &str, views: u64, duration_ms: u64| json!({"projectId": project, "views": views, "durationMs": duration_ms});
     let frame = |event: &str, topic: &str, as_of: u64, rows: Vec<Value>| {
@@ -134,12 +134,12 @@ async fn views_of_one_project_or_of_all_are_told_as_they_come() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn races_are_told_as_they_begin_end_and_are_forgotten() {
-    let forgotten = |racer| LiveChange::Stage((1, 7, racer), Stage::Expired);
+async fn races_are_sent_when_they_begin_end_and_expire() {
+    let expired = |racer| LiveChange::Stage((1, 7, racer), Stage::Expired);
     let ticks = vec![
         vec![rides((1, 8, 1), 1, 5.0)],
         vec![rides((1, 8, 1), 2, 5.0)],
-        vec![over((1, 8, 1)), forgotten(1), forgotten(2), forgotten(3)],
+        vec![over((1, 8, 1)), expired(1), expired(2), expired(3)],
     ];
     let all = progress("races", ticks.clone()).await;
     let rows = |progress: &[(String, Value)]| -> Vec<_> {
@@ -164,7 +164,7 @@ async fn races_are_told_as_they_begin_end_and_are_forgotten() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_services_figures_are_told_once_a_second() {
+async fn stats_are_sent_once_a_second() {
     let mut bench = Bench::new();
     let mut client = bench.followed("stats").await;
     let mut last = None;
@@ -177,7 +177,7 @@ async fn the_services_figures_are_told_once_a_second() {
         let mut progress = take(&mut client);
         assert_eq!(progress.len(), 1, "{progress:?}");
         let data = progress[0].data();
-        // Counted to two digits.
+        // The latency histogram is precise to two digits.
         for (key, us) in [("ackP50Ms", waits_us.first()), ("ackP99Ms", waits_us.last())] {
             let is_near =
                 |us: &u64| (data[key].as_f64().unwrap() / (*us as f64 / 1e3) - 1.0).abs() < 0.01;
@@ -196,7 +196,7 @@ async fn the_services_figures_are_told_once_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stats_tell_how_far_the_way_to_other_rules_is() {
+async fn stats_include_the_progress_of_a_rebuild() {
     let mut bench = Bench::new();
     let mut client = bench.followed("stats").await;
     bench.rebuilds.request(Rules { divisor: 50.0, ..Rules::default() });
@@ -220,10 +220,10 @@ async fn stats_tell_how_far_the_way_to_other_rules_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_other_rules_come_to_is_told_as_what_changed() {
+async fn a_switch_to_new_rules_is_sent_as_changed_rows() {
     let mut bench = Bench::new();
     let mut client = bench.followed("standings:2,races,board:2").await;
-    // Racer 11 and race 7 are excluded, and racer 4 comes to more.
+    // The new rules exclude racer 11 and race 7, and racer 4 has a higher output.
     let next = LiveState::default();
     next.apply(5_000, vec![rides((2, 9, 4), 3, 99.5), rides((2, 9, 12), 3, 20.0)]);
     bench.fake.live_state().replace_with(&next, 5_005);
@@ -244,6 +244,6 @@ async fn what_other_rules_come_to_is_told_as_what_changed() {
     let races = &progress["races"];
     assert_eq!(races["rows"][0]["racers"], 2);
     assert_eq!(races["gone"], json!([{"classId": 1, "raceId": 7}]));
-    // The same second of the same race, and yet another board.
+    // The board changes although race and second are the same.
     assert!(progress.contains_key("board:2"), "{progress:?}");
 }
