@@ -5,7 +5,7 @@ Run: python duckdb_job.py EVENTS OUT THREADS FORM, where FORM is parquet or json
 Compares to: `velodrome replay`, through scripts/bench-batch.
 
 Variants tried with an hour of racing, 2 threads, on an otherwise idle machine: wall and CPU seconds
-of one or two runs (differences below 0.1 s are noise):
+of one or two runs (differences of less than a tenth are noise):
   one scan, uuid kept for tracking events only   1.8   3.6   (this file)
   the same with every uuid kept                  1.9   3.7
   the same, insertion order preserved            2.0   3.9

@@ -18,8 +18,8 @@ const GAP_LINES: usize = 100;
 pub(super) struct EventClock {
     /// `None` before the first event.
     now: Option<EventTime>,
-    /// The current run of events that are too far ahead, until it is known whether it is a gap. The clock
-    /// does not move during the run.
+    /// The current run of events that are too far ahead, until it is known whether it is a gap. The
+    /// clock does not move during the run.
     pending: Vec<Event>,
 }
 

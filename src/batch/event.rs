@@ -18,8 +18,8 @@ pub(super) struct Event {
 pub(super) enum Kind {
     Race(Sample),
     Tracking(View),
-    /// A sample at a second after the end of a race under the active rules. It moves the event clock, but is
-    /// a dead letter.
+    /// A sample at a second after the end of a race under the active rules. It moves the event clock,
+    /// but is a dead letter.
     BeyondRace(DeadLetter),
 }
 

@@ -1,8 +1,8 @@
 //! The batch: computes the results in one pass over the inputs with hash maps, without dataflow.
 //!
 //! It is the oracle and the performance baseline of the replay. Batch and replay share input listing,
-//! decompression and result writing. Line cutting, decoding, the event clock and all rules of the results
-//! are implemented here independently, as simply as possible.
+//! decompression and result writing. Line cutting, decoding, the event clock and all rules of the
+//! results are implemented here independently, as simply as possible.
 
 mod clock;
 mod decode;
@@ -101,8 +101,8 @@ impl Pass<'_> {
 
     /// Decodes a line and adds its event.
     ///
-    /// Whether a line is an event does not depend on the rules, and neither does the event clock. The rules
-    /// then decide whether the event is a dead letter.
+    /// Whether a line is an event does not depend on the rules, and neither does the event clock. The
+    /// rules then decide whether the event is a dead letter.
     fn line(&mut self, file: &str, number: u64, line: &[u8]) {
         let is_beyond_race = |event: &Event| matches!(&event.kind, Kind::Race(sample) if sample.second > self.race_seconds);
         let event = match decode::decode(line, RACE_SECONDS_MAX) {

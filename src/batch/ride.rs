@@ -33,7 +33,7 @@ impl Ride {
     }
 
     /// Whether the ride has ended at `clock`. Rides end at whole seconds.
-    pub(super) fn is_over(&self, clock: EventTime) -> bool {
+    pub(super) fn has_ended(&self, clock: EventTime) -> bool {
         self.due.next_multiple_of(1000) <= clock
     }
 
@@ -77,7 +77,8 @@ impl Ride {
 mod tests {
     use super::*;
 
-    /// The result of samples, each with its time, which is also its device time. The output is the cadence.
+    /// The result of samples, each with its time, which is also its device time. The output is the
+    /// cadence.
     fn result(samples: Vec<(EventTime, Sample)>) -> RideResult {
         let mut ride = Ride::new(&Rules::default(), 0, 1);
         for (clock, sample) in samples {

@@ -79,7 +79,7 @@ impl Tally {
     /// A ride that has not ended by then has neither result nor records.
     pub(super) fn into_results(mut self, until: EventTime) -> Results {
         let mut results = Results::default();
-        self.rides.retain(|_, ride| ride.is_over(until));
+        self.rides.retain(|_, ride| ride.has_ended(until));
         for ((class, _, racer), ride) in &self.rides {
             self.records.entry((*class, *racer)).or_default().raise_all(ride.curve());
         }

@@ -31,7 +31,8 @@ pub struct ClassCounts {
     pub podiums_changed: u64,
     /// Races where rank 1 by final output changed: another winner, or another number of winners.
     pub winners_changed: u64,
-    /// The largest move of each of the ten racers who moved farthest on a board. Of equal moves, racers ascend.
+    /// The largest move of each of the ten racers who moved farthest on a board. Of equal moves, racers
+    /// ascend.
     pub moves: Vec<Move>,
 }
 
@@ -81,7 +82,8 @@ impl ClassCounts {
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
     classes: BTreeMap<ClassId, ClassCounts>,
-    /// The board of the last change, and whether its podium and its winner are already counted as changed.
+    /// The board of the last change, and whether its podium and its winner are already counted as
+    /// changed.
     last: Option<(Board, bool, bool)>,
     /// The largest move of each racer of the current class.
     largest: HashMap<RacerId, Move>,

@@ -101,7 +101,8 @@ impl Changes {
     }
 }
 
-/// Encodes the differences of a board for its file: as JSON lines, or as the JSON object of a leaderboard.
+/// Encodes the differences of a board for its file: as JSON lines, or as the JSON object of a
+/// leaderboard.
 pub fn encode_board(board: Board, differences: &[RowDifference]) -> Vec<u8> {
     let mut out = Vec::with_capacity(differences.len() * ROW_BYTES);
     // Writing to memory never fails.

@@ -1,7 +1,7 @@
 //! Comparison of two rules over the same events: files with every changed row, and a summary.
 //!
-//! The events and both rules alone determine every byte of `changes.jsonl`, `leaderboard-changes.json` and
-//! `results-changes.jsonl`. `summary.json` counts the changes and has the cost of the run.
+//! The events and both rules alone determine every byte of `changes.jsonl`, `leaderboard-changes.json`
+//! and `results-changes.jsonl`. `summary.json` counts the changes and has the cost of the run.
 
 use std::path::Path;
 

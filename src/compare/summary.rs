@@ -106,8 +106,8 @@ pub struct Summary {
     pub new: String,
     /// The rules that differ, each as JSON.
     pub rules_changed: BTreeMap<String, Pair<Value>>,
-    /// Time of the event clock that the results are as of, in ms since the epoch. `None` for the end of all
-    /// events.
+    /// Time of the event clock that the results are as of, in ms since the epoch. `None` for the end of
+    /// all events.
     pub as_of: Option<EventTime>,
     /// Events accepted.
     pub events: u64,

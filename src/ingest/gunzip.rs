@@ -1,7 +1,7 @@
 //! Decompresses gzip, member after member, up to the exact byte where it is damaged.
 //!
-//! flate2's own `MultiGzDecoder` discards what it decompressed in the call that finds the damage. The number
-//! of lines read would then depend on the size of the reader's buffer.
+//! flate2's own `MultiGzDecoder` discards what it decompressed in the call that finds the damage. The
+//! number of lines read would then depend on the size of the reader's buffer.
 
 use std::io::{self, BufRead, Read};
 

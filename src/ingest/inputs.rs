@@ -1,5 +1,5 @@
-//! Lists the inputs of a run: files, objects, standard input, and all files below directories and prefixes
-//! in the order of their keys.
+//! Lists the inputs of a run: files, objects, standard input, and all files below directories and
+//! prefixes in the order of their keys.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -128,7 +128,8 @@ fn objects(
     Ok(())
 }
 
-/// An object as an input. Only a large object is read to detect its kind: a plain one is cut into chunks.
+/// An object as an input. Only a large object is read to detect its kind: a plain one is cut into
+/// chunks.
 fn input(store: &Arc<dyn Store>, object: Object) -> Result<Input, StoreError> {
     let kind = if object.bytes > 0 && object.key.ends_with(".gz") {
         InputKind::Gzip
@@ -141,7 +142,8 @@ fn input(store: &Arc<dyn Store>, object: Object) -> Result<Input, StoreError> {
     Ok(Input { origin: Origin::Object(Arc::clone(store), object.key), kind, bytes: object.bytes })
 }
 
-/// Detects the kind of a file by its content, or by its name if that says gzip: the content may be damaged.
+/// Detects the kind of a file by its content, or by its name if that says gzip: the content may be
+/// damaged.
 fn kind(path: &Path) -> io::Result<InputKind> {
     let file = File::open(path)?;
     let named = path.extension().is_some_and(|extension| extension == "gz");

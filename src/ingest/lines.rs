@@ -74,27 +74,27 @@ impl<R: Read> Lines<R> {
             if self.offset >= self.until {
                 return Block::End;
             }
-            let held = self.buffer.get(self.start..self.end).unwrap_or_default();
+            let buffered = self.buffer.get(self.start..self.end).unwrap_or_default();
             if self.skipping {
-                let newline = memchr(b'\n', held);
-                self.take(newline.map_or(held.len(), |newline| newline + 1));
+                let newline = memchr(b'\n', buffered);
+                self.consume(newline.map_or(buffered.len(), |newline| newline + 1));
                 self.skipping = newline.is_none();
                 if newline.is_some() {
                     continue;
                 }
-            } else if Self::oversized(held) {
+            } else if Self::is_oversized(buffered) {
                 self.skipping = true;
-                let line = self.take(LINE_BYTES_MAX);
+                let line = self.consume(LINE_BYTES_MAX);
                 return Block::Oversized(self.buffer.get(line).unwrap_or_default());
-            } else if let Some(length) = self.whole(held) {
-                let lines = self.take(length);
+            } else if let Some(length) = self.complete_lines(buffered) {
+                let lines = self.consume(length);
                 return Block::Lines(self.buffer.get(lines).unwrap_or_default());
             }
             if self.ended.is_none() {
                 self.fill();
                 continue;
             }
-            let rest = self.take(self.end - self.start);
+            let rest = self.consume(self.end - self.start);
             self.until = 0;
             let rest = self.buffer.get(rest).unwrap_or_default();
             return match self.ended.take() {
@@ -109,24 +109,24 @@ impl<R: Read> Lines<R> {
     ///
     /// A later line cannot be: more bytes are read only while no complete line is buffered, so a line
     /// that is too long is the first one when it reaches the limit.
-    fn oversized(held: &[u8]) -> bool {
-        held.get(..=LINE_BYTES_MAX).is_some_and(|start| memchr(b'\n', start).is_none())
+    fn is_oversized(buffered: &[u8]) -> bool {
+        buffered.get(..=LINE_BYTES_MAX).is_some_and(|start| memchr(b'\n', start).is_none())
     }
 
     /// Length in bytes of the buffered complete lines that start before `until`.
-    fn whole(&self, held: &[u8]) -> Option<usize> {
+    fn complete_lines(&self, buffered: &[u8]) -> Option<usize> {
         let left = usize::try_from(self.until - self.offset).unwrap_or(usize::MAX);
-        if left <= held.len() {
+        if left <= buffered.len() {
             // The last line is the one with the last byte before `until`.
-            let last = held.get(left - 1..).unwrap_or_default();
+            let last = buffered.get(left - 1..).unwrap_or_default();
             if let Some(newline) = memchr(b'\n', last) {
                 return Some(left + newline);
             }
         }
-        memrchr(b'\n', held).map(|newline| newline + 1)
+        memrchr(b'\n', buffered).map(|newline| newline + 1)
     }
 
-    fn take(&mut self, length: usize) -> std::ops::Range<usize> {
+    fn consume(&mut self, length: usize) -> std::ops::Range<usize> {
         let from = self.start;
         self.start += length;
         self.offset += length as u64;

@@ -13,7 +13,8 @@ pub(crate) fn name(oldest_ms: u64, uuid: &str) -> String {
     format!("{}/{STREAM}{time}-{uuid}.gz", folder(&time))
 }
 
-/// The name, without folders, of an object of records whose processing failed, by the time of its oldest record.
+/// The name, without folders, of an object of records whose processing failed, by the time of its oldest
+/// record.
 ///
 /// [`failed_key`] adds the folders.
 pub(crate) fn failed_name(oldest_ms: u64, uuid: &str) -> String {
@@ -33,7 +34,8 @@ fn folder(time: &str) -> String {
     time.split('-').take(4).collect::<Vec<_>>().join("/")
 }
 
-/// A time in UTC in the form of object names, `YYYY-MM-DD-HH-MM-SS`. Up to the year 9999 it sorts by time.
+/// A time in UTC in the form of object names, `YYYY-MM-DD-HH-MM-SS`. Up to the year 9999 it sorts by
+/// time.
 pub(crate) fn time(ms: u64) -> String {
     let seconds = ms / 1_000;
     let (year, month, day) = civil(seconds / 86_400);

@@ -19,7 +19,8 @@ const BUFFER_BYTES: usize = 64 << 10;
 pub struct Unit {
     /// Index of the input.
     pub input: usize,
-    /// Index of the chunk of a plain input, or of the part. 0 for inputs that can only be read from the start.
+    /// Index of the chunk of a plain input, or of the part. 0 for inputs that can only be read from the
+    /// start.
     pub chunk: u64,
 }
 

@@ -1,4 +1,5 @@
-//! What the live state has for each class: its races in order, and when its records and leaderboard last changed.
+//! What the live state has for each class: its races in order, and when its records and leaderboard last
+//! changed.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -65,7 +66,8 @@ impl Classes {
         }
     }
 
-    /// Updates the lists after a race of `class` changed from `before` to `after`, where `None` is no race.
+    /// Updates the lists after a race of `class` changed from `before` to `after`, where `None` is no
+    /// race.
     pub(super) fn relist(
         &mut self,
         class: ClassId,

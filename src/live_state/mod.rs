@@ -1,8 +1,9 @@
 //! The state that clients see live: standings of running races, the list of races, view counts, and when
 //! each class last changed.
 //!
-//! One engine thread writes and many tasks read. A writer applies all changes of one tick under the lock,
-//! so a reader always sees the state as of one time. Of a finished ride, only its count remains here.
+//! One engine thread writes and many tasks read. A writer applies all changes of one tick under the
+//! lock, so a reader always sees the state as of one time. Of a finished ride, only its count remains
+//! here.
 
 mod change;
 mod classes;
@@ -28,15 +29,16 @@ pub struct LiveState {
     tables: RwLock<LiveTables>,
 }
 
-/// Read access to the live state as of one time. It blocks the writer, so hold it only to copy what you need.
+/// Read access to the live state as of one time. It blocks the writer, so hold it only to copy what you
+/// need.
 #[derive(Debug)]
 pub struct LiveStateGuard<'a>(RwLockReadGuard<'a, LiveTables>);
 
 impl LiveState {
     /// Applies all changes of the tick `time` atomically.
     ///
-    /// Times must ascend from call to call. Changes of one ride are applied in the given order; the order
-    /// between different rides does not matter.
+    /// Times must ascend from call to call. Changes of one ride are applied in the given order; the
+    /// order between different rides does not matter.
     pub fn apply(&self, time: EventTime, changes: Vec<LiveChange>) {
         let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
         tables.apply(time, changes);

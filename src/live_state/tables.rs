@@ -20,7 +20,7 @@ pub struct LiveTables {
     races: HashMap<(ClassId, RaceId), Race>,
     classes: Classes,
     projects: HashMap<CompactString, ViewCount>,
-    /// Behind a lock of its own, so that the stream can take it from a shared reference.
+    /// Has its own lock, so that the stream can drain it through a shared reference.
     changed: Mutex<ChangedKeys>,
 }
 
@@ -77,8 +77,8 @@ impl LiveTables {
         self.classes.set_global_version(at);
         // A class without any data left has changed, too.
         self.classes.add_known(&previous.classes);
-        // Changes of the previous state that no reader has taken yet still have to be reported, even where
-        // both states agree.
+        // Changes of the previous state that no reader has taken yet still have to be reported, even
+        // where both states agree.
         let mut changed = mem::take(previous.changed_mut());
         for (key, race) in self.races.iter().chain(&previous.races) {
             if race.median_second().is_some() {

@@ -28,7 +28,8 @@ use crate::results::history;
 use hashed::Hashed;
 use objects::Published;
 
-/// Minimum time between two publications of a class, by the service's clock. New bans or rules ignore it.
+/// Minimum time between two publications of a class, by the service's clock. It does
+/// not apply after new bans or rules.
 const MIN_INTERVAL_MS: u64 = 60_000;
 
 /// How often the publisher checks for changed classes.
@@ -78,7 +79,8 @@ impl Publisher {
         }
     }
 
-    /// Publishes the classes that are due, or all changed classes if `is_last`. Returns whether all succeeded.
+    /// Publishes the classes that are due, or all changed classes if `is_last`. Returns whether all
+    /// succeeded.
     async fn publish(&mut self, is_last: bool) -> bool {
         let now = self.clock.now();
         let (time, versions, all) = {
@@ -116,7 +118,8 @@ impl Publisher {
 
     /// Publishes one class as of `version` or later, and returns the time that its object is as of.
     async fn object(&mut self, class: ClassId, version: EventTime) -> Result<EventTime, String> {
-        // The version is from the live state, which may be a tick ahead of the state that answers queries.
+        // The version is from the live state, which may be a tick ahead of the state that answers
+        // queries.
         self.engine.wait_complete(version).await.map_err(|error| error.to_string())?;
         let answer = self.engine.query(Query::ClassCurves(class)).await;
         let (as_of, answer) = answer.map_err(|error| error.to_string())?;

@@ -97,8 +97,8 @@ impl Object {
 impl Objects {
     /// The objects that an earlier run published in `directory`, served until they are published again.
     ///
-    /// They are as of `as_of`. It is `None` if any racer is banned, because the ban may be newer than the
-    /// objects.
+    /// They are as of `as_of`. It is `None` if any racer is banned, because the ban may be newer than
+    /// the objects.
     pub fn open(directory: &Path, as_of: Option<EventTime>) -> Self {
         let objects = Self::default();
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {

@@ -56,12 +56,13 @@ struct Pending {
 }
 
 impl Uploads {
-    /// Uploads to `bucket` with the access list `acl`. Failure and recovery are reported to `component`.
+    /// Uploads to `bucket`, and lets the readers in `acl` read the objects, too. Reports to `component`.
     pub fn new(bucket: Arc<dyn Store>, acl: Option<Acl>, component: Component) -> Self {
         Self { bucket, acl, component, pending: BTreeMap::new(), running: JoinSet::new() }
     }
 
-    /// Requests the upload of the object of a class as of `as_of`, or its removal. Replaces an earlier request.
+    /// Requests the upload of the object of a class as of `as_of`, or its removal. Replaces an earlier
+    /// request.
     pub(super) fn request(&mut self, class: ClassId, as_of: EventTime, object: Option<Object>) {
         let pending = self.pending.entry(class).or_insert_with(|| Pending {
             as_of,

@@ -53,7 +53,8 @@ pub(crate) fn class_of(name: &str) -> Option<ClassId> {
     (self::name(class) == name).then_some(class)
 }
 
-/// Writes the history object of one class: seconds and racers ascend, seconds without a record are omitted.
+/// Writes the history object of one class: seconds and racers ascend, seconds without a record are
+/// omitted.
 pub(crate) fn object(curves: &[(RacerId, Record)], out: impl Write) -> io::Result<()> {
     // The header has no name and no time, so that equal records give equal bytes.
     let mut gzip = GzBuilder::new().write(BufWriter::with_capacity(BLOCK_BYTES, out), LEVEL);

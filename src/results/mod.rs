@@ -1,8 +1,8 @@
 //! The results of a run, and the result directory.
 //!
-//! The events alone determine every byte of `history/class-N.gz`, `results.jsonl`, `leaderboard.json` and
-//! `views.json`. The lines of the input determine `rejected.jsonl`. `summary.json` has the counts and the
-//! cost of the run.
+//! The events alone determine every byte of `history/class-N.gz`, `results.jsonl`, `leaderboard.json`
+//! and `views.json`. The lines of the input determine `rejected.jsonl`. `summary.json` has the counts
+//! and the cost of the run.
 
 mod error;
 mod files;

@@ -31,8 +31,8 @@ impl Results {
         curves.map(|(_, curve)| curve.outputs().count() as u64).sum()
     }
 
-    /// Writes all result files and the file of `rules` into `out`, the history objects on up to `threads`
-    /// threads.
+    /// Writes all result files and the file of `rules` into `out`, the history objects on up to
+    /// `threads` threads.
     ///
     /// # Errors
     /// The error of the first file that could not be written.

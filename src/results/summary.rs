@@ -20,8 +20,8 @@ pub const SUMMARY: &str = "summary.json";
 pub struct Summary {
     /// The `rulesId`: the SHA-256 of `rules.json`.
     pub rules_id: String,
-    /// Time of the event clock that the results are as of, in ms since the epoch. `None` for the end of all
-    /// events.
+    /// Time of the event clock that the results are as of, in ms since the epoch. `None` for the end of
+    /// all events.
     pub as_of: Option<EventTime>,
     /// Events accepted.
     pub events: u64,

@@ -15,10 +15,11 @@ use super::report::Report;
 use crate::compare::{AGAINST, CHANGES, LEADERBOARD_CHANGES, RESULTS_CHANGES};
 use crate::results::{HISTORY, LEADERBOARD, RIDES, RULES, history};
 
-/// Returns whether `changes`, which `compare` wrote, reports exactly how the results in `new` differ from
-/// those in `old`.
+/// Returns whether `changes`, which `compare` wrote, reports exactly how the results in `new` differ
+/// from those in `old`.
 ///
-/// Prints to `out` like [`run`](super::run): `left` is computed from the results, `right` is in the files.
+/// Prints to `out` like [`run`](super::run): `left` is computed from the results, `right` is in the
+/// files.
 ///
 /// # Errors
 /// If a directory or file is missing or invalid, or `out` cannot be written.
@@ -75,7 +76,7 @@ fn records(
         let (before, after) = (of_class(&old, &in_old, class)?, of_class(&new, &in_new, class)?);
         let expected = changed(before, after, |output| Some(*output));
         let name = format!("{CHANGES} class {class}");
-        report.file(&name, &expected, &reported.take(class)?, |(second, racer)| {
+        report.file(&name, &expected, &reported.read_class(class)?, |(second, racer)| {
             format!("second {second} racer {racer}")
         })?;
     }

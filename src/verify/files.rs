@@ -137,7 +137,7 @@ impl RecordChanges {
     }
 
     /// Reads the rows of `class` by second and racer. They are empty if another class is next.
-    pub(super) fn take(
+    pub(super) fn read_class(
         &mut self,
         class: ClassId,
     ) -> Result<BTreeMap<(u16, RacerId), Change<f64>>, VerifyError> {

@@ -95,8 +95,8 @@ pub(super) struct RejectedRow {
 }
 
 impl RejectedRow {
-    /// The text of the line, as it is compared and shown. Lines can be 1 MiB long, so the end of a long line is
-    /// replaced by a digest.
+    /// The text of the line, as it is compared and shown. Lines can be 1 MiB long, so the end of a long
+    /// line is replaced by a digest.
     pub(super) fn shown(&self) -> String {
         match (&self.text, &self.text_base64) {
             (Some(text), None) => shown("text", text),

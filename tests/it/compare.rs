@@ -11,7 +11,8 @@ use crate::cluster::hosts;
 use crate::rules::golden_with_devices;
 use crate::run::{Workplace, contents, sample, view};
 
-/// Compares `input` under both rules with each number of workers, and verifies the changes against two batches.
+/// Compares `input` under both rules with each number of workers, and verifies the changes against two
+/// batches.
 fn check(place: &Workplace, input: &str, more: &str, workers: &[usize]) {
     for (out, rules) in [("old", "old.toml"), ("new", "new.toml")] {
         let ended = place.run(&format!("batch {input} --rules {rules} --out {out} {more}"));

@@ -100,7 +100,12 @@ fn fails_for_a_wrong_rank_output_or_result() {
         "\"oldRank\":4",
         "left from 66 rank 3 to 66 rank 2, right from 66 rank 4",
     );
-    assert_fails("changes.jsonl", "\"oldOutput\":66.0", "\"oldOutput\":66.5", "right from 66.5 rank 3");
+    assert_fails(
+        "changes.jsonl",
+        "\"oldOutput\":66.0",
+        "\"oldOutput\":66.5",
+        "right from 66.5 rank 3",
+    );
     assert_fails("changes.jsonl", "\"newOutput\":66.0", "\"newOutput\":null", "to nothing");
     assert_fails(
         "leaderboard-changes.json",

@@ -200,13 +200,18 @@ mod tests {
         ] {
             let rejection = rejection(&format!("races:9,{name}"));
             assert!(rejection.contains("bad_parameter"), "{rejection}");
-            assert!(rejection.contains(&format!("'{}", &name[..name.len().min(30)])), "{rejection}");
+            assert!(
+                rejection.contains(&format!("'{}", &name[..name.len().min(30)])),
+                "{rejection}"
+            );
         }
     }
 
     #[test]
     fn rejects_duplicates_and_more_than_sixteen_topics() {
-        assert!(rejection("views:a,stats,views:%61").contains("'views:%61'; it must be given once"));
+        assert!(
+            rejection("views:a,stats,views:%61").contains("'views:%61'; it must be given once")
+        );
         let names: Vec<_> = (0..17).map(|class| format!("board:{class}")).collect();
         assert_eq!(Topic::list(&names[..16].join(",")).map(|topics| topics.len()), Ok(16));
         assert!(rejection(&names.join(",")).contains("'board:16'"));

@@ -207,8 +207,9 @@ fn generated_change() -> impl Strategy<Value = GeneratedChange> {
 fn step() -> impl Strategy<Value = Step> {
     let client = 0..FOLLOWED.len();
     let ticks = |times, most| {
-        (prop::collection::vec(generated_change(), 0..most), times, any::<bool>())
-            .prop_map(|(changes, times, run_hub_each_tick)| Step::Ticks { changes, times, run_hub_each_tick })
+        (prop::collection::vec(generated_change(), 0..most), times, any::<bool>()).prop_map(
+            |(changes, times, run_hub_each_tick)| Step::Ticks { changes, times, run_hub_each_tick },
+        )
     };
     prop_oneof![
         8 => ticks(1..4u8, 6),
