@@ -24,7 +24,7 @@ class Block:
 
     @property
     def needs_aws(self):
-        return bool(re.search(r"s3://|kinesis:", self.text))
+        return self.runs and bool(re.search(r"s3://|kinesis:|^aws ", self.text, re.MULTILINE))
 
     @property
     def starts_jobs(self):

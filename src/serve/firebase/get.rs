@@ -1,4 +1,4 @@
-//! Reading the tree.
+//! The handlers that read the tree or open a stream of it.
 
 use axum::extract::{ConnectInfo, FromRequestParts, State};
 use axum::http::request::Parts;
@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use utoipa::{IntoParams, ToSchema};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::refusal::Refusals;
+use super::error::ErrorResponses;
 use super::tree::{Path, PathError};
 use crate::serve::error::ApiError;
 use crate::serve::params::QueryParams;
@@ -18,16 +18,16 @@ use crate::serve::reads::ReadState;
 use crate::serve::stream::{Streams, Topic};
 use crate::serve::{etag, fallback};
 
-/// The header that asks for an ETag.
-const WANTS_ETAG: &str = "x-firebase-etag";
+/// The request header that asks for an ETag in the response.
+const REQUEST_ETAG: &str = "x-firebase-etag";
 
-/// How JSON is written.
+/// The parameter `print`: how to write the JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 enum Print {
-    /// For people to read.
+    /// Indented.
     Pretty,
-    /// Not at all: 204.
+    /// No body, status 204.
     Silent,
 }
 
@@ -35,16 +35,16 @@ enum Print {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct TreeParams {
-    /// Whether `true` stands for all that is below the keys.
+    /// Whether to write `true` in place of each object's values.
     #[serde(default)]
     shallow: bool,
-    /// How to write it.
+    /// How to write the JSON.
     #[param(inline)]
     print: Option<Print>,
 }
 
-/// What is asked for, by somebody who may.
-pub(super) struct Asked {
+/// A parsed request whose token permits its path.
+pub(super) struct TreeRequest {
     path: Path,
     params: TreeParams,
     headers: HeaderMap,
@@ -52,13 +52,15 @@ pub(super) struct Asked {
     peer: Option<ConnectInfo<SocketAddr>>,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Asked {
+impl<S: Send + Sync> FromRequestParts<S> for TreeRequest {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let path = match Path::parse(parts.uri.path()) {
             Ok(path) => path,
-            Err(PathError::Unmarked) => return Err(fallback::unknown_path(parts.uri.clone()).await),
+            Err(PathError::NoJsonSuffix) => {
+                return Err(fallback::unknown_path(parts.uri.clone()).await);
+            }
             Err(error) => return Err(ApiError::bad_parameter(error.to_string())),
         };
         let permissions = Permissions::from_request_parts(parts, state).await?;
@@ -69,8 +71,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
     }
 }
 
-/// All there is; for who accepts `text/event-stream`, a stream of it as Firebase's: `put`, then `put` and
-/// `patch`, `keep-alive`, `auth_revoked`.
+/// Returns the complete tree. With `Accept: text/event-stream` it streams the tree in Firebase's events:
+/// first `put`, then `put`, `patch`, `keep-alive` and `auth_revoked`.
 #[utoipa::path(
     get,
     path = "/.json",
@@ -79,18 +81,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
         (status = OK, body = serde_json::Value, description = "The tree, or null."),
         (status = NO_CONTENT, description = "It is there, and `print` is `silent`."),
         (status = NOT_MODIFIED, description = "If-None-Match names its ETag."),
-        Refusals,
+        ErrorResponses,
     )
 )]
 pub(super) async fn root(
     State(reads): State<ReadState>,
     State(streams): State<Streams>,
-    asked: Asked,
+    request: TreeRequest,
 ) -> Result<Response, ApiError> {
-    asked.answer(&reads, &streams)
+    request.respond(&reads, &streams)
 }
 
-/// All projects, or a stream of them.
+/// Returns all projects, or a stream of them.
 #[utoipa::path(
     get,
     path = "/project.json",
@@ -99,21 +101,21 @@ pub(super) async fn root(
         (status = OK, body = serde_json::Value, description = "The projects by id, or null."),
         (status = NO_CONTENT, description = "They are there, and `print` is `silent`."),
         (status = NOT_MODIFIED, description = "If-None-Match names their ETag."),
-        Refusals,
+        ErrorResponses,
     )
 )]
 pub(super) async fn projects(
     State(reads): State<ReadState>,
     State(streams): State<Streams>,
-    asked: Asked,
+    request: TreeRequest,
 ) -> Result<Response, ApiError> {
-    asked.answer(&reads, &streams)
+    request.respond(&reads, &streams)
 }
 
-/// A project, or one of its counters, or a stream of it.
+/// Returns a project or one of its counters, or a stream of it.
 ///
-/// The path goes on with `<projectId>.json`, `<projectId>/views.json` or `<projectId>/durationMs.json`;
-/// what is never there is null. An id with a slash is written with `%2F`.
+/// The path ends with `<projectId>.json`, `<projectId>/views.json` or `<projectId>/durationMs.json`; any
+/// other path below a project returns null. A slash in an id is written `%2F`.
 #[utoipa::path(
     get,
     path = "/project/{*path}",
@@ -126,20 +128,20 @@ pub(super) async fn projects(
         (status = OK, body = serde_json::Value, description = "What is there, or null."),
         (status = NO_CONTENT, description = "It is there, and `print` is `silent`."),
         (status = NOT_MODIFIED, description = "If-None-Match names its ETag."),
-        Refusals,
+        ErrorResponses,
     )
 )]
 pub(super) async fn below(
     State(reads): State<ReadState>,
     State(streams): State<Streams>,
-    asked: Asked,
+    request: TreeRequest,
 ) -> Result<Response, ApiError> {
-    asked.answer(&reads, &streams)
+    request.respond(&reads, &streams)
 }
 
-impl Asked {
-    /// What is there, or a stream of it for who accepts that.
-    fn answer(&self, reads: &ReadState, streams: &Streams) -> Result<Response, ApiError> {
+impl TreeRequest {
+    /// Returns the value at the path, or a stream of it if the client accepts one.
+    fn respond(&self, reads: &ReadState, streams: &Streams) -> Result<Response, ApiError> {
         let accepted = self.headers.get_all(header::ACCEPT).iter();
         let mut accepted = accepted.filter_map(|accepted| accepted.to_str().ok());
         if accepted.any(|accepted| accepted.contains("text/event-stream")) {
@@ -153,24 +155,24 @@ impl Asked {
         let json = serde_json::to_string(&node).map_err(|_| ApiError::internal())?;
         let etag = etag::from_hash(xxh3_128(json.as_bytes()));
         let is_known = etag::matches(&self.headers, &etag);
-        let is_wanted = self.headers.get(WANTS_ETAG).is_some_and(|value| value == "true");
+        let is_requested = self.headers.get(REQUEST_ETAG).is_some_and(|value| value == "true");
         let mut response = match self.params.print {
             _ if is_known => StatusCode::NOT_MODIFIED.into_response(),
             Some(Print::Silent) => StatusCode::NO_CONTENT.into_response(),
-            Some(Print::Pretty) => {
-                of_json(serde_json::to_string_pretty(&node).map_err(|_| ApiError::internal())?)
-            }
-            None => of_json(json),
+            Some(Print::Pretty) => json_response(
+                serde_json::to_string_pretty(&node).map_err(|_| ApiError::internal())?,
+            ),
+            None => json_response(json),
         };
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache"));
-        if is_known || is_wanted {
+        if is_known || is_requested {
             headers.insert(header::ETAG, etag.parse().map_err(|_| ApiError::internal())?);
         }
         Ok(response)
     }
 }
 
-fn of_json(json: String) -> Response {
+fn json_response(json: String) -> Response {
     ([(header::CONTENT_TYPE, "application/json; charset=utf-8")], json).into_response()
 }

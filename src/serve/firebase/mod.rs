@@ -1,10 +1,10 @@
-//! The view counts as Firebase's Realtime Database shows them over REST (CONTRACTS, section 5).
+//! The view counts in the REST format of Firebase's Realtime Database (CONTRACTS, section 5).
 //!
-//! The tree is `{"project": {"<projectId>": {"durationMs": n, "views": n}}}`; any path plus `.json`
-//! reads what is there, and `null` where nothing is. Errors are in Firebase's shape.
+//! The tree is `{"project": {"<projectId>": {"durationMs": n, "views": n}}}`. Any path plus `.json` reads
+//! the value at that path, or `null` if there is none. Errors have Firebase's format.
 
+mod error;
 mod get;
-mod refusal;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -15,11 +15,11 @@ use utoipa_axum::routes;
 
 use super::reads::ReadState;
 use super::stream::Streams;
-pub(super) use refusal::{FirebaseError, shaped};
+pub(super) use error::{FirebaseError, shaped};
 pub(super) use tree::{Event, Path};
 
-/// The routes, for a service whose state holds [`ReadState`] and [`Streams`]. The layers around them refuse in the shape
-/// of other routes: [`shaped`] is to be put around all.
+/// Returns the routes for a service whose state contains [`ReadState`] and [`Streams`]. Other layers, such
+/// as authentication, return errors in the format of other routes: wrap [`shaped`] around all layers.
 pub(super) fn routes<S>() -> OpenApiRouter<S>
 where
     ReadState: FromRef<S>,

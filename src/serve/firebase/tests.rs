@@ -1,4 +1,4 @@
-//! The tree through the router, of an engine of fixed data and two projects.
+//! Tests of the tree through the router, with a fake engine and two projects.
 
 use std::sync::Arc;
 
@@ -19,17 +19,17 @@ use crate::serve::reads::fake_engine::FakeEngine;
 use crate::serve::stream::Channels;
 
 #[derive(Clone)]
-struct Doors(ReadState);
+struct TestState(ReadState);
 
-impl FromRef<Doors> for ReadState {
-    fn from_ref(Doors(reads): &Doors) -> Self {
+impl FromRef<TestState> for ReadState {
+    fn from_ref(TestState(reads): &TestState) -> Self {
         reads.clone()
     }
 }
 
-impl FromRef<Doors> for Streams {
-    /// One that nobody feeds.
-    fn from_ref(_: &Doors) -> Self {
+impl FromRef<TestState> for Streams {
+    /// Returns channels without a hub, so that streams receive no frames.
+    fn from_ref(_: &TestState) -> Self {
         Self {
             channels: Arc::new(Channels::new(0)),
             limiter: Arc::new(Limiter::new(Limits::default())),
@@ -37,14 +37,14 @@ impl FromRef<Doors> for Streams {
     }
 }
 
-/// The routes over projects `intro` and `a/é`, for whoever has `permissions`.
+/// Returns the routes with projects `intro` and `a/é`; every request has `permissions`.
 fn router(fake: &FakeEngine, permissions: Option<Permissions>) -> Router {
     let views = |id: &str, views, duration_ms| {
         LiveChange::Views(id.into(), ViewCount { views, duration_ms })
     };
     fake.tick(5_010, vec![views("intro", 2, 700), views("a/é", 1, 0)]);
-    let (router, _) = routes::<Doors>().split_for_parts();
-    let router = router.with_state(Doors(ReadState::new(fake.engine())));
+    let (router, _) = routes::<TestState>().split_for_parts();
+    let router = router.with_state(TestState(ReadState::new(fake.engine())));
     let router = match permissions {
         Some(permissions) => router.layer(Extension(permissions)),
         None => router,
@@ -52,7 +52,7 @@ fn router(fake: &FakeEngine, permissions: Option<Permissions>) -> Router {
     router.layer(map_response(shaped))
 }
 
-/// Status, headers and text of a GET with headers.
+/// Sends a GET with the headers `with`, and returns status, headers and body.
 async fn send(router: Router, uri: &str, with: &[(&str, &str)]) -> (u16, HeaderMap, String) {
     let mut request = Request::get(uri);
     for (name, value) in with {
@@ -71,7 +71,7 @@ async fn get(uri: &str) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn every_place_is_read_as_json_and_nothing_is_null() {
+async fn every_path_returns_json_and_an_empty_one_null() {
     let intro = r#"{"durationMs":700,"views":2}"#;
     let both = format!(r#"{{"a/é":{{"durationMs":0,"views":1}},"intro":{intro}}}"#);
     for (uri, expected) in [
@@ -97,7 +97,7 @@ async fn every_place_is_read_as_json_and_nothing_is_null() {
 }
 
 #[tokio::test]
-async fn an_etag_is_told_where_it_is_wanted_and_spares_what_is_known() {
+async fn returns_an_etag_on_request_and_304_if_it_matches() {
     let fake = FakeEngine::new();
     let router = router(&fake, Some(Permissions::default()));
     let ask = |with: &'static str, value: String| {
@@ -121,7 +121,7 @@ async fn an_etag_is_told_where_it_is_wanted_and_spares_what_is_known() {
 }
 
 #[tokio::test]
-async fn refusals_are_in_firebases_shape() {
+async fn errors_have_firebases_format() {
     for (uri, says) in [
         ("/project.json?print=loud", "print is 'loud'"),
         ("/project.json?shallow=maybe", "shallow is 'maybe'"),
@@ -134,13 +134,13 @@ async fn refusals_are_in_firebases_shape() {
         assert!(body["error"].as_str().unwrap().contains(says), "{text}");
     }
     assert_eq!(get("/project/intro").await.0, 404);
-    // A request whose token nobody checked.
+    // A request that did not pass the authentication layer.
     let (status, _, text) = send(router(&FakeEngine::new(), None), "/.json", &[]).await;
     assert!(status == 500 && text.starts_with(r#"{"error":""#), "{text}");
 }
 
 #[tokio::test]
-async fn a_token_for_one_project_opens_no_other_and_not_the_whole() {
+async fn a_token_for_one_project_permits_neither_others_nor_the_root() {
     let of_one = permissions::AllowedObjects {
         projects: ["intro".into()].into(),
         ..permissions::AllowedObjects::default()

@@ -25,7 +25,7 @@ const KEEP_IDLE: Duration = Duration::from_secs(60);
 /// All followed topics.
 pub(in crate::serve) struct Channels {
     state: RwLock<State>,
-    /// TopicState when a snapshot is snapshot_request.
+    /// Notified when a client requests a snapshot.
     pub(super) snapshot_request: Notify,
     /// Prefix of all frame ids; different in each run of the service.
     epoch: String,

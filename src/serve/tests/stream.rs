@@ -1,28 +1,28 @@
-//! Streams from outside: what is refused, how one begins, goes on and ends.
+//! Streams over HTTP: refused requests, the first frames, resumption and the end.
 
 use velodrome_dataflows::ViewCount;
 
 use super::*;
 use crate::live_state::LiveChange;
 
-/// Follows topics, and reads until `text` has come; gives all that came.
+/// Follows topics and reads until `text` arrives. Returns the connection and everything read.
 fn follow(service: &Service, query: &str, text: &str) -> (TcpStream, String) {
     let mut stream = service.connect();
     let head = format!("GET /v1/stream?{query} HTTP/1.1\r\nhost: localhost\r\n\r\n");
     stream.write_all(head.as_bytes()).unwrap();
-    let came = read_until(&mut stream, text);
-    (stream, came)
+    let received = read_until(&mut stream, text);
+    (stream, received)
 }
 
 fn read_until(stream: &mut TcpStream, text: &str) -> String {
-    let mut came = String::new();
-    while !came.contains(text) {
+    let mut received = String::new();
+    while !received.contains(text) {
         let mut bytes = [0; 4096];
         let read = stream.read(&mut bytes).unwrap();
-        assert_ne!(read, 0, "{came}");
-        came.push_str(str::from_utf8(&bytes[..read]).unwrap());
+        assert_ne!(read, 0, "{received}");
+        received.push_str(str::from_utf8(&bytes[..read]).unwrap());
     }
-    came
+    received
 }
 
 fn viewed(service: &Service, time: EventTime, project: &str) {
@@ -31,15 +31,15 @@ fn viewed(service: &Service, time: EventTime, project: &str) {
     service.complete.send(time).unwrap();
 }
 
-/// How many clients follow something.
+/// Returns the number of connected clients.
 fn streams(service: &Service) -> usize {
     service.app.streams().channels.streams()
 }
 
 #[test]
-fn what_cannot_be_followed_is_refused_and_quoted() {
+fn rejects_and_quotes_bad_parameters() {
     let service = Service::start(without_tokens());
-    for (query, says) in [
+    for (query, message) in [
         ("", "the parameter 'topics' is missing"),
         ("?topics=", "''"),
         ("?topics=races,laps:1", "'laps:1'"),
@@ -49,42 +49,45 @@ fn what_cannot_be_followed_is_refused_and_quoted() {
     ] {
         let answer = service.get(&format!("/v1/stream{query}"));
         assert_eq!(answer.error(), is_error(400, "bad_parameter"), "{query}");
-        assert!(answer.text.contains(says), "{}", answer.text);
+        assert!(answer.text.contains(message), "{}", answer.text);
     }
     let starting = Service::starting(without_tokens()).get("/v1/stream?topics=races");
     assert_eq!(starting.error(), is_error(503, "starting"));
 }
 
 #[test]
-fn a_stream_begins_at_once_and_tells_what_changes() {
+fn a_stream_begins_at_once_and_sends_changes() {
     let service = Service::start(without_tokens());
-    let (mut stream, came) = follow(&service, "topics=views:*", "\"rows\":[]}\n\n");
-    let came = came.to_ascii_lowercase();
-    assert!(came.starts_with("http/1.1 200"), "{came}");
+    let (mut stream, received) = follow(&service, "topics=views:*", "\"rows\":[]}\n\n");
+    let received = received.to_ascii_lowercase();
+    assert!(received.starts_with("http/1.1 200"), "{received}");
     for header in
         ["content-type: text/event-stream", "cache-control: no-store", "x-accel-buffering: no"]
     {
-        assert!(came.contains(&format!("\r\n{header}\r\n")), "{came}");
+        assert!(received.contains(&format!("\r\n{header}\r\n")), "{received}");
     }
-    assert!(came.contains("retry: 1000\n\n") && came.contains("event: snapshot\n"), "{came}");
+    assert!(
+        received.contains("retry: 1000\n\n") && received.contains("event: snapshot\n"),
+        "{received}"
+    );
     viewed(&service, ARRIVAL_MS, "trailer");
-    let came = read_until(&mut stream, "\n\n");
+    let received = read_until(&mut stream, "\n\n");
     let data = format!(
         r#"data: {{"topic":"views:*","asOf":{ARRIVAL_MS},"rows":[{{"projectId":"trailer","views":1,"durationMs":0}}]}}"#
     );
-    assert!(came.contains("event: delta\n") && came.contains(&data), "{came}");
+    assert!(received.contains("event: delta\n") && received.contains(&data), "{received}");
 }
 
 #[test]
-fn who_comes_back_says_where_it_was_in_a_header_or_a_parameter() {
+fn resumes_after_the_id_in_the_header_or_the_parameter() {
     let service = Service::start(without_tokens());
-    let (_, came) = follow(&service, "topics=views:*", "\"rows\":[]}\n\n");
-    let id = came.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
+    let (_, received) = follow(&service, "topics=views:*", "\"rows\":[]}\n\n");
+    let id = received.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
     viewed(&service, ARRIVAL_MS, "trailer");
     let query = format!("topics=views:*&lastEventId={id}");
-    let (_, came) = follow(&service, &query, "\"trailer\"");
-    assert!(!came.contains("snapshot"), "{came}");
-    // An id of another run, in the header, goes first.
+    let (_, received) = follow(&service, &query, "\"trailer\"");
+    assert!(!received.contains("snapshot"), "{received}");
+    // The header takes precedence; its id is from another run.
     let mut stream = service.connect();
     let head =
         format!("GET /v1/stream?{query} HTTP/1.1\r\nhost: localhost\r\nlast-event-id: 0-1\r\n\r\n");
@@ -93,7 +96,7 @@ fn who_comes_back_says_where_it_was_in_a_header_or_a_parameter() {
 }
 
 #[test]
-fn a_client_of_firebase_is_put_what_is_there_and_told_what_changes() {
+fn a_firebase_client_gets_the_current_value_and_then_changes() {
     let service = Service::start(without_tokens());
     viewed(&service, ARRIVAL_MS, "intro");
     let listen = |path: &str, text: &str| {
@@ -101,9 +104,12 @@ fn a_client_of_firebase_is_put_what_is_there_and_told_what_changes() {
         let head =
             format!("GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\r\n");
         stream.write_all(head.as_bytes()).unwrap();
-        let came = read_until(&mut stream, text);
-        assert!(came.to_ascii_lowercase().contains("content-type: text/event-stream"), "{came}");
-        assert!(!came.contains("id: ") && !came.contains("retry: "), "{came}");
+        let received = read_until(&mut stream, text);
+        assert!(
+            received.to_ascii_lowercase().contains("content-type: text/event-stream"),
+            "{received}"
+        );
+        assert!(!received.contains("id: ") && !received.contains("retry: "), "{received}");
         stream
     };
     let put = |data: &str| format!("event: put\ndata: {{\"path\":\"/\",\"data\":{data}}}\n\n");
@@ -121,19 +127,19 @@ fn a_client_of_firebase_is_put_what_is_there_and_told_what_changes() {
     read_until(&mut other, &patch("/", 1));
     viewed(&service, ARRIVAL_MS + 20, "intro");
     read_until(&mut all, &patch("/intro", 2));
-    // What happened to another project is not in between, nor what changes another counter.
+    // Changes of another project or of another counter are not sent in between.
     let watched = ViewCount { views: 0, duration_ms: 5 };
     let time = ARRIVAL_MS + 30;
     service.live_state.apply(time, vec![LiveChange::Views("intro".into(), watched)]);
     service.complete.send(time).unwrap();
     assert!(!read_until(&mut project, "\"durationMs\":5").contains("outro"));
     viewed(&service, ARRIVAL_MS + 40, "intro");
-    let told = read_until(&mut views, &put("3"));
-    assert!(told.matches(&put("2")).count() <= 1, "{told}");
+    let sent = read_until(&mut views, &put("3"));
+    assert!(sent.matches(&put("2")).count() <= 1, "{sent}");
 }
 
 #[test]
-fn a_client_has_so_many_streams_and_gets_the_place_of_one_that_ended() {
+fn limits_streams_per_client_and_frees_the_slot_of_an_ended_one() {
     let one = Limits { client_streams: std::num::NonZeroUsize::MIN, ..limits() };
     let service = Service::start(Config { limits: one, ..without_tokens() });
     let (first, _) = follow(&service, "topics=stats", "snapshot");
@@ -151,17 +157,17 @@ fn a_client_has_so_many_streams_and_gets_the_place_of_one_that_ended() {
 }
 
 #[test]
-fn how_long_posts_wait_is_among_the_services_figures() {
+fn stats_include_how_long_posts_wait() {
     let service = Service::start(without_tokens());
-    let (mut stream, mut came) =
+    let (mut stream, mut received) =
         follow(&service, "topics=stats", "\"ackP50Ms\":null,\"ackP99Ms\":null");
     assert_eq!(service.post("application/json", event(1)).status, 200);
-    let is_told = |came: &str| {
-        let mut told = came.split("\"ackP50Ms\":").skip(1);
-        told.any(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+    let has_latency = |received: &str| {
+        let mut sent = received.split("\"ackP50Ms\":").skip(1);
+        sent.any(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
     };
-    while !is_told(&came) {
-        came.push_str(&read_until(&mut stream, "\n\n"));
+    while !has_latency(&received) {
+        received.push_str(&read_until(&mut stream, "\n\n"));
     }
 }
 
@@ -169,13 +175,13 @@ fn how_long_posts_wait_is_among_the_services_figures() {
 fn a_shutdown_ends_streams_at_once() {
     let mut service = Service::start(without_tokens());
     let (mut stream, _) = follow(&service, "topics=races,stats", "snapshot");
-    // Requests that run get a minute.
+    // Running requests get up to a minute.
     service.stop();
     assert!(read_to_end(&mut stream).ends_with("0\r\n\r\n"));
 }
 
 #[test]
-fn a_client_that_takes_no_byte_of_its_stream_is_cut_off_and_holds_up_nobody() {
+fn a_client_that_reads_nothing_is_disconnected_and_delays_no_other_client() {
     let limits = Limits { write_timeout: SHORT, ..limits() };
     let service = Service::start(Config { limits, ..without_tokens() });
     let (mut stalled, _) = follow(&service, "topics=views:*", "snapshot");
@@ -183,7 +189,7 @@ fn a_client_that_takes_no_byte_of_its_stream_is_cut_off_and_holds_up_nobody() {
     let projects: Vec<_> = (0..100).map(|number| format!("{number:0128}")).collect();
     let count = ViewCount { views: 1, duration_ms: 0 };
     let mut time = ARRIVAL_MS;
-    // What sockets buffer is filled, and then the connection is cut off.
+    // Once the socket buffers are full, the service closes the connection.
     while streams(&service) == 2 {
         time += 10;
         let views = |project: &String| LiveChange::Views(project.into(), count);

@@ -1,4 +1,4 @@
-//! The files of the page: for everybody, with headers that keep them apart from other sites.
+//! The files of the page: they need no token, and their headers isolate them from other sites.
 
 use std::io::Read;
 
@@ -8,7 +8,7 @@ use super::tokens::with_tokens;
 use super::*;
 
 #[test]
-fn the_page_is_there_for_everybody_at_each_of_its_paths_also_while_the_service_starts() {
+fn serves_the_page_without_a_token_at_each_path_even_during_startup() {
     for service in [Service::starting(with_tokens()), Service::start(without_tokens())] {
         for path in ["/", "/results?race=1", "/racer?id=5&x=%ff", "/views", "/operations"] {
             let page = service.get(path);
@@ -19,14 +19,14 @@ fn the_page_is_there_for_everybody_at_each_of_its_paths_also_while_the_service_s
             assert!(page.text.to_ascii_lowercase().starts_with("<!doctype html>"), "{path}");
             assert_eq!(page.text, service.get("/ui/index.html?v=1").text, "{path}");
         }
-        // Also for pages of others, whom it tells nothing.
+        // Requests from other sites succeed too; the page contains no data.
         let headers = [("origin", "https://evil.example"), ("host", "evil.example")];
         assert_eq!(service.request("GET", "/", &headers, b"").status, 200);
     }
 }
 
 #[test]
-fn files_are_told_as_what_they_are_and_to_be_asked_for_again() {
+fn files_have_their_content_type_and_are_revalidated() {
     let service = Service::start(with_tokens());
     for (name, kind) in [
         ("index.html", "text/html; charset=utf-8"),
@@ -72,7 +72,7 @@ fn files_are_told_as_what_they_are_and_to_be_asked_for_again() {
 }
 
 #[test]
-fn files_are_compressed_for_who_takes_that() {
+fn compresses_files_for_clients_that_accept_gzip() {
     let service = Service::start(without_tokens());
     let plain = service.get("/ui/index.html");
     assert_eq!(plain.header("content-encoding"), "");
@@ -96,7 +96,7 @@ fn files_are_compressed_for_who_takes_that() {
 }
 
 #[test]
-fn what_is_no_file_of_the_page_is_not_there() {
+fn returns_404_for_unknown_files_and_405_for_other_methods() {
     let service = Service::start(with_tokens());
     for path in ["/ui", "/ui/", "/ui/mod.rs", "/ui/../mod.rs", "/ui/%2e%2e/mod.rs", "/ui/none.js"] {
         assert_eq!(service.get(path).error(), is_error(404, "not_found"), "{path}");

@@ -1,4 +1,4 @@
-//! What happens in the tree, as it is told to who listens at a path.
+//! The events that a client receives when it listens at a path of the tree.
 
 use serde::Serialize;
 use velodrome_dataflows::ViewCount;
@@ -6,29 +6,30 @@ use velodrome_dataflows::ViewCount;
 use super::node::{Node, PROJECT};
 use super::path::Path;
 
-/// A change, for who listens at some path.
+/// A change of the tree, relative to the path that the client listens at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(in crate::serve) struct Event {
     #[serde(skip)]
     kind: &'static str,
-    /// Where, from the path that is listened at on.
+    /// Where the change is, relative to that path.
     path: String,
     data: Node,
 }
 
 impl Event {
-    /// All that is there now, in place of what was.
+    /// Creates an event that replaces the complete value at the path.
     pub(in crate::serve) fn whole(node: Node) -> Self {
         Self { kind: "put", path: "/".to_owned(), data: node }
     }
 
-    /// That `project` has `count` now, for who listens at `path`; none where it is nothing to them.
+    /// Creates the event for a client at `path` when the counters of `project` become `count`. Returns
+    /// `None` if the change does not affect the path.
     pub(in crate::serve) fn of_change(
         path: &Path,
         project: &str,
         count: ViewCount,
     ) -> Option<Self> {
-        // A project may be new: its keys are told, not what is below them.
+        // The project may be new, so the patch sets both of its keys.
         let patch = |path| Self { kind: "patch", path, data: Node::of_project(count) };
         match path {
             Path::Root => Some(patch(format!("/{PROJECT}/{project}"))),
@@ -42,7 +43,7 @@ impl Event {
         }
     }
 
-    /// The event on the wire: `event: put` or `patch`, and `data: {"path", "data"}`.
+    /// Returns the server-sent event: `event: put` or `patch`, and `data: {"path", "data"}`.
     pub(in crate::serve) fn text(&self) -> String {
         // Writing plain values to memory does not fail.
         let data = serde_json::to_string(self).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The tree that is shown, pure: paths into it, what is there, and what a change is to who listens.
+//! The tree without I/O: its paths, its values, and the events that a change causes at a path.
 
 mod event;
 mod node;

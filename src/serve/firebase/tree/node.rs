@@ -1,4 +1,4 @@
-//! What is at a place of the tree, as JSON.
+//! The values of the tree, and their JSON.
 
 use compact_str::CompactString;
 use serde::{Serialize, Serializer};
@@ -13,24 +13,24 @@ pub(super) const DURATION: &str = "durationMs";
 /// A value of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::serve) enum Node {
-    /// Nothing; Firebase has no empty objects.
+    /// No value; Firebase has no empty objects.
     Null,
-    /// That there is something, where it is not asked what.
+    /// Stands for a value in a shallow read.
     True,
     /// A counter.
     Number(u64),
-    /// Values by their keys, in Firebase's order.
+    /// Values by key, in Firebase's order.
     Object(Vec<(CompactString, Node)>),
 }
 
 impl Node {
-    /// A project's counters.
+    /// Returns a project's counters as an object.
     pub(super) fn of_project(count: ViewCount) -> Self {
         let (duration, views) = (Self::Number(count.duration_ms), Self::Number(count.views));
         Self::Object(vec![(DURATION.into(), duration), (VIEWS.into(), views)])
     }
 
-    /// The same without what is below its keys.
+    /// Returns the value with `true` in place of the values of an object.
     pub(in crate::serve) fn shallow(self) -> Self {
         match self {
             Self::Object(keys) => {
@@ -54,8 +54,8 @@ impl Serialize for Node {
     }
 }
 
-/// Keys are in the order of this: first those that are integers of 32 bits, by number, then all
-/// others by their text (Firebase, "How data is ordered").
+/// Returns the sort key of a tree key: 32-bit integers come first in numeric order, then all other keys
+/// by their text (Firebase, "How data is ordered").
 pub(super) fn key_order(key: &CompactString) -> (bool, i32, CompactString) {
     let number = key.parse().ok().filter(|number: &i32| number.to_string() == *key);
     (number.is_none(), number.unwrap_or_default(), key.clone())

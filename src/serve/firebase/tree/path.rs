@@ -1,4 +1,4 @@
-//! Paths into the tree, as they stand in URLs.
+//! Paths into the tree, parsed from URLs.
 
 use compact_str::CompactString;
 use percent_encoding::percent_decode_str;
@@ -10,40 +10,42 @@ use crate::live_state::LiveTables;
 use crate::serve::error::ApiError;
 use crate::serve::permissions::Permissions;
 
-/// A place in the tree.
+/// A path into the tree.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::serve) enum Path {
-    /// All there is.
+    /// The complete tree.
     Root,
     /// All projects.
     Projects,
     /// One project.
     Project(CompactString),
-    /// The views of a project.
+    /// The number of views of a project.
     Views(CompactString),
     /// The watched time of a project.
     Duration(CompactString),
-    /// Where there is never anything: below what a project has, or beside all projects.
+    /// A path that never has a value: another key of the root, or another key inside a project.
     Nowhere(Option<CompactString>),
 }
 
-/// A URL's path that is no place in the tree.
+/// Why a URL's path is no path into the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub(in crate::serve) enum PathError {
-    /// It does not ask for JSON.
+    /// It does not end with `.json`.
     #[error("the path does not end with '.json'")]
-    Unmarked,
-    /// A key is not text.
+    NoJsonSuffix,
+    /// A decoded key is not UTF-8.
     #[error("the path is not UTF-8")]
     NotUtf8,
 }
 
 impl Path {
-    /// The place that a URL's path names, as it was sent: a key is what is between two slashes once
-    /// its percent escapes are decoded, so that it may have slashes of its own. Empty keys are left
-    /// out.
+    /// Parses the raw path of a URL. Keys are the parts between slashes; percent escapes are decoded
+    /// afterwards, so a key can contain slashes. Empty keys are skipped.
+    ///
+    /// # Errors
+    /// The path does not end with `.json`, or a key is not UTF-8.
     pub(in crate::serve) fn parse(raw: &str) -> Result<Self, PathError> {
-        let raw = raw.strip_suffix(".json").ok_or(PathError::Unmarked)?;
+        let raw = raw.strip_suffix(".json").ok_or(PathError::NoJsonSuffix)?;
         let keys = raw.split('/').filter(|key| !key.is_empty());
         let keys = keys.map(|key| percent_decode_str(key).decode_utf8());
         let keys: Vec<_> = keys.collect::<Result<_, _>>().map_err(|_| PathError::NotUtf8)?;
@@ -59,7 +61,7 @@ impl Path {
         })
     }
 
-    /// Whether what is there changes with `project`.
+    /// Returns whether a change of `project` changes the value at the path.
     pub(in crate::serve) fn has(&self, project: &CompactString) -> bool {
         match self {
             Self::Root | Self::Projects => true,
@@ -68,7 +70,7 @@ impl Path {
         }
     }
 
-    /// The counter that is there, where it is a single one.
+    /// Returns the counter at the path, or `None` if the path is not a single counter.
     pub(in crate::serve) fn leaf(&self, count: ViewCount) -> Option<u64> {
         match self {
             Self::Views(_) => Some(count.views),
@@ -77,7 +79,7 @@ impl Path {
         }
     }
 
-    /// 403 `forbidden` where it is not for who holds `permissions`.
+    /// Returns 403 `forbidden` if `permissions` do not cover the path.
     pub(in crate::serve) fn check(&self, permissions: &Permissions) -> Result<(), ApiError> {
         match self {
             Self::Project(id) | Self::Views(id) | Self::Duration(id) | Self::Nowhere(Some(id)) => {
@@ -87,7 +89,8 @@ impl Path {
         }
     }
 
-    /// The projects that [`Path::node`] is made of, in no order: little work, for who holds a lock.
+    /// Returns the projects that [`Path::node`] needs, in no order. It is cheap, because the caller holds
+    /// the lock on the live state.
     pub(in crate::serve) fn counts(&self, live: &LiveTables) -> Vec<(CompactString, ViewCount)> {
         match self {
             Self::Root | Self::Projects => {
@@ -100,7 +103,7 @@ impl Path {
         }
     }
 
-    /// What is there, where there are the projects of [`Path::counts`].
+    /// Builds the value at the path from the projects of [`Path::counts`].
     pub(in crate::serve) fn node(&self, mut counts: Vec<(CompactString, ViewCount)>) -> Node {
         if counts.is_empty() {
             return Node::Null;

@@ -1,4 +1,4 @@
-//! Places of the tree, what is there, and what is told of changes.
+//! Tests of paths, their values, and the events of changes.
 
 use compact_str::CompactString;
 use serde_json::{Value, json};
@@ -14,14 +14,14 @@ fn path(raw: &str) -> Path {
     Path::parse(raw).unwrap()
 }
 
-/// What is at a path where there are such projects.
+/// Returns the value at a path for these projects.
 fn at(raw: &str, counts: &[(&str, ViewCount)]) -> Value {
     let counts = counts.iter().map(|(id, count)| (CompactString::from(*id), *count)).collect();
     serde_json::to_value(path(raw).node(counts)).unwrap()
 }
 
 #[test]
-fn a_path_names_a_place_by_its_keys_as_they_were_sent() {
+fn parses_paths_and_decodes_their_keys() {
     for (raw, expected) in [
         ("/.json", Path::Root),
         ("/project.json", Path::Projects),
@@ -43,13 +43,13 @@ fn a_path_names_a_place_by_its_keys_as_they_were_sent() {
         assert_eq!(Path::parse(raw), Ok(expected), "{raw}");
     }
     for raw in ["/project", "/project/intro", "/project/intro.JSON", "/project/intro%2ejson", "/"] {
-        assert_eq!(Path::parse(raw), Err(PathError::Unmarked), "{raw}");
+        assert_eq!(Path::parse(raw), Err(PathError::NoJsonSuffix), "{raw}");
     }
     assert_eq!(Path::parse("/project/%ff.json"), Err(PathError::NotUtf8));
 }
 
 #[test]
-fn a_place_has_what_is_below_it_or_null() {
+fn a_path_returns_its_subtree_or_null() {
     let all = [("b", count(2, 20)), ("a", count(1, 10))];
     let (a, b) = (json!({"durationMs": 10, "views": 1}), json!({"durationMs": 20, "views": 2}));
     assert_eq!(at("/.json", &all), json!({"project": {"a": a, "b": b}}));
@@ -64,7 +64,7 @@ fn a_place_has_what_is_below_it_or_null() {
 }
 
 #[test]
-fn keys_are_in_firebases_order() {
+fn sorts_keys_in_firebases_order() {
     let ids = ["b", "10", "-1", "9", "B", "09", "2147483648", "a", "é", "0", "+1"];
     let counts = ids.map(|id| (CompactString::from(id), count(0, 0))).into();
     let text = serde_json::to_string(&path("/project.json").node(counts)).unwrap();
@@ -87,7 +87,7 @@ fn shallow_keeps_keys_and_leaves() {
 }
 
 #[test]
-fn who_listens_is_told_of_a_change_from_its_path_on() {
+fn events_are_relative_to_the_path_of_the_client() {
     let of = |raw: &str| {
         let event = Event::of_change(&path(raw), "a/b", count(3, 30))?;
         Some(event.text())
@@ -108,7 +108,7 @@ fn who_listens_is_told_of_a_change_from_its_path_on() {
 }
 
 #[test]
-fn the_first_event_is_all_that_is_there() {
+fn the_first_event_has_the_complete_value() {
     let node = path("/project.json").node(vec![("a".into(), count(1, 0))]);
     let data = r#"{"path":"/","data":{"a":{"durationMs":0,"views":1}}}"#;
     assert_eq!(Event::whole(node).text(), format!("event: put\ndata: {data}\n\n"));

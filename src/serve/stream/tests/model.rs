@@ -16,8 +16,8 @@ const FOLLOWED: [&str; 4] =
 /// One step of a generated scenario.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Runs `times` ticks with these changes in turn. The hub runs after each tick if `run_hub_each_tick`, else only
-    /// after the last.
+    /// Runs `times` ticks with these changes in turn. The hub runs after each of them, or only after the
+    /// last.
     Ticks { changes: Vec<GeneratedChange>, times: u8, run_hub_each_tick: bool },
     /// The hub runs `after_ms` milliseconds later.
     RunHub { after_ms: u16 },

@@ -1,4 +1,4 @@
-//! Errors as Firebase tells them: `{"error": "message"}`.
+//! Errors in Firebase's format: `{"error": "message"}`.
 
 use axum::Json;
 use axum::http::{StatusCode, header};
@@ -12,33 +12,33 @@ use crate::serve::error::ApiError;
 /// The body of a failed request.
 #[derive(Serialize, ToSchema)]
 pub(in crate::serve) struct FirebaseError {
-    /// For people.
+    /// A message for people.
     error: String,
 }
 
-/// How requests of the tree may fail.
+/// The error responses of the tree's routes, for the OpenAPI description.
 #[derive(IntoResponses)]
-#[allow(dead_code, reason = "it describes what `shaped` answers")]
-pub(super) enum Refusals {
-    /// The path or a parameter is not what it may be
+#[allow(dead_code, reason = "it describes the responses of `shaped`")]
+pub(super) enum ErrorResponses {
+    /// The path or a parameter is not valid
     #[response(status = 400)]
     Bad(FirebaseError),
-    /// No token, one that is not known or not any more, or not for this
+    /// The token is missing, unknown or expired, or does not permit this path
     #[response(status = 401)]
     Denied(FirebaseError),
     /// The path does not end with `.json`
     #[response(status = 404)]
     NotFound(FirebaseError),
-    /// An error of the service, which its log tells of
+    /// An internal error; the service's log has the details
     #[response(status = 500)]
     Internal(FirebaseError),
-    /// Not now; the header Retry-After tells when
+    /// Temporarily unavailable; the header Retry-After says when to retry
     #[response(status = 503)]
     Unavailable(FirebaseError),
 }
 
-/// An answer whose error, if it is one, is in Firebase's shape. Whoever may not read is told so by 401
-/// alone, as Firebase has no 403.
+/// Converts an error response to Firebase's format and returns other responses unchanged. A missing
+/// permission becomes 401, because Firebase has no 403.
 pub(in crate::serve) async fn shaped(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     let Some(error) = parts.extensions.remove::<ApiError>() else {
@@ -55,7 +55,7 @@ pub(in crate::serve) async fn shaped(response: Response) -> Response {
     };
     let error = FirebaseError { error: message.to_owned() };
     parts.status = status;
-    // The headers stay, but for those of the body that was.
+    // All headers stay except the length of the replaced body.
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Json(error).into_response().into_body())
 }
