@@ -9,11 +9,11 @@ use velodrome::commands::{
 
 /// Live standings, all-time records, race results, leaderboards and view counts from race telemetry
 ///
-/// Run "velodrome demo" for a first look, and "velodrome help COMMAND" for the options of a command. Most
-/// options can also be set as environment variables, which the help names.
+/// Run "velodrome demo" for a first look, and "velodrome help COMMAND" for the options of a command.
+/// Most options can also be set as environment variables, which the help names.
 ///
-/// Exit status: 0 for success, 1 if a check failed or an input is damaged, 2 if arguments or inputs cannot be
-/// used.
+/// Exit status: 0 for success, 1 if a check failed or an input is damaged, 2 if arguments or inputs
+/// cannot be used.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
 pub(crate) struct Cli {

@@ -2,8 +2,8 @@
 //! leaderboards and view counts.
 //!
 //! This library contains everything of the binary except the parsing of its command line. The dataflow
-//! graph is a crate of its own, `velodrome-dataflows`. The modules in reading order, from the command line
-//! down; a module uses only modules below it.
+//! graph is a crate of its own, `velodrome-dataflows`. The modules in reading order, from the command
+//! line down; a module uses only modules below it.
 //!
 //! Commands and what they run:
 //! - [`commands`]: one module per command; arguments in, exit status out

@@ -2,8 +2,8 @@
 
 use std::time::UNIX_EPOCH;
 
-/// Parses a time in RFC 3339, as 2026-01-31T18:00:00Z, or in ms since the epoch. Returns it in ms since the
-/// epoch, or `None` for any other text and for times before the epoch.
+/// Parses a time in RFC 3339, as 2026-01-31T18:00:00Z, or in ms since the epoch. Returns it in ms since
+/// the epoch, or `None` for any other text and for times before the epoch.
 pub fn parse_ms(text: &str) -> Option<u64> {
     let rfc_3339 = || {
         let time = humantime::parse_rfc3339(text).ok()?.duration_since(UNIX_EPOCH).ok()?;

@@ -59,6 +59,13 @@ def blocks(text):
     return found
 
 
+def broken_links(path):
+    """The relative links of a page that lead to no file."""
+    prose = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", prose)]
+    return [link for link in links if ":" not in link and not (path.parent / link).exists()]
+
+
 def pattern(block):
     """The regular expression of an expected output."""
     if block.language == "json":

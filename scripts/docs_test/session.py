@@ -1,6 +1,7 @@
 """One page's bash session: its directory, ports and processes."""
 
 import difflib
+import http.client
 import os
 import re
 import select
@@ -20,7 +21,7 @@ BLOCK_TIMEOUT = 60
 OUTPUT_TIMEOUT = 20
 # Ports that pages use, of which each session gets others.
 PORTS = ("7070", "7071", "2101", "2102")
-# Runs the block $1 with its output in $2, and reports the status of the first command that failed.
+# Runs a block in the session's own shell, and reports the status of the last command that failed, or 0.
 STEP = "failed=0; trap 'failed=$?' ERR; source {block} >{output} 2>&1 </dev/null; trap - ERR; echo $failed >&{report}\n"
 RUN_FILE = {"js": "node", "python": "python3"}
 
@@ -138,7 +139,7 @@ class Session:
 
     def with_documented_ports(self, text):
         for documented, port in self.ports.items():
-            text = text.replace(port, documented)
+            text = re.sub(rf"(?<=:){port}(?!\d)", documented, text)
         return text
 
     def is_expected(self, block, output):
@@ -159,7 +160,7 @@ class Session:
                     return None
                 except urllib.error.HTTPError as error:
                     reason = error.read().decode(errors="replace")
-                except (OSError, ValueError) as error:
+                except (OSError, http.client.HTTPException) as error:
                     reason = reason or str(error)
             time.sleep(0.05)
         return f"no service is ready: {reason}"

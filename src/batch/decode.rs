@@ -5,8 +5,10 @@ use serde_json::value::RawValue;
 
 use super::event::{Event, Kind, Sample, View};
 use super::fields::{Field, INTEGER_MAX};
-use super::rejection::{NESTING_MAX, Rejection};
+use crate::ingest::rejection::Rejection;
 
+/// Maximum nesting of objects and arrays, including those in ignored fields.
+const NESTING_MAX: usize = 128;
 /// Maximum watched time of one heartbeat: a day, in milliseconds.
 const DURATION_MS_MAX: u64 = 86_400_000;
 
@@ -37,17 +39,18 @@ struct Fields<'a> {
 /// # Errors
 /// Why the line is not an event.
 pub(super) fn decode(line: &[u8], race_seconds: u16) -> Result<Event, Rejection> {
-    let text = std::str::from_utf8(line)?;
+    let text = std::str::from_utf8(line);
+    let text = text.map_err(|error| Rejection::NotUtf8(error.valid_up_to()))?;
     if is_too_deep(line) {
-        return Err(Rejection::Nesting);
+        return Err(Rejection::TooDeep(NESTING_MAX));
     }
     // Serde would also accept an array of the fields in order.
-    if !text.trim_start_matches([' ', '\t', '\r']).starts_with('{') {
-        return Err(Rejection::NoObject);
+    if !text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
+        return Err(Rejection::NotObject);
     }
     let fields: Fields<'_> = serde_json::from_str(text)?;
     let event = Field("event", fields.event);
-    let kind = match event.string(0..=usize::MAX)?.as_deref() {
+    let kind = match event.string(0..=usize::MAX).ok().flatten().as_deref() {
         Some("update") => race(&fields, race_seconds, false)?,
         Some("final") => race(&fields, race_seconds, true)?,
         Some("view") => tracking(&fields, true)?,
@@ -108,7 +111,20 @@ fn is_too_deep(line: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::ingest::decode::{decode_any, tests::line};
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn rejects_a_line_for_the_same_reason_as_the_replay(line in line()) {
+            let (batch, replay) = (decode(&line, 300), decode_any(&line, 300));
+            prop_assert_eq!(batch.err(), replay.err());
+        }
+    }
 
     fn decoded(line: &str) -> Event {
         decode(line.as_bytes(), 300).unwrap_or_else(|rejection| panic!("{line}: {rejection}"))
@@ -157,7 +173,7 @@ mod tests {
         };
         decoded(&line(128));
         decoded(&line(2).replace("[[[", &"[{".repeat(200)));
-        assert!(matches!(decode(line(129).as_bytes(), 300), Err(Rejection::Nesting)));
+        assert!(matches!(decode(line(129).as_bytes(), 300), Err(Rejection::TooDeep(128))));
     }
 
     #[test]

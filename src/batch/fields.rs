@@ -6,14 +6,11 @@ use std::ops::RangeInclusive;
 use compact_str::CompactString;
 use serde_json::value::RawValue;
 
-use super::rejection::Rejection;
+use crate::ingest::rejection::Rejection;
 use crate::rules::MEASURE_MAX;
 
 /// The greatest integer that every JSON reader represents exactly: 2^53 - 1.
 pub(super) const INTEGER_MAX: u64 = (1 << 53) - 1;
-
-/// Maximum number of characters of a wrong value that a reason quotes.
-const QUOTED_CHARS: usize = 64;
 
 /// A field's name, and its JSON text if it is present and not null.
 #[derive(Clone, Copy)]
@@ -64,6 +61,7 @@ impl Field<'_> {
         value.filter(|value| lengths.contains(&value.len())).ok_or_else(|| {
             let expected = match (*lengths.start(), *lengths.end()) {
                 (_, usize::MAX) => "a string".to_owned(),
+                (0, most) => format!("a string of at most {most} bytes"),
                 (least, most) => format!("a string of {least} to {most} bytes"),
             };
             self.wrong(&expected)
@@ -72,12 +70,6 @@ impl Field<'_> {
 
     /// The rejection for this field, which is missing or has a value other than `expected`.
     pub(super) fn wrong(self, expected: &str) -> Rejection {
-        let (field, expected) = (self.0, expected.to_owned());
-        let Some(raw) = self.1 else { return Rejection::Missing { field, expected } };
-        let mut value: String = raw.get().chars().take(QUOTED_CHARS).collect();
-        if value.len() < raw.get().len() {
-            value.push('…');
-        }
-        Rejection::Field { field, value, expected }
+        Rejection::of_field(self.0, self.1, expected.to_owned())
     }
 }

@@ -1,34 +1,33 @@
 //! The batch: computes the results in one pass over the inputs with hash maps, without dataflow.
 //!
 //! It is the oracle and the performance baseline of the replay. Batch and replay share input listing,
-//! decompression and result writing. Line cutting, decoding, the event clock and all rules of the
-//! results are implemented here independently, as simply as possible.
+//! decompression, the wording of rejections, and result writing. Line cutting, decoding, the event clock
+//! and all rules of the results are implemented here independently, as simply as possible.
 
+mod aggregates;
 mod clock;
 mod decode;
 mod event;
 mod fields;
 mod lines;
-mod rejection;
 mod ride;
 mod source;
-mod tally;
 mod views;
 
 use std::io;
 
 use velodrome_dataflows::{EventTime, RACE_SECONDS_MAX, Rules};
 
-use crate::ingest::dead_letters::DeadLetters;
+use crate::ingest::dead_letters::DeadLetterFile;
 use crate::ingest::inputs::Input;
+use crate::ingest::rejection::Rejection;
 use crate::results::Results;
 use crate::results::summary::Summary;
 
+use aggregates::Aggregates;
 use clock::EventClock;
 use event::{DeadLetter, Event, Kind};
 use lines::{Line, Lines};
-use rejection::Rejection;
-use tally::Tally;
 
 /// Computes the results of all lines of `inputs`, in order, and a summary without the cost of the run.
 ///
@@ -38,16 +37,16 @@ pub fn run(
     inputs: &[Input],
     rules: Rules,
     as_of: Option<EventTime>,
-    dead_letters: &mut DeadLetters,
+    dead_letters: &mut DeadLetterFile,
 ) -> (Results, Summary) {
     let race_seconds = rules.race_seconds;
     let until = as_of.unwrap_or(EventTime::MAX);
     let summary = Summary { workers: 1, processes: 1, ..Summary::default() };
-    let tally = Tally::new(rules);
+    let aggregates = Aggregates::new(rules);
     let mut pass = Pass {
         clock: EventClock::default(),
         race_seconds,
-        totals: Totals { until, tally, summary, dead_letters },
+        totals: Totals { until, aggregates, summary, dead_letters },
     };
     for input in inputs {
         if pass.clock.now() > until {
@@ -69,9 +68,9 @@ struct Pass<'a> {
 struct Totals<'a> {
     /// The last time of the event clock that is included.
     until: EventTime,
-    tally: Tally,
+    aggregates: Aggregates,
     summary: Summary,
-    dead_letters: &'a mut DeadLetters,
+    dead_letters: &'a mut DeadLetterFile,
 }
 
 impl Pass<'_> {
@@ -135,9 +134,9 @@ impl Pass<'_> {
 
     fn finish(mut self) -> (Results, Summary) {
         self.clock.finish(&mut |clock, event| self.totals.add(clock, event));
-        let Totals { until, tally, mut summary, .. } = self.totals;
-        summary.late = tally.late();
-        let results = tally.into_results(until);
+        let Totals { until, aggregates, mut summary, .. } = self.totals;
+        summary.late = aggregates.late();
+        let results = aggregates.into_results(until);
         summary.rides = results.rides.len() as u64;
         summary.records = results.record_count();
         (results, summary)
@@ -157,7 +156,7 @@ impl Totals<'_> {
             }
             _ => {
                 self.summary.events += 1;
-                self.tally.add(clock, event);
+                self.aggregates.add(clock, event);
             }
         }
     }

@@ -17,7 +17,7 @@ pub(super) fn open(input: &Input) -> io::Result<Box<dyn Read>> {
     match input.kind {
         InputKind::Plain | InputKind::Parts(_) => Ok(bytes),
         InputKind::Gzip => Ok(gunzip(bytes)),
-        InputKind::Either => by_magic(bytes),
+        InputKind::Detect => by_magic(bytes),
     }
 }
 

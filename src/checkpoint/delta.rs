@@ -26,7 +26,8 @@ pub(super) struct Delta {
 }
 
 impl Delta {
-    /// Combines further changes with the previous ones. Of several changes of a ride, the last one applies.
+    /// Combines further changes with the previous ones. Of several changes of a ride, the last one
+    /// applies.
     pub(super) fn add(&mut self, changes: Vec<Change>, view_changes: Vec<ViewChange>) {
         for change in changes {
             match change {

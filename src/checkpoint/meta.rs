@@ -13,8 +13,8 @@ use crate::rules;
 
 const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 
-/// The rules of the checkpoint in `store` and the time up to which it is complete. `None` before the first
-/// write.
+/// The rules of the checkpoint in `store` and the time up to which it is complete. `None` before the
+/// first write.
 ///
 /// # Errors
 /// Another format, or metadata that cannot be read.

@@ -2,8 +2,8 @@
 //!
 //! The graph emits its state as changes. A checkpoint that is complete up to a time is the sum of all
 //! changes up to that time. Each write adds the changes since the previous write in one transaction. So
-//! the file always contains the sum up to exactly one time, which it records, even after a crash. Changes
-//! are independent of workers: they can be restored on any number of them.
+//! the file always contains the sum up to exactly one time, which it records, even after a crash.
+//! Changes are independent of workers: they can be restored on any number of them.
 
 mod delta;
 mod error;
@@ -54,8 +54,9 @@ pub struct WriteStats {
 impl Checkpoint {
     /// Opens the checkpoint at `path`, whatever its rules, or creates one under `rules`.
     ///
-    /// Reads the complete file once to find damage. One bit has no checksum: the bit that selects the newer
-    /// of two commits. If a crash damages it, the previous commit opens, complete and with its own time.
+    /// Reads the complete file once to find damage. One bit has no checksum: the bit that selects the
+    /// newer of two commits. If a crash damages it, the previous commit opens, complete and with its own
+    /// time.
     ///
     /// # Errors
     /// Damage, another format, a file that another process has open, I/O.
@@ -87,8 +88,8 @@ impl Checkpoint {
         meta::check(&self.rules, rules).map_err(|fault| fault.at(&self.path))
     }
 
-    /// Renames its file to `path` and replaces the file there. After a crash right afterwards, the previous
-    /// file can be there again.
+    /// Renames its file to `path` and replaces the file there. After a crash right afterwards, the
+    /// previous file can be there again.
     ///
     /// # Errors
     /// I/O; then nothing was renamed.
@@ -175,8 +176,8 @@ impl Checkpoint {
         Ok(stats)
     }
 
-    /// The store, which is opened again after a failed write. If that write turns out to be in the store,
-    /// its changes are dropped from the delta, so that they are not added twice.
+    /// The store, which is opened again after a failed write. If that write turns out to be in the
+    /// store, its changes are dropped from the delta, so that they are not added twice.
     fn take_store(&mut self) -> Result<Database, Fault> {
         if let Some(store) = self.store.take() {
             return Ok(store);

@@ -7,6 +7,7 @@ use std::thread;
 use tokio::runtime::Handle;
 use velodrome_dataflows::{EventTime, Rules};
 
+use super::parse;
 use crate::engine::{Cluster, ClusterError};
 use crate::ingest::inputs::{self, Input};
 use crate::kinesis::StreamName;
@@ -34,18 +35,18 @@ pub(super) struct Endpoint {
 pub(super) struct InputArgs {
     /// Inputs, read in this order: files, directories, s3://bucket/prefix, kinesis:STREAM, or -
     ///
-    /// A file has one JSON event on each line, plain or gzip. The files of a directory or a bucket are read in
-    /// the order of their paths. A Kinesis stream is read from its oldest record to the newest one at the
-    /// start of the run; the command batch cannot read one. A - is standard input.
+    /// A file has one JSON event on each line, plain or gzip. The files of a directory or a bucket are
+    /// read in the order of their paths. A Kinesis stream is read from its oldest record to the newest
+    /// one at the start of the run; the command batch cannot read one. A - is standard input.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Directory for the results; results of an earlier run are replaced
     #[arg(long, env = "VELODROME_OUT", value_name = "DIR")]
     pub(super) out: PathBuf,
-    /// Compute the results as of this time, in the time of the events
+    /// Compute the results as of this time
     ///
-    /// Events after it are ignored, and races that are not finished by then have no results. The time is
-    /// written as 2026-01-31T18:00:00Z, or in milliseconds since 1970.
+    /// Events with a later time are ignored, and rides that had not ended by then have no results. The
+    /// time is written as 2026-01-31T18:00:00Z, or in milliseconds since 1970.
     #[arg(long, env = "VELODROME_AS_OF", value_name = "TIME", value_parser = parse_time)]
     pub(super) as_of: Option<EventTime>,
     #[command(flatten)]
@@ -104,15 +105,17 @@ impl ResultArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct WorkerArgs {
     /// Number of worker threads in this process [default: one per core]
-    #[arg(short, long, env = "VELODROME_WORKERS", value_name = "N")]
+    #[arg(short, long, env = "VELODROME_WORKERS", value_name = "N", value_parser = parse::count)]
     workers: Option<NonZeroUsize>,
     /// Number of processes that share the work
     ///
     /// Start each process with the same arguments, except for --process.
-    #[arg(short = 'n', long, env = "VELODROME_PROCESSES", default_value = "1", value_name = "N")]
+    #[arg(short = 'n', long, env = "VELODROME_PROCESSES", default_value = "1", value_name = "N",
+        value_parser = parse::count)]
     processes: NonZeroUsize,
     /// Index of this process, from 0; process 0 writes the results
-    #[arg(short, long, env = "VELODROME_PROCESS", default_value_t = 0, value_name = "I")]
+    #[arg(short, long, env = "VELODROME_PROCESS", default_value_t = 0, value_name = "I",
+        value_parser = parse::whole_number(0, usize::MAX))]
     process: usize,
     /// File with the addresses of the processes, one host:port on each line
     #[arg(long, env = "VELODROME_HOSTS", value_name = "FILE")]

@@ -14,8 +14,8 @@ use crate::rules;
 
 /// Compute results from files of events with a plain sequential program
 ///
-/// It gives the same results as replay, but decodes and computes with independent, simple code and without
-/// parallelism. Use it to check results of replay: write both, and compare them with verify.
+/// It gives the same results as replay, but decodes and computes with independent, simple code and
+/// without parallelism. Use it to check results of replay: write both, and compare them with verify.
 ///
 /// The exit status is 1 if the end of an input was lost to damage.
 #[derive(Debug, clap::Args)]

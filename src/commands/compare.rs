@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use super::arguments::{InputArgs, WorkerArgs};
 use super::output;
-use crate::compare::{AGAINST, Changes, Summary};
+use crate::compare::{AGAINST, ChangeFiles, Summary};
 use crate::engine::{Plan, RunProgress, compare};
 use crate::kinesis;
 use crate::results::summary::SUMMARY;
@@ -18,8 +18,8 @@ use crate::rules;
 
 /// Compute what new rules would change
 ///
-/// Runs the same events under two sets of rules at once, and writes every difference to --out: which records,
-/// results, ranks and counts change, and from what to what.
+/// Runs the same events under two sets of rules at once, and writes every difference to --out: which
+/// records, results, ranks and counts change, and from what to what.
 ///
 /// The exit status is 1 if the end of an input was lost to damage.
 #[derive(Debug, clap::Args)]
@@ -55,7 +55,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let cluster = args.workers.cluster()?;
     let outputs = (cluster.process == 0).then(|| {
         let dead_letters = output::prepare_changes(out, &inputs)?;
-        anyhow::Ok((dead_letters, Changes::create(out)?))
+        anyhow::Ok((dead_letters, ChangeFiles::create(out)?))
     });
 
     let progress = RunProgress::start(&inputs);

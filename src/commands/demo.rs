@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 
 use super::logging::LoggingArgs;
-use super::{output, signals};
+use super::{output, parse, signals};
 use crate::health::Health;
 use crate::log::{self, Clock, LogLines};
 use crate::serve;
@@ -39,16 +39,16 @@ const FINISHED_AFTER_MS: u64 = RACE_INTERVAL_MS + 65_000;
 
 /// Run a service on this machine with simulated racing: six classes of 50 racers
 ///
-/// Opens the web page of the service at http://localhost:7070/ or another --port. The service starts with a
-/// quarter of an hour of past races, and then racers ride in real time. Nothing needs to be installed or
-/// configured. Ctrl-C ends it.
+/// The web page of the service is at http://localhost:7070/, or at another --port. There is a quarter of
+/// an hour of past races, and racers ride in real time. Press Ctrl-C to stop.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Data directory [default: a temporary one, removed at the end]
     #[arg(long, env = "VELODROME_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
     /// Port of the service on this machine; 0 selects a free port
-    #[arg(long, env = "VELODROME_PORT", default_value_t = 7070)]
+    #[arg(long, env = "VELODROME_PORT", default_value_t = 7070,
+        value_parser = parse::whole_number(0, u16::MAX))]
     port: u16,
     #[command(flatten)]
     logging: LoggingArgs,

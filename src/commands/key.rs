@@ -1,4 +1,5 @@
-//! `velodrome key`: creates a key that signs tokens. Also the argument with which commands find their keys.
+//! `velodrome key`: creates a key that signs tokens. Also the argument with which commands find their
+//! keys.
 
 use std::env;
 use std::path::PathBuf;
@@ -7,15 +8,15 @@ use std::process::ExitCode;
 use super::output;
 use crate::auth::{KeyError, Keyring, create_key};
 
-/// The environment variable with the text of keys. There is no flag for it, because other users can see the
-/// arguments of a process.
+/// The environment variable with the text of keys. There is no flag for it, because other users can see
+/// the arguments of a process.
 const KEYS: &str = "VELODROME_KEYS";
 
 /// Create a key that signs tokens, and print its id
 ///
-/// To replace a key, append a new one to the key file of the service and restart the service. The last key of
-/// the file signs new tokens, and all keys of the file verify tokens. Remove the old key when its tokens are
-/// no longer needed, and restart the service again.
+/// To replace a key, append a new one to the key file of the service and restart the service. The last
+/// key of the file signs new tokens, and all keys of the file verify tokens. Remove the old key when its
+/// tokens are no longer needed, and restart the service again.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// File to create

@@ -7,28 +7,28 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 
 use crate::compare;
-use crate::ingest::dead_letters::{DeadLetters, REJECTED};
+use crate::ingest::dead_letters::{DeadLetterFile, REJECTED};
 use crate::ingest::inputs::{Input, Origin};
 use crate::results::{self, WriteError};
 
-/// Prepares `out` for the results of `inputs`: removes results of an earlier run, and creates the file of
-/// rejected lines.
-pub(super) fn prepare_results(out: &Path, inputs: &[Input]) -> anyhow::Result<DeadLetters> {
+/// Prepares `out` for the results of `inputs`: removes results of an earlier run, and creates the file
+/// of rejected lines.
+pub(super) fn prepare_results(out: &Path, inputs: &[Input]) -> anyhow::Result<DeadLetterFile> {
     ensure_not_inside(out, inputs)?;
     results::prepare(out)?;
     create_dead_letters(out)
 }
 
 /// Prepares `out` for the changes of a comparison.
-pub(super) fn prepare_changes(out: &Path, inputs: &[Input]) -> anyhow::Result<DeadLetters> {
+pub(super) fn prepare_changes(out: &Path, inputs: &[Input]) -> anyhow::Result<DeadLetterFile> {
     ensure_not_inside(out, inputs)?;
     compare::prepare(out)?;
     create_dead_letters(out)
 }
 
-fn create_dead_letters(out: &Path) -> anyhow::Result<DeadLetters> {
+fn create_dead_letters(out: &Path) -> anyhow::Result<DeadLetterFile> {
     let rejected = out.join(REJECTED);
-    Ok(DeadLetters::create(&rejected).map_err(|e| WriteError::new(&rejected, e))?)
+    Ok(DeadLetterFile::create(&rejected).map_err(|e| WriteError::new(&rejected, e))?)
 }
 
 /// Checks that no input is in `out`.

@@ -17,8 +17,8 @@ use crate::rules;
 /// Compute results from files of events
 ///
 /// Reads all inputs and writes records, race results, leaderboards and view counts to --out. The results
-/// depend only on the events and their order, not on the number of workers or processes. Lines that are not
-/// events are written to rejected.jsonl in --out.
+/// depend only on the events and their order, not on the number of workers or processes. Lines that are
+/// not events are written to rejected.jsonl in --out.
 ///
 /// The exit status is 1 if the end of an input was lost to damage.
 #[derive(Debug, clap::Args)]

@@ -7,7 +7,7 @@ use anyhow::Context;
 use velodrome_dataflows::ClassId;
 
 use super::key::KeyArgs;
-use super::output;
+use super::{output, parse};
 use crate::auth::{Claims, Scope, now};
 
 /// The maximum validity of a token: a leap year.
@@ -15,8 +15,8 @@ const TTL_MAX: Duration = Duration::from_secs(366 * 86_400);
 
 /// Sign a token for a client, and print it
 ///
-/// A service that uses the same keys accepts the token. Clients send it in the header Authorization: Bearer
-/// TOKEN.
+/// A service that uses the same keys accepts the token. Clients send it in the header Authorization:
+/// Bearer TOKEN.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -32,7 +32,7 @@ pub struct Args {
     ///
     /// With --classes or --projects, the token is valid only for what they name.
     #[arg(long, env = "VELODROME_TOKEN_CLASSES", value_name = "ID", value_delimiter = ',',
-        value_parser = clap::value_parser!(ClassId).range(1..))]
+        value_parser = parse::whole_number(1, ClassId::MAX))]
     classes: Vec<ClassId>,
     /// Restrict the token to these projects, separated by commas
     ///
@@ -48,9 +48,9 @@ pub struct Args {
 }
 
 fn ttl(text: &str) -> Result<Duration, String> {
-    let ttl = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    let is_valid = (Duration::from_secs(1)..=TTL_MAX).contains(&ttl);
-    is_valid.then_some(ttl).ok_or_else(|| "give a duration from 1s to 366d".to_owned())
+    let ttl = humantime::parse_duration(text).ok();
+    let is_valid = |ttl: &Duration| (Duration::from_secs(1)..=TTL_MAX).contains(ttl);
+    ttl.filter(is_valid).ok_or_else(|| "give a duration from 1s to 366d".to_owned())
 }
 
 /// Signs a token.

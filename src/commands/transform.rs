@@ -12,9 +12,9 @@ use crate::rules;
 
 /// Transform one request of Amazon Data Firehose, from standard input to standard output
 ///
-/// Reads a request of a Firehose data transformation as JSON and prints the response, as a Lambda function
-/// returns it. Race events get their output under the rules. Blank records are dropped, and records that are
-/// not events are marked as failed.
+/// Reads a request of a Firehose data transformation as JSON and prints the response, as a Lambda
+/// function returns it. Race events get their output under the rules. Blank records are dropped, and
+/// records that are not events are marked as failed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// TOML file of scoring rules [default: Alleycat's rules]

@@ -8,8 +8,8 @@ use crate::verify;
 
 /// Check that two result directories have the same results
 ///
-/// Compares every number of every file and prints the differences. With --changes, it checks instead that the
-/// output of compare describes exactly the differences between both directories.
+/// Compares every number of every file and prints the differences. With --changes, it checks instead
+/// that the output of compare describes exactly the differences between both directories.
 ///
 /// The exit status is 0 if the check succeeds and 1 if it fails.
 #[derive(Debug, clap::Args)]

@@ -33,13 +33,13 @@ pub struct ClassCounts {
     pub winners_changed: u64,
     /// The largest move of each of the ten racers who moved farthest on a board. Of equal moves, racers
     /// ascend.
-    pub moves: Vec<Move>,
+    pub moves: Vec<RankMove>,
 }
 
 /// A change of the rank of a racer on a board.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Move {
+pub struct RankMove {
     /// The racer.
     pub racer_id: RacerId,
     /// The class of the board.
@@ -56,7 +56,7 @@ pub struct Move {
     pub new_output: Output,
 }
 
-impl Move {
+impl RankMove {
     /// The difference between the ranks.
     fn distance(&self) -> u32 {
         self.old_rank.abs_diff(self.new_rank)
@@ -80,16 +80,16 @@ impl ClassCounts {
 
 /// The counts of one worker, by class.
 #[derive(Clone, Debug, Default)]
-pub struct Counts {
+pub struct ChangeCounter {
     classes: BTreeMap<ClassId, ClassCounts>,
     /// The board of the last change, and whether its podium and its winner are already counted as
     /// changed.
     last: Option<(Board, bool, bool)>,
     /// The largest move of each racer of the current class.
-    largest: HashMap<RacerId, Move>,
+    largest: HashMap<RacerId, RankMove>,
 }
 
-impl Counts {
+impl ChangeCounter {
     /// Counts the next change. Changes must come class by class, and board by board.
     pub fn add(&mut self, difference: &RowDifference) {
         let RowDifference { board, racer, old, new } = difference;
@@ -125,7 +125,7 @@ impl Counts {
                     && is_reranked
                 {
                     let (racer_id, class_id) = (*racer, class);
-                    let moved = Move {
+                    let moved = RankMove {
                         racer_id,
                         class_id,
                         second,
@@ -161,7 +161,7 @@ impl Counts {
 }
 
 /// The largest moves, at most one for each racer in a class.
-fn farthest(moves: impl Iterator<Item = Move>) -> Vec<Move> {
+fn farthest(moves: impl Iterator<Item = RankMove>) -> Vec<RankMove> {
     let mut moves: Vec<_> = moves.collect();
     moves.sort_unstable_by_key(|m| (Reverse(m.distance()), m.racer_id, m.class_id, m.second));
     let mut seen = HashSet::new();

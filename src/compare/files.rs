@@ -27,7 +27,7 @@ const ROW_BYTES: usize = 128;
 ///
 /// After a failed write nothing more is written, but the run continues. `finish` returns the error.
 #[derive(Debug)]
-pub struct Changes {
+pub struct ChangeFiles {
     records: Table,
     leaderboard: Table,
     results: Table,
@@ -53,7 +53,7 @@ impl Table {
     }
 }
 
-impl Changes {
+impl ChangeFiles {
     /// Creates the files in `out`.
     ///
     /// # Errors

@@ -11,10 +11,13 @@ use crate::results::{RULES, WriteError, clear};
 mod counts;
 mod files;
 mod summary;
+mod terminal;
 
-pub use counts::{ClassCounts, Counts, Move};
-pub use files::{AGAINST, CHANGES, Changes, LEADERBOARD_CHANGES, RESULTS_CHANGES, encode_board};
-pub use summary::{ClassSummary, Pair, Summary};
+pub use counts::{ChangeCounter, ClassCounts, RankMove};
+pub use files::{
+    AGAINST, CHANGES, ChangeFiles, LEADERBOARD_CHANGES, RESULTS_CHANGES, encode_board,
+};
+pub use summary::{ClassSummary, OldNew, Summary};
 
 /// Creates the directory `out` and removes the files of an earlier comparison from it.
 ///

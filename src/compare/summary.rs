@@ -1,37 +1,29 @@
-//! The summary of a comparison, as `summary.json` and as text for the terminal.
+//! The summary of a comparison, as `summary.json`.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use indicatif::HumanCount;
 use serde::Serialize;
 use serde_json::Value;
 use velodrome_dataflows::{ClassId, ClassTotals, EventTime, Rules};
 
-use super::counts::{ClassCounts, Move};
+use super::counts::ClassCounts;
 use crate::memory::peak_resident_bytes;
 use crate::results::WriteError;
 use crate::rules;
 
-/// Maximum number of classes shown. A busy day has six.
-const CLASSES_SHOWN: usize = 12;
-
-/// Maximum number of characters shown of a rule. A rule may exclude hundreds of racers.
-const RULE_CHARS: usize = 60;
-
 /// A value under the old rules and under the new rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Pair<T> {
+pub struct OldNew<T> {
     /// Under the old rules.
     pub old: T,
     /// Under the new rules.
     pub new: T,
 }
 
-impl<T> From<[T; 2]> for Pair<T> {
+impl<T> From<[T; 2]> for OldNew<T> {
     fn from([old, new]: [T; 2]) -> Self {
         Self { old, new }
     }
@@ -42,19 +34,19 @@ impl<T> From<[T; 2]> for Pair<T> {
 #[serde(rename_all = "camelCase")]
 pub struct ClassSummary {
     /// Number of records: distinct (second, racer).
-    pub records: Pair<u64>,
+    pub records: OldNew<u64>,
     /// Number of seconds with a record under either rules.
     pub boards: u64,
     /// Number of racers with a record.
-    pub racers: Pair<u64>,
+    pub racers: OldNew<u64>,
     /// Number of racers with a record under the old rules only.
     pub racers_gone: u64,
     /// Number of racers with a record under the new rules only.
     pub racers_new: u64,
     /// Number of racers on the leaderboard.
-    pub leaderboard: Pair<u64>,
+    pub leaderboard: OldNew<u64>,
     /// Number of rides with a result.
-    pub rides: Pair<u64>,
+    pub rides: OldNew<u64>,
     /// The counts of the changes.
     #[serde(flatten)]
     pub counts: ClassCounts,
@@ -75,7 +67,7 @@ impl ClassSummary {
     }
 
     fn add(&mut self, other: &Self) {
-        let add = |ours: &mut Pair<u64>, theirs: Pair<u64>| {
+        let add = |ours: &mut OldNew<u64>, theirs: OldNew<u64>| {
             ours.old += theirs.old;
             ours.new += theirs.new;
         };
@@ -89,7 +81,8 @@ impl ClassSummary {
         self.counts.add(other.counts.clone());
     }
 
-    fn is_unchanged(&self) -> bool {
+    /// Whether nothing changes.
+    pub(super) fn is_unchanged(&self) -> bool {
         let counts = &self.counts;
         // Every change of an output or a rank is a change of a board.
         counts.boards_changed + counts.leaderboard_changed + counts.rides_changed == 0
@@ -105,7 +98,7 @@ pub struct Summary {
     /// The `rulesId` of the new rules: the SHA-256 of `rules.json`.
     pub new: String,
     /// The rules that differ, each as JSON.
-    pub rules_changed: BTreeMap<String, Pair<Value>>,
+    pub rules_changed: BTreeMap<String, OldNew<Value>>,
     /// Time of the event clock that the results are as of, in ms since the epoch. `None` for the end of
     /// all events.
     pub as_of: Option<EventTime>,
@@ -116,7 +109,7 @@ pub struct Summary {
     /// Inputs that could not be read to their end.
     pub damaged: u64,
     /// Samples that came more than an hour after the end of their ride.
-    pub late: Pair<u64>,
+    pub late: OldNew<u64>,
     /// The changes of each class that has any data.
     pub classes: BTreeMap<ClassId, ClassSummary>,
     /// The changes of all classes together.
@@ -171,7 +164,7 @@ impl Summary {
 }
 
 /// The rules that differ.
-fn differing(old: &Rules, new: &Rules) -> BTreeMap<String, Pair<Value>> {
+fn differing(old: &Rules, new: &Rules) -> BTreeMap<String, OldNew<Value>> {
     let object = |rules| match serde_json::from_str(&rules::canonical(rules)) {
         Ok(Value::Object(object)) => object,
         _ => serde_json::Map::new(),
@@ -180,7 +173,7 @@ fn differing(old: &Rules, new: &Rules) -> BTreeMap<String, Pair<Value>> {
     let keys: Vec<_> = old.keys().chain(new.keys()).cloned().collect();
     let mut differing = BTreeMap::new();
     for key in keys {
-        let pair = Pair {
+        let pair = OldNew {
             old: old.remove(&key).unwrap_or_default(),
             new: new.remove(&key).unwrap_or_default(),
         };
@@ -189,90 +182,4 @@ fn differing(old: &Rules, new: &Rules) -> BTreeMap<String, Pair<Value>> {
         }
     }
     differing
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.rules_changed.is_empty() {
-            writeln!(f, "rules     {:.12}, the same on both sides", self.new)?;
-        } else {
-            writeln!(f, "rules     {:.12} to {:.12}", self.old, self.new)?;
-        }
-        for (rule, Pair { old, new }) in &self.rules_changed {
-            writeln!(f, "  {rule}: {} to {}", shown(old), shown(new))?;
-        }
-        let count = |n| HumanCount(n).to_string();
-        writeln!(f, "events    {:>14}", count(self.events))?;
-        writeln!(f, "rejected  {:>14}", count(self.rejected))?;
-        if self.damaged > 0 {
-            writeln!(f, "damaged   {:>14}  (inputs cut short)", count(self.damaged))?;
-        }
-        writeln!(f, "late      {:>14}  (before {})", count(self.late.new), count(self.late.old))?;
-        let rate = count(self.events_per_second as u64);
-        writeln!(f, "wall      {:>12.2} s  ({rate} events/s)", self.wall_seconds)?;
-        let (workers, processes) = (self.workers, self.processes);
-        let peak = self.peak_rss_bytes as f64 / 1e6;
-        writeln!(f, "peak      {peak:>11.0} MB  (workers: {workers}, processes: {processes})\n")?;
-        if self.total.is_unchanged() {
-            return write!(f, "nothing changes");
-        }
-        writeln!(
-            f,
-            "class        records      changed        ranks       boards  leaderboard  podiums  \
-             winners     gone      new"
-        )?;
-        for (class, of_class) in self.classes.iter().take(CLASSES_SHOWN) {
-            write_class(f, &format!("{class:>5}"), of_class)?;
-        }
-        if self.classes.len() > CLASSES_SHOWN {
-            writeln!(f, "  and {} more classes", self.classes.len() - CLASSES_SHOWN)?;
-        }
-        write_class(f, "total", &self.total)?;
-        let shown = self.classes.values().take(CLASSES_SHOWN);
-        let mut moves = shown.flat_map(|of_class| &of_class.counts.moves).peekable();
-        if moves.peek().is_some() {
-            write!(f, "\nlargest moves")?;
-        }
-        moves.try_for_each(|moved| write_move(f, moved))
-    }
-}
-
-fn write_class(f: &mut fmt::Formatter<'_>, name: &str, of_class: &ClassSummary) -> fmt::Result {
-    let count = |n| HumanCount(n).to_string();
-    let ClassSummary { records, boards, racers_gone, racers_new, counts, .. } = of_class;
-    let boards = format!("{} of {boards}", counts.boards_changed);
-    writeln!(
-        f,
-        "{name} {:>14} {:>12} {:>12} {boards:>12} {:>12} {:>8} {:>8} {:>8} {:>8}",
-        count(records.old.max(records.new)),
-        count(counts.outputs_changed),
-        count(counts.ranks_changed),
-        count(counts.leaderboard_changed),
-        count(counts.podiums_changed),
-        count(counts.winners_changed),
-        count(*racers_gone),
-        count(*racers_new),
-    )
-}
-
-fn write_move(f: &mut fmt::Formatter<'_>, moved: &Move) -> fmt::Result {
-    let Move { class_id, second, racer_id, old_rank, new_rank, old_output, new_output } = moved;
-    write!(
-        f,
-        "\n  class {class_id} second {second:>3} racer {racer_id}: rank {old_rank} to {new_rank}, \
-         output {:.2} to {:.2}",
-        old_output.0, new_output.0
-    )
-}
-
-/// The value of a rule as JSON. A long value is shortened.
-fn shown(value: &Value) -> String {
-    if value.is_null() {
-        return "none".to_owned();
-    }
-    let text = value.to_string();
-    match text.char_indices().nth(RULE_CHARS) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text,
-    }
 }

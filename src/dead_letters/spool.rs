@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::ingest::objects;
+use crate::ingest::object_names;
 
 /// A file of this size is closed. It holds some 20,000 dead letters, about an object that Firehose
 /// delivers.
@@ -120,8 +120,9 @@ impl Spool {
         let names = list().map_err(disk("list", &self.path))?.into_iter();
         let names = names.filter_map(|name| name.into_string().ok());
         let is_open = |name: &String| self.open.as_ref().is_some_and(|open| open.name == *name);
-        let mut names: Vec<_> =
-            names.filter(|name| objects::failed_key(name).is_some() && !is_open(name)).collect();
+        let mut names: Vec<_> = names
+            .filter(|name| object_names::failed_object_key(name).is_some() && !is_open(name))
+            .collect();
         names.sort();
         Ok(names)
     }
@@ -151,7 +152,7 @@ impl Spool {
 
 impl OpenFile {
     fn create(spool: &Path, now_ms: u64) -> Result<Self, SpoolError> {
-        let name = objects::failed_name(now_ms, &Uuid::new_v4().to_string());
+        let name = object_names::failed_object_name(now_ms, &Uuid::new_v4().to_string());
         let path = spool.join(&name);
         // Append mode: after a truncation, the next write continues at the new end.
         let file = OpenOptions::new().create_new(true).append(true).open(&path);

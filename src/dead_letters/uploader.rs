@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::queue::DeadLetterQueue;
 use super::spool::SpoolError;
-use crate::ingest::objects;
+use crate::ingest::object_names;
 use crate::store::{Condition, PutOptions, Store, StoreError};
 
 /// The interval between checks of the spool. The archive accepts far more in it than can arrive.
@@ -68,7 +68,7 @@ impl Uploader {
             if stopped.try_recv() == Err(TryRecvError::Disconnected) {
                 break;
             }
-            let Some(key) = objects::failed_key(&name) else { continue };
+            let Some(key) = object_names::failed_object_key(&name) else { continue };
             let path = self.queue.spool().path(&name);
             // A crash between put and remove leads to a second put of the same bytes, which is harmless.
             self.archive

@@ -8,16 +8,17 @@ use velodrome_dataflows::RACE_SECONDS_MAX;
 use super::batch_report::BatchReport;
 use super::decoded_batch::DecodedBatch;
 use crate::ingest::decode::decode;
-use crate::ingest::event::{Event, Reject};
+use crate::ingest::event::Event;
 use crate::ingest::inputs::Input;
-use crate::ingest::lines::{Block, LINE_BYTES_MAX, Lines};
+use crate::ingest::lines::{LINE_BYTES_MAX, LineBlock, LineReader};
+use crate::ingest::rejection::Rejection;
 use crate::ingest::units::{self, CHUNK_BYTES, Unit, UnitReader};
 
 /// Reads and decodes one unit.
 pub(super) struct BatchReader {
     unit: usize,
     batch: usize,
-    lines: Lines<UnitReader>,
+    lines: LineReader<UnitReader>,
     race_seconds: u16,
 }
 
@@ -33,7 +34,7 @@ impl BatchReader {
         progress: &ProgressBar,
     ) -> Self {
         let lines = units::open(input, unit, progress)
-            .unwrap_or_else(|error| Lines::all(Box::new(FailedInput(Some(error)))));
+            .unwrap_or_else(|error| LineReader::all(Box::new(FailedInput(Some(error)))));
         Self { unit: number, batch: 0, lines, race_seconds }
     }
 
@@ -53,21 +54,21 @@ impl BatchReader {
         // A chunk of a plain file is one batch, with the end of its last line.
         while bytes < CHUNK_BYTES as usize + LINE_BYTES_MAX {
             match self.lines.next_block() {
-                Block::Lines(block) => {
+                LineBlock::Lines(block) => {
                     bytes += block.len();
                     decode_block(block, self.race_seconds, batch, &mut report);
                 }
-                Block::Oversized(start) => {
+                LineBlock::Oversized(start) => {
                     bytes += start.len();
-                    let reason = Reject::Oversized.to_string();
+                    let reason = Rejection::Oversized.to_string();
                     report.reject(BatchReport::NO_TIME, reason, start, false);
                 }
-                Block::Damaged(error, rest) => {
+                LineBlock::Damaged(error, rest) => {
                     bytes += rest.len();
                     let reason = format!("input damaged: {error}");
                     report.reject(BatchReport::NO_TIME, reason, rest, true);
                 }
-                Block::End => {
+                LineBlock::End => {
                     report.is_last = true;
                     break;
                 }
@@ -95,7 +96,7 @@ fn decode_block(
         rest = after.get(1..).unwrap_or_default();
         let event = match decode(line, RACE_SECONDS_MAX) {
             Ok(Event::Race(decoded)) if decoded.event.second > race_seconds => {
-                let mark = BatchReport::mark_rejected(decoded.reading);
+                let mark = BatchReport::mark_rejected(decoded.timestamp);
                 report.reject(mark, reason(line, race_seconds), line, false);
                 continue;
             }
@@ -111,19 +112,19 @@ fn decode_block(
             }
         };
         let index = report.time_marks.len() as u64;
-        let reading = match event {
+        let timestamp = match event {
             Event::Race(mut decoded) => {
                 decoded.event.clock = index;
                 batch.samples.push(decoded.event);
-                decoded.reading
+                decoded.timestamp
             }
             Event::Tracking(mut decoded) => {
                 decoded.event.clock = index;
                 batch.tracking.push(decoded.event);
-                decoded.reading
+                decoded.timestamp
             }
         };
-        report.time_marks.push(BatchReport::mark(reading));
+        report.time_marks.push(BatchReport::mark(timestamp));
         report.lines += 1;
         batch.bytes += line.len();
     }

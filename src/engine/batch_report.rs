@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ingest::event::Reading;
+use crate::ingest::event::EventTimestamp;
 
 /// What the sequencer needs to know of a batch.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -42,24 +42,24 @@ impl BatchReport {
     const REJECTED: u64 = 1 << 62;
 
     /// The mark of an accepted event.
-    pub(super) fn mark(reading: Reading) -> u64 {
-        match reading {
-            Reading::Device(ms) => ms,
-            Reading::Arrival(ms) => ms | Self::ARRIVAL,
+    pub(super) fn mark(timestamp: EventTimestamp) -> u64 {
+        match timestamp {
+            EventTimestamp::Device(ms) => ms,
+            EventTimestamp::Arrival(ms) => ms | Self::ARRIVAL,
         }
     }
 
     /// The mark of an event that only these rules reject. Its time counts for the event clock.
-    pub(super) fn mark_rejected(reading: Reading) -> u64 {
-        Self::mark(reading) | Self::REJECTED
+    pub(super) fn mark_rejected(timestamp: EventTimestamp) -> u64 {
+        Self::mark(timestamp) | Self::REJECTED
     }
 
     /// The time of a mark, which is not [`Self::NO_TIME`].
-    pub(super) fn reading(mark: u64) -> Reading {
+    pub(super) fn timestamp(mark: u64) -> EventTimestamp {
         let ms = mark & !(Self::ARRIVAL | Self::REJECTED);
         match mark & Self::ARRIVAL {
-            0 => Reading::Device(ms),
-            _ => Reading::Arrival(ms),
+            0 => EventTimestamp::Device(ms),
+            _ => EventTimestamp::Arrival(ms),
         }
     }
 

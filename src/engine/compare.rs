@@ -24,14 +24,14 @@ use super::reading::{GraphInput, read_all};
 use super::run::{RunError, count_late, run_on_workers};
 use super::run_progress::RunProgress;
 use super::sequencer::{LineCounts, Sequencer};
-use crate::compare::{self, Changes, ClassCounts, encode_board};
-use crate::ingest::dead_letters::DeadLetters;
+use crate::compare::{self, ChangeFiles, ClassCounts, encode_board};
+use crate::ingest::dead_letters::DeadLetterFile;
 
 /// The outcome of a comparison.
 #[derive(Debug)]
 pub struct ComparisonOutcome {
     /// The writer of the files of changes, which has written all of them.
-    pub changes: Changes,
+    pub changes: ChangeFiles,
     /// The counts of changes, by class. Classes without a change are absent.
     pub counts: BTreeMap<ClassId, ClassCounts>,
     /// The sizes of the results under the old and the new rules, by class.
@@ -59,7 +59,7 @@ pub fn compare(
     plan: Plan,
     rules: [Rules; 2],
     cluster: &Cluster,
-    outputs: Option<(DeadLetters, Changes)>,
+    outputs: Option<(DeadLetterFile, ChangeFiles)>,
     progress: &RunProgress,
 ) -> Result<Option<ComparisonOutcome>, RunError> {
     let (plan, progress) = (Arc::new(plan), progress.clone());
@@ -101,7 +101,7 @@ fn run(
     worker: &mut Worker,
     plan: &Arc<Plan>,
     rules: &[Rules; 2],
-    outputs: Option<(DeadLetters, Changes)>,
+    outputs: Option<(DeadLetterFile, ChangeFiles)>,
     progress: &RunProgress,
 ) -> Result<Option<ComparisonOutcome>, RunError> {
     let (dead_letters, changes) = outputs.unzip();
@@ -148,10 +148,10 @@ fn build(
 fn write_differences(
     worker: &mut Worker,
     traces: [ComparisonTraces; 2],
-    changes: Option<Changes>,
-) -> (Option<Changes>, BTreeMap<ClassId, ClassCounts>) {
+    changes: Option<ChangeFiles>,
+) -> (Option<ChangeFiles>, BTreeMap<ClassId, ClassCounts>) {
     let changes = Rc::new(RefCell::new(changes));
-    let counts = Rc::new(RefCell::new(compare::Counts::default()));
+    let counts = Rc::new(RefCell::new(compare::ChangeCounter::default()));
     let (sink, counting) = (Rc::clone(&changes), Rc::clone(&counts));
     let probe = worker.dataflow_named("Differences", |scope| {
         let write = move |board, differences: &[RowDifference]| {
@@ -205,7 +205,7 @@ impl Gathered {
     /// The outcome of the comparison, with the rejected lines completely written.
     fn conclude(
         self,
-        changes: Changes,
+        changes: ChangeFiles,
         sequencer: &mut Sequencer,
     ) -> Result<ComparisonOutcome, RunError> {
         if self.plans.iter().any(|plan| Some(plan) != self.plans.first()) {

@@ -1,6 +1,6 @@
 //! The event clock of one source: a running maximum of the times that events carry.
 
-use crate::ingest::event::Reading;
+use crate::ingest::event::EventTimestamp;
 
 /// A device's time advances the clock by at most this much, because device clocks can be wrong.
 pub(super) const AHEAD_MS_MAX: u64 = 600_000;
@@ -25,16 +25,16 @@ impl EventClock {
     ///
     /// Appends to `event_times` the clock at each event for which it is now known, in order: for no
     /// event, for this one, or for this one and all pending ones.
-    pub(super) fn push(&mut self, reading: Reading, event_times: &mut Vec<u64>) {
+    pub(super) fn push(&mut self, timestamp: EventTimestamp, event_times: &mut Vec<u64>) {
         let now = self.now.unwrap_or(0);
-        match reading {
-            Reading::Device(ms) if self.now.is_some() && ms > now + AHEAD_MS_MAX => {
+        match timestamp {
+            EventTimestamp::Device(ms) if self.now.is_some() && ms > now + AHEAD_MS_MAX => {
                 self.pending.push(ms);
                 if self.pending.len() == GAP_EVENTS {
                     self.jump(event_times);
                 }
             }
-            Reading::Device(ms) | Reading::Arrival(ms) => {
+            EventTimestamp::Device(ms) | EventTimestamp::Arrival(ms) => {
                 self.flush(event_times);
                 let now = now.max(ms);
                 self.now = Some(now);
@@ -63,7 +63,7 @@ impl EventClock {
             self.now = Some(first);
             event_times.push(first);
         }
-        pending.for_each(|ms| self.push(Reading::Device(ms), event_times));
+        pending.for_each(|ms| self.push(EventTimestamp::Device(ms), event_times));
     }
 }
 
@@ -71,9 +71,9 @@ impl EventClock {
 mod tests {
     use super::*;
 
-    fn event_times(readings: impl IntoIterator<Item = Reading>) -> Vec<u64> {
+    fn event_times(timestamps: impl IntoIterator<Item = EventTimestamp>) -> Vec<u64> {
         let (mut clock, mut times) = (EventClock::default(), Vec::new());
-        readings.into_iter().for_each(|reading| clock.push(reading, &mut times));
+        timestamps.into_iter().for_each(|timestamp| clock.push(timestamp, &mut times));
         clock.flush(&mut times);
         times
     }
@@ -81,21 +81,27 @@ mod tests {
     #[test]
     fn is_the_running_maximum_without_times_too_far_ahead() {
         let limit = 5 + AHEAD_MS_MAX;
-        let device = [5, 3, limit + 1, 4, limit, 6].map(Reading::Device);
+        let device = [5, 3, limit + 1, 4, limit, 6].map(EventTimestamp::Device);
         assert_eq!(event_times(device), [5, 5, 5, 5, limit, limit]);
     }
 
     #[test]
     fn accepts_an_arrival_at_any_distance_ahead() {
-        let readings = [Reading::Device(5), Reading::Arrival(1 << 40), Reading::Device(7)];
-        assert_eq!(event_times(readings), [5, 1 << 40, 1 << 40]);
+        let timestamps = [
+            EventTimestamp::Device(5),
+            EventTimestamp::Arrival(1 << 40),
+            EventTimestamp::Device(7),
+        ];
+        assert_eq!(event_times(timestamps), [5, 1 << 40, 1 << 40]);
     }
 
     #[test]
     fn jumps_to_the_first_event_after_a_gap() {
         let night = 8 * 3_600_000;
-        let gap = |events: usize| (0..events as u64).map(move |i| Reading::Device(night + i));
-        let after = |events| event_times([Reading::Device(1)].into_iter().chain(gap(events)));
+        let gap =
+            |events: usize| (0..events as u64).map(move |i| EventTimestamp::Device(night + i));
+        let after =
+            |events| event_times([EventTimestamp::Device(1)].into_iter().chain(gap(events)));
         assert_eq!(after(GAP_EVENTS - 1), vec![1; GAP_EVENTS]);
         let expected: Vec<_> = [1].into_iter().chain(night..night + GAP_EVENTS as u64).collect();
         assert_eq!(after(GAP_EVENTS), expected);
@@ -103,11 +109,11 @@ mod tests {
 
     #[test]
     fn an_event_in_time_interrupts_a_gap() {
-        let night = Reading::Device(8 * 3_600_000);
-        let mut readings = vec![Reading::Device(1)];
-        readings.extend([night; GAP_EVENTS - 1]);
-        readings.push(Reading::Device(2));
-        readings.extend([night; GAP_EVENTS - 1]);
-        assert_eq!(event_times(readings).last(), Some(&2));
+        let night = EventTimestamp::Device(8 * 3_600_000);
+        let mut timestamps = vec![EventTimestamp::Device(1)];
+        timestamps.extend([night; GAP_EVENTS - 1]);
+        timestamps.push(EventTimestamp::Device(2));
+        timestamps.extend([night; GAP_EVENTS - 1]);
+        assert_eq!(event_times(timestamps).last(), Some(&2));
     }
 }

@@ -18,7 +18,7 @@ use super::plan::Plan;
 use super::run_progress::RunProgress;
 use super::sequencer::Sequencer;
 use super::sequencer_dataflow::{TimesQueue, sequence};
-use crate::ingest::dead_letters::DeadLetters;
+use crate::ingest::dead_letters::DeadLetterFile;
 
 /// A worker reads ahead of the sequencer until its batches have this many bytes of lines. This is enough
 /// for several workers to read neighbouring compressed objects at the same time.
@@ -42,7 +42,7 @@ pub(super) trait GraphInput {
 pub(super) fn read_all(
     worker: &mut Worker,
     plan: &Arc<Plan>,
-    dead_letters: Option<DeadLetters>,
+    dead_letters: Option<DeadLetterFile>,
     progress: &RunProgress,
     input: &mut impl GraphInput,
 ) -> Rc<RefCell<Sequencer>> {

@@ -147,7 +147,7 @@ fn event_times(clock: &mut EventClock, report: &BatchReport) -> Vec<EventTime> {
             clock.flush(&mut event_times);
             event_times.push(0);
         } else {
-            clock.push(BatchReport::reading(*mark), &mut event_times);
+            clock.push(BatchReport::timestamp(*mark), &mut event_times);
         }
     }
     // All events of the log have an arrival, so no event waits for a later one.

@@ -19,7 +19,7 @@ use super::reading::{GraphInput, read_all};
 use super::run::{RunError, count_late, run_on_workers};
 use super::run_progress::RunProgress;
 use super::sequencer::{LineCounts, Sequencer};
-use crate::ingest::dead_letters::DeadLetters;
+use crate::ingest::dead_letters::DeadLetterFile;
 use crate::results::Results;
 use crate::results::summary::Summary;
 
@@ -43,7 +43,7 @@ pub fn replay(
     plan: Plan,
     rules: Rules,
     cluster: &Cluster,
-    dead_letters: Option<DeadLetters>,
+    dead_letters: Option<DeadLetterFile>,
     progress: &RunProgress,
 ) -> Result<Option<ReplayOutcome>, RunError> {
     let (plan, progress) = (Arc::new(plan), progress.clone());
@@ -90,7 +90,7 @@ fn run(
     worker: &mut Worker,
     plan: &Arc<Plan>,
     rules: &Rules,
-    dead_letters: Option<DeadLetters>,
+    dead_letters: Option<DeadLetterFile>,
     progress: &RunProgress,
 ) -> Result<Option<ReplayOutcome>, RunError> {
     let late = Rc::new(Cell::new(0));

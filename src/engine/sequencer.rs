@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::batch_report::BatchReport;
 use super::event_clock::EventClock;
 use super::plan::Plan;
-use crate::ingest::dead_letters::DeadLetters;
+use crate::ingest::dead_letters::DeadLetterFile;
 use crate::ingest::inputs::Input;
 
 /// The times of one batch, addressed to one worker.
@@ -47,7 +47,7 @@ pub(super) struct Sequencer {
     peers: usize,
     pub(super) counts: LineCounts,
     /// The file of rejected lines; on worker 0 only.
-    dead_letters: Option<DeadLetters>,
+    dead_letters: Option<DeadLetterFile>,
     clock: EventClock,
     /// The unit and batch whose report comes next in the source's order.
     next: (usize, usize),
@@ -66,7 +66,7 @@ pub(super) struct Sequencer {
 }
 
 impl Sequencer {
-    pub(super) fn new(plan: Arc<Plan>, peers: usize, dead_letters: Option<DeadLetters>) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, peers: usize, dead_letters: Option<DeadLetterFile>) -> Self {
         Self {
             plan,
             peers,
@@ -100,7 +100,7 @@ impl Sequencer {
                 match *mark {
                     BatchReport::NO_TIME => self.clock.push_without_time(&mut self.event_times),
                     mark => {
-                        self.clock.push(BatchReport::reading(mark), &mut self.event_times);
+                        self.clock.push(BatchReport::timestamp(mark), &mut self.event_times);
                     }
                 }
             }
@@ -120,7 +120,7 @@ impl Sequencer {
     /// # Errors
     /// The first write that failed.
     pub(super) fn finish_dead_letters(&mut self) -> io::Result<()> {
-        self.dead_letters.take().map_or(Ok(()), DeadLetters::finish)
+        self.dead_letters.take().map_or(Ok(()), DeadLetterFile::finish)
     }
 
     /// Assigns logical times to the waiting batches whose events all have a clock.

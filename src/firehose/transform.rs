@@ -21,7 +21,7 @@ use velodrome_dataflows::Scoring;
 use super::json::from_object;
 use crate::ingest::decode::decode;
 use crate::ingest::event::Event;
-use crate::ingest::fields::without;
+use crate::ingest::without_field::without_field;
 
 /// The maximum size of a request and of a reply: the limit for an invocation of a Lambda function
 /// (Lambda's quotas, "invocation payload").
@@ -146,7 +146,7 @@ fn line(text: &[u8], scoring: &Scoring) -> Option<Vec<u8>> {
     let mut line = match event {
         Event::Tracking(_) => text.trim_ascii().to_vec(),
         Event::Race(race) => {
-            let text = without(text, OUTPUT).ok()?;
+            let text = without_field(text, OUTPUT).ok()?;
             let mut line = text.trim_ascii().strip_suffix(b"}")?.trim_ascii_end().to_vec();
             let output = scoring.output(&race.event);
             // Rust writes numbers from 1e-6 to 1e21 as JavaScript does, integers without a point.

@@ -29,12 +29,12 @@ struct DeadLetter<'a> {
 ///
 /// After a failed write nothing more is written, but the run continues. `finish` returns the error.
 #[derive(Debug)]
-pub struct DeadLetters {
+pub struct DeadLetterFile {
     out: BufWriter<File>,
     failed: Option<io::Error>,
 }
 
-impl DeadLetters {
+impl DeadLetterFile {
     /// Creates the file at `path`.
     ///
     /// # Errors

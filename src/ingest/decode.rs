@@ -2,9 +2,11 @@
 
 use std::str;
 
-use super::event::{Event, Raw, Reject};
+use super::event::Event;
 use super::fast;
 use super::lines::LINE_BYTES_MAX;
+use super::raw_fields::RawFields;
+use super::rejection::Rejection;
 
 /// Maximum nesting of arrays and objects. Most JSON readers have the same limit.
 pub const DEPTH_MAX: usize = 128;
@@ -13,7 +15,7 @@ pub const DEPTH_MAX: usize = 128;
 ///
 /// # Errors
 /// Why the line is not an event.
-pub fn decode(line: &[u8], race_seconds: u16) -> Result<Event, Reject> {
+pub fn decode(line: &[u8], race_seconds: u16) -> Result<Event, Rejection> {
     match fast::decode(line, race_seconds) {
         Some(event) => Ok(event),
         None => decode_any(line, race_seconds),
@@ -24,19 +26,20 @@ pub fn decode(line: &[u8], race_seconds: u16) -> Result<Event, Reject> {
 ///
 /// # Errors
 /// Why the line is not an event.
-pub fn decode_any(line: &[u8], race_seconds: u16) -> Result<Event, Reject> {
+pub fn decode_any(line: &[u8], race_seconds: u16) -> Result<Event, Rejection> {
     if line.len() > LINE_BYTES_MAX {
-        return Err(Reject::Oversized);
+        return Err(Rejection::Oversized);
     }
-    let text = str::from_utf8(line).map_err(|e| Reject::NotUtf8(e.valid_up_to()))?;
+    let text = str::from_utf8(line).map_err(|e| Rejection::NotUtf8(e.valid_up_to()))?;
     if deeper_than(text, DEPTH_MAX) {
-        return Err(Reject::TooDeep(DEPTH_MAX));
+        return Err(Rejection::TooDeep(DEPTH_MAX));
     }
-    if !text.trim_ascii_start().starts_with('{') {
-        return Err(Reject::Json("the line does not start with '{'".to_owned()));
+    // serde would also read the fields from an array.
+    if !text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
+        return Err(Rejection::NotObject);
     }
-    let raw: Raw<'_> = serde_json::from_str(text).map_err(|e| Reject::Json(e.to_string()))?;
-    raw.event(race_seconds)
+    let fields: RawFields<'_> = serde_json::from_str(text)?;
+    fields.event(race_seconds)
 }
 
 /// Whether arrays and objects nest deeper than `most`.
@@ -66,7 +69,7 @@ fn deeper_than(text: &str, most: usize) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -111,7 +114,7 @@ mod tests {
     }
 
     /// A valid event with some fields replaced or added and some bytes changed.
-    fn line() -> impl Strategy<Value = Vec<u8>> {
+    pub(crate) fn line() -> impl Strategy<Value = Vec<u8>> {
         let race = r#""event":"update","deviceTimestamp":1620240001114,"second":1,"raceId":54,"name":"Vito","racerId":103,"classId":1,"cadence":78.00666666666666,"resistance":57.266666666666666"#;
         let view = r#""event":"watch","uuid":"4782a712-19f8","projectId":"p","viewerId":"v","durationMs":10,"deviceTimestamp":1620240001114"#;
         let base = prop::sample::select(vec![race, view]);
@@ -166,7 +169,7 @@ mod tests {
         let nested = |depth: usize| line(&("[".repeat(depth) + &"]".repeat(depth)));
         assert!(decode(nested(DEPTH_MAX - 1).as_bytes(), 300).is_ok());
         let rejected = decode(nested(300).as_bytes(), 300);
-        assert_eq!(rejected, Err(Reject::TooDeep(DEPTH_MAX)));
+        assert_eq!(rejected, Err(Rejection::TooDeep(DEPTH_MAX)));
         let text = line(&format!(r#""\\\"{}""#, "[".repeat(300)));
         assert!(decode(text.as_bytes(), 300).is_ok(), "{text}");
     }

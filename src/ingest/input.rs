@@ -33,11 +33,11 @@ pub enum Origin {
     /// In the object with this key.
     Object(Arc<dyn Store>, String),
     /// In the parts of another source.
-    Parts(Arc<dyn Parts>),
+    Parts(Arc<dyn PartSource>),
 }
 
 /// A source of lines in several parts, each of which is read independently.
-pub trait Parts: fmt::Debug + Send + Sync {
+pub trait PartSource: fmt::Debug + Send + Sync {
     /// The name of the source in messages.
     fn name(&self) -> String;
 
@@ -56,7 +56,7 @@ pub enum InputKind {
     /// One or more gzip members.
     Gzip,
     /// Plain or gzip, detected from the first bytes when it is opened: a stream or a small object.
-    Either,
+    Detect,
     /// Uncompressed lines in this many parts.
     Parts(u64),
 }

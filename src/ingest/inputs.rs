@@ -8,13 +8,11 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-pub use super::input::{GZIP_MAGIC, Input, InputKind, Origin, Parts};
+pub use super::input::{GZIP_MAGIC, Input, InputKind, Origin, PartSource};
+use super::object_names::FAILED_FOLDER;
 use super::units::CHUNK_BYTES;
 use crate::lazy_aws::LazyAws;
 use crate::store::{Location, LocationError, Object, OpenError, Store, StoreError};
-
-/// The folder of an archive that has the lines which are not events. Listing skips it.
-const NO_EVENTS: &str = "processing-failed";
 
 /// Why an input cannot be used.
 #[derive(Debug, Error)]
@@ -23,7 +21,7 @@ pub enum InputError {
     #[error("cannot read '{0}': {1}")]
     Read(PathBuf, io::Error),
     /// The directory or bucket has no files.
-    #[error("'{0}' holds no file; name a directory or bucket that holds .jsonl or .gz files")]
+    #[error("'{0}' has no files; name a directory or bucket with .jsonl or .gz files")]
     Empty(PathBuf),
     /// The text is not a valid bucket URL.
     #[error(transparent)]
@@ -49,12 +47,14 @@ pub fn list(paths: &[PathBuf], lazy_aws: &LazyAws) -> Result<Vec<Input>, InputEr
     for path in paths {
         if path.as_os_str() == "-" {
             let origin = Origin::Stream(path.clone());
-            inputs.push(Input { origin, kind: InputKind::Either, bytes: 0 });
+            inputs.push(Input { origin, kind: InputKind::Detect, bytes: 0 });
             continue;
         }
         match location(path)? {
-            Location::Directory(path) => walk(&path, &mut inputs)?,
-            Location::Bucket(bucket, prefix) => objects(bucket, &prefix, lazy_aws, &mut inputs)?,
+            Location::Directory(path) => list_files(&path, &mut inputs)?,
+            Location::Bucket(bucket, prefix) => {
+                list_objects(bucket, &prefix, lazy_aws, &mut inputs)?
+            }
         }
     }
     match paths.first() {
@@ -68,7 +68,8 @@ fn location(path: &Path) -> Result<Location, LocationError> {
     path.to_str().map_or_else(|| Ok(Location::Directory(path.to_owned())), str::parse)
 }
 
-fn walk(path: &Path, inputs: &mut Vec<Input>) -> Result<(), InputError> {
+/// Adds the file at `path`, or all files below it.
+fn list_files(path: &Path, inputs: &mut Vec<Input>) -> Result<(), InputError> {
     let failed = |e| InputError::Read(path.to_owned(), e);
     let metadata = fs::metadata(path).map_err(failed)?;
     if !metadata.is_dir() {
@@ -76,10 +77,10 @@ fn walk(path: &Path, inputs: &mut Vec<Input>) -> Result<(), InputError> {
         // A pipe can be read only once, so its kind is not detected here.
         inputs.push(match metadata.is_file() {
             true => {
-                let kind = kind(path).map_err(failed)?;
+                let kind = file_kind(path).map_err(failed)?;
                 Input { origin: Origin::File(origin), kind, bytes }
             }
-            false => Input { origin: Origin::Stream(origin), kind: InputKind::Either, bytes },
+            false => Input { origin: Origin::Stream(origin), kind: InputKind::Detect, bytes },
         });
         return Ok(());
     }
@@ -94,13 +95,13 @@ fn walk(path: &Path, inputs: &mut Vec<Input>) -> Result<(), InputError> {
             entries.push((key, path));
         }
     }
-    entries.retain(|(key, _)| key.strip_suffix(b"/") != Some(NO_EVENTS.as_bytes()));
+    entries.retain(|(key, _)| key.strip_suffix(b"/") != Some(FAILED_FOLDER.as_bytes()));
     entries.sort();
-    entries.iter().try_for_each(|(_, path)| walk(path, inputs))
+    entries.iter().try_for_each(|(_, path)| list_files(path, inputs))
 }
 
 /// Adds the objects below a prefix, or the single object that the prefix names.
-fn objects(
+fn list_objects(
     bucket: String,
     prefix: &str,
     lazy_aws: &LazyAws,
@@ -113,9 +114,9 @@ fn objects(
         let below = object.key.strip_prefix(prefix).unwrap_or_default();
         let mut folders = below.rsplit('/').skip(1);
         if !below.split('/').any(|name| name.starts_with('.'))
-            && !folders.any(|folder| folder == NO_EVENTS)
+            && !folders.any(|folder| folder == FAILED_FOLDER)
         {
-            inputs.push(input(&store, object)?);
+            inputs.push(object_input(&store, object)?);
         }
     }
     let named = prefix.strip_suffix('/').unwrap_or_default();
@@ -123,37 +124,37 @@ fn objects(
         // The object itself sorts before all other keys that begin with its name.
         let first = store.walk(named).next().transpose()?;
         let itself = first.filter(|object| object.key == named);
-        inputs.extend(itself.map(|object| input(&store, object)).transpose()?);
+        inputs.extend(itself.map(|object| object_input(&store, object)).transpose()?);
     }
     Ok(())
 }
 
 /// An object as an input. Only a large object is read to detect its kind: a plain one is cut into
 /// chunks.
-fn input(store: &Arc<dyn Store>, object: Object) -> Result<Input, StoreError> {
+fn object_input(store: &Arc<dyn Store>, object: Object) -> Result<Input, StoreError> {
     let kind = if object.bytes > 0 && object.key.ends_with(".gz") {
         InputKind::Gzip
     } else if object.bytes <= CHUNK_BYTES {
-        InputKind::Either
+        InputKind::Detect
     } else {
         let failed = |reason| StoreError { action: "read", name: store.name(&object.key), reason };
-        by_content(store.read(&object, 0)?).map_err(failed)?
+        kind_of_content(store.read(&object, 0)?).map_err(failed)?
     };
     Ok(Input { origin: Origin::Object(Arc::clone(store), object.key), kind, bytes: object.bytes })
 }
 
 /// Detects the kind of a file by its content, or by its name if that says gzip: the content may be
 /// damaged.
-fn kind(path: &Path) -> io::Result<InputKind> {
+fn file_kind(path: &Path) -> io::Result<InputKind> {
     let file = File::open(path)?;
     let named = path.extension().is_some_and(|extension| extension == "gz");
     match named && file.metadata()?.len() > 0 {
         true => Ok(InputKind::Gzip),
-        false => by_content(file),
+        false => kind_of_content(file),
     }
 }
 
-fn by_content(bytes: impl Read) -> io::Result<InputKind> {
+fn kind_of_content(bytes: impl Read) -> io::Result<InputKind> {
     let mut start = Vec::new();
     bytes.take(GZIP_MAGIC.len() as u64).read_to_end(&mut start)?;
     Ok(if start == GZIP_MAGIC { InputKind::Gzip } else { InputKind::Plain })
@@ -196,7 +197,7 @@ mod tests {
                 (at("b/c/10.gz"), InputKind::Gzip, 2),
                 (at("b/c/2.jsonl"), InputKind::Plain, 0),
                 (at("z.jsonl"), InputKind::Plain, 2),
-                ("-".into(), InputKind::Either, 0),
+                ("-".into(), InputKind::Detect, 0),
             ]
         );
         assert_eq!(listed(&[at("processing-failed/2026")]).unwrap().len(), 1);
@@ -206,7 +207,7 @@ mod tests {
     fn names_missing_and_empty_paths_in_errors() {
         let root = tempfile::tempdir().unwrap();
         let missing = root.path().join("missing");
-        for (path, part) in [(missing.as_path(), "missing"), (root.path(), "holds no file")] {
+        for (path, part) in [(missing.as_path(), "missing"), (root.path(), "has no files")] {
             let error = listed(&[path.to_owned()]).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }

@@ -12,7 +12,7 @@ const READ_BYTES: usize = 256 << 10;
 
 /// The next item of a stream of lines.
 #[derive(Debug)]
-pub enum Block<'a> {
+pub enum LineBlock<'a> {
     /// Complete lines, each with its newline. The last line of the stream may have none.
     Lines(&'a [u8]),
     /// A line that is too long: its first [`LINE_BYTES_MAX`] bytes.
@@ -25,7 +25,7 @@ pub enum Block<'a> {
 
 /// Blocks of the lines of `R` that start before a given offset.
 #[derive(Debug)]
-pub struct Lines<R> {
+pub struct LineReader<R> {
     reader: R,
     buffer: Vec<u8>,
     /// The bytes not yet handed out are `buffer[start..end]`.
@@ -36,12 +36,12 @@ pub struct Lines<R> {
     /// Lines that start at this offset or later belong to the next unit.
     until: u64,
     /// Whether the rest of the current line is skipped.
-    skipping: bool,
+    is_skipping: bool,
     /// How the stream ended, if it has.
     ended: Option<io::Result<()>>,
 }
 
-impl<R: Read> Lines<R> {
+impl<R: Read> LineReader<R> {
     /// All lines of `reader`.
     pub fn all(reader: R) -> Self {
         Self {
@@ -51,7 +51,7 @@ impl<R: Read> Lines<R> {
             end: 0,
             offset: 0,
             until: u64::MAX,
-            skipping: false,
+            is_skipping: false,
             ended: None,
         }
     }
@@ -65,30 +65,30 @@ impl<R: Read> Lines<R> {
     ///
     /// The first line starts after the first newline at or after `offset`.
     pub fn within(reader: R, offset: u64, until: u64) -> Self {
-        Self { offset, until, skipping: true, ..Self::all(reader) }
+        Self { offset, until, is_skipping: true, ..Self::all(reader) }
     }
 
     /// The next block. `End` again after `End` or `Damaged`.
-    pub fn next_block(&mut self) -> Block<'_> {
+    pub fn next_block(&mut self) -> LineBlock<'_> {
         loop {
             if self.offset >= self.until {
-                return Block::End;
+                return LineBlock::End;
             }
             let buffered = self.buffer.get(self.start..self.end).unwrap_or_default();
-            if self.skipping {
+            if self.is_skipping {
                 let newline = memchr(b'\n', buffered);
                 self.consume(newline.map_or(buffered.len(), |newline| newline + 1));
-                self.skipping = newline.is_none();
+                self.is_skipping = newline.is_none();
                 if newline.is_some() {
                     continue;
                 }
             } else if Self::is_oversized(buffered) {
-                self.skipping = true;
+                self.is_skipping = true;
                 let line = self.consume(LINE_BYTES_MAX);
-                return Block::Oversized(self.buffer.get(line).unwrap_or_default());
+                return LineBlock::Oversized(self.buffer.get(line).unwrap_or_default());
             } else if let Some(length) = self.complete_lines(buffered) {
                 let lines = self.consume(length);
-                return Block::Lines(self.buffer.get(lines).unwrap_or_default());
+                return LineBlock::Lines(self.buffer.get(lines).unwrap_or_default());
             }
             if self.ended.is_none() {
                 self.fill();
@@ -98,9 +98,9 @@ impl<R: Read> Lines<R> {
             self.until = 0;
             let rest = self.buffer.get(rest).unwrap_or_default();
             return match self.ended.take() {
-                Some(Err(error)) => Block::Damaged(error, rest),
-                _ if rest.is_empty() => Block::End,
-                _ => Block::Lines(rest),
+                Some(Err(error)) => LineBlock::Damaged(error, rest),
+                _ if rest.is_empty() => LineBlock::End,
+                _ => LineBlock::Lines(rest),
             };
         }
     }
@@ -156,17 +156,17 @@ mod tests {
     use super::*;
 
     /// The lines of `blocks`, and the incomplete last line if the stream failed.
-    fn cut<R: Read>(mut blocks: Lines<R>) -> (Vec<String>, Option<String>) {
+    fn cut<R: Read>(mut blocks: LineReader<R>) -> (Vec<String>, Option<String>) {
         let mut lines = Vec::new();
         loop {
             match blocks.next_block() {
-                Block::Lines(block) => {
+                LineBlock::Lines(block) => {
                     let block = String::from_utf8_lossy(block);
                     lines.extend(block.split_terminator('\n').map(str::to_owned));
                 }
-                Block::Oversized(line) => lines.push(format!("oversized {}", line.len())),
-                Block::End => return (lines, None),
-                Block::Damaged(_, rest) => {
+                LineBlock::Oversized(line) => lines.push(format!("oversized {}", line.len())),
+                LineBlock::End => return (lines, None),
+                LineBlock::Damaged(_, rest) => {
                     return (lines, Some(String::from_utf8_lossy(rest).into_owned()));
                 }
             }
@@ -183,8 +183,8 @@ mod tests {
                 let (until, before) = ((from + size) as u64, from.saturating_sub(1));
                 let reader = &text.as_bytes()[before..];
                 let lines = match from {
-                    0 => Lines::until(reader, until),
-                    _ => Lines::within(reader, before as u64, until),
+                    0 => LineReader::until(reader, until),
+                    _ => LineReader::within(reader, before as u64, until),
                 };
                 seen.extend(cut(lines).0);
             }
@@ -195,10 +195,10 @@ mod tests {
     #[test]
     fn accepts_a_line_of_the_maximum_length_and_skips_a_longer_one() {
         let text = |length| [&vec![b'x'; length][..], b"\nnext\n"].concat();
-        let (lines, _) = cut(Lines::all(&text(LINE_BYTES_MAX)[..]));
+        let (lines, _) = cut(LineReader::all(&text(LINE_BYTES_MAX)[..]));
         assert_eq!((lines[0].len(), &lines[1][..]), (LINE_BYTES_MAX, "next"));
         for length in [LINE_BYTES_MAX + 1, 3 * LINE_BYTES_MAX] {
-            let (lines, _) = cut(Lines::all(&text(length)[..]));
+            let (lines, _) = cut(LineReader::all(&text(length)[..]));
             assert_eq!(lines, [&format!("oversized {LINE_BYTES_MAX}"), "next"], "{length}");
         }
     }
@@ -214,7 +214,7 @@ mod tests {
                 self.0.read(out)
             }
         }
-        let (lines, rest) = cut(Lines::all(Broken(b"one\ntwo\nthr")));
+        let (lines, rest) = cut(LineReader::all(Broken(b"one\ntwo\nthr")));
         assert_eq!((lines.join(" "), rest.unwrap()), ("one two".to_owned(), "thr".to_owned()));
     }
 }

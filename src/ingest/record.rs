@@ -6,7 +6,7 @@ use super::decode::decode;
 ///
 /// A record is either one event, which may span several lines, or one event per line. Blank lines, and
 /// white space around events, are removed.
-pub(crate) fn events(data: &[u8], race_seconds: u16) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn split_events(data: &[u8], race_seconds: u16) -> impl Iterator<Item = &[u8]> {
     let is_one = is_one(data, race_seconds);
     lines(data.trim_ascii(), is_one)
 }
@@ -46,7 +46,7 @@ mod tests {
             (format!("\n{spread}\n "), vec![&spread]),
         ] {
             let expected: Vec<_> = expected.into_iter().map(|event| event.as_bytes()).collect();
-            let events: Vec<_> = events(record.as_bytes(), 300).collect();
+            let events: Vec<_> = split_events(record.as_bytes(), 300).collect();
             assert_eq!(events, expected, "{record:?}");
         }
     }
@@ -61,7 +61,7 @@ mod tests {
             ("\u{ff}".to_owned(), 1),
             (format!("{}\n{}", a.replace(',', ",\n"), a), 5),
         ] {
-            assert_eq!(events(record.as_bytes(), 300).count(), count, "{record}");
+            assert_eq!(split_events(record.as_bytes(), 300).count(), count, "{record}");
         }
     }
 }

@@ -6,7 +6,7 @@ use indicatif::ProgressBar;
 
 use super::gunzip::Gunzip;
 use super::input::{GZIP_MAGIC, Input, InputKind};
-use super::lines::Lines;
+use super::lines::LineReader;
 
 /// Size of the chunks that plain files and objects are cut into, so that all workers share in one.
 pub const CHUNK_BYTES: u64 = 4 << 20;
@@ -28,7 +28,7 @@ pub struct Unit {
 pub fn units(inputs: &[Input]) -> Vec<Unit> {
     let chunks = |input: &Input| match input.kind {
         InputKind::Plain => input.bytes.div_ceil(CHUNK_BYTES),
-        InputKind::Gzip | InputKind::Either => 1,
+        InputKind::Gzip | InputKind::Detect => 1,
         InputKind::Parts(parts) => parts,
     };
     let cut = |(index, input)| (0..chunks(input)).map(move |chunk| Unit { input: index, chunk });
@@ -42,7 +42,11 @@ pub type UnitReader = Box<dyn Read>;
 ///
 /// # Errors
 /// If the input cannot be opened.
-pub fn open(input: &Input, unit: Unit, progress: &ProgressBar) -> io::Result<Lines<UnitReader>> {
+pub fn open(
+    input: &Input,
+    unit: Unit,
+    progress: &ProgressBar,
+) -> io::Result<LineReader<UnitReader>> {
     let counted = |from| Ok::<_, io::Error>(progress.wrap_read(input.open(from)?));
     match input.kind {
         InputKind::Plain => {
@@ -51,19 +55,19 @@ pub fn open(input: &Input, unit: Unit, progress: &ProgressBar) -> io::Result<Lin
             let (before, until) = (from.saturating_sub(1), from + CHUNK_BYTES);
             let reader: UnitReader = Box::new(counted(before)?);
             Ok(match from {
-                0 => Lines::until(reader, until),
-                _ => Lines::within(reader, before, until),
+                0 => LineReader::until(reader, until),
+                _ => LineReader::within(reader, before, until),
             })
         }
         InputKind::Gzip => {
             let gzip = Gunzip::new(BufReader::with_capacity(BUFFER_BYTES, counted(0)?));
-            Ok(Lines::all(Box::new(gzip)))
+            Ok(LineReader::all(Box::new(gzip)))
         }
-        InputKind::Parts(_) => Ok(Lines::all(Box::new(counted(unit.chunk)?))),
-        InputKind::Either => {
+        InputKind::Parts(_) => Ok(LineReader::all(Box::new(counted(unit.chunk)?))),
+        InputKind::Detect => {
             let mut bytes = BufReader::with_capacity(BUFFER_BYTES, counted(0)?);
             let gzip = bytes.fill_buf()?.starts_with(&GZIP_MAGIC);
-            Ok(Lines::all(if gzip { Box::new(Gunzip::new(bytes)) } else { Box::new(bytes) }))
+            Ok(LineReader::all(if gzip { Box::new(Gunzip::new(bytes)) } else { Box::new(bytes) }))
         }
     }
 }

@@ -7,9 +7,10 @@ use super::shard_reader::Record;
 use crate::dead_letters::{DeadLetter, DeadLetterQueue, Source};
 use crate::engine::Events;
 use crate::ingest::decode::decode;
-use crate::ingest::event::{Event, Reject};
+use crate::ingest::event::Event;
 use crate::ingest::lines::LINE_BYTES_MAX;
-use crate::ingest::record::events;
+use crate::ingest::record::split_events;
+use crate::ingest::rejection::Rejection;
 use crate::log::{LogLines, SourceClock, log_text};
 
 /// The events of some records.
@@ -69,7 +70,7 @@ pub(super) fn dead_letter(
 }
 
 /// An event and its text for the log, or why it is rejected.
-type DecodeResult<'a> = Result<(Event, Cow<'a, [u8]>), Reject>;
+type DecodeResult<'a> = Result<(Event, Cow<'a, [u8]>), Rejection>;
 
 /// Calls `visit` with each event in `records`, in order: its record, its text as received, and the
 /// result of decoding.
@@ -80,7 +81,7 @@ pub(super) fn for_each_event(
 ) {
     for record in records {
         for data in aggregate::records(&record.data) {
-            for line in events(&data, race_seconds) {
+            for line in split_events(&data, race_seconds) {
                 let decoded = decode(line, race_seconds);
                 visit(record, line, decoded.and_then(|event| Ok((event, log_text(line)?))));
             }

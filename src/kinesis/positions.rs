@@ -13,7 +13,7 @@ use super::shards::Shard;
 use super::start::Start;
 use super::stream::{Stream, StreamLabel};
 use crate::atomic_file::replace_file;
-use crate::ingest::objects;
+use crate::ingest::object_names;
 
 /// The name of the file.
 const FILE: &str = "positions.json";
@@ -151,7 +151,7 @@ impl Positions {
             return Err(PositionsError::OtherStream { path, known, given });
         }
         if self.created_ms != created_ms {
-            let [created, known] = [created_ms, self.created_ms].map(objects::time);
+            let [created, known] = [created_ms, self.created_ms].map(object_names::format_time);
             let stream = stream.label();
             return Err(PositionsError::Replaced { stream, created, path, known });
         }

@@ -14,7 +14,7 @@ use super::start::Start;
 use super::stream::Stream;
 use super::watermarks::Watermarks;
 use crate::health::Component;
-use crate::ingest::objects;
+use crate::ingest::object_names;
 use crate::log::SourceClock;
 
 /// The progress of all shards.
@@ -82,7 +82,8 @@ impl Progress {
         readable.iter().for_each(|shard| state.watermarks.add_shard(shard));
         drop(state);
         for (shard, position) in &lost {
-            let since = position.until_ms.map_or("its beginning".to_owned(), objects::time);
+            let since =
+                position.until_ms.map_or("its beginning".to_owned(), object_names::format_time);
             self.report_gap(format_args!(
                 "shard '{shard}' was dropped by the stream before it was read to its end: records from \
                  {since} on are lost; raise the stream's retention"
@@ -123,7 +124,7 @@ impl Progress {
         let lost = position.and_then(|position| position.until_ms.take_if(|ms| *ms < horizon_ms));
         drop(state);
         if let Some(until_ms) = lost {
-            let [since, until] = [until_ms, horizon_ms].map(objects::time);
+            let [since, until] = [until_ms, horizon_ms].map(object_names::format_time);
             self.report_gap(format_args!(
                 "shard '{shard}' was read until {since}, but the stream keeps records for only {hours} h: \
                  records up to {until} may be lost; raise the stream's retention"

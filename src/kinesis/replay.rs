@@ -15,7 +15,7 @@ use super::source::SourceError;
 use super::start::Start;
 use super::stream::Stream;
 use super::time_slice::{SliceReader, TimeSlice};
-use crate::ingest::inputs::{Input, InputKind, Origin, Parts};
+use crate::ingest::inputs::{Input, InputKind, Origin, PartSource};
 use crate::lazy_aws::LazyAws;
 use crate::log::Clock;
 
@@ -60,7 +60,7 @@ struct RecordedStream {
     count: u64,
 }
 
-impl Parts for RecordedStream {
+impl PartSource for RecordedStream {
     fn name(&self) -> String {
         self.stream.name().to_string()
     }

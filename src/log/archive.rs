@@ -8,7 +8,7 @@ use flate2::{Compression, GzBuilder};
 
 use super::error::LogError;
 use super::scan::CompleteLines;
-use crate::ingest::objects;
+use crate::ingest::object_names;
 use crate::store::{Condition, Object, PutOptions, Store, StoreError, WriteOutcome};
 
 /// Half of a line is random digits, which no level compresses, so the fastest level is best.
@@ -34,7 +34,7 @@ const UUID_END: &str = "8000-8000-76656c6f6472";
 /// 500 million years.
 pub(super) fn name(oldest_ms: u64, sequence: u64) -> String {
     let (high, low) = (sequence >> 16, sequence & 0xffff);
-    objects::name(oldest_ms, &format!("{high:08x}-{low:04x}-{UUID_END}"))
+    object_names::object_key(oldest_ms, &format!("{high:08x}-{low:04x}-{UUID_END}"))
 }
 
 /// An object of the archive, and what its name says.
@@ -42,7 +42,7 @@ pub(super) fn name(oldest_ms: u64, sequence: u64) -> String {
 pub(super) struct ArchivedSegment {
     pub(super) object: Object,
     pub(super) sequence: u64,
-    /// The second of its oldest event, in the format of [`objects::time`].
+    /// The second of its oldest event, in the format of [`object_names::format_time`].
     pub(super) time: String,
 }
 

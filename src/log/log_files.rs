@@ -11,7 +11,7 @@ use super::error::LogError;
 use super::scan::CompleteLines;
 use super::segment;
 use crate::ingest::inputs::Input;
-use crate::ingest::objects;
+use crate::ingest::object_names;
 use crate::store::Store;
 
 /// The places of a log's files.
@@ -43,7 +43,7 @@ impl LogFiles {
                 return Ok(inputs);
             }
         }
-        let from = objects::time(from_ms.min(MS_MAX));
+        let from = object_names::format_time(from_ms.min(MS_MAX));
         for archived in NewestSegments::new(&*self.archive) {
             let ArchivedSegment { object, time, sequence } = archived?;
             if sequence >= oldest {

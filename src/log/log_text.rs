@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::log_lines::ARRIVAL_BYTES;
-use crate::ingest::event::Reject;
-use crate::ingest::fields::without;
 use crate::ingest::lines::LINE_BYTES_MAX;
+use crate::ingest::rejection::Rejection;
+use crate::ingest::without_field::without_field;
 
 /// The field that the log writes, so that clients cannot set it.
 const ARRIVAL: &str = "arrivalTimestamp";
@@ -15,12 +15,12 @@ const ARRIVAL: &str = "arrivalTimestamp";
 /// # Errors
 /// When the line is not a JSON object, and when it would be too long to read back with the arrival that
 /// the log adds.
-pub fn log_text(line: &[u8]) -> Result<Cow<'_, [u8]>, Reject> {
+pub fn log_text(line: &[u8]) -> Result<Cow<'_, [u8]>, Rejection> {
     // The decoder treats a null arrival as absent, but the field must be removed too.
-    let text = without(line, ARRIVAL).map_err(|e| Reject::Json(e.to_string()))?;
+    let text = without_field(line, ARRIVAL)?;
     match text.trim_ascii().len() + ARRIVAL_BYTES <= LINE_BYTES_MAX {
         true => Ok(text),
-        false => Err(Reject::Oversized),
+        false => Err(Rejection::Oversized),
     }
 }
 

@@ -4,7 +4,7 @@
 //! The publisher queries the engine and writes the objects in the form of the module `results`. Handlers
 //! serve the objects from open files and do not know the directory.
 
-mod hashed;
+mod hashing_writer;
 mod objects;
 #[cfg(test)]
 mod tests;
@@ -18,14 +18,14 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use velodrome_dataflows::{Answer, ClassId, EventTime, Query};
 
-pub use objects::{Object, Objects};
+pub use objects::{HistoryObject, HistoryObjects};
 pub use uploads::Uploads;
 
 use crate::atomic_file::{remove_if_exists, replace_file};
 use crate::engine::Engine;
 use crate::log;
 use crate::results::history;
-use hashed::Hashed;
+use hashing_writer::HashingWriter;
 use objects::Published;
 
 /// Minimum time between two publications of a class, by the service's clock. It does
@@ -40,7 +40,7 @@ pub struct Publisher {
     engine: Engine,
     directory: PathBuf,
     uploads: Option<Uploads>,
-    objects: Objects,
+    objects: HistoryObjects,
     clock: log::Clock,
     /// By class, the event time that its object is as of, and when it was published.
     published: BTreeMap<ClassId, (EventTime, u64)>,
@@ -52,7 +52,7 @@ impl Publisher {
         engine: Engine,
         directory: PathBuf,
         uploads: Option<Uploads>,
-        objects: Objects,
+        objects: HistoryObjects,
         clock: log::Clock,
     ) -> Self {
         Self { engine, directory, uploads, objects, clock, published: BTreeMap::new() }
@@ -129,16 +129,16 @@ impl Publisher {
             let records: usize = curves.iter().map(|(_, curve)| curve.outputs().count()).sum();
             let label = class.to_string();
             metrics::gauge!("velodrome_records", "class" => label).set(records as f64);
-            let name = history::name(class);
+            let name = history::object_name(class);
             if curves.is_empty() {
                 return remove_if_exists(&directory.join(name)).map(|()| None);
             }
             let (file, end) = replace_file(&directory, &name, |file| {
-                let mut hashed = Hashed::new(file);
-                history::object(&curves, &mut hashed)?;
-                Ok(hashed.end())
+                let mut hashed = HashingWriter::new(file);
+                history::write_object(&curves, &mut hashed)?;
+                Ok(hashed.finish())
             })?;
-            Ok(Some(Object::new(file, end)))
+            Ok(Some(HistoryObject::new(file, end)))
         });
         let written = written.await.map_err(|error| error.to_string())?;
         let object = written.map_err(|error| error.to_string())?;

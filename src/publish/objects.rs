@@ -13,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
 use velodrome_dataflows::{ClassId, EventTime};
 
-use super::hashed::Hashed;
+use super::hashing_writer::HashingWriter;
 use crate::results::history;
 
 /// Bytes of an object in memory for each client that downloads it: what a connection buffers before it
@@ -22,7 +22,7 @@ const CHUNK_BYTES: u64 = 32 << 10;
 
 /// A published object. Its file is never written again, only replaced, so length and hash stay valid.
 #[derive(Clone, Debug)]
-pub struct Object {
+pub struct HistoryObject {
     file: Arc<File>,
     /// Length in bytes.
     pub length: u64,
@@ -36,22 +36,22 @@ pub(super) struct Published {
     /// The event time that the object is as of. `None` if it may have records of banned racers.
     pub(super) as_of: Option<EventTime>,
     /// `None` if the class had no records.
-    pub(super) object: Option<Object>,
+    pub(super) object: Option<HistoryObject>,
 }
 
 /// The published objects. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Objects {
+pub struct HistoryObjects {
     published: watch::Sender<BTreeMap<ClassId, Published>>,
     requested: Arc<Notify>,
 }
 
-impl Object {
+impl HistoryObject {
     /// The object in `file`. Reads the file to its end to hash it.
     pub(super) fn open(mut file: File) -> io::Result<Self> {
-        let mut hashed = Hashed::new(io::sink());
+        let mut hashed = HashingWriter::new(io::sink());
         io::copy(&mut file, &mut hashed)?;
-        Ok(Self::new(file, hashed.end()))
+        Ok(Self::new(file, hashed.finish()))
     }
 
     /// The object in `file`, with its length and hash.
@@ -94,7 +94,7 @@ impl Object {
     }
 }
 
-impl Objects {
+impl HistoryObjects {
     /// The objects that an earlier run published in `directory`, served until they are published again.
     ///
     /// They are as of `as_of`. It is `None` if any racer is banned, because the ban may be newer than
@@ -102,10 +102,10 @@ impl Objects {
     pub fn open(directory: &Path, as_of: Option<EventTime>) -> Self {
         let objects = Self::default();
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-            let Some(class) = entry.file_name().to_str().and_then(history::class_of) else {
+            let Some(class) = entry.file_name().to_str().and_then(history::class_of_object) else {
                 continue;
             };
-            match File::open(entry.path()).and_then(Object::open) {
+            match File::open(entry.path()).and_then(HistoryObject::open) {
                 Ok(object) => objects.publish(class, Published { as_of, object: Some(object) }),
                 Err(error) => {
                     tracing::warn!(class, %error, "a history object could not be read");
@@ -119,7 +119,7 @@ impl Objects {
     ///
     /// If the published object is older, this requests a new one, without the minimum time between two
     /// publications.
-    pub async fn get(&self, class: ClassId, since: EventTime) -> Option<Object> {
+    pub async fn get(&self, class: ClassId, since: EventTime) -> Option<HistoryObject> {
         let mut published = self.published.subscribe();
         let is_fresh = |published: &BTreeMap<ClassId, Published>| {
             published.get(&class).is_none_or(|published| published.as_of >= Some(since))

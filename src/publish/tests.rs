@@ -28,7 +28,7 @@ const START_MS: u64 = 1_620_240_000_000;
 /// A publisher of class 1. Racer 5 has a record there, whose output is the time that is complete.
 struct Publishing {
     publisher: Publisher,
-    objects: Objects,
+    objects: HistoryObjects,
     directory: TempDir,
     live_state: Arc<LiveState>,
     complete: watch::Sender<EventTime>,
@@ -69,7 +69,7 @@ impl Publishing {
             Engine::new(vec![commands.recv().unwrap()], completed, Arc::clone(&live_state));
         let (clock, time) = log::Clock::manual(START_MS);
         let directory = tempfile::tempdir().unwrap();
-        let objects = Objects::open(directory.path(), Some(0));
+        let objects = HistoryObjects::open(directory.path(), Some(0));
         let path = directory.path().to_owned();
         let publisher = Publisher::new(engine, path, None, objects.clone(), clock);
         Self { publisher, objects, directory, live_state, complete, is_empty, time }
@@ -97,7 +97,7 @@ impl Publishing {
     }
 }
 
-async fn bytes(object: Object) -> Vec<u8> {
+async fn bytes(object: HistoryObject) -> Vec<u8> {
     let chunks: Vec<_> = object.chunks().try_collect().await.unwrap();
     chunks.concat()
 }
@@ -199,12 +199,12 @@ async fn objects_of_an_earlier_run_are_served_until_they_are_published_again() {
     fs::write(publishing.directory.path().join(".class-8.gz"), "half").unwrap();
     fs::write(publishing.directory.path().join("class-9.txt"), "other").unwrap();
 
-    let objects = Objects::open(publishing.directory.path(), Some(0));
+    let objects = HistoryObjects::open(publishing.directory.path(), Some(0));
     assert_eq!(objects.classes(), [1, 7]);
     assert_eq!(objects.get(1, 0).await.unwrap().hash, earlier.hash);
 
     // If anybody is banned, requests wait for the publisher.
-    let objects = Objects::open(publishing.directory.path(), None);
+    let objects = HistoryObjects::open(publishing.directory.path(), None);
     let fresh = tokio::spawn({
         let objects = objects.clone();
         async move { objects.get(1, 0).await }
@@ -235,7 +235,7 @@ async fn a_failed_write_is_retried_and_the_old_object_stays() {
 
 #[test]
 fn without_a_directory_there_are_no_objects() {
-    assert!(Objects::open(Path::new("nowhere"), Some(0)).classes().is_empty());
+    assert!(HistoryObjects::open(Path::new("nowhere"), Some(0)).classes().is_empty());
 }
 
 #[tokio::test]
@@ -243,7 +243,7 @@ async fn objects_of_classes_without_records_stay_and_are_not_served() {
     let mut publishing = Publishing::new();
     let path = publishing.directory.path().join("class-9.gz");
     fs::write(&path, "of another service").unwrap();
-    let object = Object::open(fs::File::open(&path).unwrap()).unwrap();
+    let object = HistoryObject::open(fs::File::open(&path).unwrap()).unwrap();
     publishing.objects.publish(9, Published { as_of: None, object: Some(object) });
     assert!(publishing.publisher.publish(false).await);
     assert!(publishing.objects.get(9, 10).await.is_none() && path.exists());

@@ -28,9 +28,9 @@ pub(super) fn write(
     let next = || classes.lock().unwrap_or_else(|e| e.into_inner()).next();
     let work = || {
         while let Some((class, curves)) = next() {
-            let path = directory.join(name(*class));
+            let path = directory.join(object_name(*class));
             File::create(&path)
-                .and_then(|file| object(curves, file))
+                .and_then(|file| write_object(curves, file))
                 .map_err(|e| WriteError::new(&path, e))?;
         }
         Ok(())
@@ -43,19 +43,19 @@ pub(super) fn write(
 }
 
 /// The name of a class's history object.
-pub(crate) fn name(class: ClassId) -> String {
+pub(crate) fn object_name(class: ClassId) -> String {
     format!("class-{class}.gz")
 }
 
 /// The class whose history object has this name.
-pub(crate) fn class_of(name: &str) -> Option<ClassId> {
+pub(crate) fn class_of_object(name: &str) -> Option<ClassId> {
     let class = name.strip_prefix("class-")?.strip_suffix(".gz")?.parse().ok()?;
-    (self::name(class) == name).then_some(class)
+    (object_name(class) == name).then_some(class)
 }
 
 /// Writes the history object of one class: seconds and racers ascend, seconds without a record are
 /// omitted.
-pub(crate) fn object(curves: &[(RacerId, Record)], out: impl Write) -> io::Result<()> {
+pub(crate) fn write_object(curves: &[(RacerId, Record)], out: impl Write) -> io::Result<()> {
     // The header has no name and no time, so that equal records give equal bytes.
     let mut gzip = GzBuilder::new().write(BufWriter::with_capacity(BLOCK_BYTES, out), LEVEL);
     let racers: Vec<_> = curves.iter().map(|(racer, _)| format!("\"{racer}\":")).collect();
@@ -102,7 +102,7 @@ mod tests {
     fn text(curves: &[(RacerId, Record)]) -> String {
         let mut text = String::new();
         let mut bytes = Vec::new();
-        object(curves, &mut bytes).unwrap();
+        write_object(curves, &mut bytes).unwrap();
         GzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
         text
     }
@@ -120,11 +120,11 @@ mod tests {
     #[test]
     fn every_class_has_exactly_one_name() {
         for class in [0, 1, 65_535] {
-            assert_eq!(class_of(&name(class)), Some(class));
+            assert_eq!(class_of_object(&object_name(class)), Some(class));
         }
         for other in ["class-.gz", "class-01.gz", "class-+1.gz", "class-65536.gz", "class-1.gz.gz"]
         {
-            assert_eq!(class_of(other), None, "{other}");
+            assert_eq!(class_of_object(other), None, "{other}");
         }
     }
 

@@ -24,6 +24,7 @@ mod etag;
 mod excerpt;
 mod fallback;
 mod firebase;
+mod firebase_tree;
 mod firehose;
 mod health;
 mod ingest;

@@ -56,7 +56,7 @@ fn described_routes(app: &App) -> OpenApiRouter<App> {
         .layer(started())
         .routes(routes!(metrics::metrics))
         .routes(routes!(openapi::handler::openapi));
-    let streams = OpenApiRouter::new().routes(routes!(stream::stream)).layer(started());
+    let streams = stream::routes().layer(started());
     let tree = firebase::routes().layer(started());
     let tree = guard(app, Scope::Read, TokenSource::Query, tree);
     let admin = OpenApiRouter::new()
@@ -72,5 +72,5 @@ fn described_routes(app: &App) -> OpenApiRouter<App> {
         .merge(guard(app, Scope::Read, TokenSource::Bearer, reads))
         .merge(guard(app, Scope::Read, TokenSource::Query, streams))
         .merge(guard(app, Scope::Admin, TokenSource::Bearer, admin))
-        .merge(tree.layer(map_response(firebase::shaped)))
+        .merge(tree.layer(map_response(firebase::format_errors)))
 }

@@ -16,13 +16,13 @@ use super::limiter::Limiter;
 use super::limits::Limits;
 use super::origin::Origin;
 use super::reads::ReadState;
-use super::stream::{self, Channels, Hub, Streams};
+use super::stream::{self, Broker, Hub, Streams};
 use crate::bans::Bans;
 use crate::dead_letters::DeadLetterQueue;
 use crate::engine::{Engine, Events};
 use crate::health::Health;
 use crate::log::Log;
-use crate::publish::Objects;
+use crate::publish::HistoryObjects;
 use crate::rebuild_requests::RebuildRequests;
 
 /// The settings of a service.
@@ -47,7 +47,7 @@ pub struct AppParts {
     /// The faults of components; the service is not ready while there are any.
     pub health: Health,
     /// The published history objects.
-    pub objects: Objects,
+    pub objects: HistoryObjects,
     /// The ban list.
     pub bans: Bans,
     /// Requests to switch to new rules, and their progress.
@@ -68,7 +68,7 @@ struct Shared {
     delivery_dedup: DeliveryDedup,
     ack_latency: Arc<AckLatency>,
     health: Health,
-    objects: Objects,
+    objects: HistoryObjects,
     bans: Bans,
     rebuilds: RebuildRequests,
     streams: Streams,
@@ -92,7 +92,7 @@ impl App {
             bans,
             rebuilds,
             streams: Streams {
-                channels: Arc::new(Channels::new(stream::epoch())),
+                broker: Arc::new(Broker::new(stream::random_epoch())),
                 limiter: Arc::new(Limiter::new(config.limits)),
             },
             config,
@@ -109,16 +109,16 @@ impl App {
     /// end.
     pub async fn run_streams(self, stop: watch::Receiver<bool>) {
         let Shared { engine, reads, ack_latency, rebuilds, streams, .. } = &*self.0;
-        let channels = Arc::clone(&streams.channels);
+        let broker = Arc::clone(&streams.broker);
         let hub = Hub::new(
-            Arc::clone(&channels),
+            Arc::clone(&broker),
             engine.clone(),
             reads.clone(),
             || self.lag(),
             Arc::clone(ack_latency),
             rebuilds.clone(),
         );
-        stream::run(hub, channels, stop).await;
+        stream::run(hub, broker, stop).await;
     }
 
     pub(super) fn engine(&self) -> &Engine {
@@ -210,7 +210,7 @@ impl FromRef<App> for ReadState {
     }
 }
 
-impl FromRef<App> for Objects {
+impl FromRef<App> for HistoryObjects {
     fn from_ref(app: &App) -> Self {
         app.0.objects.clone()
     }

@@ -12,8 +12,8 @@ pub(super) const REBUILT: &str = "rebuilt.redb";
 
 /// Opens the checkpoint, and saves its rules.
 ///
-/// The rules are, in this order: those of the checkpoint, `--rules`, those saved in the data directory, and
-/// Alleycat's.
+/// The rules are, in this order: those of the checkpoint, `--rules`, those saved in the data directory,
+/// and Alleycat's.
 pub(super) fn open(config: &Config) -> Result<Checkpoint, ServiceError> {
     // A crash can leave a rebuild's checkpoint.
     Checkpoint::discard(&config.data.join(REBUILT))?;

@@ -42,9 +42,9 @@ pub struct Config {
     pub workers: usize,
     /// The scoring rules. `None` selects the most recent rules of the data directory.
     pub rules: Option<Rules>,
-    /// Whether to replay the complete log, under `rules` if given. The replay runs in the background while
-    /// the service answers from its checkpoint. If the checkpoint cannot be used, the replay runs before
-    /// the service is ready.
+    /// Whether to replay the complete log, under `rules` if given. The replay runs in the background
+    /// while the service answers from its checkpoint. If the checkpoint cannot be used, the replay runs
+    /// before the service is ready.
     pub rebuild: bool,
     /// The interval between writes of the checkpoint.
     pub checkpoint_every: Duration,

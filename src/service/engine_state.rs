@@ -29,8 +29,8 @@ impl EngineState {
         Ok(Self { running, bans, checkpoint })
     }
 
-    /// Restores the checkpoint, and replays the part of the log that it does not cover. Returns the clock at
-    /// the last event replayed.
+    /// Restores the checkpoint, and replays the part of the log that it does not cover. Returns the
+    /// clock at the last event replayed.
     ///
     /// # Errors
     /// A checkpoint or a log that cannot be read.
@@ -62,8 +62,8 @@ impl EngineState {
         Ok(())
     }
 
-    /// Replays the log from a bit before the checkpoint's time: rides that ran at that time started earlier.
-    /// Returns the number of inputs, and what was replayed.
+    /// Replays the log from a bit before the checkpoint's time: rides that ran at that time started
+    /// earlier. Returns the number of inputs, and what was replayed.
     fn replay_log(
         &self,
         files: &LogFiles,

@@ -22,7 +22,8 @@ pub(super) struct HttpServer {
     pub(super) task: JoinHandle<()>,
 }
 
-/// Binds the address of the service. Returns the listener and the address, with the port that was chosen.
+/// Binds the address of the service. Returns the listener and the address, with the port that was
+/// chosen.
 pub(super) fn bind(
     config: &Config,
     runtime: &Runtime,

@@ -18,7 +18,7 @@ use super::stores::Stores;
 use crate::dead_letters::DeadLetterQueue;
 use crate::health::Health;
 use crate::lazy_aws::LazyAws;
-use crate::publish::Objects;
+use crate::publish::HistoryObjects;
 use crate::rebuild_requests::RebuildRequests;
 
 /// A service that listens. It returns 503 `starting` to every request until [`Service::start`].
@@ -84,9 +84,9 @@ fn open_shared(
 ) -> Result<Shared, ServiceError> {
     let health = Health::default();
     let dead_letters = DeadLetterQueue::open(&config.data, config.clock.clone(), &health)?;
-    // Published objects may contain racers who were banned since. They are served at once only if there are
-    // no bans.
+    // Published objects may contain racers who were banned since. They are served at once only if there
+    // are no bans.
     let has_no_bans = runtime.block_on(engine.bans.racers()).is_empty();
-    let objects = Objects::open(&stores.served_history, has_no_bans.then_some(0));
+    let objects = HistoryObjects::open(&stores.served_history, has_no_bans.then_some(0));
     Ok(Shared { health, dead_letters, objects, rebuilds: RebuildRequests::default() })
 }

@@ -1,4 +1,5 @@
-//! The live service: starts its components in the order of their dependencies, and stops them in reverse.
+//! The live service: starts its components in the order of their dependencies, and stops them in
+//! reverse.
 //!
 //! ```text
 //! clients ──► serve ──► log ──► engine ──► answers, live state ──► serve ──► clients

@@ -2,12 +2,12 @@
 
 use tracing::warn;
 
-/// Open files besides connections: segments of the log, objects being written, the checkpoint, timers and
-/// threads of the runtime. They are a few dozen; this leaves room.
+/// Open files besides connections: segments of the log, objects being written, the checkpoint, timers
+/// and threads of the runtime. They are a few dozen; this leaves room.
 const OWN_FILES: u64 = 1_000;
 
-/// Raises the process's limit of open files to the maximum that the system allows. Warns if it is too low
-/// for `connections`.
+/// Raises the process's limit of open files to the maximum that the system allows. Warns if it is too
+/// low for `connections`.
 ///
 /// The default limit in a shell, 1,024, exists for programs that use `select`.
 pub(super) fn raise_limit(connections: usize) {

@@ -23,14 +23,14 @@ use crate::engine::{Feeder, RecoveryCounts, RunningEngine, recover};
 use crate::log::LogHealth;
 use crate::rebuild_requests::RebuildRequest;
 
-/// When a pass over the log takes no longer than this, the standby engine is close enough to the service: the
-/// log's deliveries are queued for it during the last pass. The limit doubles after each longer pass, so that
-/// a slow machine gets there too.
+/// When a pass over the log takes no longer than this, the standby engine is close enough to the
+/// service: the log's deliveries are queued for it during the last pass. The limit doubles after each
+/// longer pass, so that a slow machine gets there too.
 const CLOSE_PASS: Duration = Duration::from_secs(2);
 
-/// A pass that failed is retried after half a second, then after twice as long each time, up to a minute.
-/// Segments become objects meanwhile, buckets are unreachable for some time, and damaged objects are
-/// restored.
+/// A pass that failed is retried after half a second, then after twice as long each time, up to a
+/// minute. Segments become objects meanwhile, buckets are unreachable for some time, and damaged objects
+/// are restored.
 const RETRY_MIN: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
@@ -75,8 +75,8 @@ impl<'a> Rebuild<'a> {
                 close_pass *= 2;
                 continue;
             }
-            // All deliveries before the queue arrived at `queued_from` or earlier. The last pass reads up to
-            // a later advance and so includes them; the queue has the rest.
+            // All deliveries before the queue arrived at `queued_from` or earlier. The last pass reads
+            // up to a later advance and so includes them; the queue has the rest.
             let queued_from = feed.start_queueing();
             let Some(until) = self.wait_advance_past(queued_from) else { return Ok(false) };
             if !self.replay(from, until)? {
@@ -90,7 +90,8 @@ impl<'a> Rebuild<'a> {
         }
     }
 
-    /// Waits for an advance of the log to a time after `clock`. Returns `None` if the request was cancelled.
+    /// Waits for an advance of the log to a time after `clock`. Returns `None` if the request was
+    /// cancelled.
     fn wait_advance_past(&self, clock: EventTime) -> Option<EventTime> {
         loop {
             let advanced = self.context.log.standby_feed.wait_advance_past(clock, POLL);
@@ -100,8 +101,8 @@ impl<'a> Rebuild<'a> {
         }
     }
 
-    /// Replays the events of the log that arrived at `from` or later and before `until`, and retries until it
-    /// succeeds. Returns false if the request was cancelled.
+    /// Replays the events of the log that arrived at `from` or later and before `until`, and retries
+    /// until it succeeds. Returns false if the request was cancelled.
     fn replay(&mut self, mut from: EventTime, until: EventTime) -> Result<bool, RebuildError> {
         let (rebuilds, request) = (&self.context.rebuilds, self.request);
         let (mut retry, mut is_first) = (RETRY_MIN, true);
@@ -150,8 +151,8 @@ impl<'a> Rebuild<'a> {
         Ok(())
     }
 
-    /// Replaces the service's engine and checkpoint. The standby engine receives all deliveries of the log.
-    /// Returns false if the request was cancelled.
+    /// Replaces the service's engine and checkpoint. The standby engine receives all deliveries of the
+    /// log. Returns false if the request was cancelled.
     fn replace_engine(mut self) -> Result<bool, RebuildError> {
         let context = self.context;
         let (mut saver, mut running) = (lock(&context.saver), lock(&context.running));
@@ -180,8 +181,8 @@ impl<'a> Rebuild<'a> {
 
     /// Waits until the standby engine is complete past `last`, the last time that readers saw.
     ///
-    /// With a later time, everything counts as changed since. While the service stops, the clock may stand
-    /// still; then the same time is enough, because both engines received the same deliveries.
+    /// With a later time, everything counts as changed since. While the service stops, the clock may
+    /// stand still; then the same time is enough, because both engines received the same deliveries.
     fn wait_complete_past(&self, last: EventTime) {
         let engine = &self.standby.engine;
         while engine.complete() < last + u64::from(!self.context.rebuilds.is_stopping()) {

@@ -21,8 +21,8 @@ pub struct RunningService {
 }
 
 impl RunningService {
-    /// Stops the service in order: input ends first, then everything that it caused is completed, published
-    /// and saved, and the engine ends last.
+    /// Stops the service in order: input ends first, then everything that it caused is completed,
+    /// published and saved, and the engine ends last.
     pub fn stop(self) {
         let Self { shutdown, server, source, log, background, runtime, directory } = self;
         // Ends the server, the streams and the source.

@@ -1,5 +1,5 @@
-//! The most recent rules of a data directory, in a file of their own. A lost checkpoint can be rebuilt from
-//! the archive; the rules cannot.
+//! The most recent rules of a data directory, in a file of their own. A lost checkpoint can be rebuilt
+//! from the archive; the rules cannot.
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};

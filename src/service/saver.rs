@@ -65,8 +65,8 @@ impl Saver {
         Ok(())
     }
 
-    /// Saves the changes that are complete. A failure is only logged: the log has all events, and the next
-    /// save tries again.
+    /// Saves the changes that are complete. A failure is only logged: the log has all events, and the
+    /// next save tries again.
     pub(super) fn try_save(&mut self) {
         if let Err(error) = self.save() {
             metrics::counter!("velodrome_checkpoint_failures_total").increment(1);

@@ -2,7 +2,7 @@
 
 use crate::dead_letters::DeadLetterQueue;
 use crate::health::Health;
-use crate::publish::Objects;
+use crate::publish::HistoryObjects;
 use crate::rebuild_requests::RebuildRequests;
 
 /// Handles that the HTTP server and the background tasks share.
@@ -11,6 +11,6 @@ pub(super) struct Shared {
     pub(super) health: Health,
     pub(super) dead_letters: DeadLetterQueue,
     /// The published history objects.
-    pub(super) objects: Objects,
+    pub(super) objects: HistoryObjects,
     pub(super) rebuilds: RebuildRequests,
 }

@@ -38,8 +38,8 @@ impl Service {
 
         let now = config.clock.now();
         let log = RunningLog::start(log, &engine, shared.health.component("archive"))?;
-        // The first readers see all events of the log. And the lag limit does not reject events while the
-        // engine is still moving from the log's time to the present.
+        // The first readers see all events of the log. And the lag limit does not reject events while
+        // the engine is still moving from the log's time to the present.
         let present = recovered.max(now.saturating_sub(TICK_MS));
         runtime.block_on(engine.running.engine.wait_complete(present)).unwrap_or_default();
 

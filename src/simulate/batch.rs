@@ -85,7 +85,8 @@ impl Race<'_> {
                 }
             });
         }
-        // By arrival, then in the order sent. Equal keys are one line that arrives twice at the same time.
+        // By arrival, then in the order sent. Equal keys are one line that arrives twice at the same
+        // time.
         keys.sort_unstable();
 
         let mut lines = LineWriter::with_capacity(keys.len());

@@ -48,7 +48,8 @@ pub(super) enum Kind {
 pub(super) type Arrivals = [Option<u32>; 2];
 
 impl Race<'_> {
-    /// Calls `emit` with the events of `second` (from 1): first those of the riders in order, then the views.
+    /// Calls `emit` with the events of `second` (from 1): first those of the riders in order, then the
+    /// views.
     pub(super) fn second(&self, second: u32, mut emit: impl FnMut(Event, Arrivals)) {
         let mut random = Random::new(self.workload.parameters.seed, self.index, second);
         for rider in 0..self.riders.len() {

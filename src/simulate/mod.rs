@@ -1,9 +1,9 @@
 //! Simulated racing: the telemetry and view events of races that start every five minutes.
 //!
 //! A workload is a pure function of its [`Parameters`]: it uses no clock, file or thread, so the same
-//! parameters give the same bytes on every machine. Each second of each race has its own random generator, so
-//! any part of a workload can be generated without the parts before it. All lines of a race arrive before the
-//! first line of the next race.
+//! parameters give the same bytes on every machine. Each second of each race has its own random
+//! generator, so any part of a workload can be generated without the parts before it. All lines of a
+//! race arrive before the first line of the next race.
 //!
 //! [`stream`] and [`objects`] write a workload, and [`load_test`] sends it to a service or a stream.
 

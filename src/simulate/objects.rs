@@ -13,7 +13,7 @@ use thiserror::Error;
 use super::parameters::RACE_SECONDS;
 use super::workload::Workload;
 use super::write_stats::WriteStats;
-use crate::ingest::objects;
+use crate::ingest::object_names;
 
 /// The fastest level: half of each line is random digits, which no level compresses.
 const LEVEL: Compression = Compression::new(1);
@@ -28,8 +28,8 @@ pub struct ObjectError {
     reason: io::Error,
 }
 
-/// Writes an object for each race of `workload` to `directory`, on `threads` threads. Calls `progress` with
-/// numbers of further lines. Other objects in the directory are not changed.
+/// Writes an object for each race of `workload` to `directory`, on `threads` threads. Calls `progress`
+/// with numbers of further lines. Other objects in the directory are not changed.
 ///
 /// # Errors
 /// An object or directory that cannot be written. Objects that were complete before stay.
@@ -67,8 +67,8 @@ pub fn write(
     })
 }
 
-/// Writes the lines of the race with this index. The object has a hidden name until it is complete, because
-/// objects in S3 appear atomically too.
+/// Writes the lines of the race with this index. The object has a hidden name until it is complete,
+/// because objects in S3 appear atomically too.
 fn write_object(
     workload: &Workload,
     index: u64,
@@ -95,7 +95,7 @@ fn write_object(
     let file = gzip.finish().map_err(failed)?;
     stats.stored_bytes = file.metadata().map_err(failed)?.len();
 
-    let path = directory.join(objects::name(oldest_ms, &uuid));
+    let path = directory.join(object_names::object_key(oldest_ms, &uuid));
     let parent = path.parent().unwrap_or(directory);
     fs::create_dir_all(parent)
         .and_then(|()| fs::rename(&hidden, &path))

@@ -7,7 +7,8 @@ pub const RACE_INTERVAL_MS: u64 = 300_000;
 /// The length of a race in seconds. Each rider sends an event for each second from 1 on.
 pub const RACE_SECONDS: u32 = 300;
 
-/// The start of the year 10000 in ms since the epoch. The names of objects have four digits for the year.
+/// The start of the year 10000 in ms since the epoch. The names of objects have four digits for the
+/// year.
 const END_MS: u64 = 253_402_300_800_000;
 /// The maximum number of riders in a race. Each thread has one second of a race in memory: 200 MB.
 const CONCURRENT_MAX: u32 = 1_000_000;
@@ -27,7 +28,8 @@ pub struct Parameters {
     pub classes: u16,
     /// The number of view and watch events for each race event.
     pub views: f64,
-    /// The fraction of race events whose line is sent twice. For tracking events it is ten times as large.
+    /// The fraction of race events whose line is sent twice. For tracking events it is ten times as
+    /// large.
     pub duplicates: f64,
     /// The seed of the random generators.
     pub seed: u64,

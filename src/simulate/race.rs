@@ -72,8 +72,8 @@ impl Effort {
         Self { start, end: (start + change).clamp(range.0, range.1) }
     }
 
-    /// The value at `second`. Only this order of operations gives all doubles of the golden data; with the
-    /// multiplication before the division, 675 of 129,600 differ.
+    /// The value at `second`. Only this order of operations gives all doubles of the golden data; with
+    /// the multiplication before the division, 675 of 129,600 differ.
     pub(super) fn at(self, second: u32) -> f64 {
         let done = f64::from(second) / f64::from(RACE_SECONDS);
         f64::from(self.start) + f64::from(self.end - self.start) * done
@@ -127,8 +127,8 @@ fn name(racer: u32) -> &'static str {
     names.get(bits / 100 % names.len()).copied().unwrap_or_default()
 }
 
-/// Chooses `count` distinct numbers below `bound`: the first steps of a Fisher-Yates shuffle, with only the
-/// swapped positions in memory.
+/// Chooses `count` distinct numbers below `bound`: the first steps of a Fisher-Yates shuffle, with only
+/// the swapped positions in memory.
 fn choose(bound: u32, count: u32, random: &mut Random) -> Vec<u32> {
     let mut swapped = HashMap::new();
     let step = |position: u32| {

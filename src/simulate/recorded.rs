@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::batch::Batch;
 use crate::ingest::inputs::{self, Input, InputError};
-use crate::ingest::lines::{Block, LINE_BYTES_MAX, Lines};
+use crate::ingest::lines::{LINE_BYTES_MAX, LineBlock, LineReader};
 use crate::ingest::units::{self, Unit, UnitReader};
 use crate::lazy_aws::LazyAws;
 
@@ -44,8 +44,9 @@ impl RecordedEvents {
 
     /// The lines in batches of about 256 KiB, until a file cannot be read.
     ///
-    /// The arrival of a line is its `arrivalTimestamp`, which a log adds, or else its `deviceTimestamp`. It is
-    /// never before the arrival of an earlier line. Lines before the first one with a time arrive at 0.
+    /// The arrival of a line is its `arrivalTimestamp`, which a log adds, or else its `deviceTimestamp`.
+    /// It is never before the arrival of an earlier line. Lines before the first one with a time arrive
+    /// at 0.
     pub(super) fn batches(&self) -> impl Iterator<Item = Result<Batch, RecordedError>> {
         let units = units::units(&self.inputs).into_iter();
         let mut reader = Reader { inputs: &self.inputs, units, open: None, arrival_ms: 0 };
@@ -58,7 +59,7 @@ struct Reader<'a> {
     inputs: &'a [Input],
     units: vec::IntoIter<Unit>,
     /// The current unit and its input.
-    open: Option<(&'a Input, Lines<UnitReader>)>,
+    open: Option<(&'a Input, LineReader<UnitReader>)>,
     /// The arrival of the last line.
     arrival_ms: u64,
 }
@@ -74,14 +75,14 @@ impl<'a> Reader<'a> {
                 continue;
             };
             match lines.next_block() {
-                Block::Lines(block) => {
+                LineBlock::Lines(block) => {
                     return Ok(Some(batch(block, &mut self.arrival_ms)));
                 }
-                Block::End => self.open = None,
-                Block::Oversized(_) => {
+                LineBlock::End => self.open = None,
+                LineBlock::Oversized(_) => {
                     return Err(RecordedError::Oversized(input.name().into_owned()));
                 }
-                Block::Damaged(error, _) => {
+                LineBlock::Damaged(error, _) => {
                     return Err(RecordedError::Read(input.name().into_owned(), error));
                 }
             }
@@ -89,13 +90,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn open(input: &Input, unit: Unit) -> Result<(&Input, Lines<UnitReader>), RecordedError> {
+fn open(input: &Input, unit: Unit) -> Result<(&Input, LineReader<UnitReader>), RecordedError> {
     let lines = units::open(input, unit, &ProgressBar::hidden());
     Ok((input, lines.map_err(|error| RecordedError::Read(input.name().into_owned(), error))?))
 }
 
-/// The lines of a block, without empty ones. `arrival_ms` is the arrival of the previous line, and then of the
-/// last one.
+/// The lines of a block, without empty ones. `arrival_ms` is the arrival of the previous line, and then
+/// of the last one.
 fn batch(block: &[u8], arrival_ms: &mut u64) -> Batch {
     let mut batch = Batch { text: Vec::with_capacity(block.len() + 1), ends: Vec::new() };
     let mut rest = block;

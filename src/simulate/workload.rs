@@ -5,8 +5,8 @@ use super::random::Probability;
 
 /// Web pages resend their events this many times as often as bikes do.
 const TRACKING_DUPLICATES: f64 = 10.0;
-/// The approximate number of lines in a batch: 2 MB, which is worth a transfer between threads and stays in
-/// the cache.
+/// The approximate number of lines in a batch: 2 MB, which is worth a transfer between threads and stays
+/// in the cache.
 const BATCH_LINES: f64 = 10_000.0;
 
 /// A workload with valid parameters.

@@ -32,7 +32,7 @@ impl<T: fmt::Display> fmt::Display for Change<T> {
 
 /// One line of `changes.jsonl`.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an object")]
 pub(super) struct RecordRow {
     pub(super) class_id: ClassId,
     pub(super) second: u16,
@@ -54,14 +54,14 @@ impl RecordRow {
 
 /// A row of `leaderboard-changes.json`.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub(super) struct BestRow {
     old: Option<BestSide>,
     new: Option<BestSide>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an object")]
 struct BestSide {
     output: f64,
     race_id: f64,
@@ -79,7 +79,7 @@ impl BestRow {
 
 /// One line of `results-changes.jsonl`.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an object")]
 pub(super) struct RideRow {
     pub(super) class_id: ClassId,
     pub(super) race_id: RaceId,
@@ -89,7 +89,7 @@ pub(super) struct RideRow {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 struct RideSide {
     name: Option<String>,
     r#final: Option<f64>,

@@ -10,7 +10,7 @@ use velodrome_dataflows::{ClassId, RaceId, RacerId};
 
 use super::change_rows::{Change, Ranked};
 use super::error::VerifyError;
-use super::files::{self, both};
+use super::files::{self, read_both};
 use super::report::Report;
 use crate::compare::{AGAINST, CHANGES, LEADERBOARD_CHANGES, RESULTS_CHANGES};
 use crate::results::{HISTORY, LEADERBOARD, RIDES, RULES, history};
@@ -39,14 +39,14 @@ pub fn run_changes(
     }
     records(old, new, changes, &mut report)?;
 
-    let (before, after) = both(old, new, LEADERBOARD, files::leaderboard)?;
+    let (before, after) = read_both(old, new, LEADERBOARD, files::leaderboard)?;
     let expected = changed(before, after, |best| Some(best.output));
     let reported = files::leaderboard_changes(&changes.join(LEADERBOARD_CHANGES))?;
     report.file(LEADERBOARD_CHANGES, &expected, &reported, |(class, racer)| {
         format!("{class} racer {racer}")
     })?;
 
-    let (before, after) = both(old, new, RIDES, files::rides)?;
+    let (before, after) = read_both(old, new, RIDES, files::rides)?;
     let expected = changed(by_race(before), by_race(after), |ride| ride.r#final);
     let reported = by_race(files::ride_changes(&changes.join(RESULTS_CHANGES))?);
     report.file(RESULTS_CHANGES, &expected, &reported, |((class, race), racer)| {
@@ -66,7 +66,7 @@ fn records(
     let (in_old, in_new) = (files::classes(&old)?, files::classes(&new)?);
     let of_class =
         |directory: &Path, classes: &BTreeSet<ClassId>, class| match classes.contains(&class) {
-            true => files::history(&directory.join(history::name(class))),
+            true => files::history(&directory.join(history::object_name(class))),
             false => Ok(BTreeMap::new()),
         };
     let mut reported = files::RecordChanges::open(&changes.join(CHANGES))?;

@@ -1,7 +1,7 @@
 //! The error of verification.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -17,4 +17,19 @@ pub enum VerifyError {
     /// The report cannot be written.
     #[error("cannot print the comparison")]
     Print(#[from] io::Error),
+}
+
+impl VerifyError {
+    /// The error of a file whose content is invalid.
+    pub(super) fn parse(path: &Path, reason: impl ToString) -> Self {
+        let numbers = [
+            ("expected f64", "expected a number"),
+            ("expected u16", "expected an integer from 0 to 65535"),
+            ("expected u32", "expected an integer from 0 to 4294967295"),
+            ("expected u64", "expected an integer from 0"),
+        ];
+        // serde names the type of a number, which only a programmer understands.
+        let plain = |text: String, (ours, plain): (&str, &str)| text.replace(ours, plain);
+        Self::Parse(path.to_owned(), numbers.into_iter().fold(reason.to_string(), plain))
+    }
 }

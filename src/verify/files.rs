@@ -12,11 +12,11 @@ use velodrome_dataflows::{ClassId, RacerId, RideKey};
 use super::change_rows::{self, BestRow, Change, RecordRow};
 use super::error::VerifyError;
 use super::rows::{Best, Count, RejectedRow, Ride, RideRow};
-use super::table::{Table, insert_once};
-use crate::results::history::class_of;
+use super::unique_map::{UniqueMap, insert_once};
+use crate::results::history::class_of_object;
 
 /// Reads `file` in both directories.
-pub(super) fn both<T>(
+pub(super) fn read_both<T>(
     left: &Path,
     right: &Path,
     file: &str,
@@ -35,9 +35,9 @@ pub(super) fn classes(directory: &Path) -> Result<BTreeSet<ClassId>, VerifyError
             continue;
         }
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        match class_of(name) {
+        match class_of_object(name) {
             Some(class) => classes.insert(class),
-            None => return Err(parse(&path, "its name is not class-<classId>.gz")),
+            None => return Err(VerifyError::parse(&path, "its name is not class-<classId>.gz")),
         };
     }
     Ok(classes)
@@ -47,10 +47,10 @@ pub(super) fn classes(directory: &Path) -> Result<BTreeSet<ClassId>, VerifyError
 pub(super) fn history(path: &Path) -> Result<BTreeMap<(u16, RacerId), f64>, VerifyError> {
     let mut text = Vec::new();
     let file = open(path)?;
-    MultiGzDecoder::new(file).read_to_end(&mut text).map_err(|e| parse(path, e))?;
-    let seconds: Table<u16, Table<RacerId, f64>> = from_slice(path, &text)?;
+    MultiGzDecoder::new(file).read_to_end(&mut text).map_err(|e| VerifyError::parse(path, e))?;
+    let seconds: UniqueMap<u16, UniqueMap<RacerId, f64>> = from_slice(path, &text)?;
     drop(text);
-    let rows = seconds.0.into_iter().flat_map(|(second, Table(racers))| {
+    let rows = seconds.0.into_iter().flat_map(|(second, UniqueMap(racers))| {
         racers.into_iter().map(move |(racer, output)| ((second, racer), output))
     });
     Ok(rows.collect())
@@ -67,8 +67,8 @@ pub(super) fn rides(path: &Path) -> Result<BTreeMap<RideKey, Ride>, VerifyError>
 
 /// The best final outputs by class, such as "class-1", and racer.
 pub(super) fn leaderboard(path: &Path) -> Result<BTreeMap<(String, RacerId), Best>, VerifyError> {
-    let classes: Table<String, Table<RacerId, Best>> = object(path)?;
-    let rows = classes.0.into_iter().flat_map(|(class, Table(racers))| {
+    let classes: UniqueMap<String, UniqueMap<RacerId, Best>> = object(path)?;
+    let rows = classes.0.into_iter().flat_map(|(class, UniqueMap(racers))| {
         racers.into_iter().map(move |(racer, best)| ((class.clone(), racer), best))
     });
     Ok(rows.collect())
@@ -76,7 +76,7 @@ pub(super) fn leaderboard(path: &Path) -> Result<BTreeMap<(String, RacerId), Bes
 
 /// The counts by project.
 pub(super) fn views(path: &Path) -> Result<BTreeMap<String, Count>, VerifyError> {
-    Ok(object::<Table<String, Count>>(path)?.0)
+    Ok(object::<UniqueMap<String, Count>>(path)?.0)
 }
 
 /// The rejected lines by file, line number and occurrence: a run can list the same file twice.
@@ -98,8 +98,8 @@ pub(super) fn rejected(path: &Path) -> Result<BTreeMap<(String, u64, usize), Str
 pub(super) fn leaderboard_changes(
     path: &Path,
 ) -> Result<BTreeMap<(String, RacerId), Change<Best>>, VerifyError> {
-    let classes: Table<String, Table<RacerId, BestRow>> = object(path)?;
-    let rows = classes.0.into_iter().flat_map(|(class, Table(racers))| {
+    let classes: UniqueMap<String, UniqueMap<RacerId, BestRow>> = object(path)?;
+    let rows = classes.0.into_iter().flat_map(|(class, UniqueMap(racers))| {
         racers.into_iter().map(move |(racer, row)| ((class.clone(), racer), row.into_change()))
     });
     Ok(rows.collect())
@@ -144,10 +144,10 @@ impl RecordChanges {
         let mut rows = BTreeMap::new();
         while let Some(row) = self.next.take_if(|row| row.class_id == class) {
             let inserted = insert_once(&mut rows, (row.second, row.racer_id), row.into_change());
-            inserted.map_err(|e| self.refused(e))?;
+            inserted.map_err(|e| self.error(e))?;
             self.next = self.read()?;
             if self.class().is_some_and(|next| next < class) {
-                return Err(self.refused("its class comes before that of the line above"));
+                return Err(self.error("its class comes before that of the line above"));
             }
         }
         Ok(rows)
@@ -157,11 +157,11 @@ impl RecordChanges {
         let Some(line) = self.lines.next() else { return Ok(None) };
         self.number += 1;
         let line = line.map_err(|e| VerifyError::Read(self.path.clone(), e))?;
-        serde_json::from_str(&line).map(Some).map_err(|e| self.refused(e))
+        serde_json::from_str(&line).map(Some).map_err(|e| self.error(e))
     }
 
-    fn refused(&self, reason: impl ToString) -> VerifyError {
-        parse(&self.path, format!("line {}: {}", self.number, reason.to_string()))
+    fn error(&self, reason: impl ToString) -> VerifyError {
+        VerifyError::parse(&self.path, format!("line {}: {}", self.number, reason.to_string()))
     }
 }
 
@@ -182,7 +182,8 @@ fn each_line<T: DeserializeOwned>(
     for (number, line) in (1u64..).zip(BufReader::new(open(path)?).lines()) {
         let line = line.map_err(|e| VerifyError::Read(path.to_owned(), e))?;
         let row = serde_json::from_str(&line).map_err(|e| e.to_string());
-        row.and_then(&mut add).map_err(|e| parse(path, format!("line {number}: {e}")))?;
+        row.and_then(&mut add)
+            .map_err(|e| VerifyError::parse(path, format!("line {number}: {e}")))?;
     }
     Ok(())
 }
@@ -192,9 +193,5 @@ fn open(path: &Path) -> Result<File, VerifyError> {
 }
 
 fn from_slice<T: DeserializeOwned>(path: &Path, text: &[u8]) -> Result<T, VerifyError> {
-    serde_json::from_slice(text).map_err(|e| parse(path, e))
-}
-
-fn parse(path: &Path, reason: impl ToString) -> VerifyError {
-    VerifyError::Parse(path.to_owned(), reason.to_string())
+    serde_json::from_slice(text).map_err(|e| VerifyError::parse(path, e))
 }

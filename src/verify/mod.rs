@@ -9,7 +9,7 @@ mod error;
 mod files;
 mod report;
 mod rows;
-mod table;
+mod unique_map;
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -21,7 +21,7 @@ use crate::results::{HISTORY, LEADERBOARD, RIDES, RULES, VIEWS, history};
 pub use changes::run_changes;
 pub use error::VerifyError;
 
-use files::both;
+use files::read_both;
 use report::Report;
 
 /// Compares the results in `left` and `right`, and returns whether all are equal.
@@ -34,18 +34,18 @@ pub fn run(left: &Path, right: &Path, out: &mut dyn Write) -> Result<bool, Verif
     let mut report = Report::new(out);
     histories(left, right, &mut report)?;
 
-    let (a, b) = both(left, right, RIDES, files::rides)?;
+    let (a, b) = read_both(left, right, RIDES, files::rides)?;
     report.file(RIDES, &a, &b, |(class, race, racer)| {
         format!("class {class} race {race} racer {racer}")
     })?;
 
-    let (a, b) = both(left, right, LEADERBOARD, files::leaderboard)?;
+    let (a, b) = read_both(left, right, LEADERBOARD, files::leaderboard)?;
     report.file(LEADERBOARD, &a, &b, |(class, racer)| format!("{class} racer {racer}"))?;
 
-    let (a, b) = both(left, right, VIEWS, files::views)?;
+    let (a, b) = read_both(left, right, VIEWS, files::views)?;
     report.file(VIEWS, &a, &b, |project| format!("project {project:?}"))?;
 
-    let (a, b) = both(left, right, REJECTED, files::rejected)?;
+    let (a, b) = read_both(left, right, REJECTED, files::rejected)?;
     report.file(REJECTED, &a, &b, |(file, line, _)| format!("{file:?} line {line}"))?;
     report_rules(left, right, &mut report)?;
     Ok(report.is_equal())
@@ -53,7 +53,7 @@ pub fn run(left: &Path, right: &Path, out: &mut dyn Write) -> Result<bool, Verif
 
 /// Prints whether the rules differ. This does not count as a difference of the results.
 fn report_rules(left: &Path, right: &Path, report: &mut Report<'_>) -> Result<(), VerifyError> {
-    let (left, right) = both(left, right, RULES, files::text)?;
+    let (left, right) = read_both(left, right, RULES, files::text)?;
     if left != right {
         report.line(format_args!(
             "{RULES}: made under different rules: left {left}, right {right}"
@@ -70,11 +70,11 @@ fn histories(left: &Path, right: &Path, report: &mut Report<'_>) -> Result<(), V
         report.line(format_args!("{HISTORY}: equal, no classes"))?;
     }
     for class in classes {
-        let file = history::name(*class);
+        let file = history::object_name(*class);
         let name = format!("{HISTORY}/{file}");
         match (in_left.contains(class), in_right.contains(class)) {
             (true, true) => {
-                let (a, b) = both(&left, &right, &file, files::history)?;
+                let (a, b) = read_both(&left, &right, &file, files::history)?;
                 report.file(&name, &a, &b, |(second, racer)| {
                     format!("second {second} racer {racer}")
                 })?;

@@ -32,7 +32,7 @@ impl<'a> Report<'a> {
         place: impl Fn(&K) -> String,
     ) -> io::Result<()> {
         let mut differences = 0;
-        for (key, left, right) in joined(left, right) {
+        for (key, left, right) in merged(left, right) {
             if left == right {
                 continue;
             }
@@ -72,7 +72,7 @@ impl<'a> Report<'a> {
 }
 
 /// Every key of either table, in order, with its row in each.
-fn joined<'a, K: Ord, V>(
+fn merged<'a, K: Ord, V>(
     left: &'a BTreeMap<K, V>,
     right: &'a BTreeMap<K, V>,
 ) -> impl Iterator<Item = (&'a K, Option<&'a V>, Option<&'a V>)> {

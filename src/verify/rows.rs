@@ -11,7 +11,7 @@ const SHOWN_CHARS: usize = 60;
 
 /// One line of `results.jsonl`. Unknown fields are rejected, because they would not be compared.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an object")]
 pub(super) struct RideRow {
     pub(super) class_id: ClassId,
     pub(super) race_id: RaceId,
@@ -56,7 +56,7 @@ impl fmt::Display for Ride {
 
 /// A racer's best final output.
 #[derive(Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an object")]
 pub(super) struct Best {
     pub(super) output: f64,
     pub(super) race_id: f64,
@@ -70,7 +70,7 @@ impl fmt::Display for Best {
 
 /// The view counts of a project.
 #[derive(Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an object")]
 pub(super) struct Count {
     views: f64,
     duration_ms: f64,
@@ -84,7 +84,7 @@ impl fmt::Display for Count {
 
 /// One line of `rejected.jsonl`. Reasons are not compared: their wording may differ.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an object")]
 pub(super) struct RejectedRow {
     pub(super) file: String,
     pub(super) line: u64,

@@ -119,7 +119,7 @@ fn dead_letters_reach_the_archive_after_a_kill_and_replays_ignore_them() {
         let data = BASE64_STANDARD.decode(letter["rawData"].as_str().unwrap()).unwrap();
         assert!(data == b"first" || data == b"second", "{line}");
         assert_eq!(letter["errorCode"], "Lambda.ProcessingFailedStatus");
-        assert!(letter["errorMessage"].as_str().unwrap().starts_with("no JSON object"));
+        assert!(letter["errorMessage"].as_str().unwrap().starts_with("not a JSON object"));
         assert_eq!((&letter["attemptsMade"], &letter["lambdaARN"]), (&json!(1), &json!("")));
         assert!(letter["source"]["peer"].as_str().unwrap().starts_with("127.0.0.1:"));
         let times = [&letter["arrivalTimestamp"], &letter["attemptEndingTimestamp"]];

@@ -21,8 +21,6 @@ mod demo;
 #[cfg(test)]
 mod firehose;
 #[cfg(test)]
-mod following;
-#[cfg(test)]
 mod full_disk;
 #[cfg(test)]
 mod golden;
@@ -46,6 +44,8 @@ mod serving;
 mod simulate;
 #[cfg(test)]
 mod stream;
+#[cfg(test)]
+mod stream_clients;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]

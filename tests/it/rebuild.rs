@@ -37,8 +37,8 @@ fn wait_until_active(serving: &ServiceProcess, id: &Value) -> Value {
     rules["rules"].clone()
 }
 
-/// Events in the reverse order of their text, so that each part of them covers all races, and each race is
-/// ridden as long as events arrive.
+/// Events in the reverse order of their text, so that each part of them covers all races, and each race
+/// is ridden as long as events arrive.
 fn interleaved_events(place: &Workplace) -> String {
     let simulated = place
         .run("simulate --hours 0.5 --racers 90 --concurrent 36 --classes 3 --out events.jsonl");
@@ -60,8 +60,8 @@ fn post_all(url: &str, lines: &[&str], acknowledged: &AtomicUsize) {
     }
 }
 
-/// Makes every kind of read in turn until `is_over`. No read fails, and no answer is of an earlier time than
-/// the previous answer to the same call.
+/// Makes every kind of read in turn until `is_over`. No read fails, and no answer is of an earlier time
+/// than the previous answer to the same call.
 fn read_all(url: &str, part: usize, reads: &AtomicUsize, is_over: &AtomicBool) {
     let (mut seen, mut number) = ([0; 9], 0_usize);
     while !is_over.load(Ordering::Relaxed) {
@@ -91,8 +91,8 @@ fn read_all(url: &str, part: usize, reads: &AtomicUsize, is_over: &AtomicBool) {
     }
 }
 
-/// Posts `events` from four clients while two others read, and switches to each of `rules` meanwhile. Bans one
-/// racer during each switch.
+/// Posts `events` from four clients while two others read, and switches to each of `rules` meanwhile.
+/// Bans one racer during each switch.
 fn switch_under_load(serving: &ServiceProcess, events: &[&str], rules: &[&str]) {
     const CLIENTS: usize = 4;
     let (acknowledged, reads, is_over) =

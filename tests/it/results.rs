@@ -207,7 +207,7 @@ fn refuses_invalid_arguments_before_it_writes_anything() {
     std::fs::create_dir(place.path("empty")).unwrap();
     for (arguments, part) in [
         ("missing --out out", "cannot read 'missing'"),
-        ("empty --out out", "'empty' holds no file"),
+        ("empty --out out", "'empty' has no files"),
         ("in.jsonl --out in.jsonl", "cannot write 'in.jsonl"),
         ("in.jsonl --out out --rules rules.toml", "race_second"),
         ("in.jsonl", "--out"),

@@ -1,4 +1,4 @@
-//! Rules that exclude and correct, by the replay and the batch alike; results carry their rules.
+//! Rules that exclude and correct, in replay and batch. Results include their rules.
 
 use std::fmt::Write;
 use std::io::Read;
@@ -10,7 +10,7 @@ use ring::digest::{SHA256, digest};
 use crate::golden::alleycat;
 use crate::run::Workplace;
 
-/// The golden events, those of every third racer with a device.
+/// Writes the golden events, with a device for every third racer. Returns false if they are not there.
 pub(crate) fn golden_with_devices(place: &Workplace) -> bool {
     let Some(golden) = alleycat() else { return false };
     let mut text = String::new();

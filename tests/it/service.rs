@@ -1,4 +1,4 @@
-//! The service as its clients and operators meet it: reads, metrics, the archive, its arguments.
+//! The service as seen by clients and operators: reads, metrics, the archive, the arguments.
 
 use std::fs;
 use std::net::TcpListener;
@@ -35,7 +35,7 @@ fn a_client_sees_its_own_writes_at_once_from_any_thread() {
 }
 
 #[test]
-fn a_ride_is_in_the_standings_until_it_is_over_and_then_in_boards_and_results() {
+fn a_ride_moves_from_the_standings_to_boards_and_results_when_it_is_finished() {
     let place = Workplace::new();
     let serving = ServiceProcess::start(&place.path("data"), "");
     let token = serving.post(&sample(1, 5, 1, 1.0));
@@ -52,7 +52,7 @@ fn a_ride_is_in_the_standings_until_it_is_over_and_then_in_boards_and_results() 
     assert_eq!(rows(&serving), [1, 0, 0]);
     assert_eq!(serving.get("/v1/races")["rows"][0]["state"], "running");
     assert_eq!(serving.stop(), 0);
-    // Its second 300 and a minute of grace are over by then.
+    // After 400 s its 300 seconds and a minute of grace have passed.
     let serving = ServiceProcess::start(&place.path("data"), &clock_ahead(400));
     wait_for("the race is over", || serving.get("/v1/races")["rows"][0]["state"] == "over");
     assert_eq!(rows(&serving), [0, 1, 1]);
@@ -60,9 +60,9 @@ fn a_ride_is_in_the_standings_until_it_is_over_and_then_in_boards_and_results() 
 }
 
 #[test]
-fn closed_segments_become_objects_and_a_replay_takes_every_line() {
+fn closed_segments_become_objects_and_a_replay_reads_every_line() {
     let place = Workplace::new();
-    // A minute, after which a segment is closed, takes an eighth of a second.
+    // A segment is closed after a minute of the service's clock: an eighth of a second.
     let arguments = format!("--clock-speed 500 --clock-from {}", now_ms());
     let serving = ServiceProcess::start(&place.path("data"), &arguments);
     let archive = place.path("data/archive");
@@ -87,7 +87,7 @@ fn closed_segments_become_objects_and_a_replay_takes_every_line() {
     assert_eq!(place.json("out/views.json"), json!({"p": {"views": 3, "durationMs": 30}}));
 }
 
-/// The files below the archive but for those that are being made.
+/// The complete objects of the archive.
 fn objects(archive: &Path) -> Vec<PathBuf> {
     let (mut left, mut objects) = (vec![archive.to_owned()], Vec::new());
     while let Some(path) = left.pop() {
@@ -102,7 +102,7 @@ fn objects(archive: &Path) -> Vec<PathBuf> {
     objects
 }
 
-/// Whether it is `YYYY/MM/DD/HH/<stream>-<version>-YYYY-MM-DD-HH-mm-ss-<uuid>.gz`, the times equal.
+/// Whether it is `YYYY/MM/DD/HH/<stream>-<version>-YYYY-MM-DD-HH-mm-ss-<uuid>.gz` with equal times.
 fn is_named_as_by_firehose(path: &str) -> bool {
     let shape: String = path.chars().map(|c| if c.is_ascii_hexdigit() { '0' } else { c }).collect();
     let uuid = "00000000-0000-0000-0000-000000000000";
@@ -111,7 +111,7 @@ fn is_named_as_by_firehose(path: &str) -> bool {
         && name.split_at("velodrome-1-".len()).1.replace('-', "/").starts_with(&path[..13])
 }
 
-/// A word as its shape is compared: hexadecimal digits are zeros.
+/// The word with zeros in place of hexadecimal digits.
 fn hexless(word: &str) -> String {
     word.chars().map(|c| if c.is_ascii_hexdigit() { '0' } else { c }).collect()
 }
@@ -163,7 +163,7 @@ fn metrics_cover_events_log_engine_checkpoint_and_memory() {
 }
 
 #[test]
-fn what_cannot_be_used_is_refused_by_its_name() {
+fn rejects_invalid_arguments_by_name() {
     let place = Workplace::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = format!("--listen {}", taken.local_addr().unwrap());
@@ -171,12 +171,12 @@ fn what_cannot_be_used_is_refused_by_its_name() {
     place.write("zero.toml", "divisor = 0");
     let rules = |name: &str| format!("--rules {}", place.path(name).display());
     for (arguments, says) in [
-        ("--workers 0", "--workers"),
+        ("--workers 0", "a whole number of at least 1"),
         ("--workers many", "'many'"),
         ("--listen nowhere", "'nowhere'"),
         (&taken, "cannot listen on"),
-        ("--checkpoint-seconds 31", "31 is not in 1..=30"),
-        ("--client-rate 0", "--client-rate"),
+        ("--checkpoint-seconds 31", "a whole number from 1 to 30"),
+        ("--client-rate 0", "from 1 to 4294967295"),
         ("--client-requests 0", "--client-requests"),
         ("--client-streams 0", "--client-streams"),
         ("--auth maybe", "'maybe'"),
@@ -239,7 +239,7 @@ fn the_service_opens_as_many_files_as_the_system_allows() {
         let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
         let [soft, hard] = [3, 4].map(|column| files.split_whitespace().nth(column).unwrap());
         assert_eq!((soft, expected.unwrap_or(hard)), (hard, hard), "{files}");
-        // Where the system allows too few even so.
+        // On some machines the hard limit is too low even without `ulimit`.
         let is_few = hard.parse().is_ok_and(|hard: u64| hard < 11_000);
         assert_eq!(limited.log().contains("too few files"), warns || is_few, "{}", limited.log());
         assert_eq!(limited.stop(), 0);

@@ -1,4 +1,4 @@
-//! `simulate --to`: what a drive prints, and how it ends.
+//! `simulate --to`: the report of a load test, and its exit status.
 
 use std::io::Read;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::run::{Exit, Workplace};
 
-/// A service that takes every line and shows `second` of any racer.
+/// A fake service that accepts every line and shows every racer at `second`.
 struct Service {
     address: SocketAddr,
     runtime: Runtime,
@@ -25,7 +25,7 @@ impl Service {
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, posted) = unbounded_channel();
-        let take = async move |body: String| {
+        let accept = async move |body: String| {
             sender.send(()).unwrap_or_default();
             json!({"accepted": body.lines().count(), "rejected": [], "token": "t"}).to_string()
         };
@@ -34,7 +34,7 @@ impl Service {
             format!(r#"{{"rows":[{{"racerId":{racer},"second":{second}}}]}}"#)
         };
         let router = Router::new()
-            .route("/v1/events", post(take))
+            .route("/v1/events", post(accept))
             .route("/v1/races/{class}/{race}/standings", get(show));
         runtime.spawn(async { axum::serve(listener, router).await.unwrap() });
         Self { address, runtime, posted }
@@ -44,7 +44,7 @@ impl Service {
 const RACE: &str = "--hours 0.01 --concurrent 10 --rate max";
 
 #[test]
-fn a_drive_prints_its_report_for_a_reader_or_as_json() {
+fn a_load_test_prints_its_report_as_text_or_json() {
     let (service, place) = (Service::start(300), Workplace::new());
     let to = format!("simulate --to http://{} {RACE}", service.address);
     let Exit { code, stdout, stderr } = place.run(&to);
@@ -57,7 +57,7 @@ fn a_drive_prints_its_report_for_a_reader_or_as_json() {
 }
 
 #[test]
-fn a_drive_whose_events_are_not_shown_ends_with_1() {
+fn the_status_is_1_if_acknowledged_events_are_not_shown() {
     let (service, place) = (Service::start(0), Workplace::new());
     let ended = place.run(&format!("simulate --to http://{} {RACE} --json", service.address));
     assert_eq!(ended.code, 1, "{}", ended.stderr);
@@ -66,10 +66,10 @@ fn a_drive_whose_events_are_not_shown_ends_with_1() {
 }
 
 #[test]
-fn a_drive_ends_with_its_report_at_either_signal() {
+fn both_signals_end_a_load_test_with_its_report() {
     for signal in ["-INT", "-TERM"] {
         let (mut service, place) = (Service::start(300), Workplace::new());
-        // An hour in real time, from now on.
+        // An hour in real time.
         let to = format!("simulate --to http://{} --concurrent 100 --json", service.address);
         let mut child: Child = place.spawn(&to);
         service.runtime.block_on(service.posted.recv()).unwrap();
@@ -84,7 +84,7 @@ fn a_drive_ends_with_its_report_at_either_signal() {
 }
 
 #[test]
-fn what_only_one_of_file_and_service_can_use_is_refused_for_the_other() {
+fn rejects_options_that_do_not_apply_to_the_target() {
     let place = Workplace::new();
     for (arguments, part) in [
         ("", "--out <PATH>|--to <URL>"),

@@ -1,19 +1,19 @@
-//! Clients that follow a race to its end: what they make of snapshots and deltas is what the reads
-//! answer, also where a connection is cut or the service is lost on the way.
+//! Clients that follow a race to its end. The state that they build from snapshots and deltas must equal
+//! the responses of reads, also after a lost connection or a killed service.
 
 use serde_json::{Value, json};
 
-use crate::following::{Follower, Proxy, Seen};
 use crate::run::{Workplace, sample};
 use crate::serving::{ServiceProcess, get};
+use crate::stream_clients::{Proxy, ReceivedFrames, StreamClient};
 
-/// Racers in the race; all but the last ride under no name.
+/// Number of racers; only the last one has a name.
 const RACERS: u32 = 6;
 
-/// The events of all racers at a second, a line each.
+/// Returns the events of all racers at a second, one per line.
 fn second(second: u16) -> String {
     let event = |racer: u32| {
-        // Outputs with a fraction, as JavaScript writes whole numbers without.
+        // All outputs have a fraction, because JavaScript writes whole numbers without one.
         let resistance = f64::from((racer * 7 + u32::from(second) * 5) % 11) + 0.5;
         sample(u64::from(second), racer, second, resistance)
     };
@@ -21,7 +21,7 @@ fn second(second: u16) -> String {
     (1..RACERS).map(event).chain([named]).collect::<Vec<_>>().join("\n")
 }
 
-/// Rows of standings as a client ranks them.
+/// Returns the rows of standings, ranked as a client does.
 fn ranked(state: &Value) -> Vec<Value> {
     let mut rows = state["rows"].as_array().unwrap().clone();
     rows.sort_by(|a, b| {
@@ -32,17 +32,17 @@ fn ranked(state: &Value) -> Vec<Value> {
     rows
 }
 
-/// Posts a second, waits until the client has it, and holds what the client made of it against what
-/// the service answers.
-fn ride(serving: &ServiceProcess, follower: &Follower, number: u16) {
+/// Posts a second, waits until the client has received it, and compares the client's state with the
+/// service's response.
+fn ride(serving: &ServiceProcess, client: &StreamClient, number: u16) {
     let token = serving.post(&second(number));
-    let state = follower.wait_for("standings:1", |state| {
+    let state = client.wait_for("standings:1", |state| {
         let rows = state["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
         rows.len() == RACERS as usize && rows.iter().all(|row| row["second"] == number)
     });
     let mut answer = serving.get(&format!("/v1/races/1/7/standings?after={token}"));
     let as_of = |value: &Value| value["asOf"].as_u64().unwrap();
-    // Nothing has changed between the two.
+    // The state has not changed between the two.
     assert!(as_of(&state) <= as_of(&answer), "{state} {answer}");
     for row in answer["rows"].as_array_mut().unwrap() {
         row.as_object_mut().unwrap().remove("rank");
@@ -51,7 +51,7 @@ fn ride(serving: &ServiceProcess, follower: &Follower, number: u16) {
     assert_eq!((&state["raceId"], &state["racers"]), (&json!(7), &json!(RACERS)));
 }
 
-/// How many snapshots the service has sent for that reason.
+/// Returns how many snapshots the service has sent for `reason`.
 fn snapshots(serving: &ServiceProcess, reason: &str) -> u64 {
     let (_, metrics) = get(&format!("{}/metrics", serving.url));
     let name = format!("velodrome_stream_snapshots_total{{reason=\"{reason}\"}} ");
@@ -66,69 +66,73 @@ fn rules(place: &Workplace, race_seconds: u16) -> String {
 }
 
 #[test]
-fn an_event_source_follows_a_race_to_its_end_over_a_cut_and_a_lost_service() {
+fn an_event_source_follows_a_race_across_a_lost_connection_and_a_killed_service() {
     let place = Workplace::new();
     let arguments = rules(&place, 25);
     let serving = ServiceProcess::start(&place.path("data"), &arguments);
     let proxy = Proxy::to(&serving.url);
     let url = format!("{}/v1/stream?topics=standings:1,races:1", proxy.url);
-    let follower = Follower::event_source(&url);
-    follower.wait_for("races:1", Value::is_object);
-    ride(&serving, &follower, 1);
-    ride(&serving, &follower, 2);
+    let client = StreamClient::event_source(&url);
+    client.wait_for("races:1", Value::is_object);
+    ride(&serving, &client, 1);
+    ride(&serving, &client, 2);
 
-    // What is missed while the connection is cut comes after it, and no snapshot.
-    let before = follower.seen().events.len();
+    // After a lost connection the client gets the missed deltas and no snapshot.
+    let before = client.received().events.len();
     proxy.cut();
-    ride(&serving, &follower, 3);
-    ride(&serving, &follower, 4);
-    let after = follower.seen().events.split_off(before);
+    ride(&serving, &client, 3);
+    ride(&serving, &client, 4);
+    let after = client.received().events.split_off(before);
     assert!(after.iter().all(|event| event == "delta"), "{after:?}");
     assert_eq!((snapshots(&serving, "new"), snapshots(&serving, "resumed_late")), (2, 0));
 
-    // A service that begins anew knows nothing of what it sent.
-    let before = follower.seen().events.len();
+    // A restarted service does not know the frames of its previous run.
+    let before = client.received().events.len();
     serving.kill();
     let serving = ServiceProcess::start(&place.path("data"), &arguments);
-    proxy.lead_to(&serving.url);
-    ride(&serving, &follower, 5);
-    ride(&serving, &follower, 6);
-    assert_eq!(follower.seen().events[before], "snapshot");
+    proxy.forward_to(&serving.url);
+    ride(&serving, &client, 5);
+    ride(&serving, &client, 6);
+    assert_eq!(client.received().events[before], "snapshot");
     assert_eq!((snapshots(&serving, "new"), snapshots(&serving, "resumed_late")), (0, 2));
 
-    let over = follower.wait_for("standings:1", |state| state["raceId"].is_null());
+    let over = client.wait_for("standings:1", |state| state["raceId"].is_null());
     assert_eq!((&over["racers"], &over["rows"]), (&json!(0), &json!([])));
     let races = serving.get("/v1/races?classId=1");
     assert_eq!(races["rows"][0]["state"], "over");
-    follower.wait_for("races:1", |state| state["rows"] == races["rows"]);
-    // It does not wait for who follows it.
+    client.wait_for("races:1", |state| state["rows"] == races["rows"]);
+    // The service stops without waiting for its clients.
     assert_eq!(serving.stop(), 0);
 }
 
 #[test]
-fn curl_follows_a_race_to_its_end_and_goes_on_where_it_was() {
+fn curl_follows_a_race_to_its_end_and_resumes_after_its_last_frame() {
     let place = Workplace::new();
     let arguments = rules(&place, 12);
     let serving = ServiceProcess::start(&place.path("data"), &arguments);
     let topic = "/v1/stream?topics=standings:1";
-    let follower = Follower::curl(&format!("{}{topic}", serving.url), Seen::default());
-    ride(&serving, &follower, 1);
+    let client = StreamClient::curl(&format!("{}{topic}", serving.url), ReceivedFrames::default());
+    ride(&serving, &client, 1);
 
-    let seen = follower.end();
-    let before = seen.events.len();
+    let received = client.end();
+    let before = received.events.len();
     serving.post(&second(2));
-    let follower = Follower::curl(&format!("{}{topic}", serving.url), seen);
-    ride(&serving, &follower, 3);
-    let seen = follower.end();
-    assert!(seen.events[before..].iter().all(|event| event == "delta"), "{:?}", seen.events);
+    let client = StreamClient::curl(&format!("{}{topic}", serving.url), received);
+    ride(&serving, &client, 3);
+    let received = client.end();
+    assert!(
+        received.events[before..].iter().all(|event| event == "delta"),
+        "{:?}",
+        received.events
+    );
 
-    let before = seen.events.len();
+    let before = received.events.len();
     serving.kill();
     let serving = ServiceProcess::start(&place.path("data"), &arguments);
-    let follower = Follower::curl(&format!("{}{topic}", serving.url), seen);
-    ride(&serving, &follower, 4);
-    assert_eq!(follower.seen().events[before], "snapshot");
-    let over = follower.wait_for("standings:1", |state| state["raceId"].is_null());
+    let client = StreamClient::curl(&format!("{}{topic}", serving.url), received);
+    ride(&serving, &client, 4);
+    assert_eq!(client.received().events[before], "snapshot");
+    let over = client.wait_for("standings:1", |state| state["raceId"].is_null());
     assert_eq!(over["rows"], json!([]));
     assert_eq!(serving.stop(), 0);
 }

@@ -1,4 +1,4 @@
-// How much work the page is for the browser's main thread, with the race of class 1 as it runs at URL.
+// Measures the load of the page on the browser's main thread while it shows the running race of class 1 at URL.
 //
 // Run: node frames.mjs URL RACERS SECONDS, with the environment of harness.mjs
 
@@ -22,7 +22,7 @@ const before = await measured()
 const [intervals, moves] = await page.evaluate((ms) => new Promise((resolve) => {
   const [began, times, counted] = [performance.now(), [], { moves: 0 }]
   new MutationObserver((changes) => { counted.moves += changes.length })
-    .observe(document.querySelector('.now .seen'), { childList: true })
+    .observe(document.querySelector('.now .window'), { childList: true })
   const frame = (time) => {
     times.push(time)
     if (performance.now() - began < ms) return requestAnimationFrame(frame)

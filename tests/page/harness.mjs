@@ -1,12 +1,12 @@
-// A service, a browser, and what is between them, for the tests of the page.
+// The service, the browser, and a proxy between them, for the tests of the page.
 //
-// VELODROME: the binary; PACKAGES: where npm put playwright-core and axe-core.
+// Environment: VELODROME is the path of the binary, PACKAGES the directory with playwright-core and axe-core.
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { connect, createServer } from 'node:net'
+import { connect as connectTcp, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -18,18 +18,18 @@ const { chromium } = require('playwright-core')
 
 export const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
 
-/** How long the page and the service have for what they are waited for. */
+/** The maximum time to wait for the page or the service. */
 export const WITHIN_MS = 30_000
 
-/** How to end what was begun, in turn. */
+/** Cleanup functions, in the order in which the resources were created. */
 const endings = []
 
-/** Ends all that was begun, whether it went well or not. */
+/** Releases all resources in reverse order, after failed tests too. */
 export async function end() {
   for (const ending of endings.splice(0).reverse()) await ending()
 }
 
-/** Debian's Chromium, which tries to reach hosts of its maker where nobody keeps it from it. */
+/** Starts Debian's Chromium. The flags keep it from contacting hosts of its vendor. */
 export async function launch() {
   const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic']
   const args = ['--no-sandbox', '--disable-gpu', '--no-first-run', ...quiet]
@@ -38,7 +38,7 @@ export async function launch() {
   return browser
 }
 
-/** Tells of all that a page must not do: errors, and requests to other hosts than `origins`. */
+/** Returns a list that collects faults of a page: errors, warnings, and requests to hosts not in `origins`. */
 export function watch(page, origins) {
   const faults = []
   page.on('console', (message) => {
@@ -51,9 +51,9 @@ export function watch(page, origins) {
   return faults
 }
 
-/** A process of the binary, and the address that it prints. */
+/** A running process of the binary, with the address that it prints. */
 export class Service {
-  /** Runs `command` on a data directory of its own, or on that of `before`, which has ended. */
+  /** Runs `command` with a new data directory, or with that of `before`, which has ended. */
   static async start(command, before) {
     const service = new Service()
     service.scratch = before?.scratch ?? mkdtempSync(join(tmpdir(), 'velodrome-page-'))
@@ -61,7 +61,7 @@ export class Service {
     service.child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     service.ended = new Promise((resolve) => service.child.once('exit', resolve))
     endings.push(() => service.end())
-    // The demonstration prints its tour once all have ridden a second.
+    // The demonstration prints its tour once all racers have ridden a second.
     const last = command.startsWith('demo') ? /Ctrl-C/ : /http/
     for await (const line of createInterface({ input: service.child.stdout })) {
       service.url ??= line.match(/https?:\/\/\S+/)?.[0]
@@ -88,7 +88,7 @@ export class Service {
     rmSync(this.scratch, { recursive: true, force: true })
   }
 
-  /** Sends events, and returns once they are visible. */
+  /** Sends events and returns once reads include them. */
   async post(events, headers = {}) {
     const body = JSON.stringify(events)
     const answer = await fetch(`${this.url}/v1/events`, {
@@ -99,7 +99,7 @@ export class Service {
     await fetch(`${this.url}/v1/classes?after=${token}`, { headers })
   }
 
-  /** Takes a racer out of all that is shown, once that can be seen. */
+  /** Bans a racer and returns once the ban is visible. */
   async ban(racer) {
     assert.equal((await fetch(`${this.url}/v1/bans/${racer}`, { method: 'PUT' })).status, 204)
   }
@@ -109,21 +109,21 @@ export class Service {
   }
 }
 
-/** Hands connections on to `port`, until it is told to cut them or to hold back what the service says. */
-export class Between {
+/** A TCP proxy to `port` that can cut its connections or suppress the data from the service. */
+export class TcpProxy {
   static async open(port) {
-    const between = new Between()
-    between.sockets = new Set()
-    between.server = createServer((client) => between.take(client, port))
-    await new Promise((resolve) => between.server.listen(0, '127.0.0.1', resolve))
-    endings.push(() => between.close())
-    between.url = `http://localhost:${between.server.address().port}`
-    return between
+    const proxy = new TcpProxy()
+    proxy.sockets = new Set()
+    proxy.server = createServer((client) => proxy.connect(client, port))
+    await new Promise((resolve) => proxy.server.listen(0, '127.0.0.1', resolve))
+    endings.push(() => proxy.close())
+    proxy.url = `http://localhost:${proxy.server.address().port}`
+    return proxy
   }
 
-  take(client, port) {
+  connect(client, port) {
     if (this.isCut) return client.destroy()
-    const service = connect(port, '127.0.0.1')
+    const service = connectTcp(port, '127.0.0.1')
     for (const socket of [client, service]) {
       this.sockets.add(socket)
       socket.on('error', () => {})
@@ -133,7 +133,7 @@ export class Between {
     service.on('data', (bytes) => { if (!this.isSilent) client.write(bytes) })
   }
 
-  /** Cuts what is connected, and all that comes until `mend`. */
+  /** Closes all connections, and refuses new ones until `mend`. */
   cut() {
     this.isCut = true
     for (const socket of this.sockets) socket.destroy()
@@ -149,7 +149,7 @@ export class Between {
   }
 }
 
-/** Waits until `isTrue` and throws nothing. */
+/** Waits until `isTrue` returns true without throwing. */
 export async function eventually(isTrue, what = isTrue) {
   const end = Date.now() + WITHIN_MS
   for (let fault; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
@@ -158,17 +158,17 @@ export async function eventually(isTrue, what = isTrue) {
     } catch (error) {
       fault = error
     }
-    assert.ok(Date.now() < end, `waited in vain for ${what}${fault ? `: ${fault.message}` : ''}`)
+    assert.ok(Date.now() < end, `timed out waiting for ${what}${fault ? `: ${fault.message}` : ''}`)
   }
 }
 
-/** An event of a ride whose output, by the usual rules, is (cadence + 35) * 1.65. */
+/** Returns an event of a ride; its output under the default rules is (cadence + 35) * 1.65. */
 export function ride(raceId, racerId, second, cadence, more = {}) {
   const [event, classId, resistance, deviceTimestamp] = ['update', 1, 100, Date.now()]
   return { event, raceId, classId, racerId, second, cadence, resistance, deviceTimestamp, ...more }
 }
 
-/** What a board shows: of each row racer, rank and output, from the top. */
+/** Returns racer, rank and output of each row that a board shows, from the top. */
 export function rows(page, board) {
   return page.locator(`.${board} [data-racer]`).evaluateAll((elements) => elements.map((row) => {
     const cells = [...row.querySelectorAll('[role=cell]')].map((cell) => cell.textContent.trim())

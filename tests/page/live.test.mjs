@@ -1,15 +1,15 @@
-// The page against a service whose events the tests send: what it shows is what the service answers, also
-// after connections that break, a service that is killed, and races that end.
+// Compares the page with the responses of a service to which the tests send events, also after lost connections, a
+// killed service, and races that end.
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
-import { Between, end, eventually, launch, ride, rows, Service, watch, WITHIN_MS } from './harness.mjs'
+import { end, eventually, launch, ride, rows, Service, TcpProxy, watch, WITHIN_MS } from './harness.mjs'
 
 const SERVE = 'serve --listen 127.0.0.1:0 --auth off'
-/** As the page shows outputs. */
+/** Formats an output as the page does. */
 const digits = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 })
-/** High enough for all rows of the tests to be in sight. */
+/** Viewport high enough to show all rows of the tests. */
 const TALL = { width: 1440, height: 4_000 }
 
 let browser
@@ -17,7 +17,7 @@ let browser
 before(async () => { browser = await launch() })
 after(end)
 
-/** Opens `path` of a service, in a context of its own. `faults` is what it must not do. */
+/** Opens `path` of a service in a new browser context. The page's `faults` must stay empty. */
 async function open(url, path, options = {}) {
   const context = await browser.newContext({ viewport: TALL, locale: 'en', ...options })
   const page = await context.newPage()
@@ -29,7 +29,7 @@ async function open(url, path, options = {}) {
 
 const state = (page) => page.locator('.top .state').textContent()
 
-/** Whether the board is exactly what the service says of the race, names and ties too. */
+/** Returns whether the board equals the service's standings of the race, including names and ties. */
 async function showsStandings(page, service, race) {
   const { rows: standings } = await service.get(`/v1/races/1/${race}/standings?limit=1000`)
   const expected = standings.map(({ racerId, rank, name, output }) =>
@@ -38,17 +38,17 @@ async function showsStandings(page, service, race) {
   return expected.length > 0
 }
 
-/** Whether the odometers are exactly what the service counts. */
+/** Returns whether the odometers equal the service's counters. */
 async function showsViews(page, service) {
   const { rows: projects } = await service.get('/v1/projects')
   const cards = page.locator('.projects li')
   const shown = await cards.evaluateAll((items) => items.map((item) =>
-    [item.querySelector('h2').textContent, item.querySelector('.unseen').textContent]))
+    [item.querySelector('h2').textContent, item.querySelector('.visually-hidden').textContent]))
   assert.deepEqual(shown, projects.map(({ projectId, views }) => [projectId, `${views} views`]))
   return projects.length > 0
 }
 
-/** Numbers that look like chance, the same in each run. */
+/** Returns a pseudo-random generator that is the same in each run. */
 function chance(seed) {
   let state = seed
   return (below) => {
@@ -57,7 +57,7 @@ function chance(seed) {
   }
 }
 
-test('boards are what the service answers, with ties and with names that are no markup', async () => {
+test('boards equal the standings of the service, with ties and with names that look like markup', async () => {
   const service = await Service.start(SERVE)
   const page = await open(service.url, '/')
   const below = chance(7)
@@ -72,36 +72,36 @@ test('boards are what the service answers, with ties and with names that are no 
   }
   const [leader] = await rows(page, 'now')
   await service.ban(leader.racerId)
-  await eventually(async () => (await rows(page, 'now'))[0].racerId !== leader.racerId, 'that who is banned is gone')
+  await eventually(async () => (await rows(page, 'now'))[0].racerId !== leader.racerId, 'the removal of the banned racer')
   await eventually(() => showsStandings(page, service, 5), 'the standings of the others')
   assert.deepEqual(page.faults, [])
 })
 
-test('of a thousand racers only those in sight are drawn, and each can be found', async () => {
+test('only visible rows of a thousand racers are drawn, and each racer can be found', async () => {
   const service = await Service.start(SERVE)
   const page = await open(service.url, '/', { viewport: { width: 1440, height: 900 } })
   const racers = [...Array(1_000).keys()]
   await service.post(racers.map((racer) => ride(5, racer, 1, 100 - racer / 20, { name: `R${racer}` })))
   await page.getByText('1,000 racers').waitFor()
-  await eventually(async () => (await rows(page, 'now'))[0]?.racerId === 0, 'the first')
+  await eventually(async () => (await rows(page, 'now'))[0]?.racerId === 0, 'the first rows')
   assert.ok((await rows(page, 'now')).length < 60)
   await page.locator('.now .rows').evaluate((scroller) => scroller.scrollTo(0, scroller.scrollHeight))
-  await eventually(async () => (await rows(page, 'now')).at(-1).rank === 1_000, 'the last')
+  await eventually(async () => (await rows(page, 'now')).at(-1).rank === 1_000, 'the last rows')
   assert.ok((await rows(page, 'now')).length < 60)
 
-  await page.getByLabel('Find a racer of this race').fill('r500')
-  await eventually(async () => (await rows(page, 'now')).length === 1, 'one that is found')
+  await page.getByLabel('Find a racer in this race').fill('r500')
+  await eventually(async () => (await rows(page, 'now')).length === 1, 'the racer that is found')
   await page.locator('.now [data-racer] button').click()
-  await page.getByLabel('Find a racer of this race').fill('')
+  await page.getByLabel('Find a racer in this race').fill('')
   await page.getByRole('button', { name: 'R500 is 501st of 1,000' }).click()
   await page.locator('.now .followed').waitFor()
   await eventually(() => page.locator('.now .followed').evaluate((row) => {
     const [at, board] = [row.getBoundingClientRect(), row.closest('.rows').getBoundingClientRect()]
     return at.top >= board.top && at.bottom <= board.bottom
-  }), 'the racer in sight')
+  }), 'the racer to be visible')
 })
 
-test('a class that is none is the first one', async () => {
+test('an invalid class shows the first class', async () => {
   const service = await Service.start(SERVE)
   for (const path of ['/?class=x', '/results?class=-1', '/?class=1.5']) {
     const page = await open(service.url, path)
@@ -110,7 +110,7 @@ test('a class that is none is the first one', async () => {
   }
 })
 
-test('a row moves to its new rank, unless motion is to be reduced', async () => {
+test('a row moves to its new rank, unless reduced motion is preferred', async () => {
   const service = await Service.start(SERVE)
   await service.post([ride(5, 1, 1, 60), ride(5, 2, 1, 50)])
   for (const reducedMotion of ['no-preference', 'reduce']) {
@@ -128,13 +128,13 @@ test('a row moves to its new rank, unless motion is to be reduced', async () => 
     await service.post([ride(5, last.racerId, 2, reducedMotion === 'reduce' ? 90 : 80)])
     await eventually(() => showsStandings(page, service, 5), 'the new ranks')
     assert.equal((await rows(page, 'now'))[0].racerId, last.racerId)
-    // From where they were: the one from the row below, the other from the one above.
+    // Each row starts from its old position: one from the row below, the other from the row above.
     const moves = [[last.racerId, 'translateY(40px)'], [first.racerId, 'translateY(-40px)']]
     assert.deepEqual(await page.evaluate(() => globalThis.moves), reducedMotion === 'reduce' ? [] : moves)
     }
 })
 
-test('no row leaves the pointer between press and release', async () => {
+test('no row moves between press and release of the pointer', async () => {
   const service = await Service.start(SERVE)
   await service.post([ride(5, 1, 1, 60), ride(5, 2, 1, 50)])
   const page = await open(service.url, '/')
@@ -142,46 +142,46 @@ test('no row leaves the pointer between press and release', async () => {
   await page.locator('.now [data-racer="2"] button').hover()
   await page.mouse.down()
   await service.post([ride(5, 2, 2, 80)])
-  await page.locator('.all').getByText('Nobody has a record').waitFor()
-  await eventually(async () => (await page.locator('.progress b').textContent()) === '2', 'what came meanwhile')
+  await page.locator('.all').getByText('No records at this second').waitFor()
+  await eventually(async () => (await page.locator('.progress b').textContent()) === '2', 'the update in the meantime')
   assert.deepEqual((await rows(page, 'now')).map(({ racerId }) => racerId), [1, 2])
   await page.mouse.up()
   await page.waitForURL((url) => url.searchParams.get('racer') === '2')
   await eventually(() => showsStandings(page, service, 5), 'the new ranks')
 })
 
-test('what was missed while a connection was cut comes once, and is not asked for from the start', async () => {
+test('after a lost connection the page resumes and gets missed frames once', async () => {
   const service = await Service.start(SERVE)
-  const between = await Between.open(service.port)
-  const [race, views] = [await open(between.url, '/'), await open(between.url, '/views')]
+  const proxy = await TcpProxy.open(service.port)
+  const [race, views] = [await open(proxy.url, '/'), await open(proxy.url, '/views')]
   const view = (n) => ({ event: 'view', uuid: `u${n}`, projectId: `p${n % 3}`, deviceTimestamp: 1 })
   await service.post([...Array(20).keys()].flatMap((n) => [ride(5, n, 1, 50 + n), view(n)]))
   const isExact = async () => (await showsStandings(race, service, 5)) && (await showsViews(views, service))
-  await eventually(isExact, 'what was sent first')
+  await eventually(isExact, 'the first events')
 
-  between.cut()
+  proxy.cut()
   await eventually(async () => (await state(race)) === 'Reconnecting', 'the loss of the connection')
   await service.post([...Array(30).keys()].flatMap((n) => [ride(5, n, 2, 80 - n), view(n)]))
-  await eventually(async () => /^Stale since \d/.test(await state(race)), 'that it is told to be stale')
+  await eventually(async () => /^Stale since \d/.test(await state(race)), 'the state "stale"')
   const resumed = race.waitForRequest((request) => request.url().includes('/v1/stream'))
-  between.mend()
+  proxy.mend()
   assert.match((await (await resumed).allHeaders())['last-event-id'], /./)
   await eventually(async () => (await state(race)) === 'Live' && (await state(views)) === 'Live', 'the connection')
-  await eventually(isExact, 'what was missed')
+  await eventually(isExact, 'the missed events')
 
   await service.kill()
   await eventually(async () => (await state(race)) === 'Reconnecting', 'the loss of the service')
-  between.cut()
+  proxy.cut()
   const again = await Service.start(`serve --listen 127.0.0.1:${service.port} --auth off`, service)
   await again.post([ride(5, 3, 3, 99), view(40)])
-  // Who is gone is in no row that comes.
+  // A removed racer is in no later row.
   await again.ban(7)
-  between.mend()
+  proxy.mend()
   await eventually(async () => (await state(race)) === 'Live' && (await state(views)) === 'Live', 'the service')
-  await eventually(isExact, 'what came after the restart')
+  await eventually(isExact, 'the events after the restart')
 })
 
-test('a page that nobody looks at lets go of its connection, and comes back with what it missed', async () => {
+test('a hidden page closes its connection and resumes when it is shown', async () => {
   const service = await Service.start(SERVE)
   const page = await open(service.url, '/')
   await service.post([ride(5, 1, 1, 50)])
@@ -192,29 +192,29 @@ test('a page that nobody looks at lets go of its connection, and comes back with
   }, isHidden)
   const streams = () => fetch(`${service.url}/metrics`).then((answer) => answer.text())
   await turn(true)
-  await eventually(async () => /^velodrome_streams 0$/m.test(await streams()), 'that the stream is closed')
+  await eventually(async () => /^velodrome_streams 0$/m.test(await streams()), 'the end of the stream')
   await service.post([ride(5, 2, 1, 60)])
   await turn(false)
-  await eventually(() => showsStandings(page, service, 5), 'what was missed')
+  await eventually(() => showsStandings(page, service, 5), 'the missed events')
   assert.deepEqual(page.faults, [])
 })
 
-test('a connection that is silent for too long is taken for dead', async () => {
+test('a silent connection is replaced after a timeout', async () => {
   const service = await Service.start(SERVE)
-  const between = await Between.open(service.port)
-  const page = await open(between.url, '/')
+  const proxy = await TcpProxy.open(service.port)
+  const page = await open(proxy.url, '/')
   await eventually(async () => (await state(page)) === 'Live', 'the stream')
   await page.clock.install()
-  // The timer that is running is of before the clock was taken over; the next chunk sets a new one.
+  // The running timer was set before the fake clock was installed; the next chunk sets a new one.
   await service.post([ride(5, 1, 1, 50)])
   await eventually(async () => {
     await page.clock.runFor(300)
     return (await rows(page, 'now')).length === 1
   }, 'the first row')
-  between.isSilent = true
+  proxy.isSilent = true
   await page.clock.runFor(21_000)
-  await eventually(async () => (await state(page)) !== 'Live', 'that the connection is given up')
-  between.mend()
+  await eventually(async () => (await state(page)) !== 'Live', 'the end of the silent connection')
+  proxy.mend()
   await service.post([ride(5, 2, 1, 60)])
   await eventually(async () => {
     await page.clock.runFor(1_000)
@@ -222,28 +222,28 @@ test('a connection that is silent for too long is taken for dead', async () => {
   }, 'a new connection')
 })
 
-test('between races stand the results, and then records are there to be beaten', async () => {
-  // A race of 300 s and a minute of grace is over within 24 s.
+test('results are shown between races, and the next race shows new records', async () => {
+  // At 15 times the speed, a race of 300 s and a minute of grace ends within 24 s.
   const service = await Service.start(`${SERVE} --clock-speed 15 --clock-from ${Date.now()}`)
   const page = await open(service.url, '/?class=1&racer=7')
   const seconds = (race, racer, cadences) => cadences.map((cadence, i) => ride(race, racer, i + 1, cadence))
   await service.post([...seconds(1, 7, [50, 50, 50]), ...seconds(1, 8, [60, 60, 60]),
     ride(1, 7, 4, 51, { event: 'final' }), ride(1, 8, 4, 61, { event: 'final' })])
   await page.getByText('No race is running.').waitFor()
-  const last = page.getByRole('table', { name: 'The last race' })
+  const last = page.getByRole('table', { name: 'Last race' })
   await eventually(async () => (await last.locator('tbody tr').count()) === 2, 'the results')
   assert.match(await last.locator('tbody tr').first().textContent(), /1\s*Racer 8\s*158\.4/)
-  await page.getByText('Racer 7 came in 2nd of 2.').waitFor()
+  await page.getByText('Racer 7 finished 2nd of 2.').waitFor()
   assert.match(await page.getByRole('table', { name: 'Leaderboard' }).textContent(), /Racer 8\s*158\.4/)
 
   await service.post(seconds(2, 7, [49, 52]))
   const figures = page.locator('.one .figures')
   await figures.locator('img[alt="New record at this second"]').waitFor()
-  assert.match(await figures.textContent(), /Own record here\s*140\.3\s*New records\s*1$/)
+  assert.match(await figures.textContent(), /Record at this second\s*140\.3\s*New records\s*1$/)
   await eventually(async () => (await rows(page, 'all'))[0]?.output === '156.8', 'the all-time board')
   await service.post([ride(2, 7, 3, 49)])
-  await eventually(async () => (await figures.locator('img').count()) === 0, 'that the third second is no record')
-  // Who comes now sees what was ridden before.
+  await eventually(async () => (await figures.locator('img').count()) === 0, 'the end of the record at the third second')
+  // A page that is opened now shows the earlier part of the ride.
   const late = await open(service.url, '/?class=1&racer=7')
   await eventually(async () => /New records\s*1$/.test(await late.locator('.one .figures').textContent()), 'the record')
   const chart = await page.locator('.one figure').textContent()

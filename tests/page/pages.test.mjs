@@ -1,4 +1,4 @@
-// The demonstration, as a visitor looks at it: each page in light and dark, on a phone and on a wide screen.
+// Visits each page of the demonstration in light and dark mode, on a phone and on a wide screen.
 
 import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
@@ -18,7 +18,7 @@ before(async () => {
 })
 after(end)
 
-/** What each page shows once it is there. */
+/** How to wait for the content of each page. */
 const PAGES = {
   race: ['/?class=1', '.now [data-racer]'],
   results: ['/results?class=2', '.columns td'],
@@ -51,14 +51,14 @@ for (const [screen, viewport] of Object.entries(SCREENS)) {
   }
 }
 
-/** Follows the third of the race, and waits for their curve. */
+/** Follows the racer in third place and waits for the curve. */
 async function follow(page) {
   await page.locator('.now [data-racer] button').nth(2).click()
   await page.locator('.one .figures').waitFor()
   await page.locator('.one canvas').waitFor()
 }
 
-/** Looks for a racer who has records. */
+/** Opens a racer who has records. */
 async function find(page) {
   const { rows: [{ racerId }] } = await demo.get('/v1/classes/1/leaderboard?limit=1')
   await page.fill('#id', String(racerId))
@@ -67,21 +67,21 @@ async function find(page) {
   await page.locator('td').first().waitFor()
 }
 
-/** Waits for lines that can be seen. */
+/** Waits until the lines of the figures are visible. */
 async function measured(page) {
   const points = () => page.locator('polyline').first().getAttribute('points')
   await eventually(async () => (await points()).split(' ').length >= 4, 'four seconds of figures')
   await page.getByText('Ready', { exact: true }).waitFor()
 }
 
-/** Nothing that those who do not see, or use no mouse, would stumble over. */
+/** Asserts that axe finds no accessibility violations. */
 async function check(page) {
   const { violations } = await page.evaluate(`${axe}; axe.run()`)
-  const told = violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes[0].html}`)
-  assert.deepEqual(told, [])
+  const messages = violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes[0].html}`)
+  assert.deepEqual(messages, [])
 }
 
-test('the race goes on: seconds pass, and racers change ranks', async () => {
+test('during a race seconds pass and racers change ranks', async () => {
   const page = await browser.newPage({ viewport: { width: 1440, height: 2600 } })
   const faults = watch(page, [demo.url])
   await page.goto(`${demo.url}/?class=1`)
@@ -94,13 +94,13 @@ test('the race goes on: seconds pass, and racers change ranks', async () => {
   assert.deepEqual(faults, [])
 })
 
-test('the odometers roll to what the service counts', async () => {
+test('the odometers roll to the counters of the service', async () => {
   const page = await browser.newPage()
   await page.goto(`${demo.url}/views`)
   const total = page.locator('.total .wheels')
   await total.waitFor()
   const shown = () => total.evaluate((wheels) => Number([...wheels.querySelectorAll('.faces')].map((faces) => {
-    // Where the wheel stands, by what can be seen of it.
+    // The digit of a wheel, computed from its visible offset.
     const digit = Math.round(-new DOMMatrix(getComputedStyle(faces).transform).m42 / faces.parentElement.clientHeight)
     return digit % 10
   }).join('')))
@@ -113,7 +113,7 @@ test('the odometers roll to what the service counts', async () => {
   await eventually(async () => (await shown()) >= counted, 'all views')
 })
 
-test('all is done by keyboard', async () => {
+test('the page can be operated by keyboard', async () => {
   const page = await browser.newPage({ viewport: { width: 1440, height: 2600 } })
   await page.goto(`${demo.url}/?class=1`)
   await page.locator('.now [data-racer]').first().waitFor()
@@ -137,7 +137,7 @@ test('all is done by keyboard', async () => {
   await page.keyboard.press('Enter')
   await page.waitForURL((url) => url.searchParams.get('racer') === racer)
   await page.locator(`.now .followed[data-racer="${racer}"]`).waitFor()
-  // Rows that change places keep the focus.
+  // A row keeps the focus when it moves.
   const order = async () => (await rows(page, 'now')).map(({ racerId }) => racerId).join()
   const before = await order()
   await eventually(async () => (await order()) !== before, 'another order')

@@ -1,5 +1,5 @@
-// A race in which everybody changes rank each second: RACERS of class 1, each with a chance output a second, spread
-// over the second as racers' clocks are, until it is killed.
+// Runs a race in which ranks change every second, until it is killed: RACERS racers of class 1, each with a random
+// output per second. The events are spread over the second, as with real clocks.
 //
 // Run: node restless.mjs URL RACERS
 

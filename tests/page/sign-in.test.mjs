@@ -1,4 +1,4 @@
-// The page of a service that asks for tokens.
+// The page of a service that requires tokens.
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
@@ -28,7 +28,7 @@ before(async () => {
 after(end)
 after(() => rmSync(keys, { recursive: true }))
 
-test('a token opens the page, is kept in the tab alone, and is in no address', async () => {
+test('a token opens the page, is stored only in the tab, and appears in no URL', async () => {
   const context = await browser.newContext()
   const page = await context.newPage()
   page.setDefaultTimeout(WITHIN_MS)
@@ -57,7 +57,7 @@ test('a token opens the page, is kept in the tab alone, and is in no address', a
   assert.equal(await page.evaluate(() => sessionStorage.length), 0)
 })
 
-test('a token for some classes and projects shows those', async () => {
+test('a token for some classes and projects shows only those', async () => {
   const page = await browser.newPage()
   page.setDefaultTimeout(WITHIN_MS)
   await page.goto(`${service.url}/`)

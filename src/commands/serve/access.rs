@@ -11,6 +11,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tracing::warn;
 
 use crate::commands::key::KeyArgs;
+use crate::commands::parse;
 use crate::serve::auth::{Auth, check_bind};
 use crate::serve::limits::Limits;
 use crate::serve::origin::Origin;
@@ -56,15 +57,15 @@ pub(super) struct ClientLimitArgs {
     /// Maximum number of events per second from each client
     ///
     /// A client is an IPv4 address, or a /64 network of IPv6. Behind a proxy all clients count as one.
-    #[arg(long, env = "VELODROME_CLIENT_RATE", value_name = "N",
+    #[arg(long, env = "VELODROME_CLIENT_RATE", value_name = "N", value_parser = parse::rate,
         default_value_t = Limits::default().client_events_per_second)]
     client_rate: NonZeroU32,
     /// Maximum number of requests per second from each client
-    #[arg(long, env = "VELODROME_CLIENT_REQUESTS", value_name = "N",
+    #[arg(long, env = "VELODROME_CLIENT_REQUESTS", value_name = "N", value_parser = parse::rate,
         default_value_t = Limits::default().client_requests_per_second)]
     client_requests: NonZeroU32,
     /// Maximum number of streams that each client follows at the same time
-    #[arg(long, env = "VELODROME_CLIENT_STREAMS", value_name = "N",
+    #[arg(long, env = "VELODROME_CLIENT_STREAMS", value_name = "N", value_parser = parse::count,
         default_value_t = Limits::default().client_streams)]
     client_streams: NonZeroUsize,
 }

@@ -1,5 +1,6 @@
 //! Arguments that accelerate a service's clock.
 
+use crate::commands::parse;
 use crate::log::Clock;
 
 /// An accelerated clock, for tests and demonstrations.
@@ -10,7 +11,8 @@ pub(super) struct ClockArgs {
         value_parser = speed)]
     clock_speed: Option<f64>,
     /// Time at which the accelerated clock shows the system's time, in milliseconds since 1970
-    #[arg(long, env = "VELODROME_CLOCK_FROM", value_name = "MS", requires = "clock_speed")]
+    #[arg(long, env = "VELODROME_CLOCK_FROM", value_name = "MS", requires = "clock_speed",
+        value_parser = parse::whole_number(0, u64::MAX))]
     clock_from: Option<u64>,
 }
 

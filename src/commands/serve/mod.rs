@@ -17,7 +17,7 @@ use anyhow::Context;
 use clap::builder::BoolishValueParser;
 
 use super::logging::LoggingArgs;
-use super::{output, signals};
+use super::{output, parse, signals};
 use crate::rules;
 use crate::serve;
 use crate::service::{Config, Service};
@@ -28,9 +28,9 @@ use storage::StorageArgs;
 
 /// Run a service: accept events over HTTP, and serve standings, records, results and counts
 ///
-/// Accepted events are durable in --data before they are acknowledged. After a crash the service continues
-/// from there without loss. Ctrl-C or SIGTERM stops it in order: requests in progress complete, and everything
-/// is saved.
+/// Accepted events are durable in --data before they are acknowledged. After a crash the service
+/// continues from there without loss. Ctrl-C or SIGTERM stops it in order: requests in progress
+/// complete, and everything is saved.
 ///
 /// A web page at the service's address shows the data live. GET /openapi.json describes the API.
 #[derive(Debug, clap::Args)]
@@ -54,7 +54,7 @@ pub struct Args {
     )]
     listen: SocketAddr,
     /// Number of worker threads that compute results [default: one per core]
-    #[arg(short, long, env = "VELODROME_WORKERS", value_name = "N")]
+    #[arg(short, long, env = "VELODROME_WORKERS", value_name = "N", value_parser = parse::count)]
     workers: Option<NonZeroUsize>,
     /// TOML file of scoring rules [default: the most recent rules of --data, first Alleycat's]
     ///
@@ -63,8 +63,9 @@ pub struct Args {
     rules: Option<PathBuf>,
     /// Replay the archive, under --rules if they are given
     ///
-    /// The service answers from its checkpoint while the replay runs in the background, and then switches to
-    /// the replayed results. If the checkpoint is damaged, the replay runs before the service is ready.
+    /// The service answers from its checkpoint while the replay runs in the background, and then
+    /// switches to the replayed results. If the checkpoint is damaged, the replay runs before the
+    /// service is ready.
     #[arg(long, env = "VELODROME_REBUILD", value_parser = BoolishValueParser::new())]
     rebuild: bool,
     #[command(flatten)]
@@ -73,7 +74,7 @@ pub struct Args {
     ///
     /// After a crash the service replays the log from the last checkpoint.
     #[arg(long, env = "VELODROME_CHECKPOINT_SECONDS", value_name = "N", default_value_t = 10,
-        value_parser = clap::value_parser!(u64).range(1..=30))]
+        value_parser = parse::whole_number(1_u64, 30))]
     checkpoint_seconds: u64,
     #[command(flatten)]
     source: SourceArgs,

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use anyhow::Context;
 use tokio::runtime::Runtime;
 
+use super::parse;
 use crate::lazy_aws::LazyAws;
 use crate::simulate::load_test::EventSource;
 use crate::simulate::{Parameters, RecordedEvents, Workload};
@@ -19,13 +20,13 @@ const DEFAULT: Parameters = Parameters::DEFAULT;
 
 /// Simulate races: write their events to files, or send them to a service as a load test
 ///
-/// Races of five minutes follow each other. In each race, --concurrent racers send an event a second, and
-/// viewers send view and watch events. The same arguments give the same events.
+/// Races of five minutes follow each other. In each race, --concurrent racers send an event a second,
+/// and viewers send view and watch events. The same arguments give the same events.
 ///
-/// With --to, events are sent in real time, or as --rate says, until they end or Ctrl-C is pressed. Then a
-/// report is printed: events per second, latencies, and how far sending lagged behind its schedule. Some of
-/// the events are looked up in the standings of the service. The exit status is 1 if one was missing although
-/// it was acknowledged.
+/// With --to, events are sent in real time, or as --rate says, until they end or Ctrl-C is pressed. Then
+/// a report is printed: events per second, latencies, and how far sending lagged behind its schedule.
+/// Some of the events are looked up in the standings of the service. The exit status is 1 if one was
+/// missing although it was acknowledged.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -38,32 +39,40 @@ pub struct Args {
     /// Duration of the racing in hours
     ///
     /// It is rounded to complete races of five minutes, at least one.
-    #[arg(long, env = "VELODROME_HOURS", default_value_t = DEFAULT.hours)]
+    #[arg(long, env = "VELODROME_HOURS",
+        value_parser = parse::number, default_value_t = DEFAULT.hours)]
     hours: f64,
     /// Number of racers
-    #[arg(long, env = "VELODROME_RACERS", value_name = "N", default_value_t = DEFAULT.racers)]
+    #[arg(long, env = "VELODROME_RACERS", value_name = "N",
+        value_parser = parse::whole_number(0, u32::MAX), default_value_t = DEFAULT.racers)]
     racers: u32,
     /// Number of racers in each race, 1 to 1000000
     ///
     /// Each of them sends an event a second, so this is about the number of events per second.
-    #[arg(long, env = "VELODROME_CONCURRENT", value_name = "N", default_value_t = DEFAULT.concurrent)]
+    #[arg(long, env = "VELODROME_CONCURRENT", value_name = "N",
+        value_parser = parse::whole_number(0, u32::MAX), default_value_t = DEFAULT.concurrent)]
     concurrent: u32,
     /// Number of classes that the racers of a race are distributed over, 1 to 65535
-    #[arg(long, env = "VELODROME_CLASSES", value_name = "N", default_value_t = DEFAULT.classes)]
+    #[arg(long, env = "VELODROME_CLASSES", value_name = "N",
+        value_parser = parse::whole_number(0, u16::MAX), default_value_t = DEFAULT.classes)]
     classes: u16,
     /// View and watch events for each race event, 0 to 10
-    #[arg(long, env = "VELODROME_VIEWS", value_name = "FRACTION", default_value_t = DEFAULT.views)]
+    #[arg(long, env = "VELODROME_VIEWS", value_name = "FRACTION",
+        value_parser = parse::number, default_value_t = DEFAULT.views)]
     views: f64,
     /// Fraction of race events that are sent twice, 0 to 1
     ///
     /// The fraction of view and watch events is ten times as large.
-    #[arg(long, env = "VELODROME_DUPLICATES", value_name = "FRACTION", default_value_t = DEFAULT.duplicates)]
+    #[arg(long, env = "VELODROME_DUPLICATES", value_name = "FRACTION",
+        value_parser = parse::number, default_value_t = DEFAULT.duplicates)]
     duplicates: f64,
     /// Seed of the random numbers; another seed gives other races
-    #[arg(long, env = "VELODROME_SEED", value_name = "N", default_value_t = DEFAULT.seed)]
+    #[arg(long, env = "VELODROME_SEED", value_name = "N",
+        value_parser = parse::whole_number(0, u64::MAX), default_value_t = DEFAULT.seed)]
     seed: u64,
     /// Start of the first race in milliseconds since 1970 [default: now with --to, else 1620240000000]
-    #[arg(long, env = "VELODROME_START", value_name = "MS")]
+    #[arg(long, env = "VELODROME_START", value_name = "MS",
+        value_parser = parse::whole_number(0, u64::MAX))]
     start: Option<u64>,
     #[command(flatten)]
     send: send::SendArgs,
@@ -75,8 +84,8 @@ pub struct Args {
 struct TargetArgs {
     /// Write the events to this file or directory
     ///
-    /// A name that ends with .jsonl is a file of JSON lines, and - is standard output. Any other name is a
-    /// directory, which gets a gzip object for each race, named as Amazon Data Firehose names them.
+    /// A name that ends with .jsonl is a file of JSON lines, and - is standard output. Any other name is
+    /// a directory, which gets a gzip object for each race, named as Amazon Data Firehose names them.
     #[arg(long, env = "VELODROME_OUT", value_name = "PATH")]
     out: Option<PathBuf>,
     /// Send the events to a service, as http://host:port, or to a Kinesis stream, as kinesis:NAME

@@ -10,7 +10,7 @@ use anyhow::Context;
 
 use super::progress_bar::progress_bar;
 use crate::commands::arguments::Endpoint;
-use crate::commands::{output, signals};
+use crate::commands::{output, parse, signals};
 use crate::kinesis::{self, StreamName};
 use crate::lazy_aws::LazyAws;
 use crate::simulate::load_test::{self, EventSource, LoadTest, Progress, Rate, Target};
@@ -20,8 +20,8 @@ use crate::simulate::load_test::{self, EventSource, LoadTest, Progress, Rate, Ta
 pub(super) struct SendArgs {
     /// Send the events of files instead of simulated ones
     ///
-    /// Takes files, directories, s3://bucket/prefix, or - for standard input. Files are JSON lines, plain or
-    /// gzip. Files of a directory are read in the order of their paths.
+    /// Takes files, directories, s3://bucket/prefix, or - for standard input. Files are JSON lines,
+    /// plain or gzip. Files of a directory are read in the order of their paths.
     #[arg(
         long,
         env = "VELODROME_EVENTS",
@@ -34,8 +34,8 @@ pub(super) struct SendArgs {
     pub(super) events: Vec<PathBuf>,
     /// Speed: realtime, max, or a factor such as 10
     ///
-    /// A factor of 10 sends ten seconds of events each second. With max, events are sent as fast as they are
-    /// acknowledged.
+    /// A factor of 10 sends ten seconds of events each second. With max, events are sent as fast as they
+    /// are acknowledged.
     #[arg(long, env = "VELODROME_RATE", default_value = "realtime", conflicts_with = "out")]
     rate: Rate,
     /// Number of connections, 1 to 1000
@@ -46,7 +46,7 @@ pub(super) struct SendArgs {
         long,
         env = "VELODROME_CONNECTIONS",
         value_name = "N",
-        default_value = "8",
+        value_parser = parse::count, default_value = "8",
         conflicts_with = "out"
     )]
     connections: NonZeroUsize,
@@ -57,7 +57,7 @@ pub(super) struct SendArgs {
         long,
         env = "VELODROME_BATCH",
         value_name = "N",
-        default_value = "500",
+        value_parser = parse::count, default_value = "500",
         conflicts_with = "out"
     )]
     batch: NonZeroUsize,
@@ -72,8 +72,8 @@ pub(super) struct SendArgs {
     json: bool,
 }
 
-/// Sends `events` to `target` until they end or a signal arrives, and prints the report. The status is 1 if
-/// the service did not show events that it had acknowledged.
+/// Sends `events` to `target` until they end or a signal arrives, and prints the report. The status is 1
+/// if the service did not show events that it had acknowledged.
 pub(super) fn run(
     events: &EventSource,
     target: Target,

@@ -5,8 +5,8 @@ use std::os::unix::fs::symlink;
 use indicatif::ProgressBar;
 
 use super::*;
-use crate::ingest::event::{Event, Reading};
-use crate::ingest::lines::Block;
+use crate::ingest::event::{Event, EventTimestamp};
+use crate::ingest::lines::LineBlock;
 use crate::ingest::{decode, units};
 
 /// Waits until the data directory has these numbers of segments and objects.
@@ -203,14 +203,14 @@ fn a_replay_can_read_the_archive() {
     let inputs = open(root.path(), Clock::system()).unwrap().files().inputs_from(0).unwrap();
     let unit = units::units(&inputs)[0];
     let mut reader = units::open(&inputs[0], unit, &ProgressBar::hidden()).unwrap();
-    let Block::Lines(block) = reader.next_block() else { panic!("no lines") };
+    let LineBlock::Lines(block) = reader.next_block() else { panic!("no lines") };
     let events: Vec<_> = block.split_inclusive(|byte| *byte == b'\n').collect();
     assert_eq!(events.len(), 2);
     for event in events {
-        let reading = match decode::decode(event, 300).unwrap() {
-            Event::Race(taken) => taken.reading,
-            Event::Tracking(taken) => taken.reading,
+        let timestamp = match decode::decode(event, 300).unwrap() {
+            Event::Race(taken) => taken.timestamp,
+            Event::Tracking(taken) => taken.timestamp,
         };
-        assert_eq!(reading, Reading::Arrival(START_MS));
+        assert_eq!(timestamp, EventTimestamp::Arrival(START_MS));
     }
 }

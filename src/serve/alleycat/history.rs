@@ -9,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 use velodrome_dataflows::ClassId;
 
-use crate::publish::{Object, Objects};
-use crate::results::history::class_of;
+use crate::publish::{HistoryObject, HistoryObjects};
+use crate::results::history::class_of_object;
 use crate::serve::error::{ApiError, ErrorBody};
 use crate::serve::etag;
 use crate::serve::excerpt::excerpt;
@@ -43,13 +43,13 @@ const PUBLISH_WAIT: Duration = Duration::from_secs(5);
 )]
 pub(super) async fn history(
     State(reads): State<ReadState>,
-    State(objects): State<Objects>,
+    State(objects): State<HistoryObjects>,
     permissions: Permissions,
     PathParams(name): PathParams<String>,
     QueryParams(NoParams {}): QueryParams<NoParams>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let class = class_of(&name).ok_or_else(|| not_found(&name))?;
+    let class = class_of_object(&name).ok_or_else(|| not_found(&name))?;
     permissions.require_class(class)?;
     // An older object may have a racer that is banned by now, lack one whose ban was lifted, or be from
     // other rules.
@@ -59,7 +59,7 @@ pub(super) async fn history(
     Ok(reply(object, &headers))
 }
 
-fn reply(object: Object, headers: &HeaderMap) -> Response {
+fn reply(object: HistoryObject, headers: &HeaderMap) -> Response {
     let etag = etag::from_hash(object.hash);
     let is_known = etag::matches(headers, &etag);
     let common = [(header::ETAG, etag), (header::CACHE_CONTROL, "no-cache".to_owned())];

@@ -15,13 +15,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::reads::ReadState;
-use crate::publish::Objects;
+use crate::publish::HistoryObjects;
 
-/// The routes, for a router whose state contains a [`ReadState`] and the history [`Objects`].
+/// The routes, for a router whose state contains a [`ReadState`] and the history [`HistoryObjects`].
 pub(super) fn routes<S>() -> OpenApiRouter<S>
 where
     ReadState: FromRef<S>,
-    Objects: FromRef<S>,
+    HistoryObjects: FromRef<S>,
     S: Clone + Send + Sync + 'static,
 {
     OpenApiRouter::new()

@@ -12,34 +12,34 @@ use crate::serve::error::ApiError;
 /// The body of a failed request.
 #[derive(Serialize, ToSchema)]
 pub(in crate::serve) struct FirebaseError {
-    /// A message for people.
+    /// Describes the error, for people.
     error: String,
 }
 
-/// The error responses of the tree's routes, for the OpenAPI description.
+/// The error responses of the routes, for the OpenAPI description.
 #[derive(IntoResponses)]
-#[allow(dead_code, reason = "it describes the responses of `shaped`")]
+#[allow(dead_code, reason = "it describes the responses of `format_errors`")]
 pub(super) enum ErrorResponses {
-    /// The path or a parameter is not valid
+    /// The path or a parameter is invalid.
     #[response(status = 400)]
-    Bad(FirebaseError),
-    /// The token is missing, unknown or expired, or does not permit this path
+    Invalid(FirebaseError),
+    /// The token is missing, invalid, expired, or does not permit this path.
     #[response(status = 401)]
     Denied(FirebaseError),
-    /// The path does not end with `.json`
+    /// The path does not end with `.json`.
     #[response(status = 404)]
     NotFound(FirebaseError),
-    /// An internal error; the service's log has the details
+    /// The service failed. Its log has the reason.
     #[response(status = 500)]
     Internal(FirebaseError),
-    /// Temporarily unavailable; the header Retry-After says when to retry
+    /// The service is busy, starting or stopping. The header Retry-After states when to try again.
     #[response(status = 503)]
     Unavailable(FirebaseError),
 }
 
-/// Converts an error response to Firebase's format and returns other responses unchanged. A missing
-/// permission becomes 401, because Firebase has no 403.
-pub(in crate::serve) async fn shaped(response: Response) -> Response {
+/// Converts an error response to Firebase's format. Firebase has no 403, so a missing permission is a
+/// 401.
+pub(in crate::serve) async fn format_errors(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     let Some(error) = parts.extensions.remove::<ApiError>() else {
         return Response::from_parts(parts, body);
@@ -55,7 +55,7 @@ pub(in crate::serve) async fn shaped(response: Response) -> Response {
     };
     let error = FirebaseError { error: message.to_owned() };
     parts.status = status;
-    // All headers stay except the length of the replaced body.
+    // The length of the previous body.
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Json(error).into_response().into_body())
 }

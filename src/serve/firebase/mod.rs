@@ -1,13 +1,12 @@
-//! The view counts in the REST format of Firebase's Realtime Database (CONTRACTS, section 5).
+//! The REST endpoints of Firebase's Realtime Database, for the view counts (CONTRACTS, section 5).
 //!
-//! The tree is `{"project": {"<projectId>": {"durationMs": n, "views": n}}}`. Any path plus `.json` reads
-//! the value at that path, or `null` if there is none. Errors have Firebase's format.
+//! A path of the tree plus `.json` returns the data at that path, or `null` if there is none. A client
+//! that accepts `text/event-stream` gets a stream of changes instead. Errors have Firebase's format.
 
 mod error;
 mod get;
 #[cfg(test)]
 mod tests;
-mod tree;
 
 use axum::extract::FromRef;
 use utoipa_axum::router::OpenApiRouter;
@@ -15,11 +14,12 @@ use utoipa_axum::routes;
 
 use super::reads::ReadState;
 use super::stream::Streams;
-pub(super) use error::{FirebaseError, shaped};
-pub(super) use tree::{Event, Path};
+pub(super) use error::{FirebaseError, format_errors};
 
-/// Returns the routes for a service whose state contains [`ReadState`] and [`Streams`]. Other layers, such
-/// as authentication, return errors in the format of other routes: wrap [`shaped`] around all layers.
+/// The routes, for a router whose state contains [`ReadState`] and [`Streams`].
+///
+/// The layers around them return errors in the API's own format, so [`format_errors`] must be the
+/// outermost layer.
 pub(super) fn routes<S>() -> OpenApiRouter<S>
 where
     ReadState: FromRef<S>,
@@ -29,5 +29,5 @@ where
     OpenApiRouter::new()
         .routes(routes!(get::root))
         .routes(routes!(get::projects))
-        .routes(routes!(get::below))
+        .routes(routes!(get::project_path))
 }

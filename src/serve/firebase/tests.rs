@@ -1,4 +1,4 @@
-//! Tests of the tree through the router, with a fake engine and two projects.
+//! Requests through the router, to a fake engine with two projects.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::serve::limiter::Limiter;
 use crate::serve::limits::Limits;
 use crate::serve::permissions::{self, Permissions};
 use crate::serve::reads::fake_engine::FakeEngine;
-use crate::serve::stream::Channels;
+use crate::serve::stream::Broker;
 
 #[derive(Clone)]
 struct TestState(ReadState);
@@ -28,16 +28,16 @@ impl FromRef<TestState> for ReadState {
 }
 
 impl FromRef<TestState> for Streams {
-    /// Returns channels without a hub, so that streams receive no frames.
+    /// Streams without a hub: they send nothing.
     fn from_ref(_: &TestState) -> Self {
         Self {
-            channels: Arc::new(Channels::new(0)),
+            broker: Arc::new(Broker::new(0)),
             limiter: Arc::new(Limiter::new(Limits::default())),
         }
     }
 }
 
-/// Returns the routes with projects `intro` and `a/é`; every request has `permissions`.
+/// The routes, with the projects `intro` and `a/é`. Requests have `permissions`, or none were checked.
 fn router(fake: &FakeEngine, permissions: Option<Permissions>) -> Router {
     let views = |id: &str, views, duration_ms| {
         LiveChange::Views(id.into(), ViewCount { views, duration_ms })
@@ -49,10 +49,10 @@ fn router(fake: &FakeEngine, permissions: Option<Permissions>) -> Router {
         Some(permissions) => router.layer(Extension(permissions)),
         None => router,
     };
-    router.layer(map_response(shaped))
+    router.layer(map_response(format_errors))
 }
 
-/// Sends a GET with the headers `with`, and returns status, headers and body.
+/// Sends a GET with headers, and returns the response's status, headers and text.
 async fn send(router: Router, uri: &str, with: &[(&str, &str)]) -> (u16, HeaderMap, String) {
     let mut request = Request::get(uri);
     for (name, value) in with {
@@ -71,7 +71,7 @@ async fn get(uri: &str) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn every_path_returns_json_and_an_empty_one_null() {
+async fn returns_the_data_of_each_path_or_null() {
     let intro = r#"{"durationMs":700,"views":2}"#;
     let both = format!(r#"{{"a/é":{{"durationMs":0,"views":1}},"intro":{intro}}}"#);
     for (uri, expected) in [
@@ -97,10 +97,10 @@ async fn every_path_returns_json_and_an_empty_one_null() {
 }
 
 #[tokio::test]
-async fn returns_an_etag_on_request_and_304_if_it_matches() {
+async fn returns_an_etag_on_request_and_304_while_it_matches() {
     let fake = FakeEngine::new();
     let router = router(&fake, Some(Permissions::default()));
-    let ask = |with: &'static str, value: String| {
+    let get = |with: &'static str, value: String| {
         let router = router.clone();
         async move {
             let with = [(with, &*value)];
@@ -110,14 +110,14 @@ async fn returns_an_etag_on_request_and_304_if_it_matches() {
             (status, etag)
         }
     };
-    assert_eq!(ask("accept", "*/*".to_owned()).await, (200, None));
-    let (_, etag) = ask("x-firebase-etag", "true".to_owned()).await;
+    assert_eq!(get("accept", "*/*".to_owned()).await, (200, None));
+    let (_, etag) = get("x-firebase-etag", "true".to_owned()).await;
     let etag = etag.unwrap();
-    assert_eq!(ask("if-none-match", etag.clone()).await, (304, Some(etag.clone())));
+    assert_eq!(get("if-none-match", etag.clone()).await, (304, Some(etag.clone())));
     let more = ViewCount { views: 1, duration_ms: 0 };
     fake.tick(5_020, vec![LiveChange::Views("intro".into(), more)]);
-    assert_eq!(ask("if-none-match", etag.clone()).await, (200, None));
-    assert_ne!(ask("x-firebase-etag", "true".to_owned()).await.1.unwrap(), etag);
+    assert_eq!(get("if-none-match", etag.clone()).await, (200, None));
+    assert_ne!(get("x-firebase-etag", "true".to_owned()).await.1.unwrap(), etag);
 }
 
 #[tokio::test]
@@ -134,18 +134,18 @@ async fn errors_have_firebases_format() {
         assert!(body["error"].as_str().unwrap().contains(says), "{text}");
     }
     assert_eq!(get("/project/intro").await.0, 404);
-    // A request that did not pass the authentication layer.
+    // No middleware checked the token.
     let (status, _, text) = send(router(&FakeEngine::new(), None), "/.json", &[]).await;
     assert!(status == 500 && text.starts_with(r#"{"error":""#), "{text}");
 }
 
 #[tokio::test]
-async fn a_token_for_one_project_permits_neither_others_nor_the_root() {
-    let of_one = permissions::AllowedObjects {
+async fn a_token_for_one_project_permits_only_that_project() {
+    let one_project = permissions::AllowedObjects {
         projects: ["intro".into()].into(),
         ..permissions::AllowedObjects::default()
     };
-    let permissions = Permissions::new(Some(of_one), None);
+    let permissions = Permissions::new(Some(one_project), None);
     let denied = r#"{"error":"Permission denied"}"#;
     for (uri, expected) in [
         ("/project/intro.json", (StatusCode::OK, None)),

@@ -14,7 +14,7 @@ use crate::dead_letters::{DeadLetter, Source};
 use crate::firehose::delivery::{BYTES_MAX, DeliveryError};
 use crate::firehose::splitter::Splitter;
 use crate::ingest::gunzip::Gunzip;
-use crate::ingest::record::events;
+use crate::ingest::record::split_events;
 use crate::serve::App;
 use crate::serve::append::append;
 use crate::serve::batch::Batch;
@@ -99,7 +99,7 @@ impl DeliveryIntake {
                 return self.flush_if_full();
             }
         };
-        for event in events(&text, self.app.race_seconds()) {
+        for event in split_events(&text, self.app.race_seconds()) {
             self.batch.push(index, event);
             self.flush_if_full()?;
         }

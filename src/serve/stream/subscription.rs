@@ -1,8 +1,8 @@
-//! One client: its position, and what to send to it next.
+//! One client of a stream: its cursor, and the chunks to send next.
 
 use std::sync::Arc;
 use std::time::Duration;
-use std::vec;
+use std::{mem, vec};
 
 use bytes::Bytes;
 use metrics::{Counter, counter};
@@ -10,119 +10,124 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 use velodrome_dataflows::EventTime;
 
-use super::channels::{Channels, Next};
+use super::broker::{Broker, NextChunks};
 use super::topic::Topic;
 use crate::serve::error::ApiError;
 
-/// The text that a client is sent in addition to frames.
-struct Phrases {
-    /// Sent at once, so that the client knows that the stream is open.
-    greeting: Option<&'static str>,
-    /// Sent when the stream is idle, so that proxies do not close the connection.
-    idle: &'static str,
-    /// Sent when the token expires.
+/// What a stream sends besides frames.
+struct ControlEvents {
+    /// Sent first, so that the client knows that the stream is open.
+    opening: Option<&'static str>,
+    /// Sent when the stream was silent for a while, so that proxies do not close the connection.
+    keep_alive: &'static str,
+    /// Sent when the client's token expires.
     expired: Option<&'static str>,
 }
 
-/// Clients reconnect one second after they lose the connection.
-const NATIVE: Phrases =
-    Phrases { greeting: Some("retry: 1000\n\n"), idle: ": \n\n", expired: None };
+/// Clients reconnect one second after a lost connection.
+const DEFAULT_EVENTS: ControlEvents =
+    ControlEvents { opening: Some("retry: 1000\n\n"), keep_alive: ": \n\n", expired: None };
 /// Firebase's first event is a `put` (CONTRACTS, section 5).
-const FIREBASE: Phrases = Phrases {
-    greeting: None,
-    idle: "event: keep-alive\ndata: null\n\n",
+const FIREBASE_EVENTS: ControlEvents = ControlEvents {
+    opening: None,
+    keep_alive: "event: keep-alive\ndata: null\n\n",
     expired: Some("event: auth_revoked\ndata: \"Auth token is expired\"\n\n"),
 };
-/// Maximum idle time of a connection, as the standard advises (HTML, 9.2.7 "Authoring notes").
-const IDLE_MAX: Duration = Duration::from_secs(15);
+/// The longest silence on a connection, as the standard recommends (HTML, 9.2.7 "Authoring notes").
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// A client that follows topics.
+/// The stream of one client.
 pub(super) struct Subscription {
-    channels: Arc<Channels>,
+    broker: Arc<Broker>,
     topics: Vec<Topic>,
     client: u64,
     wake: Arc<Notify>,
-    phrases: &'static Phrases,
-    /// All frames up to this position are sent or in `ready`.
-    position: Option<EventTime>,
-    ready: vec::IntoIter<Bytes>,
-    /// Reason for the next snapshot; a label of the metric.
-    reason: &'static str,
+    control_events: &'static ControlEvents,
+    /// The position up to which all frames are sent or in `queued`. `None` before the first frame.
+    cursor: Option<EventTime>,
+    queued: vec::IntoIter<Bytes>,
+    /// The metric label of the next snapshot.
+    snapshot_reason: &'static str,
     /// When the client's token expires.
     expires: Option<Instant>,
-    /// Whether the token has expired.
-    is_over: bool,
-    idle_until: Instant,
+    has_expired: bool,
+    keep_alive_at: Instant,
     frames: Counter,
     bytes: Counter,
 }
 
 impl Subscription {
-    /// Follows `topics` until `expires`. It resumes after the frame with id `last` if one is given and the
-    /// rings still reach back to it; otherwise each topic begins with a snapshot.
+    /// Subscribes to `topics` until `expires`. The stream resumes after the frame with the id `last_id`
+    /// if that is possible, and starts with a snapshot of each topic otherwise.
     ///
     /// # Errors
-    /// 503 `stopping`, or `too_many_topics` if all clients together follow too many.
+    /// 503 `stopping`, or `too_many_topics` if other clients subscribe to too many.
     pub(super) fn new(
-        channels: Arc<Channels>,
+        broker: Arc<Broker>,
         topics: Vec<Topic>,
-        last: Option<&str>,
+        last_id: Option<&str>,
         expires: Option<Instant>,
     ) -> Result<Self, ApiError> {
         let wake = Arc::new(Notify::new());
-        let client = channels.enter(&topics, &wake)?;
-        let phrases = if topics.iter().all(Topic::has_ids) { &NATIVE } else { &FIREBASE };
+        let client = broker.subscribe(&topics, &wake)?;
+        let is_default = topics.iter().all(Topic::has_ids);
+        let control_events = if is_default { &DEFAULT_EVENTS } else { &FIREBASE_EVENTS };
         Ok(Self {
-            position: last.and_then(|last| channels.position(last)),
-            channels,
+            cursor: last_id.and_then(|id| broker.parse_event_id(id)),
+            broker,
             topics,
             client,
             wake,
-            ready: chunks(phrases.greeting),
-            phrases,
-            reason: if last.is_some() { "resumed_late" } else { "new" },
+            queued: chunks(control_events.opening),
+            control_events,
+            snapshot_reason: if last_id.is_some() { "resumed_late" } else { "new" },
             expires,
-            is_over: false,
-            idle_until: Instant::now(),
+            has_expired: false,
+            keep_alive_at: Instant::now(),
             frames: counter!("velodrome_stream_frames_total"),
             bytes: counter!("velodrome_stream_bytes_total"),
         })
     }
 
-    /// Waits for the next chunk to send; `None` once the stream ends.
-    pub(super) async fn next(&mut self) -> Option<Bytes> {
+    /// Waits for the next chunk to send; `None` when the stream ends.
+    pub(super) async fn next_chunk(&mut self) -> Option<Bytes> {
         loop {
-            if self.expires.is_some_and(|expires| expires <= Instant::now()) && !self.is_over {
-                self.is_over = true;
-                self.ready = chunks(self.phrases.expired);
+            if !self.has_expired && self.expires.is_some_and(|at| at <= Instant::now()) {
+                self.has_expired = true;
+                self.queued = chunks(self.control_events.expired);
             }
-            if let Some(chunk) = self.ready.next() {
+            if let Some(chunk) = self.queued.next() {
                 self.bytes.increment(chunk.len() as u64);
-                self.idle_until = Instant::now() + IDLE_MAX;
+                self.keep_alive_at = Instant::now() + KEEP_ALIVE_INTERVAL;
                 return Some(chunk);
             }
-            if self.is_over {
+            if self.has_expired {
                 return None;
             }
-            match self.channels.next(&self.topics, &mut self.position) {
-                Next::Chunks { chunks, snapshots } => {
-                    self.frames.increment(chunks.len() as u64);
-                    let reason = std::mem::replace(&mut self.reason, "slow");
-                    if snapshots > 0 {
-                        let count =
-                            counter!("velodrome_stream_snapshots_total", "reason" => reason);
-                        count.increment(snapshots);
-                    }
-                    self.ready = chunks.into_iter();
-                    continue;
-                }
-                Next::Nothing => {}
-                Next::End => return None,
+            match self.broker.next_chunks(&self.topics, &mut self.cursor) {
+                NextChunks::Ready { chunks, snapshots } => self.queue(chunks, snapshots),
+                NextChunks::Pending => self.wait().await,
+                NextChunks::Closed => return None,
             }
-            let until = self.expires.map_or(self.idle_until, |end| end.min(self.idle_until));
-            if timeout_at(until, self.wake.notified()).await.is_err() && until == self.idle_until {
-                self.ready = chunks(Some(self.phrases.idle));
-            }
+        }
+    }
+
+    fn queue(&mut self, chunks: Vec<Bytes>, snapshots: u64) {
+        self.frames.increment(chunks.len() as u64);
+        // A client that needs another snapshot later was too slow.
+        let reason = mem::replace(&mut self.snapshot_reason, "slow");
+        if snapshots > 0 {
+            counter!("velodrome_stream_snapshots_total", "reason" => reason).increment(snapshots);
+        }
+        self.queued = chunks.into_iter();
+    }
+
+    /// Waits until frames may be available, or queues a keep-alive when it is due.
+    async fn wait(&mut self) {
+        let until = self.expires.map_or(self.keep_alive_at, |at| at.min(self.keep_alive_at));
+        let woken = timeout_at(until, self.wake.notified()).await;
+        if woken.is_err() && until == self.keep_alive_at {
+            self.queued = chunks(Some(self.control_events.keep_alive));
         }
     }
 }
@@ -134,6 +139,6 @@ fn chunks(text: Option<&'static str>) -> vec::IntoIter<Bytes> {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.channels.leave(&self.topics, self.client);
+        self.broker.unsubscribe(&self.topics, self.client);
     }
 }

@@ -1,4 +1,4 @@
-//! Topics: what a client can follow, their names, and the permissions they require.
+//! Topics: their names, and who may subscribe to them.
 
 use std::fmt;
 
@@ -8,56 +8,58 @@ use velodrome_dataflows::ClassId;
 
 use crate::serve::error::ApiError;
 use crate::serve::excerpt::excerpt;
-use crate::serve::firebase::Path;
+use crate::serve::firebase_tree::TreePath;
 use crate::serve::permissions::Permissions;
 
-/// Maximum number of topics per client: the boards and standings of eight classes.
-const TOPICS_MAX: usize = 16;
+/// The maximum number of topics of one stream: the boards and standings of eight classes.
+const TOPICS_PER_STREAM_MAX: usize = 16;
 
-/// Maximum length of a project id in bytes; no event has a longer one.
+/// The maximum length of a project id in bytes. Events have no longer ids.
 const PROJECT_BYTES_MAX: usize = 128;
 
-/// Stands for all projects. A project with this id is written `%2A`.
-const ALL: &str = "*";
+/// Stands for all projects. A project with this id is written as `%2A`.
+const ALL_PROJECTS: &str = "*";
 
-/// What a client can follow. It displays as its name in a request, with as few escapes as possible.
+/// What a client can subscribe to. [`fmt::Display`] writes the name as in a request, with as few escapes
+/// as possible.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::serve) enum Topic {
-    /// The standings of the running race of a class.
+    /// The standings of a class's running race.
     Standings(ClassId),
     /// The board of a class at the second that its running race has reached.
     Board(ClassId),
-    /// The views of one project, or of all.
+    /// The view counts of one project, or of all projects.
     Views(Option<CompactString>),
-    /// The races of one class, or of all.
+    /// The races of one class, or of all classes.
     Races(Option<ClassId>),
-    /// The service's own figures.
+    /// The service's own metrics.
     Stats,
-    /// A path in the Firebase tree. Only Firebase clients follow it, and they follow nothing else.
-    Tree(Path),
+    /// A path of the Firebase tree. Only the Firebase endpoints subscribe to it; it has no name in
+    /// requests.
+    Tree(TreePath),
 }
 
 impl Topic {
-    /// Parses a comma-separated list of 1 to 16 names. In a name `%` begins an escape of two hexadecimal
-    /// digits, so that a project id can contain a comma.
+    /// Parses 1 to 16 topic names, separated by commas. In a name, `%` starts an escape of two
+    /// hexadecimal digits, so that a project id can contain a comma.
     ///
     /// # Errors
-    /// 400 `bad_parameter` quotes the first name that is no topic, is given twice, or is over the limit.
-    pub(super) fn list(text: &str) -> Result<Vec<Self>, ApiError> {
+    /// 400 `bad_parameter`, which quotes a name that is unknown, a duplicate or one too many.
+    pub(super) fn parse_list(text: &str) -> Result<Vec<Self>, ApiError> {
         let mut topics = Vec::new();
         let mut seen = HashSet::new();
         for name in text.split(',') {
-            let topic = Self::parse(name).ok_or_else(|| {
-                rejected(
-                    name,
-                    "standings:1, board:1, views:PROJECT, views:*, races, races:1 or stats",
-                )
-            })?;
+            let topic = Self::parse(name).ok_or_else(|| unknown_topic(name))?;
             if !seen.insert(topic.clone()) {
-                return Err(rejected(name, "given once"));
+                let message = format!("topics has '{}' more than once", excerpt(name));
+                return Err(ApiError::bad_parameter(message));
             }
-            if topics.len() == TOPICS_MAX {
-                return Err(rejected(name, "left out, as 16 are followed at most"));
+            if topics.len() == TOPICS_PER_STREAM_MAX {
+                let name = excerpt(name);
+                let message = format!(
+                    "topics has more than {TOPICS_PER_STREAM_MAX} topics; omit '{name}' and all after it"
+                );
+                return Err(ApiError::bad_parameter(message));
             }
             topics.push(topic);
         }
@@ -72,7 +74,7 @@ impl Topic {
         Some(match (kind, object) {
             ("standings", Some(class)) => Self::Standings(class_id(class)?),
             ("board", Some(class)) => Self::Board(class_id(class)?),
-            ("views", Some(ALL)) => Self::Views(None),
+            ("views", Some(ALL_PROJECTS)) => Self::Views(None),
             ("views", Some(project)) => Self::Views(Some(project_id(project)?)),
             ("races", None) => Self::Races(None),
             ("races", Some(class)) => Self::Races(Some(class_id(class)?)),
@@ -81,21 +83,21 @@ impl Topic {
         })
     }
 
-    /// Returns 403 `forbidden` if `permissions` do not cover the topic.
-    pub(super) fn check(&self, permissions: &Permissions) -> Result<(), ApiError> {
+    /// 403 `forbidden` unless `permissions` include this topic.
+    pub(super) fn authorize(&self, permissions: &Permissions) -> Result<(), ApiError> {
         match self {
             Self::Standings(class) | Self::Board(class) | Self::Races(Some(class)) => {
                 permissions.require_class(*class)
             }
             Self::Views(Some(project)) => permissions.require_project(project),
-            // The service's figures are for its operator, as its metrics are.
+            // The service's metrics are for its operator only.
             Self::Views(None) | Self::Races(None) | Self::Stats => permissions.require_all(),
-            Self::Tree(path) => path.check(permissions),
+            Self::Tree(path) => path.authorize(permissions),
         }
     }
 
-    /// Whether its frames have ids after which a client can resume. Frames of the Firebase tree have none;
-    /// those clients start again with all data.
+    /// Whether its frames have ids, so that clients can resume. Firebase streams have none, and always
+    /// start with the complete data.
     pub(super) fn has_ids(&self) -> bool {
         !matches!(self, Self::Tree(_))
     }
@@ -106,8 +108,8 @@ impl fmt::Display for Topic {
         match self {
             Self::Standings(class) => write!(f, "standings:{class}"),
             Self::Board(class) => write!(f, "board:{class}"),
-            Self::Views(None) => write!(f, "views:{ALL}"),
-            Self::Views(Some(project)) if project == ALL => f.write_str("views:%2A"),
+            Self::Views(None) => write!(f, "views:{ALL_PROJECTS}"),
+            Self::Views(Some(project)) if project == ALL_PROJECTS => f.write_str("views:%2A"),
             Self::Views(Some(project)) => {
                 let escaped = project.replace('%', "%25").replace(',', "%2C");
                 write!(f, "views:{escaped}")
@@ -120,11 +122,12 @@ impl fmt::Display for Topic {
     }
 }
 
-/// Parses a class exactly as [`fmt::Display`] writes it: Rust's parser also accepts `+1` and `01`.
+/// Parses a class id in the form that [`fmt::Display`] writes. Rust's parser also accepts `+1` and `01`.
 fn class_id(text: &str) -> Option<ClassId> {
     text.parse().ok().filter(|class: &ClassId| class.to_string() == text)
 }
 
+/// Decodes the escapes of a project id.
 fn project_id(text: &str) -> Option<CompactString> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut parts = text.split('%');
@@ -139,118 +142,8 @@ fn project_id(text: &str) -> Option<CompactString> {
     CompactString::from_utf8(bytes).ok().filter(|_| is_id)
 }
 
-fn rejected(name: &str, must_be: &str) -> ApiError {
+fn unknown_topic(name: &str) -> ApiError {
     let name = excerpt(name);
-    ApiError::bad_parameter(format!("topics has '{name}'; it must be {must_be}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::serve::permissions::AllowedObjects;
-
-    fn rejection(text: &str) -> String {
-        format!("{:?}", Topic::list(text).unwrap_err())
-    }
-
-    #[test]
-    fn parses_a_list_of_topics() {
-        let list =
-            "standings:1,board:65535,views:a/é,views:*,views:%2a,views:a%2Cb,races,races:0,stats";
-        let project = |id: &str| Topic::Views(Some(id.into()));
-        let expected = vec![
-            Topic::Standings(1),
-            Topic::Board(65535),
-            project("a/é"),
-            Topic::Views(None),
-            project("*"),
-            project("a,b"),
-            Topic::Races(None),
-            Topic::Races(Some(0)),
-            Topic::Stats,
-        ];
-        assert_eq!(Topic::list(list), Ok(expected));
-    }
-
-    #[test]
-    fn rejects_and_quotes_an_unknown_topic() {
-        let long = format!("views:{}", "x".repeat(129));
-        for name in [
-            "",
-            "standings",
-            "standings:",
-            "standings:65536",
-            "standings:+1",
-            "board:01",
-            "board:x",
-            "views",
-            "views:",
-            "views:%",
-            "views:%2",
-            "views:%+1",
-            "views:%ff",
-            "races:",
-            "stats:",
-            "stats:1",
-            "Races",
-            " races",
-            &long,
-        ] {
-            let rejection = rejection(&format!("races:9,{name}"));
-            assert!(rejection.contains("bad_parameter"), "{rejection}");
-            assert!(
-                rejection.contains(&format!("'{}", &name[..name.len().min(30)])),
-                "{rejection}"
-            );
-        }
-    }
-
-    #[test]
-    fn rejects_duplicates_and_more_than_sixteen_topics() {
-        assert!(
-            rejection("views:a,stats,views:%61").contains("'views:%61'; it must be given once")
-        );
-        let names: Vec<_> = (0..17).map(|class| format!("board:{class}")).collect();
-        assert_eq!(Topic::list(&names[..16].join(",")).map(|topics| topics.len()), Ok(16));
-        assert!(rejection(&names.join(",")).contains("'board:16'"));
-    }
-
-    #[test]
-    fn a_topic_requires_permission_for_its_class_or_project() {
-        let objects = AllowedObjects { classes: [1].into(), projects: ["p".to_owned()].into() };
-        let some = Permissions::new(Some(objects), None);
-        for (name, is_ours) in [
-            ("standings:1", true),
-            ("standings:2", false),
-            ("board:1", true),
-            ("board:2", false),
-            ("races:1", true),
-            ("races:2", false),
-            ("races", false),
-            ("views:p", true),
-            ("views:q", false),
-            ("views:*", false),
-            ("stats", false),
-        ] {
-            let topic = Topic::parse(name).unwrap();
-            assert_eq!(topic.check(&some).is_ok(), is_ours, "{name}");
-            assert!(topic.check(&Permissions::default()).is_ok());
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_displayed_topic_parses_to_itself(ids in prop::collection::hash_set("\\PC{1,30}|[%,*]{1,3}", 1..9)) {
-            let topics: Vec<_> = ids.iter().map(|id| Topic::Views(Some(id.into()))).collect();
-            let names: Vec<_> = topics.iter().map(Topic::to_string).collect();
-            prop_assert_eq!(Topic::list(&names.join(",")), Ok(topics));
-        }
-
-        #[test]
-        fn parsing_never_panics(text in ".{0,60}|(views|board):[%0-9a-f,é]{0,9}") {
-            _ = Topic::list(&text);
-        }
-    }
+    let topics = "standings:1, board:1, views:PROJECT, views:*, races, races:1 or stats";
+    ApiError::bad_parameter(format!("topics has '{name}', which is not a topic; use {topics}"))
 }

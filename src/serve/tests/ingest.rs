@@ -68,7 +68,7 @@ fn rejects_invalid_events_alone_and_records_their_sender() {
     let rejected = json["rejected"].as_array().unwrap();
     let verdicts: Vec<_> = rejected.iter().map(|v| v["index"].as_u64().unwrap()).collect();
     assert_eq!(verdicts, [1, 2, 3]);
-    assert_eq!(rejected[0]["error"], "deviceTimestamp is missing");
+    assert_eq!(rejected[0]["error"], "classId is missing; it must be an integer from 1 to 65535");
     assert_eq!(rejected[1]["error"], "second is 301; it must be an integer from 1 to 300");
 
     let dead_letters = service.dead_letters();

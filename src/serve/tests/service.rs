@@ -23,7 +23,7 @@ use crate::engine::{Engine, Events};
 use crate::health::Health;
 use crate::live_state::LiveState;
 use crate::log;
-use crate::publish::Objects;
+use crate::publish::HistoryObjects;
 use crate::rebuild_requests::RebuildRequests;
 use crate::serve::{App, AppParts, Config, metrics, router, server};
 use crate::store::Directory;
@@ -82,7 +82,7 @@ impl Service {
         let limits = config.limits;
         let (shutdown, stopped) = watch::channel(false);
         let bans = Bans::open(dir.path(), engine.clone()).unwrap();
-        let (objects, rebuilds) = (Objects::default(), RebuildRequests::default());
+        let (objects, rebuilds) = (HistoryObjects::default(), RebuildRequests::default());
         let parts = AppParts { engine, lag, dead_letters, health, objects, bans, rebuilds };
         let app = App::new(parts, config);
         let router = router(app.clone(), metrics::install().unwrap());

@@ -33,7 +33,7 @@ fn viewed(service: &Service, time: EventTime, project: &str) {
 
 /// Returns the number of connected clients.
 fn streams(service: &Service) -> usize {
-    service.app.streams().channels.streams()
+    service.app.streams().broker.streams()
 }
 
 #[test]

@@ -1,48 +1,48 @@
-// Reads of the service.
+// Requests to the service's API.
 
 import { headers } from './session.js'
 
-/** An answer that is none: `status` is HTTP's, or 0 where the service could not be reached. */
+/** A failed request: `status` is the HTTP status, or 0 if the service could not be reached. */
 export class ApiError extends Error {
-  constructor(status, message, retryAfter = 0) {
+  constructor(status, message, retryAfterSeconds = 0) {
     super(message)
     this.status = status
-    /** For how many ms the service asks to be left alone. */
-    this.retryAfterMs = retryAfter * 1000
+    /** The time in ms that the service asks to wait before a retry. */
+    this.retryAfterMs = retryAfterSeconds * 1_000
   }
 }
 
-/** Where `path` is answered, with those of `parameters` that have a value. */
+/** Returns the URL of `path` with those `parameters` that have a value. */
 export function url(path, parameters = {}) {
   const given = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null)
   const query = new URLSearchParams(given).toString()
   return query === '' ? path : `${path}?${query}`
 }
 
-/** Sends a request, and throws an `ApiError` where it is not answered with success. */
+/** Sends a request and returns the successful response; otherwise throws an `ApiError`. */
 export async function request(address, options = {}) {
-  let answer
+  let response
   try {
-    answer = await fetch(address, { ...options, headers: { ...headers(), ...options.headers } })
+    response = await fetch(address, { ...options, headers: { ...headers(), ...options.headers } })
   } catch (error) {
     if (error.name === 'AbortError') throw error
     throw new ApiError(0, 'the service cannot be reached')
   }
-  if (answer.ok) return answer
-  const body = await answer.json().catch(() => ({}))
-  const message = body.error?.message ?? `the service answers with status ${answer.status}`
-  throw new ApiError(answer.status, message, Number(answer.headers.get('retry-after') ?? 0))
+  if (response.ok) return response
+  const body = await response.json().catch(() => ({}))
+  const message = body.error?.message ?? `the service responded with status ${response.status}`
+  throw new ApiError(response.status, message, Number(response.headers.get('retry-after') ?? 0))
 }
 
-/** The JSON of a read; null for what is not there. */
+/** Returns the JSON of a read, or null for status 404. */
 export async function read(path, parameters, signal) {
   try {
-    const answer = await request(url(path, parameters), { signal })
-    return await answer.json()
+    const response = await request(url(path, parameters), { signal })
+    return await response.json()
   } catch (error) {
     if (error.status === 404) return null
-    // A connection that breaks in the middle of an answer.
-    if (error.status === undefined && error.name !== 'AbortError') throw new ApiError(0, 'the answer broke off')
+    // The connection broke in the middle of the response.
+    if (error.status === undefined && error.name !== 'AbortError') throw new ApiError(0, 'the connection was lost during a response')
     throw error
   }
 }

@@ -1,4 +1,4 @@
-// Numbers and times, as people read them.
+// Formats numbers and times for people.
 
 const locale = navigator.language
 const whole = new Intl.NumberFormat(locale)
@@ -17,15 +17,15 @@ export const time = (ms) => clock.format(ms)
 export const timeWithSeconds = (ms) => clockSeconds.format(ms)
 export const date = (ms) => day.format(ms)
 
-/** What a racer is called: not all have a name. */
+/** Returns a racer's name, or a text with the number if there is none. */
 export const racer = ({ name, racerId }) => name ?? `Racer ${racerId}`
 
-/** Seconds as m:ss. */
+/** Formats seconds as m:ss. */
 export function seconds(number) {
   return `${Math.floor(number / 60)}:${String(Math.floor(number % 60)).padStart(2, '0')}`
 }
 
-/** ms as the two greatest units that they have: `3 d 4 h`, `12 min 3 s`. */
+/** Formats ms in the two greatest units: `3 d 4 h`, `12 min 3 s`. */
 export function duration(ms) {
   const units = [['d', 86_400_000], ['h', 3_600_000], ['min', 60_000], ['s', 1_000]]
   const at = units.findIndex(([, length]) => ms >= length)
@@ -36,7 +36,7 @@ export function duration(ms) {
   return rest ? `${first} ${rest} ${smaller[0]}` : first
 }
 
-/** ms with the digits that tell. */
+/** Formats ms with as many digits as matter. */
 export function milliseconds(ms) {
   if (ms === null || ms === undefined) return NONE
   if (ms < 10 && !Number.isInteger(ms)) return `${oneDigit.format(ms)} ms`
@@ -48,7 +48,7 @@ export function bytes(number) {
   return mega < 1_000 ? `${count(Math.round(mega))} MB` : `${oneDigit.format(mega / 1_000)} GB`
 }
 
-/** 1st, 2nd, 3rd, 4th, 11th, 22nd. */
+/** Formats a number as 1st, 2nd, 3rd, 4th, 11th, 22nd. */
 export function ordinal(number) {
   const ending = { one: 'st', two: 'nd', few: 'rd', other: 'th' }
   return `${number}${ending[new Intl.PluralRules('en', { type: 'ordinal' }).select(number)]}`

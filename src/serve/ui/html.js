@@ -1,4 +1,4 @@
-// What all components are written with: preact, and templates in place of a build step.
+// The imports of all components: preact, and tagged templates, which need no build step.
 
 import { h } from './vendor/preact.js'
 import htm from './vendor/htm.js'

@@ -1,4 +1,4 @@
-// The page: which of its pages is shown, how its stream does, and whether a token is needed.
+// The application: selects the page, shows the state of its stream, and asks for a token if one is needed.
 
 import * as format from './format.js'
 import { Component, html, render } from './html.js'
@@ -18,69 +18,69 @@ const PAGES = {
   '/operations': { name: 'Operations', Page: Operations },
 }
 
-/** Of the stream; a page that follows nothing is `idle`. */
+/** The states of the stream; a page without a stream is `idle`. */
 const STATES = {
   idle: '',
   connecting: 'Connecting',
   live: 'Live',
   reconnecting: 'Reconnecting',
   stale: 'Stale',
-  refused: 'Refused',
+  refused: 'Rejected',
 }
 
 class App extends Component {
   constructor(props) {
     super(props)
-    // `error`: why the stream is refused; `fault`: why something was not read.
-    this.state = { state: 'connecting', error: null, fault: null, asOf: null, session: 0 }
-    this.tell = this.tell.bind(this)
-    this.go = this.go.bind(this)
+    // `error`: why the stream is refused; `readError`: why a read failed.
+    this.state = { state: 'connecting', error: null, readError: null, asOf: null, session: 0 }
+    this.onState = this.onState.bind(this)
+    this.setParams = this.setParams.bind(this)
     addEventListener('popstate', () => this.forceUpdate())
     addEventListener('click', (event) => this.click(event))
   }
 
-  /** Follows links to pages here, without loading all anew. */
+  /** Opens links to other pages of the application without a reload. */
   click(event) {
     const link = event.target.closest?.('a[href]')
     const isPlain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey
     if (!link || !isPlain || link.target || link.origin !== location.origin) return
     if (!(link.pathname in PAGES) || link.hash !== '') return
     event.preventDefault()
-    const isOther = link.pathname !== location.pathname
+    const isOtherPage = link.pathname !== location.pathname
     history.pushState(null, '', link.href)
-    this.setState({ fault: null })
-    if (!isOther) return
+    this.setState({ readError: null })
+    if (!isOtherPage) return
     scrollTo(0, 0)
-    // Where a new page would begin to be read.
+    // As after a page load, screen readers start at the heading.
     requestAnimationFrame(() => document.querySelector('h1')?.focus())
   }
 
-  /** Changes parameters of the page that is shown; null takes one away. */
-  go(changes) {
+  /** Changes URL parameters of the current page; null removes one. */
+  setParams(changes) {
     const params = new URLSearchParams(location.search)
     for (const [name, value] of Object.entries(changes)) {
       if (value === null) params.delete(name)
       else params.set(name, value)
     }
     history.replaceState(null, '', `${location.pathname}?${params}`.replace(/\?$/, ''))
-    this.setState({ fault: null })
+    this.setState({ readError: null })
   }
 
-  tell(state, error = null, asOf = null) {
-    if (state === 'failed') this.setState({ fault: error })
+  onState(state, error = null, asOf = null) {
+    if (state === 'failed') this.setState({ readError: error })
     else this.setState({ state, error, asOf })
   }
 
   restart() {
-    this.setState(({ session }) => ({ session: session + 1, error: null, fault: null, state: 'connecting' }))
+    this.setState(({ session }) => ({ session: session + 1, error: null, readError: null, state: 'connecting' }))
   }
 
-  render(_, { state, error, fault, asOf, session }) {
+  render(_, { state, error, readError, asOf, session }) {
     const { name, Page } = PAGES[location.pathname] ?? PAGES['/']
     const params = new URLSearchParams(location.search)
     document.title = `${name} · Velodrome`
-    const isClosed = error?.status === 401
-    const message = (error ?? fault)?.message
+    const needsToken = error?.status === 401
+    const message = (error ?? readError)?.message
     return html`
       <a class="skip" href="#main">Skip to content</a>
       <header class="top">
@@ -96,11 +96,12 @@ class App extends Component {
           <button type="button" class="quiet" onClick=${() => { signOut(); this.restart() }}>Sign out</button>`}
       </header>
       <main id="main" tabindex="-1" class=${state === 'stale' ? 'is-stale' : ''}>
-        ${message && !isClosed && html`<p class="error" role="alert">${message}</p>`}
-        ${isClosed
-          ? html`<${SignIn} isWrong=${token() !== null} message=${message}
+        ${message && !needsToken && html`<p class="error" role="alert">${message}</p>`}
+        ${needsToken
+          ? html`<${SignIn} isRejected=${token() !== null} message=${message}
                             onToken=${(text) => { signIn(text); this.restart() }} />`
-          : html`<${Page} key=${`${name} ${session}`} params=${params} go=${this.go} tell=${this.tell} />`}
+          : html`<${Page} key=${`${name} ${session}`} params=${params}
+                          setParams=${this.setParams} onState=${this.onState} />`}
       </main>`
   }
 }

@@ -1,4 +1,4 @@
-// What frames of the stream add up to: a model a topic. `take` is idempotent, as frames are.
+// The state that the frames of a topic add up to: one model per topic. `apply` applies a frame and is idempotent.
 
 import { rank } from './ranking.js'
 
@@ -8,51 +8,51 @@ export class Standings {
     this.raceId = null
     this.startedAt = null
     this.rows = new Map()
-    /** By racer, the greatest output at each second of this race, from 1, as far as it is known. */
+    /** For each racer, the greatest known output at each second of this race, from second 1. */
     this.curves = new Map()
-    /** How often frames may be missing between what came: each snapshot is such a place. */
-    this.gaps = 0
+    /** The number of possible gaps in the curves: frames may be missing before each snapshot. */
+    this.gapCount = 0
     this.ranked = []
     this.isRanked = true
   }
 
-  take({ raceId, startedAt, rows, gone }, isSnapshot) {
+  apply({ raceId, startedAt, rows, gone }, isSnapshot) {
     if (raceId !== this.raceId) this.curves.clear()
     this.raceId = raceId
     this.startedAt = startedAt
     if (isSnapshot) {
       this.rows.clear()
-      this.gaps += 1
+      this.gapCount += 1
     }
     for (const row of rows) {
       this.rows.set(row.racerId, row)
-      this.remember(row.racerId, row.second, row.output)
+      this.addOutput(row.racerId, row.second, row.output)
     }
     for (const racer of gone) this.rows.delete(racer)
     this.isRanked = false
   }
 
-  /** Adds what a racer has come to at a second; a frame tells the latest second alone. */
-  remember(racerId, second, output) {
+  /** Records a racer's output at a second; a frame has only the latest second. */
+  addOutput(racerId, second, output) {
     let curve = this.curves.get(racerId)
     if (curve === undefined) this.curves.set(racerId, (curve = []))
     curve[second] = Math.max(curve[second] ?? -Infinity, output)
   }
 
-  /** The rows, ranked. */
-  standing() {
+  /** Returns the ranked rows. */
+  ranking() {
     if (!this.isRanked) {
-      // Ranked before, but for a few: which sorting is fast with.
-      const still = this.ranked.map(({ racerId }) => this.rows.get(racerId)).filter(Boolean)
-      const known = new Set(still)
-      const come = [...this.rows.values()].filter((row) => !known.has(row))
-      this.ranked = rank([...still, ...come])
+      // Keep the previous order: sorting is fast if only a few rows have moved.
+      const known = this.ranked.map(({ racerId }) => this.rows.get(racerId)).filter(Boolean)
+      const knownRows = new Set(known)
+      const added = [...this.rows.values()].filter((row) => !knownRows.has(row))
+      this.ranked = rank([...known, ...added])
       this.isRanked = true
     }
     return this.ranked
   }
 
-  /** The greatest second that half of the riders have reached, as the service reckons it; or null. */
+  /** Returns the greatest second that half of the racers have reached, or null; as the service computes it. */
   second() {
     const reached = []
     for (const { second } of this.rows.values()) reached[second] = (reached[second] ?? 0) + 1
@@ -65,7 +65,7 @@ export class Standings {
   }
 }
 
-/** The all-time board of a class at the second that its race has reached: its first rows, ranked. */
+/** The first ranked rows of the all-time board of a class at the second that its race has reached. */
 export class Board {
   constructor() {
     this.second = null
@@ -73,34 +73,34 @@ export class Board {
     this.rows = []
   }
 
-  take({ second, racers, rows }) {
+  apply({ second, racers, rows }) {
     Object.assign(this, { second, racers, rows })
   }
 }
 
-/** The races of a class that the service knows of. */
+/** The races of a class. */
 export class Races {
   constructor() {
     this.races = new Map()
   }
 
-  take({ rows, gone }, isSnapshot) {
+  apply({ rows, gone }, isSnapshot) {
     if (isSnapshot) this.races.clear()
     for (const row of rows) this.races.set(row.raceId, row)
     for (const { raceId } of gone) this.races.delete(raceId)
   }
 
-  /** Newest first, as the service lists them. */
+  /** Returns the races, newest first, as the service lists them. */
   newest() {
     return [...this.races.values()].sort((a, b) => b.startedAt - a.startedAt || b.raceId - a.raceId)
   }
 
-  lastOver() {
+  lastFinished() {
     return this.newest().find(({ state }) => state === 'over') ?? null
   }
 
-  /** When the next race after `now` starts, in ms since the epoch, where races came at even intervals; or null. */
-  next(now) {
+  /** Predicts the start of the next race after `now` in ms since the epoch, or null if intervals are uneven. */
+  predictNextStart(now) {
     const starts = this.newest().slice(0, 4).map(({ startedAt }) => startedAt)
     const gaps = starts.slice(1).map((start, i) => starts[i] - start)
     if (gaps.length < 2) return null
@@ -110,7 +110,7 @@ export class Races {
   }
 }
 
-/** Whether a frame of races tells of one that is over, or is no more. */
+/** Returns whether a frame of races has a race that has ended or was removed. */
 export function hasEnded({ rows, gone }) {
   return gone.length > 0 || rows.some(({ state }) => state === 'over')
 }
@@ -121,19 +121,19 @@ export class Views {
     this.projects = new Map()
   }
 
-  take({ rows }, isSnapshot) {
+  apply({ rows }, isSnapshot) {
     if (isSnapshot) this.projects.clear()
     for (const row of rows) this.projects.set(row.projectId, row)
   }
 
-  /** Most viewed first. */
+  /** Returns the projects, most viewed first. */
   byViews() {
-    const ids = ({ projectId: a }, { projectId: b }) => (a < b ? -1 : Number(a > b))
-    return [...this.projects.values()].sort((a, b) => b.views - a.views || ids(a, b))
+    const byId = ({ projectId: a }, { projectId: b }) => (a < b ? -1 : Number(a > b))
+    return [...this.projects.values()].sort((a, b) => b.views - a.views || byId(a, b))
   }
 }
 
-/** How the service did in the last seconds. */
+/** The service's own metrics in the last two minutes. */
 export class Stats {
   static SECONDS = 120
 
@@ -141,10 +141,10 @@ export class Stats {
     this.seconds = []
   }
 
-  take(frame) {
-    // A stream that is begun again may tell the last one once more.
-    const is = ({ asOf, lagMs, residentBytes }) => [asOf, lagMs, residentBytes].join()
-    if (this.seconds.length > 0 && is(this.seconds.at(-1)) === is(frame)) return
+  apply(frame) {
+    // After a reconnection the last frame may be sent again.
+    const identity = ({ asOf, lagMs, residentBytes }) => [asOf, lagMs, residentBytes].join()
+    if (this.seconds.length > 0 && identity(this.seconds.at(-1)) === identity(frame)) return
     this.seconds.push(frame)
     if (this.seconds.length > Stats.SECONDS) this.seconds.shift()
   }

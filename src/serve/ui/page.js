@@ -1,93 +1,95 @@
-// What the pages have in common: a stream that they follow while they are shown, reads, and redrawing.
+// The base class of the pages: one stream while the page is shown, reads, and redrawing.
 
 import { read } from './api.js'
 import { Component } from './html.js'
-import { Live } from './live.js'
+import { StreamClient } from './stream.js'
 
-/** Rows change places so often at most: more often nobody can follow. */
-const DRAW_EVERY_MS = 200
-const ASK_AGAIN_MS = 1_000
-/** A client follows so many topics at most. */
+/** Minimum time between two redraws; people cannot follow rows that move more often. */
+const DRAW_INTERVAL_MS = 200
+const RETRY_DELAY_MS = 1_000
+/** Maximum number of topics per client. */
 export const TOPICS_MAX = 16
-/** Of answers that another one may follow: none at all, too many requests, not now, not in time. */
-const AWAY = new Set([0, 429, 503, 504])
+/** Statuses after which a read is retried: no answer, too many requests, unavailable, timeout. */
+const RETRY_STATUSES = new Set([0, 429, 503, 504])
 
 /**
- * A page. `props`: `params` of its URL, `go(params)` to another one of the page, `tell(state, error, asOf)` how its
- * stream does.
+ * A page. `props`: `params` of its URL, `setParams(changes)` to change them, and `onState(state, error, asOf)`, which
+ * is called when the state of its stream changes.
  */
 export class Page extends Component {
   constructor(props) {
     super(props)
     this.reads = new AbortController()
-    /** Which read is the last one of its name. */
+    /** The most recent read of each name. */
     this.loads = new Map()
-    this.drawn = 0
+    this.drawnAt = 0
   }
 
   componentWillUnmount() {
-    this.live?.close()
+    this.stream?.close()
     this.reads.abort()
-    clearTimeout(this.waiting)
+    clearTimeout(this.drawTimer)
     cancelAnimationFrame(this.frame)
   }
 
-  /** Begins anew: what was followed and asked for before comes no more. */
-  leave() {
-    this.live?.close()
+  /** Closes the stream and discards the results of pending reads. */
+  reset() {
+    this.stream?.close()
     this.loads.clear()
     this.asOf = undefined
   }
 
-  /** Follows `models`, by topic. `took(frame, isSnapshot)` is called after each frame. */
-  follow(models, took) {
-    const take = (frame, isSnapshot) => {
-      models[frame.topic].take(frame, isSnapshot)
+  /** Follows the topics of `models`, a model per topic. Calls `onFrame(frame, isSnapshot)` after each frame. */
+  follow(models, onFrame) {
+    const apply = (frame, isSnapshot) => {
+      models[frame.topic].apply(frame, isSnapshot)
       this.asOf = frame.asOf
-      took?.(frame, isSnapshot)
+      onFrame?.(frame, isSnapshot)
       this.draw()
     }
-    const tell = (state, error) => this.props.tell(state, error, this.asOf)
-    this.live = new Live(Object.keys(models), take, tell)
-    this.props.tell('connecting')
+    const onState = (state, error) => this.props.onState(state, error, this.asOf)
+    this.stream = new StreamClient(Object.keys(models), apply, onState)
+    this.props.onState('connecting')
   }
 
-  /** Draws soon; once for all that changes until then. */
+  /** Schedules a redraw; all changes until then share it. */
   draw() {
-    if (this.waiting !== undefined) return
-    const waitMs = Math.max(0, this.drawn + DRAW_EVERY_MS - performance.now())
-    this.waiting = setTimeout(() => {
+    if (this.drawTimer !== undefined) return
+    const waitMs = Math.max(0, this.drawnAt + DRAW_INTERVAL_MS - performance.now())
+    this.drawTimer = setTimeout(() => {
       this.frame = requestAnimationFrame(() => {
-        this.waiting = undefined
-        this.drawn = performance.now()
+        this.drawTimer = undefined
+        this.drawnAt = performance.now()
         this.forceUpdate()
       })
     }, waitMs)
   }
 
-  /** The answer of a read, as long as the page is shown; null for what is not there. */
+  /** Returns the JSON of a read, or null for status 404. The read is cancelled when the page is closed. */
   read(path, parameters) {
     return read(path, parameters, this.reads.signal)
   }
 
   /**
-   * Calls `take` with what `ask` comes to, unless another one of the same name was asked for meanwhile; then draws.
-   * Asks again while the service is away; other failures are told.
+   * Calls `apply` with the result of `fetchData`, then redraws. A newer load of the same name replaces this one.
+   * Retries while the service is unavailable, and reports other failures.
    */
-  async load(name, ask, take) {
-    const own = Symbol(name)
-    this.loads.set(name, own)
-    const isOver = () => this.loads.get(name) !== own || this.reads.signal.aborted
-    while (!isOver()) {
+  async load(name, fetchData, apply) {
+    const current = Symbol(name)
+    this.loads.set(name, current)
+    const isObsolete = () => this.loads.get(name) !== current || this.reads.signal.aborted
+    while (!isObsolete()) {
       try {
-        const answer = await ask()
-        if (isOver()) return
-        take(answer)
+        const data = await fetchData()
+        if (isObsolete()) return
+        apply(data)
         return this.draw()
       } catch (error) {
-        if (isOver()) return
-        if (!AWAY.has(error.status)) return this.props.tell(error.status === 401 ? 'refused' : 'failed', error)
-        await new Promise((resolve) => setTimeout(resolve, Math.max(ASK_AGAIN_MS, error.retryAfterMs)))
+        if (isObsolete()) return
+        if (!RETRY_STATUSES.has(error.status)) {
+          return this.props.onState(error.status === 401 ? 'refused' : 'failed', error)
+        }
+        await new Promise((resolve) => setTimeout(resolve, Math.max(RETRY_DELAY_MS, error.retryAfterMs)))
       }
     }
   }

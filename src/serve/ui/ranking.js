@@ -1,6 +1,6 @@
-// Ranks, as the service gives them: output descending, then racer ascending; equal outputs share the better rank.
+// Ranks as the service computes them: output descending, then racer ascending; equal outputs share the better rank.
 
-/** Sorts `rows` in place, and returns copies with `rank`, from 1. */
+/** Sorts `rows` in place and returns copies with `rank`, from 1. */
 export function rank(rows) {
   rows.sort((a, b) => b.output - a.output || a.racerId - b.racerId)
   let [place, last] = [0, null]
@@ -10,8 +10,8 @@ export function rank(rows) {
   })
 }
 
-/** What is between a racer and those next to them, of ranked `rows`: `{row, ahead, gap, behind, lead}`, or null. */
-export function place(rows, racerId) {
+/** Returns a racer's row, neighbours and gaps in ranked `rows`: `{row, ahead, gap, behind, lead}`, or null. */
+export function neighbours(rows, racerId) {
   const index = rows.findIndex((row) => row.racerId === racerId)
   if (index < 0) return null
   const row = rows[index]

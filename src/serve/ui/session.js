@@ -1,8 +1,8 @@
-// The token that the user gave, in sessionStorage alone: it goes with the tab.
+// The user's token. It is stored only in sessionStorage, so it is deleted with the tab.
 
 const KEY = 'velodrome-token'
 
-/** The token, or null. */
+/** Returns the token, or null. */
 export function token() {
   return sessionStorage.getItem(KEY)
 }
@@ -15,15 +15,15 @@ export function signOut() {
   sessionStorage.removeItem(KEY)
 }
 
-/** The headers of a request. */
+/** Returns the headers of a request. */
 export function headers() {
   const bearer = token()
   return bearer === null ? {} : { authorization: `Bearer ${bearer}` }
 }
 
 /**
- * The classes and projects that the token is for, as it says itself: `{classes, projects}`, or null where it is
- * for all. The service checks each request all the same; this is what to ask for.
+ * Returns the classes and projects in the token's claims: `{classes, projects}`, or null if it is for all. The service
+ * checks each request itself; the page uses this only to know what to request.
  */
 export function objects() {
   const [, payload] = token()?.split('.') ?? []

@@ -25,8 +25,8 @@ impl EventSource {
         }
     }
 
-    /// Whether standings show the events once they are acknowledged. Recorded events may be of races that
-    /// ended long ago.
+    /// Whether standings show the events once they are acknowledged. Recorded events may be of races
+    /// that ended long ago.
     pub(super) fn are_shown(&self) -> bool {
         matches!(self, Self::Simulated(_))
     }

@@ -13,7 +13,8 @@ use super::probe::ProbedSample;
 
 /// The timeout of a request: twice the time that a read with `after` waits.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// The statuses of temporary failures: too many requests, unavailable, not visible in time, no space left.
+/// The statuses of temporary failures: too many requests, unavailable, not visible in time, no space
+/// left.
 const TRANSIENT: [u16; 4] = [TOO_MANY_REQUESTS, 503, 504, 507];
 const TOO_MANY_REQUESTS: u16 = 429;
 /// The number of characters that are shown of a response in an unknown format.
@@ -113,8 +114,8 @@ impl HttpClient {
         }
     }
 
-    /// Whether the standings include `sample`, or a later second of the same racer. They are read after the
-    /// post that `after` acknowledged.
+    /// Whether the standings include `sample`, or a later second of the same racer. They are read after
+    /// the post that `after` acknowledged.
     pub(super) fn is_shown(
         &self,
         sample: &ProbedSample,
@@ -143,7 +144,8 @@ impl HttpClient {
     }
 }
 
-/// The status and the body of a response. The body is read to its end, so that the connection can be reused.
+/// The status and the body of a response. The body is read to its end, so that the connection can be
+/// reused.
 fn receive(
     url: &str,
     sent: Result<Response<Body>, ureq::Error>,

@@ -1,4 +1,5 @@
-//! Senders of HTTP requests, one for each connection: each posts batches and probes, one after the other.
+//! Senders of HTTP requests, one for each connection: each posts batches and probes, one after the
+//! other.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -15,14 +16,14 @@ use super::post_batch::{PostBatch, post_batches};
 use super::rate::SEND_INTERVAL;
 use super::session::Session;
 
-/// The capacity of the queue of batches, for each connection. At one batch each 20 ms, 8 connections have a
-/// third of a second in which the next lines are generated.
+/// The capacity of the queue of batches, for each connection. At one batch each 20 ms, 8 connections
+/// have a third of a second in which the next lines are generated.
 const QUEUED_BATCHES: usize = 2;
 /// At rate max, or behind the schedule, one batch out of this many is probed.
 const PROBE_ONE_IN: u64 = 16;
 
-/// Starts a sender for each of `clients`, and the thread that generates their batches. Each sender holds a
-/// clone of `running` until it ends.
+/// Starts a sender for each of `clients`, and the thread that generates their batches. Each sender holds
+/// a clone of `running` until it ends.
 pub(super) fn start<'scope, 'env>(
     scope: &'scope Scope<'scope, 'env>,
     clients: Vec<HttpClient>,
@@ -141,8 +142,8 @@ impl<'a> HttpSender<'a> {
     }
 }
 
-/// Whether the batch with this number (from 0) of a connection is probed. Every batch is probed that was sent
-/// in time, because then the connection is idle anyway.
+/// Whether the batch with this number (from 0) of a connection is probed. Every batch is probed that was
+/// sent in time, because then the connection is idle anyway.
 fn is_probed(number: u64, lag: Option<Duration>) -> bool {
     lag.is_some_and(|lag| lag <= SEND_INTERVAL) || number.is_multiple_of(PROBE_ONE_IN)
 }

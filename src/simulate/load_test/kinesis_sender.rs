@@ -1,5 +1,5 @@
-//! Senders of records to a stream, one for each connection: each sends the records of its share of the keys
-//! in order.
+//! Senders of records to a stream, one for each connection: each sends the records of its share of the
+//! keys in order.
 
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
@@ -21,8 +21,8 @@ use crate::kinesis::put::{KEY_CHARS_MAX, PutOutcome, RECORD_BYTES_MAX, RECORDS_M
 
 /// The capacity of a sender's channel, in records.
 const CHANNEL_RECORDS: usize = RECORDS_MAX;
-/// The capacity of a sender's queue, in records: twice a request's, so that a request can be full although
-/// some keys have to wait.
+/// The capacity of a sender's queue, in records: twice a request's, so that a request can be full
+/// although some keys have to wait.
 const QUEUE_RECORDS: usize = 2 * RECORDS_MAX;
 /// The key of a line without racer and project, which is not an event.
 const NO_KEY: &str = "none";

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// Events that are due within this interval of the wall clock are sent together at its end, as a gateway that
-/// buffers for a moment would do. It is short compared with the second between two events of a bike.
+/// Events that are due within this interval of the wall clock are sent together at its end, as a gateway
+/// that buffers for a moment would do. It is short compared with the second between two events of a
+/// bike.
 pub(super) const SEND_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The rate of a load test.
@@ -39,8 +40,8 @@ impl FromStr for Rate {
 }
 
 impl Rate {
-    /// When to send an event that arrives `after_ms` ms after the first one: at the end of a send interval,
-    /// from the start of the load test. `None` for as soon as possible.
+    /// When to send an event that arrives `after_ms` ms after the first one: at the end of a send
+    /// interval, from the start of the load test. `None` for as soon as possible.
     pub(super) fn due(self, after_ms: u64) -> Option<Duration> {
         let Self::Factor(factor) = self else { return None };
         let interval_ms = SEND_INTERVAL.as_millis() as u64;

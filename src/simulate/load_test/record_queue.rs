@@ -1,4 +1,5 @@
-//! A queue of records for one connection to a stream. Records of the same key are sent one after the other.
+//! A queue of records for one connection to a stream. Records of the same key are sent one after the
+//! other.
 
 use std::collections::{HashSet, VecDeque};
 use std::ops::Range;
@@ -20,8 +21,8 @@ pub(super) struct QueuedRecord {
     pub(super) due: Option<Duration>,
 }
 
-/// A queue of records. A request has at most one record of each key, so no record overtakes an earlier one of
-/// its key that has to be sent again.
+/// A queue of records. A request has at most one record of each key, so no record overtakes an earlier
+/// one of its key that has to be sent again.
 #[derive(Debug, Default)]
 pub(super) struct RecordQueue {
     entries: VecDeque<Entry>,
@@ -110,8 +111,8 @@ impl RecordQueue {
             .collect()
     }
 
-    /// Removes the records that the stream accepted at `now`, and returns the latency of each. The others
-    /// stay in their positions to be sent again; `jitter` (0 to 1) spreads their times.
+    /// Removes the records that the stream accepted at `now`, and returns the latency of each. The
+    /// others stay in their positions to be sent again; `jitter` (0 to 1) spreads their times.
     pub(super) fn settle(
         &mut self,
         picked: &PickedRecords,

@@ -38,7 +38,8 @@ pub struct Report {
     pub events_per_second: f64,
     /// The maximum lag of a batch behind its schedule, in ms; `None` at rate max.
     pub lag_ms_max: Option<f64>,
-    /// The time from the start of a batch's first POST, or of a record's first request, to its acknowledgement.
+    /// The time from the start of a batch's first POST, or of a record's first request, to its
+    /// acknowledgement.
     pub acknowledged_ms: Option<Latency>,
     /// The time from the start of a batch's first POST until standings showed an event of it.
     pub visible_ms: Option<Latency>,

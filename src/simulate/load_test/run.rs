@@ -20,7 +20,8 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The interval between calls of `progress`.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Sends `events` until they end or `stop` becomes true, and reports. Calls `progress` about once a second.
+/// Sends `events` until they end or `stop` becomes true, and reports. Calls `progress` about once a
+/// second.
 ///
 /// When `stop` is true, requests in progress may take up to 10 s to complete, and are not sent again.
 ///

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::Answer;
-use crate::following::Follower;
 use crate::run::{Workplace, view};
 use crate::serving::ServiceProcess;
+use crate::stream_clients::StreamClient;
 
 #[test]
 fn serves_counters_to_firebase_clients() {
@@ -66,17 +66,17 @@ fn streams_counters_to_firebase_clients() {
     let place = Workplace::new();
     let serving = ServiceProcess::start(&place.path("data"), "");
     let paths = ["/project/p/views.json", "/project/p.json", "/project.json", "/.json"];
-    let followers = paths.map(|path| Follower::odometer(&format!("{}{path}", serving.url)));
-    for (follower, path) in followers.iter().zip(paths) {
-        follower.wait_for(path, |state| state.is_object() && state["value"].is_null());
+    let clients = paths.map(|path| StreamClient::firebase(&format!("{}{path}", serving.url)));
+    for (client, path) in clients.iter().zip(paths) {
+        client.wait_for(path, |state| state.is_object() && state["value"].is_null());
     }
     for views in 1..=3 {
         let token = serving.post(&view(1, &views.to_string()));
         serving.get(&format!("/v1/projects?after={token}"));
         assert_eq!(Answer::get(&serving, "/project/p/views.json", "").json(), views);
-        for (follower, path) in followers.iter().zip(paths) {
+        for (client, path) in clients.iter().zip(paths) {
             let read = Answer::get(&serving, path, "").json();
-            follower.wait_for(path, |state| state["value"] == read);
+            client.wait_for(path, |state| state["value"] == read);
         }
     }
     assert_eq!(serving.stop(), 0);

@@ -1,8 +1,12 @@
-//! Tests of hub and clients over a fake engine with fixed data. The test controls ticks and time.
+//! Hub, broker and subscriptions over a fake engine, with ticks and time under the test's control.
 
-mod clients;
+mod lifecycle;
 mod model;
-mod rows;
+mod pacing;
+mod race_frames;
+mod resuming;
+mod service_frames;
+mod topic;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +14,9 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use serde_json::Value;
 use tokio::time::Instant;
-use velodrome_dataflows::{EventTime, Output, RideKey, Stage, Standing};
+use velodrome_dataflows::{EventTime, Output, RideKey, Stage, Standing, ViewCount};
 
-use super::channels::Channels;
+use super::broker::Broker;
 use super::hub::Hub;
 use super::subscription::Subscription;
 use super::topic::Topic;
@@ -22,70 +26,81 @@ use crate::serve::ack_latency::AckLatency;
 use crate::serve::reads::ReadState;
 use crate::serve::reads::fake_engine::FakeEngine;
 
-/// Time between two ticks.
+/// The time between two ticks.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Hub and channels over a [`FakeEngine`] that is complete up to time 5,000.
+/// Hub and broker over a [`FakeEngine`], whose time 5,000 is complete.
 struct Bench {
     fake: FakeEngine,
-    channels: Arc<Channels>,
+    broker: Arc<Broker>,
     ack_latency: Arc<AckLatency>,
     rebuilds: RebuildRequests,
     hub: Hub<fn() -> Duration>,
 }
 
-/// A chunk of a stream: a server-sent event or other text.
+/// What a client received in one chunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Sent {
-    Event { id: Option<String>, event: String, data: Value },
+enum Received {
+    Event {
+        id: Option<String>,
+        event: String,
+        data: Value,
+    },
+    /// A chunk without an event, such as a keep-alive.
     Other(String),
 }
 
 impl Bench {
     fn new() -> Self {
-        let (fake, channels) = (FakeEngine::new(), Arc::new(Channels::new(0xe)));
+        let (fake, broker) = (FakeEngine::new(), Arc::new(Broker::new(0xe)));
         let reads = ReadState::new(fake.engine());
         let lag: fn() -> Duration = || Duration::from_millis(7);
-        let ack_latency = Arc::new(AckLatency::new());
-        let (engine, rebuilds) = (fake.engine(), RebuildRequests::default());
-        let figures = (lag, Arc::clone(&ack_latency), rebuilds.clone());
-        let hub = Hub::new(Arc::clone(&channels), engine, reads, figures.0, figures.1, figures.2);
-        Self { fake, channels, ack_latency, rebuilds, hub }
+        let (ack_latency, rebuilds) = (Arc::new(AckLatency::new()), RebuildRequests::default());
+        let hub = Hub::new(
+            Arc::clone(&broker),
+            fake.engine(),
+            reads,
+            lag,
+            Arc::clone(&ack_latency),
+            rebuilds.clone(),
+        );
+        Self { fake, broker, ack_latency, rebuilds, hub }
     }
 
-    fn follow(&self, topics: &str, last: Option<&str>) -> Subscription {
-        let topics = Topic::list(topics).unwrap();
-        Subscription::new(Arc::clone(&self.channels), topics, last, None).unwrap()
+    /// A new client, which has received nothing yet.
+    fn subscribe(&self, topics: &str, last_id: Option<&str>) -> Subscription {
+        let topics = Topic::parse_list(topics).unwrap();
+        Subscription::new(Arc::clone(&self.broker), topics, last_id, None).unwrap()
     }
 
-    /// Returns a client that has received its first snapshots.
-    async fn followed(&mut self, topics: &str) -> Subscription {
-        let mut client = self.follow(topics, None);
-        let mut sent = take(&mut client);
-        self.hub.tick().await;
-        sent.append(&mut take(&mut client));
-        assert!(sent.len() > 1, "{sent:?}");
+    /// A new client that has received its snapshots.
+    async fn subscribed(&mut self, topics: &str) -> Subscription {
+        let mut client = self.subscribe(topics, None);
+        let mut received = receive(&mut client);
+        self.hub.publish().await;
+        received.append(&mut receive(&mut client));
+        assert!(received.len() > 1, "{received:?}");
         client
     }
 
-    /// Applies `changes` at `time`, runs the hub, and returns when the hub wants to run next.
+    /// Applies the changes of a tick, and publishes them.
     async fn tick(&mut self, time: EventTime, changes: Vec<LiveChange>) -> Instant {
         tokio::time::advance(TICK).await;
         self.fake.tick(time, changes);
-        self.hub.tick().await
+        self.hub.publish().await
     }
 }
 
-/// Returns all chunks that the client can read without waiting.
-fn take(client: &mut Subscription) -> Vec<Sent> {
-    std::iter::from_fn(|| take_one(client)).collect()
+/// All chunks that are ready for a client.
+fn receive(client: &mut Subscription) -> Vec<Received> {
+    std::iter::from_fn(|| receive_one(client)).collect()
 }
 
-fn take_one(client: &mut Subscription) -> Option<Sent> {
-    client.next().now_or_never().flatten().map(|chunk| Sent::parse(&chunk))
+fn receive_one(client: &mut Subscription) -> Option<Received> {
+    client.next_chunk().now_or_never().flatten().map(|chunk| Received::parse(&chunk))
 }
 
-impl Sent {
+impl Received {
     fn parse(chunk: &[u8]) -> Self {
         let text = str::from_utf8(chunk).unwrap();
         let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
@@ -101,7 +116,7 @@ impl Sent {
         }
     }
 
-    /// Returns id, event name and time.
+    /// Its id, the name of its event, and the time of its data.
     fn head(&self) -> (Option<&str>, &str, u64) {
         match self {
             Self::Event { id, event, data } => {
@@ -119,9 +134,47 @@ impl Sent {
     }
 }
 
-/// A change to a running ride.
-fn rides(ride: RideKey, second: u16, output: f64) -> LiveChange {
+fn heads(received: &[Received]) -> Vec<(Option<&str>, &str, u64)> {
+    received.iter().map(Received::head).collect()
+}
+
+/// A new standing in race 9 of class 2, which is running, or in another race that began at the same
+/// time.
+fn running(ride: RideKey, second: u16, output: f64) -> LiveChange {
     let name = Some("Al".into());
     let standing = Standing { second, output: Output(output), name, started_at: 2_000 };
     LiveChange::Stage(ride, Stage::Running(standing, Vec::new()))
+}
+
+fn finished(ride: RideKey) -> LiveChange {
+    LiveChange::Stage(ride, Stage::Finished { started_at: 2_000 })
+}
+
+fn viewed(project: &str, views: u64, duration_ms: u64) -> LiveChange {
+    LiveChange::Views(project.into(), ViewCount { views, duration_ms })
+}
+
+/// Runs a tick with a changed standing at each of `times`.
+async fn run_ticks(bench: &mut Bench, times: impl IntoIterator<Item = EventTime>) {
+    for time in times {
+        bench.tick(time, vec![running((2, 9, 12), 1, time as f64)]).await;
+    }
+}
+
+/// The event names and data of a topic: first its snapshot, then what each tick adds.
+async fn frames(topic: &str, ticks: Vec<Vec<LiveChange>>) -> Vec<(String, Value)> {
+    let mut bench = Bench::new();
+    let mut client = bench.subscribe(topic, None);
+    receive(&mut client);
+    bench.hub.publish().await;
+    let mut all = receive(&mut client);
+    for (time, changes) in (5_010..).step_by(10).zip(ticks) {
+        bench.tick(time, changes).await;
+        all.append(&mut receive(&mut client));
+    }
+    let parts = |received: Received| match received {
+        Received::Event { event, data, .. } => (event, data),
+        Received::Other(text) => panic!("{text}"),
+    };
+    all.into_iter().map(parts).collect()
 }

@@ -1,4 +1,4 @@
-// How the service does.
+// The service's own metrics.
 
 import * as format from '../format.js'
 import { html } from '../html.js'
@@ -7,36 +7,36 @@ import { Page } from '../page.js'
 import { Sparkline } from '../parts/sparkline.js'
 import { token } from '../session.js'
 
-const READ_EVERY_MS = 5_000
-/** So much of an identity as nobody takes for another. */
-const NAME_DIGITS = 12
+const POLL_INTERVAL_MS = 5_000
+/** Enough digits to distinguish two rules ids. */
+const RULES_ID_DIGITS = 12
 
 export class Operations extends Page {
   constructor(props) {
     super(props)
     this.stats = new Stats()
-    /** How many records there were at each reading. */
+    /** The number of records at each poll. */
     this.records = []
   }
 
   componentDidMount() {
     this.follow({ stats: this.stats })
-    this.readOften()
+    this.poll()
   }
 
   componentWillUnmount() {
     super.componentWillUnmount()
-    clearTimeout(this.reading)
+    clearTimeout(this.pollTimer)
   }
 
-  readOften() {
+  poll() {
     this.load('classes', () => this.read('/v1/classes'), (classes) => {
       this.classes = classes
       this.records.push(classes.reduce((sum, { records }) => sum + records, 0))
       if (this.records.length > Stats.SECONDS) this.records.shift()
     })
     this.load('ready', () => ready(this.reads.signal), (answer) => { this.ready = answer })
-    this.reading = setTimeout(() => this.readOften(), READ_EVERY_MS)
+    this.pollTimer = setTimeout(() => this.poll(), POLL_INTERVAL_MS)
   }
 
   render() {
@@ -56,18 +56,18 @@ export class Operations extends Page {
     const processes = `in ${format.count(now.processes)} ${now.processes === 1 ? 'process' : 'processes'}`
     return html`
       <div class="tiles">
-        ${tile('Events a second', 'eventsPerSecond', format.count)}
-        ${tile('Acknowledged in', 'ackP50Ms', format.milliseconds, `p99 ${format.milliseconds(now.ackP99Ms)}`)}
-        ${tile('Frontier lag', 'lagMs', format.milliseconds, 'from an event to all that follows from it')}
+        ${tile('Events per second', 'eventsPerSecond', format.count)}
+        ${tile('Ack latency (p50)', 'ackP50Ms', format.milliseconds, `p99 ${format.milliseconds(now.ackP99Ms)}`)}
+        ${tile('Lag', 'lagMs', format.milliseconds, 'from an event to its results')}
         ${this.recordsTile()}
         ${tile('Memory', 'residentBytes', format.bytes)}
-        ${tile('Streams', 'streams', format.count, 'clients that follow something')}
+        ${tile('Streams', 'streams', format.count, 'connected clients')}
         ${tile('Workers', 'workers', format.count, processes)}
       </div>
       ${rules(now)}
       ${token() === null && html`
-        <p class="hint">The last two minutes; the text for machines is at
-          ${' '}<a href="/metrics" target="_blank">/metrics</a>, every call at
+        <p class="hint">Lines show the last two minutes. Metrics for Prometheus:
+          ${' '}<a href="/metrics" target="_blank">/metrics</a>. API description:
           ${' '}<a href="/openapi.json" target="_blank">/openapi.json</a>.</p>`}`
   }
 
@@ -90,22 +90,22 @@ export class Operations extends Page {
   }
 }
 
-/** Which rules hold, and how far the way to others is. */
+/** Shows the active rules, and the progress of a switch to new rules. */
 function rules({ rulesId, rebuild }) {
-  const name = (id) => html`<code title=${id}>${id.slice(0, NAME_DIGITS)}</code>`
+  const name = (id) => html`<code title=${id}>${id.slice(0, RULES_ID_DIGITS)}</code>`
   return html`
     <p class="hint">
-      Rules ${name(rulesId)} hold.
+      Active rules: ${name(rulesId)}.
       ${rebuild !== null && rebuild.error === null && html`
-        ${' '}Replaying under ${name(rebuild.rulesId)}: ${format.share(rebuild.share)},
-        ${' '}${format.count(rebuild.events)} events.`}
+        ${' '}Switching to ${name(rebuild.rulesId)}: ${format.share(rebuild.share)},
+        ${' '}${format.count(rebuild.events)} events replayed.`}
       ${rebuild !== null && rebuild.error !== null && html`
-        ${' '}The replay under ${name(rebuild.rulesId)} failed: ${rebuild.error}`}
+        ${' '}Problem while switching to ${name(rebuild.rulesId)}: ${rebuild.error}`}
     </p>`
 }
 
-/** What `/readyz` says, which it does with status 503 too. */
+/** Returns the JSON of `/readyz`, which has a body with status 503 too. */
 async function ready(signal) {
-  const away = { ready: false, reasons: ['the service cannot be reached'], notes: [] }
-  return fetch('/readyz', { signal }).then((answer) => answer.json()).catch(() => away)
+  const unreachable = { ready: false, reasons: ['the service cannot be reached'], notes: [] }
+  return fetch('/readyz', { signal }).then((answer) => answer.json()).catch(() => unreachable)
 }

@@ -1,23 +1,23 @@
-// The race that is running: here now, all time at this second, and a racer to follow.
+// The running race: its standings, the all-time board at this second, and the followed racer.
 
 import * as format from '../format.js'
 import { html } from '../html.js'
 import { Board as BoardModel, Races, Standings } from '../models.js'
 import { Page } from '../page.js'
+import { BetweenRaces } from '../parts/between-races.js'
 import { Board } from '../parts/board.js'
 import { chosenClass, classList, Classes } from '../parts/classes.js'
-import { Following } from '../parts/following.js'
-import { Interval } from '../parts/interval.js'
 import { Clock } from '../parts/clock.js'
+import { Following } from '../parts/following.js'
 
-const VIEWS = { now: 'Here now', all: 'All time', one: 'Following' }
+const PANELS = { now: 'Here now', all: 'All time', one: 'Following' }
 
 export class Race extends Page {
   constructor(props) {
     super(props)
     this.classes = []
-    this.find = ''
-    this.shown = 'now'
+    this.search = ''
+    this.visiblePanel = 'now'
   }
 
   componentDidMount() {
@@ -38,55 +38,55 @@ export class Race extends Page {
     return Number.isInteger(racer) ? racer : null
   }
 
-  /** Follows the class of the URL. */
+  /** Follows the topics of the URL's class. */
   open() {
     const id = (this.openClass = this.classId())
-    this.leave()
+    this.reset()
     this.standings = new Standings()
     this.board = new BoardModel()
     this.races = new Races()
-    /** What was asked for last, by its name. */
-    this.asked = new Map()
+    /** The key of the most recent read of each name. */
+    this.requested = new Map()
     this.best = this.record = null
     const models = { [`standings:${id}`]: this.standings, [`board:${id}`]: this.board, [`races:${id}`]: this.races }
     this.follow(models)
     this.forceUpdate()
   }
 
-  /** Reads what the stream does not tell, once for all that it rests on. */
+  /** Reads the data that is not in the stream, again only when its inputs change. */
   loadMore() {
-    const [classId, racer, { raceId, gaps, rows }] = [this.openClass, this.followed(), this.standings]
+    const [classId, racer, { raceId, gapCount, rows }] = [this.openClass, this.followed(), this.standings]
     const read = (path, parameters) => () => this.read(path, parameters)
-    const once = (name, restsOn, ask, take) => {
-      const key = restsOn.join()
-      if (this.asked.get(name) === key) return
-      this.asked.set(name, key)
-      this.load(name, ask, take)
+    const loadOnce = (name, inputs, fetchData, apply) => {
+      const key = inputs.join()
+      if (this.requested.get(name) === key) return
+      this.requested.set(name, key)
+      this.load(name, fetchData, apply)
     }
-    // Records change with rides that are over, a minute behind the race: while the next one is ridden.
-    const records = [raceId, this.races.lastOver()?.raceId]
-    once('classes', [raceId, gaps], () => classList(this), (classes) => { this.classes = classes })
-    once('best', records, read(`/v1/classes/${classId}/curve`), ({ outputs }) => { this.best = outputs })
+    // Finished rides change records a minute after the race, when the next race is already running.
+    const records = [raceId, this.races.lastFinished()?.raceId]
+    loadOnce('classes', [raceId, gapCount], () => classList(this), (classes) => { this.classes = classes })
+    loadOnce('best', records, read(`/v1/classes/${classId}/curve`), ({ outputs }) => { this.best = outputs })
     if (racer !== this.recordOf) [this.recordOf, this.record] = [racer, null]
     if (racer === null) return
     const record = async () => {
       const { classes } = await this.read(`/v1/racers/${racer}`)
       return classes.includes(classId) ? this.read(`/v1/racers/${racer}/curve`, { classId }) : null
     }
-    once('record', [racer, ...records], record, (curve) => { this.record = curve?.outputs ?? [] })
+    loadOnce('record', [racer, ...records], record, (curve) => { this.record = curve?.outputs ?? [] })
     if (!rows.has(racer)) return
-    // What the racer rode before the page was opened, and while it was cut off.
-    once('ride', [racer, raceId, gaps], read(`/v1/races/${classId}/${raceId}/rides/${racer}`), (ride) => {
+    // The part of the ride before the page was opened and during lost connections.
+    loadOnce('ride', [racer, raceId, gapCount], read(`/v1/races/${classId}/${raceId}/rides/${racer}`), (ride) => {
       if (this.standings.raceId !== raceId) return
       const outputs = ride?.outputs ?? []
-      outputs.forEach((output, i) => { if (output !== null) this.standings.remember(racer, i + 1, output) })
+      outputs.forEach((output, i) => { if (output !== null) this.standings.addOutput(racer, i + 1, output) })
     })
   }
 
-  choose(racer) {
-    this.props.go({ racer })
-    if (racer !== null) this.shown = 'one'
-    // What was pressed may be hidden or gone now.
+  followRacer(racer) {
+    this.props.setParams({ racer })
+    if (racer !== null) this.visiblePanel = 'one'
+    // The element that was clicked may be hidden or removed now.
     requestAnimationFrame(() => {
       if (document.activeElement === document.body) document.querySelector('.one h2').focus()
     })
@@ -107,32 +107,32 @@ export class Race extends Page {
                     races=${races} now=${this.asOf} />
         </div>
         ${isRunning ? this.boards() : html`
-          <${Interval} key=${this.openClass} page=${this} classId=${this.openClass} race=${races.lastOver()}
-                       followed=${this.followed()} />`}
+          <${BetweenRaces} key=${this.openClass} page=${this} classId=${this.openClass} race=${races.lastFinished()}
+                           followed=${this.followed()} />`}
       </div>`
   }
 
   boards() {
-    const { standings, board, find } = this
-    const rows = standings.standing()
+    const { standings, board, search } = this
+    const rows = standings.ranking()
     const at = board.second === null ? '' : `at ${format.seconds(board.second)}, ${format.count(board.racers)} racers`
-    const following = { followed: this.followed(), onFollow: (racer) => this.choose(racer) }
+    const following = { followed: this.followed(), onFollow: (racer) => this.followRacer(racer) }
     return html`
-      <div class="toggle" role="group" aria-label="What is shown">${Object.entries(VIEWS).map(this.toggle, this)}</div>
-      <div class="boards shows-${this.shown}">
+      <div class="toggle" role="group" aria-label="Panel">${Object.entries(PANELS).map(this.toggle, this)}</div>
+      <div class="boards shows-${this.visiblePanel}">
         <section class="card now">
           <div class="card-head">
             <h2>Here now</h2>
-            <input type="search" aria-label="Find a racer of this race" placeholder="Find a racer" value=${find}
-                   onInput=${(event) => { this.find = event.target.value; this.forceUpdate() }} />
+            <input type="search" aria-label="Find a racer in this race" placeholder="Find a racer" value=${search}
+                   onInput=${(event) => { this.search = event.target.value; this.forceUpdate() }} />
           </div>
-          <${Board} ...${following} label="Here now" rows=${found(rows, find)} of=${rows.length} seconds
-                    empty=${find === '' ? 'Nobody rides yet.' : 'Nobody here is called so.'} />
+          <${Board} ...${following} label="Here now" rows=${matching(rows, search)} total=${rows.length} seconds
+                    empty=${search === '' ? 'No racers yet.' : 'No matching racer.'} />
         </section>
         <section class="card all">
           <div class="card-head"><h2>All time</h2><p class="faint">${at}</p></div>
-          <${Board} ...${following} label="All time" rows=${board.rows} of=${board.racers} marked=${standings.rows}
-                    mark="rides now" empty="Nobody has a record at this second." />
+          <${Board} ...${following} label="All time" rows=${board.rows} total=${board.racers} marked=${standings.rows}
+                    markTitle="in this race" empty="No records at this second." />
         </section>
         <section class="card one">
           <${Following} racerId=${following.followed} onFollow=${following.onFollow} classId=${this.openClass}
@@ -141,16 +141,17 @@ export class Race extends Page {
       </div>`
   }
 
-  toggle([view, name]) {
-    const show = () => { this.shown = view; this.forceUpdate() }
-    return html`<button type="button" key=${view} aria-pressed=${this.shown === view} onClick=${show}>${name}</button>`
+  toggle([panel, name]) {
+    const show = () => { this.visiblePanel = panel; this.forceUpdate() }
+    const isShown = this.visiblePanel === panel
+    return html`<button type="button" key=${panel} aria-pressed=${isShown} onClick=${show}>${name}</button>`
   }
 }
 
-/** Those of `rows` whose racer's name or number has the text. */
-function found(rows, text) {
-  const wanted = text.trim().toLowerCase()
-  if (wanted === '') return rows
-  const isWanted = (row) => format.racer(row).toLowerCase().includes(wanted) || String(row.racerId) === wanted
-  return rows.filter(isWanted)
+/** Returns the `rows` whose racer's name or number contains the text. */
+function matching(rows, text) {
+  const pattern = text.trim().toLowerCase()
+  if (pattern === '') return rows
+  const isMatch = (row) => format.racer(row).toLowerCase().includes(pattern) || String(row.racerId) === pattern
+  return rows.filter(isMatch)
 }

@@ -20,11 +20,11 @@ export class Racer extends Page {
 
   open() {
     this.openId = this.props.params.get('id')
-    this.leave()
+    this.reset()
     this.racer = undefined
-    /** By class: the racer's records, the best of the class, the racer's results. */
+    /** For each class: the racer's records, the best of the class, the racer's results. */
     this.classes = new Map()
-    this.props.tell('idle')
+    this.props.onState('idle')
     this.forceUpdate()
     if (this.openId === null) return
     this.load('racer', () => this.read(`/v1/racers/${this.openId}`), (racer) => {
@@ -39,7 +39,7 @@ export class Racer extends Page {
     })
   }
 
-  /** Reads anew what a race that is over may have changed. */
+  /** Reads the data of a class again that a finished race may have changed. */
   loadClass(classId) {
     const [id, of] = [this.openId, this.classes.get(classId)]
     const reads = {
@@ -54,11 +54,11 @@ export class Racer extends Page {
 
   render() {
     const { openId, racer } = this
-    if (openId === null || openId === undefined) return this.asked()
+    if (openId === null || openId === undefined) return this.racerForm()
     const classes = [...this.classes]
     const isKnown = racer !== undefined && classes.every(([, { results }]) => results !== undefined)
-    const ridden = ([classId, { results }]) => (results?.rows ?? []).map((row) => ({ ...row, classId }))
-    const rows = classes.flatMap(ridden)
+    const withClass = ([classId, { results }]) => (results?.rows ?? []).map((row) => ({ ...row, classId }))
+    const rows = classes.flatMap(withClass)
     rows.sort((a, b) => b.startedAt - a.startedAt)
     return html`
       <div class="racer">
@@ -71,8 +71,8 @@ export class Racer extends Page {
         <section class="card">
           <div class="card-head"><h2>Recent results</h2></div>
           <${Table} label="Recent results" rows=${isKnown ? rows.slice(0, ROWS) : undefined} columns=${COLUMNS}
-                    keyed=${({ classId, raceId }) => `${classId} ${raceId}`}
-                    empty="No race in the last seven days." />
+                    rowKey=${({ classId, raceId }) => `${classId} ${raceId}`}
+                    empty="No results in the last 7 days." />
         </section>
       </div>`
   }
@@ -90,26 +90,26 @@ export class Racer extends Page {
           <h2>Class ${classId}</h2>
           <a href="/?class=${classId}&racer=${this.openId}">Follow</a>
         </div>
-        <p class="faint">greatest output ${format.output(greatest || null)}</p>
+        <p class="faint">highest output ${format.output(greatest || null)}</p>
         ${best && html`
           <${Chart} label="Records of this racer in class ${classId} at each second, and the best of the class"
                     curves=${curves} seconds=${best.outputs.length} height=${180} />`}
       </section>`
   }
 
-  asked() {
+  racerForm() {
     const submit = (event) => {
       event.preventDefault()
       const id = event.target.elements.id.value.trim()
-      if (id !== '') this.props.go({ id })
+      if (id !== '') this.props.setParams({ id })
     }
     return html`
       <form class="card sign-in" onSubmit=${submit}>
         <h1 tabindex="-1">Racer</h1>
-        <label for="id">Number of the racer</label>
+        <label for="id">Racer number</label>
         <input id="id" name="id" inputmode="numeric" pattern="[0-9]+" autocomplete="off" required />
         <button type="submit">Show</button>
-        <p class="hint">Or choose one from a board of results.</p>
+        <p class="hint">Or select a racer on a board.</p>
       </form>`
   }
 }
@@ -118,7 +118,7 @@ const COLUMNS = [
   { name: 'Race', cell: ({ classId, raceId, startedAt }) => html`
     <a href="/results?class=${classId}&race=${raceId}">${format.date(startedAt)}</a>` },
   { name: 'Class', isNumber: true, cell: ({ classId }) => classId },
-  { name: 'Place', isNumber: true, cell: ({ rank, racers }) => html`
+  { name: 'Rank', isNumber: true, cell: ({ rank, racers }) => html`
     ${rank ?? format.NONE}<small> of ${format.count(racers)}</small>` },
   { name: 'Final', isNumber: true, cell: (row) => format.output(row.final) },
   { name: 'Best', isNumber: true, cell: (row) => format.output(row.best) },

@@ -1,16 +1,16 @@
-// Races that are over, one of them ranked by final, best or total, and the class's leaderboard.
+// The finished races, one of them ranked by final, best or total output, and the class's leaderboard.
 
 import * as format from '../format.js'
 import { html } from '../html.js'
 import { hasEnded, Races } from '../models.js'
 import { Page } from '../page.js'
 import { chosenClass, classList, Classes } from '../parts/classes.js'
-import { placing, Table } from '../parts/table.js'
+import { rankColumns, Table } from '../parts/table.js'
 
 const BY = { final: 'Final', best: 'Best', total: 'Total' }
 const ROWS = 100
-/** The first of them are known: the stream tells of a hundred. */
-const OLDER = 1_000
+/** The number of older races in one read. The stream's snapshot has only the newest hundred. */
+const OLDER_ROWS = 1_000
 
 export class Results extends Page {
   constructor(props) {
@@ -37,15 +37,15 @@ export class Results extends Page {
     return by in BY ? by : 'final'
   }
 
-  /** The race of the URL, or the last one that is over; null where there is none. */
+  /** Returns the race of the URL, or the last finished one, or null. */
   race() {
     const chosen = this.props.params.get('race')
-    return chosen === null ? this.races.lastOver()?.raceId ?? null : Number(chosen)
+    return chosen === null ? this.races.lastFinished()?.raceId ?? null : Number(chosen)
   }
 
   open() {
     const id = (this.openClass = this.classId())
-    this.leave()
+    this.reset()
     this.races = new Races()
     this.results = this.leaders = this.resultsOf = this.older = undefined
     this.follow({ [`races:${id}`]: this.races }, (frame, isSnapshot) => {
@@ -54,11 +54,11 @@ export class Results extends Page {
     this.forceUpdate()
   }
 
-  /** The leaderboard changes as races end, and a class is new once. */
+  /** Reads the classes and the leaderboard, which change when a race ends. */
   loadMore() {
     this.load('classes', () => classList(this), (classes) => { this.classes = classes })
-    const ask = () => this.read(`/v1/classes/${this.openClass}/leaderboard`, { limit: ROWS })
-    this.load('leaders', ask, (leaders) => { this.leaders = leaders })
+    const read = () => this.read(`/v1/classes/${this.openClass}/leaderboard`, { limit: ROWS })
+    this.load('leaders', read, (leaders) => { this.leaders = leaders })
   }
 
   resultsKey(race) {
@@ -68,26 +68,25 @@ export class Results extends Page {
   loadResults(race) {
     this.resultsOf = this.resultsKey(race)
     this.results = undefined
-    const ask = () => this.page(race)
-    this.load('results', ask, (results) => { this.results = results })
+    this.load('results', () => this.readPage(race), (results) => { this.results = results })
   }
 
-  page(race, cursor) {
+  readPage(race, cursor) {
     return this.read(`/v1/races/${this.openClass}/${race}/results`, { by: this.by(), limit: ROWS, cursor })
   }
 
-  /** Puts the next page below the rows that are there. */
-  more() {
+  /** Appends the next page of rows. */
+  loadNextPage() {
     const { raceId, next, rows } = this.results
-    const take = (page) => { this.results = { ...page, rows: [...rows, ...page.rows] } }
-    this.load('results', () => this.page(raceId, next), take)
+    const apply = (page) => { this.results = { ...page, rows: [...rows, ...page.rows] } }
+    this.load('results', () => this.readPage(raceId, next), apply)
   }
 
-  /** Races before those that the stream tells of. */
+  /** Reads the races that are older than those in the stream. */
   loadOlder() {
     const known = this.older ?? { rows: [], next: undefined }
-    const ask = () => this.read('/v1/races', { classId: this.openClass, limit: OLDER, cursor: known.next })
-    this.load('older', ask, ({ rows, next }) => { this.older = { rows: [...known.rows, ...rows], next } })
+    const read = () => this.read('/v1/races', { classId: this.openClass, limit: OLDER_ROWS, cursor: known.next })
+    this.load('older', read, ({ rows, next }) => { this.older = { rows: [...known.rows, ...rows], next } })
   }
 
   render() {
@@ -102,25 +101,25 @@ export class Results extends Page {
         <div class="columns">
           <section class="card races">
             <div class="card-head"><h2>Races</h2></div>
-            ${this.listed(race)}
+            ${this.raceList(race)}
           </section>
-          <section class="card">${this.ranked(race)}</section>
+          <section class="card">${this.raceResults(race)}</section>
           <section class="card">
             <div class="card-head"><h2>Leaderboard</h2><p class="faint">best final outputs</p></div>
             <${Table} label="Leaderboard" rows=${this.leaders?.rows}
                       columns=${this.columns('Best final', ({ output }) => output)}
-                      empty="Nobody has finished a race of this class yet." />
+                      empty="No finished race in this class yet." />
           </section>
         </div>
       </div>`
   }
 
-  listed(chosen) {
+  raceList(chosen) {
     const known = this.races.newest()
     const older = (this.older?.rows ?? []).filter(({ raceId }) => !this.races.races.has(raceId))
     const all = [...known, ...older]
     if (all.length === 0) {
-      return html`<p class="hint">${this.asOf === undefined ? 'Loading…' : 'No race has been ridden yet.'}</p>`
+      return html`<p class="hint">${this.asOf === undefined ? 'Loading…' : 'No race yet.'}</p>`
     }
     const item = ({ raceId, startedAt, racers, state }) => html`
       <li key=${raceId}>
@@ -136,15 +135,15 @@ export class Results extends Page {
       ${hasOlder && html`<button type="button" class="quiet" onClick=${() => this.loadOlder()}>Older races</button>`}`
   }
 
-  ranked(race) {
-    if (race === null) return html`<div class="card-head"><h2>Race</h2></div><p class="hint">No race is over yet.</p>`
+  raceResults(race) {
+    if (race === null) return html`<div class="card-head"><h2>Race</h2></div><p class="hint">No finished race yet.</p>`
     const { results } = this
     const sorted = (by) => ({
       name: BY[by],
       isNumber: true,
       cell: (row) => format.output(row[by]),
       isSorted: this.by() === by,
-      onSort: () => this.props.go({ by }),
+      onSort: () => this.props.setParams({ by }),
     })
     const columns = [...this.columns(), ...Object.keys(BY).map(sorted),
       { name: 'Seconds', isNumber: true, cell: ({ seconds }) => seconds }]
@@ -155,15 +154,16 @@ export class Results extends Page {
         <p class="faint">${results && `${format.count(results.racers)} results${still}`}</p>
       </div>
       ${results === null
-        ? html`<p class="hint">No such race is known.</p>`
+        ? html`<p class="hint">Unknown race.</p>`
         : html`<${Table} label="Race ${race}" rows=${results?.rows} columns=${columns}
-                         empty="Nobody has finished it yet." />`}
-      ${results?.next && html`<button type="button" class="quiet" onClick=${() => this.more()}>More</button>`}`
+                         empty="No finished rides yet." />`}
+      ${results?.next && html`
+        <button type="button" class="quiet" onClick=${() => this.loadNextPage()}>Show more</button>`}`
   }
 
-  /** Rank and racer, and a number where its name is given. */
+  /** Returns the columns rank and racer, and a number column if `name` is given. */
   columns(name, number) {
     const own = name ? [{ name, isNumber: true, cell: (row) => format.output(number(row)) }] : []
-    return [...placing(this.openClass), ...own]
+    return [...rankColumns(this.openClass), ...own]
   }
 }

@@ -1,27 +1,27 @@
-// A ranking of any length: only the rows in sight are drawn, and those that change rank move there.
+// A ranking of any length: only visible rows are drawn, and rows that change rank move to their new place.
 
 import * as format from '../format.js'
 import { Component, createRef, html } from '../html.js'
 
-/** As in parts.css. */
+/** The row height in parts.css. */
 const ROW_PX = 40
-/** Rows drawn above and below those in sight, so that scrolling shows no gap. */
-const MARGIN = 6
+/** Number of rows drawn above and below the visible ones, so that scrolling shows no gap. */
+const OVERSCAN = 6
 const MOVE = { duration: 350, easing: 'ease-out', composite: 'add' }
 
-const calm = matchMedia('(prefers-reduced-motion: reduce)')
+const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)')
 
 /**
- * `props`: `label`; ranked `rows`, of so many as `of` says; `followed`, a racer or null, and
- * `onFollow(racerId or null)`; `marked`, rows with a dot, by racer, and `mark`, what it means; `seconds`, whether
- * rows have one; `empty`, what to say without rows.
+ * `props`: `label`; ranked `rows`, and `total`: the number of all racers; `followed`: a racer or null, and
+ * `onFollow(racerId or null)`; `marked`: the racers whose rows have a dot, and `markTitle`: its meaning; `seconds`:
+ * whether rows have a second; `empty`: the text without rows.
  */
 export class Board extends Component {
   constructor(props) {
     super(props)
     this.state = { first: 0, count: 30 }
     this.scroller = createRef()
-    /** The racers that are drawn, with their element and their place from the top. */
+    /** The drawn racers, with their element and their position from the top. */
     this.drawn = new Map()
     this.isPressed = false
     this.release = this.release.bind(this)
@@ -30,18 +30,18 @@ export class Board extends Component {
   componentDidMount() {
     addEventListener('pointerup', this.release)
     addEventListener('pointercancel', this.release)
-    this.watch = new ResizeObserver(() => this.look())
-    this.watch.observe(this.scroller.current)
-    this.remember()
+    this.resizeObserver = new ResizeObserver(() => this.updateWindow())
+    this.resizeObserver.observe(this.scroller.current)
+    this.recordPositions()
   }
 
   componentWillUnmount() {
-    this.watch.disconnect()
+    this.resizeObserver.disconnect()
     removeEventListener('pointerup', this.release)
     removeEventListener('pointercancel', this.release)
   }
 
-  /** Between press and release no row leaves the pointer, as it would be another one that is clicked, or none. */
+  /** No row moves between press and release of the pointer; otherwise the click could hit another row. */
   shouldComponentUpdate() {
     return !this.isPressed
   }
@@ -52,7 +52,7 @@ export class Board extends Component {
 
   release() {
     if (!this.isPressed) return
-    // Behind the click, which comes at once.
+    // Runs after the click event, which follows immediately.
     setTimeout(() => {
       this.isPressed = false
       this.forceUpdate()
@@ -65,43 +65,43 @@ export class Board extends Component {
   }
 
   componentDidUpdate(_, __, focused) {
-    // An element that takes another place among its siblings loses the focus, as does one that is gone.
+    // An element loses the focus when it moves among its siblings or is removed.
     if (focused !== null && document.activeElement !== focused) {
       const next = focused.isConnected ? focused : this.scroller.current
       next.focus({ preventScroll: true })
     }
     const before = this.drawn
-    this.remember()
-    if (calm.matches || document.hidden) return
+    this.recordPositions()
+    if (reducedMotion.matches || document.hidden) return
     for (const [racer, { element, index }] of this.drawn) {
-      const was = before.get(racer)
-      if (was === undefined || was.index === index) continue
-      const from = `translateY(${(was.index - index) * ROW_PX}px)`
-      // Added to a move that is still under way, so that a row never jumps.
+      const previous = before.get(racer)
+      if (previous === undefined || previous.index === index) continue
+      const from = `translateY(${(previous.index - index) * ROW_PX}px)`
+      // Composed with a move that is still running, so that a row never jumps.
       element.animate([{ transform: from }, { transform: 'none' }], MOVE)
     }
   }
 
-  remember() {
+  recordPositions() {
     const elements = this.scroller.current.querySelectorAll('[data-racer]')
     const at = (element) => [Number(element.dataset.racer), { element, index: Number(element.dataset.index) }]
     this.drawn = new Map(Array.from(elements, at))
   }
 
-  look() {
+  updateWindow() {
     const { scrollTop, clientHeight } = this.scroller.current
-    const first = Math.max(0, Math.floor(scrollTop / ROW_PX) - MARGIN)
-    const count = Math.ceil(clientHeight / ROW_PX) + 2 * MARGIN
+    const first = Math.max(0, Math.floor(scrollTop / ROW_PX) - OVERSCAN)
+    const count = Math.ceil(clientHeight / ROW_PX) + 2 * OVERSCAN
     if (first !== this.state.first || count !== this.state.count) this.setState({ first, count })
   }
 
-  /** Brings the followed racer into sight. */
-  show(index) {
+  /** Scrolls to the followed racer. */
+  scrollToRow(index) {
     const { clientHeight } = this.scroller.current
     this.scroller.current.scrollTo({ top: (index + 0.5) * ROW_PX - clientHeight / 2, behavior: 'instant' })
   }
 
-  render({ label, rows, of, followed, seconds, empty }) {
+  render({ label, rows, total, followed, seconds, empty }) {
     const last = Math.min(rows.length, this.state.first + this.state.count)
     const first = Math.min(this.state.first, Math.max(0, last - this.state.count))
     const leader = rows[0]?.output
@@ -117,9 +117,9 @@ export class Board extends Component {
           </div>
         </div>
         <div class="rows" role="rowgroup" ref=${this.scroller} tabindex="0" aria-label="${label}, rows"
-             onScroll=${() => this.look()} onPointerDown=${(event) => this.press(event)}>
-          <div class="spread" role="presentation" style=${{ height: `${rows.length * ROW_PX}px` }}>
-            <div class="seen" role="presentation" style=${{ top: `${first * ROW_PX}px` }}>
+             onScroll=${() => this.updateWindow()} onPointerDown=${(event) => this.press(event)}>
+          <div class="spacer" role="presentation" style=${{ height: `${rows.length * ROW_PX}px` }}>
+            <div class="window" role="presentation" style=${{ top: `${first * ROW_PX}px` }}>
               ${rows.slice(first, last).map((row, i) => this.row(row, first + i, leader))}
             </div>
           </div>
@@ -127,13 +127,13 @@ export class Board extends Component {
         </div>
       </div>
       ${followedAt >= 0 && html`
-        <button class="jump" type="button" onClick=${() => this.show(followedAt)}>
-          ${format.racer(rows[followedAt])} is ${format.ordinal(rows[followedAt].rank)} of ${format.count(of)}
+        <button class="jump" type="button" onClick=${() => this.scrollToRow(followedAt)}>
+          ${format.racer(rows[followedAt])} is ${format.ordinal(rows[followedAt].rank)} of ${format.count(total)}
         </button>`}`
   }
 
   row(row, index, leader) {
-    const { followed, onFollow, marked, mark, seconds } = this.props
+    const { followed, onFollow, marked, markTitle, seconds } = this.props
     const isFollowed = row.racerId === followed
     const isMarked = marked?.has(row.racerId)
     const length = { transform: `scaleX(${Math.max(0, row.output / leader) || 0})` }
@@ -146,7 +146,8 @@ export class Board extends Component {
           <button type="button" aria-pressed=${isFollowed} onClick=${() => onFollow(isFollowed ? null : row.racerId)}>
             ${format.racer(row)}
           </button>
-          ${isMarked && html`<span class="dot" title=${mark}><span class="unseen">${mark}</span></span>`}
+          ${isMarked && html`
+            <span class="dot" title=${markTitle}><span class="visually-hidden">${markTitle}</span></span>`}
         </span>
         ${seconds && html`<span class="number faint" role="cell">${row.second}</span>`}
         <span class="number" role="cell">${format.output(row.output)}</span>

@@ -6,39 +6,39 @@ import uPlot from '../vendor/uplot.js'
 
 const dark = matchMedia('(prefers-color-scheme: dark)')
 
-/** The value of a colour of style.css. */
+/** Returns the value of a colour variable of style.css. */
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim()
 
 /**
- * `props`: `label`, what it shows; `curves`, each with `name`, `colour` (a name of style.css), `dash`, `width` and
- * `outputs` from second 1 on, with null for none; `seconds`, how long a race is; `height` in px.
+ * `props`: `label`: what the chart shows; `curves`, each with `name`, `colour` (a name of style.css), `dash`, `width`
+ * and `outputs` from second 1, null for none; `seconds`: the length of a race; `height` in px.
  */
 export class Chart extends Component {
   constructor(props) {
     super(props)
-    this.place = createRef()
-    this.make = this.make.bind(this)
+    this.container = createRef()
+    this.createPlot = this.createPlot.bind(this)
   }
 
   componentDidMount() {
-    this.make()
-    this.watch = new ResizeObserver(() => {
-      const width = this.place.current.clientWidth
+    this.createPlot()
+    this.resizeObserver = new ResizeObserver(() => {
+      const width = this.container.current.clientWidth
       if (width > 0 && width !== this.plot.width) this.plot.setSize({ width, height: this.props.height })
     })
-    this.watch.observe(this.place.current)
-    dark.addEventListener('change', this.make)
+    this.resizeObserver.observe(this.container.current)
+    dark.addEventListener('change', this.createPlot)
   }
 
   componentDidUpdate(before) {
     const names = ({ curves }) => curves.map(({ name, colour }) => `${name} ${colour}`).join()
-    if (names(before) !== names(this.props) || before.seconds !== this.props.seconds) this.make()
+    if (names(before) !== names(this.props) || before.seconds !== this.props.seconds) this.createPlot()
     else this.plot.setData(this.data())
   }
 
   componentWillUnmount() {
-    this.watch.disconnect()
-    dark.removeEventListener('change', this.make)
+    this.resizeObserver.disconnect()
+    dark.removeEventListener('change', this.createPlot)
     this.plot.destroy()
   }
 
@@ -48,14 +48,14 @@ export class Chart extends Component {
     return [x, ...curves.map(({ outputs }) => x.map((second) => outputs[second - 1] ?? null))]
   }
 
-  make() {
+  createPlot() {
     const { curves, seconds, height } = this.props
     this.plot?.destroy()
     const axis = { stroke: colour('faint'), grid: { stroke: colour('line'), width: 1 }, ticks: { show: false } }
     const font = `12px ${getComputedStyle(document.body).fontFamily}`
     const values = (_, splits) => splits.map(format.seconds)
     const options = {
-      width: this.place.current.clientWidth || 300,
+      width: this.container.current.clientWidth || 300,
       height,
       padding: [8, 18, 0, 0],
       legend: { show: false },
@@ -76,13 +76,13 @@ export class Chart extends Component {
         })),
       ],
     }
-    this.plot = new uPlot(options, this.data(), this.place.current)
+    this.plot = new uPlot(options, this.data(), this.container.current)
   }
 
   render({ label, curves }) {
     return html`
       <figure class="chart">
-        <div role="img" aria-label=${label} ref=${this.place}></div>
+        <div role="img" aria-label=${label} ref=${this.container}></div>
         <figcaption>
           ${curves.map(({ name, colour, dash }) => html`
             <span class="key"><i class="stroke ${colour} ${dash ? 'dashed' : ''}"></i>${name}</span>`)}

@@ -1,22 +1,22 @@
-// Which class is shown: a link each.
+// The choice of the class: a link per class.
 
 import { html } from '../html.js'
 import { objects } from '../session.js'
 
-/** The classes that there are, ascending, for who reads them with `page`: those of the token, where it is for some. */
+/** Returns the ids of all classes, ascending, or of the classes that the token is limited to. `page` does the reads. */
 export async function classList(page) {
-  const own = objects()
-  if (own !== null) return own.classes
+  const permitted = objects()
+  if (permitted !== null) return permitted.classes
   return (await page.read('/v1/classes')).map(({ classId }) => classId)
 }
 
-/** The class that a URL's parameters name; where they name none, the first that there is to see. */
+/** Returns the class in a URL's parameters, or the first permitted class. */
 export function chosenClass(params) {
   const id = Number(params.get('class'))
   return Number.isInteger(id) && id > 0 ? id : objects()?.classes[0] ?? 1
 }
 
-/** `classes`: their ids; `chosen`: one of them; `url(classId)`: where it is shown. */
+/** `classes`: class ids; `chosen`: one of them; `url(classId)`: the address that shows a class. */
 export function Classes({ classes, chosen, url }) {
   const ids = [...new Set([...classes, chosen])].sort((a, b) => a - b)
   return html`
@@ -24,7 +24,7 @@ export function Classes({ classes, chosen, url }) {
       <span class="faint" aria-hidden="true">Class</span>
       ${ids.map((id) => html`
         <a key=${id} href=${url(id)} aria-current=${id === chosen ? 'page' : undefined}>
-          <span class="unseen">Class </span>${id}
+          <span class="visually-hidden">Class </span>${id}
         </a>`)}
     </nav>`
 }

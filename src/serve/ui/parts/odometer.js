@@ -3,12 +3,12 @@
 import * as format from '../format.js'
 import { Component, createRef, html } from '../html.js'
 
-/** Twice around, so that a wheel rolls from 9 on to 0. */
-const FACES = [...'01234567890123456789'].join('\n')
+/** All digits twice, so that a wheel can roll from 9 to 0. */
+const DIGITS = [...'01234567890123456789'].join('\n')
 const ROLL = { duration: 250, easing: 'ease-in-out' }
 
-const calm = matchMedia('(prefers-reduced-motion: reduce)')
-const at = (digit) => `translateY(${-digit}lh)`
+const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)')
+const offset = (digit) => `translateY(${-digit}lh)`
 
 class Wheel extends Component {
   constructor(props) {
@@ -18,26 +18,26 @@ class Wheel extends Component {
 
   componentDidUpdate({ digit: from }) {
     const { digit } = this.props
-    if (digit === from || calm.matches || document.hidden) return
+    if (digit === from || reducedMotion.matches || document.hidden) return
     const to = digit < from ? digit + 10 : digit
-    this.faces.current.animate([{ transform: at(from) }, { transform: at(to) }], ROLL)
+    this.faces.current.animate([{ transform: offset(from) }, { transform: offset(to) }], ROLL)
   }
 
   render({ digit }) {
-    const style = { transform: at(digit) }
-    return html`<span class="wheel"><span class="faces" ref=${this.faces} style=${style}>${FACES}</span></span>`
+    const style = { transform: offset(digit) }
+    return html`<span class="wheel"><span class="faces" ref=${this.faces} style=${style}>${DIGITS}</span></span>`
   }
 }
 
-/** `value`, a whole number, of what `label` says. */
+/** `value`: a whole number; `label`: what it counts. */
 export function Odometer({ value, label }) {
   const digits = [...String(value)]
-  // By their place from the right, so that a wheel stays the same one when there are more.
+  // Keyed by the position from the right, so that a new leading digit does not change the other wheels.
   const wheels = digits.map((digit, i) => html`
     <${Wheel} key=${digits.length - i} digit=${Number(digit)} />`)
   return html`
     <span class="odometer">
-      <span class="unseen">${format.count(value)} ${label}</span>
+      <span class="visually-hidden">${format.count(value)} ${label}</span>
       <span class="wheels" aria-hidden="true">${wheels}</span>
     </span>`
 }

@@ -1,16 +1,16 @@
-// A figure and how it was in the last seconds.
+// A number with a line of its recent values.
 
 import { html } from '../html.js'
 
 const [WIDTH, HEIGHT] = [120, 32]
-/** So many values make a line of full width at least. */
-const LEAST = 30
+/** The minimum number of values for a line of full width. */
+const VALUES_MIN = 30
 
-/** `name`, `figure` as text, `values` (null for none), the newest last, and `note` below. */
+/** `name`; `figure`: the current value as text; `values`: oldest first, null for none; `note`: text below. */
 export function Sparkline({ name, figure, values, note }) {
   const known = values.filter((value) => value !== null)
   const top = Math.max(...known, 0) || 1
-  const places = Math.max(LEAST, values.length)
+  const places = Math.max(VALUES_MIN, values.length)
   const x = (i) => (WIDTH * (places - values.length + i)) / (places - 1)
   const y = (value) => HEIGHT - 1 - ((HEIGHT - 2) * value) / top
   const points = values.map((value, i) => value !== null && `${x(i).toFixed(1)},${y(value).toFixed(1)}`)

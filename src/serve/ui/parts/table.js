@@ -1,10 +1,10 @@
-// A table of what was read.
+// A table of rows that were read from the API.
 
 import * as format from '../format.js'
 import { html } from '../html.js'
 
-/** The columns of a ranking in a class: rank, and the racer's name with a way to the racer. */
-export function placing(classId) {
+/** Returns the columns of a ranking in a class: rank, and the racer's name as a link. */
+export function rankColumns(classId) {
   const rank = ({ rank }) => html`<span class="rank rank-${rank}">${rank ?? format.NONE}</span>`
   const racer = (row) => html`
     <a class="racer-name" href="/racer?id=${row.racerId}&class=${classId}" title=${format.racer(row)}>
@@ -14,10 +14,10 @@ export function placing(classId) {
 }
 
 /**
- * `rows`, each with a `racerId`, or undefined until they are known; `columns` of `name`, `cell(row)`, `isNumber`, and
- * `onSort` and `isSorted` where the table can be sorted by it; `followed`: a racer whose row stands out, or null.
+ * `rows`, each with a `racerId`, or undefined until they are loaded; `columns` of `name`, `cell(row)`, `isNumber`, and
+ * for sortable columns `onSort` and `isSorted`; `followed`: a racer whose row is highlighted, or null.
  */
-export function Table({ label, rows, columns, followed = null, empty, keyed = (row) => row.racerId }) {
+export function Table({ label, rows, columns, followed = null, empty, rowKey = (row) => row.racerId }) {
   if (rows === undefined || rows === null) return html`<p class="hint" aria-busy="true">Loading…</p>`
   if (rows.length === 0) return html`<p class="hint">${empty}</p>`
   const head = ({ name, isNumber, onSort, isSorted }) => html`
@@ -30,7 +30,7 @@ export function Table({ label, rows, columns, followed = null, empty, keyed = (r
         <thead><tr>${columns.map(head)}</tr></thead>
         <tbody>
           ${rows.map((row) => html`
-            <tr key=${keyed(row)} class=${followed !== null && row.racerId === followed ? 'followed' : ''}>
+            <tr key=${rowKey(row)} class=${followed !== null && row.racerId === followed ? 'followed' : ''}>
               ${columns.map(({ name, cell, isNumber }) => html`
                 <td key=${name} class=${isNumber ? 'number' : ''}>${cell(row)}</td>`)}
             </tr>`)}

@@ -1,0 +1,101 @@
+//! Names of objects of events. They follow the names of the objects that Firehose delivers.
+
+/// The folder of the records whose processing failed. The name is that of Firehose.
+pub(crate) const FAILED_FOLDER: &str = "processing-failed";
+
+/// Start of every name: the stream, and the version of its configuration.
+const STREAM: &str = "velodrome-1-";
+
+/// The key of an object below the stream's prefix, by the time of its oldest record in UTC (see
+/// Firehose's "S3 object name format").
+pub(crate) fn object_key(oldest_ms: u64, uuid: &str) -> String {
+    let time = format_time(oldest_ms);
+    format!("{}/{STREAM}{time}-{uuid}.gz", folder(&time))
+}
+
+/// The name, without folders, of an object of records whose processing failed, by the time of its oldest
+/// record.
+///
+/// [`failed_object_key`] adds the folders.
+pub(crate) fn failed_object_name(oldest_ms: u64, uuid: &str) -> String {
+    format!("{STREAM}{}-{uuid}", format_time(oldest_ms))
+}
+
+/// The key below the stream's prefix of an object named by [`failed_object_name`]. `None` for any other text.
+pub(crate) fn failed_object_key(name: &str) -> Option<String> {
+    let (time, uuid) = name.strip_prefix(STREAM)?.split_at_checked("YYYY-MM-DD-HH-MM-SS-".len())?;
+    let is_ours = time.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit())
+        && uuid.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
+    is_ours.then(|| format!("{FAILED_FOLDER}/{}/{name}", folder(time)))
+}
+
+/// The folders of objects of a time: year, month, day and hour.
+fn folder(time: &str) -> String {
+    time.split('-').take(4).collect::<Vec<_>>().join("/")
+}
+
+/// A time in UTC in the form of object names, `YYYY-MM-DD-HH-MM-SS`. Up to the year 9999 it sorts by
+/// time.
+pub(crate) fn format_time(ms: u64) -> String {
+    let seconds = ms / 1_000;
+    let (year, month, day) = civil(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}-{hour:02}-{minute:02}-{second:02}")
+}
+
+/// Year, month and day of the day `days` after 1970-01-01: Howard Hinnant's `civil_from_days`
+/// (<https://howardhinnant.github.io/date_algorithms.html>), for days from the epoch on.
+fn civil(days: u64) -> (u64, u64, u64) {
+    // Eras of 400 years begin on March 1, so that a leap day is the last day of a year.
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_an_object_by_its_oldest_record_in_utc() {
+        assert_eq!(
+            object_key(1_620_240_001_000, "01234567-89ab-4def-8fed-cba987654320"),
+            "2021/05/05/18/velodrome-1-2021-05-05-18-40-01-01234567-89ab-4def-8fed-cba987654320.gz"
+        );
+    }
+
+    #[test]
+    fn objects_of_failed_records_have_their_own_folder() {
+        let uuid = "01234567-89ab-4def-8fed-cba987654320";
+        let name = failed_object_name(1_620_240_001_000, uuid);
+        assert_eq!(
+            failed_object_key(&name).unwrap(),
+            format!("processing-failed/2021/05/05/18/velodrome-1-2021-05-05-18-40-01-{uuid}")
+        );
+        for other in ["", "velodrome-1-", "velodrome-1-2021-05-05-18-40-01-../a", &name[1..]] {
+            assert_eq!(failed_object_key(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn dates_follow_the_calendar_over_leap_days_and_centuries() {
+        for (days, date) in [
+            (0, (1970, 1, 1)),
+            (11_015, (2000, 2, 28)),
+            (11_016, (2000, 2, 29)),
+            (11_017, (2000, 3, 1)),
+            (18_752, (2021, 5, 5)),
+            (47_540, (2100, 2, 28)),
+            (47_541, (2100, 3, 1)),
+            (2_932_896, (9999, 12, 31)),
+        ] {
+            assert_eq!(civil(days), date, "{days}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The fields of an event as raw JSON values, and their validation.
+
+use std::borrow::Cow;
+
+use compact_str::CompactString;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use velodrome_dataflows::{Sample, Tracking, device_hash};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::event::{
+    Accepted, DURATION_MS_MAX, Event, EventTimestamp, ID_BYTES_MAX, INTEGER_MAX, UUID_BYTES_MAX,
+};
+use super::rejection::{Rejection, integer_between};
+use crate::rules::MEASURE_MAX;
+
+/// All fields that some kind of event knows, as raw JSON. A null counts as absent. Fields of the other
+/// kind are ignored, whatever their value.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RawFields<'a> {
+    #[serde(borrow)]
+    event: Option<&'a RawValue>,
+    #[serde(borrow)]
+    race_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    class_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    racer_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    second: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cadence: Option<&'a RawValue>,
+    #[serde(borrow)]
+    resistance: Option<&'a RawValue>,
+    #[serde(borrow)]
+    device_timestamp: Option<&'a RawValue>,
+    #[serde(borrow)]
+    arrival_timestamp: Option<&'a RawValue>,
+    #[serde(borrow)]
+    uuid: Option<&'a RawValue>,
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    project_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    viewer_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    duration_ms: Option<&'a RawValue>,
+}
+
+impl RawFields<'_> {
+    /// The event with these fields, in a race of `race_seconds`.
+    ///
+    /// Of several invalid fields, the rejection names the first in the order of these functions.
+    /// `batch` has the same order, so both reject a line for the same reason.
+    pub(super) fn event(&self, race_seconds: u16) -> Result<Event, Rejection> {
+        match text(self.event).as_deref() {
+            Some("update") => self.race(false, race_seconds),
+            Some("final") => self.race(true, race_seconds),
+            Some("view") => self.tracking(true),
+            Some("watch") => self.tracking(false),
+            _ => {
+                let expected = r#""update", "final", "view" or "watch""#;
+                Err(Rejection::of_field("event", self.event, expected))
+            }
+        }
+    }
+
+    fn race(&self, is_final: bool, race_seconds: u16) -> Result<Event, Rejection> {
+        let class = integer("classId", self.class_id, 1, u16::MAX.into())?;
+        let race = integer("raceId", self.race_id, 0, INTEGER_MAX)?;
+        let racer = integer("racerId", self.racer_id, 0, u32::MAX.into())?;
+        let second = integer("second", self.second, 1, race_seconds.into())?;
+        let cadence = measure("cadence", self.cadence)?;
+        let resistance = measure("resistance", self.resistance)?;
+        let name = optional_string("name", self.name, "a string", |_| true)?;
+        let uuid = optional_string("uuid", self.uuid, "a string", |_| true)?;
+        let (device_ms, timestamp) = self.timestamps()?;
+        // The ranges above are those of the types.
+        let event = Sample {
+            clock: 0,
+            race,
+            device_ms,
+            cadence,
+            resistance,
+            name: name.map(CompactString::from),
+            device_hash: uuid.map_or(0, |uuid| device_hash(uuid.as_bytes())),
+            racer: racer as u32,
+            class: class as u16,
+            second: second as u16,
+            is_final,
+        };
+        Ok(Event::Race(Accepted { event, timestamp }))
+    }
+
+    fn tracking(&self, is_view: bool) -> Result<Event, Rejection> {
+        const UUID: &str = "a string of 1 to 64 bytes";
+        const PROJECT: &str = "a string of 1 to 128 bytes";
+        let viewer = "a string of at most 128 bytes";
+        optional_string("viewerId", self.viewer_id, viewer, |id| id.len() <= ID_BYTES_MAX)?;
+        let uuid = optional_string("uuid", self.uuid, UUID, |uuid| {
+            (1..=UUID_BYTES_MAX).contains(&uuid.len())
+        })?;
+        let uuid = uuid.ok_or_else(|| Rejection::of_field("uuid", None, UUID))?;
+        let project = optional_string("projectId", self.project_id, PROJECT, |id| {
+            (1..=ID_BYTES_MAX).contains(&id.len())
+        })?;
+        let project = project.ok_or_else(|| Rejection::of_field("projectId", None, PROJECT))?;
+        let duration_ms = match self.duration_ms {
+            None => 0,
+            duration => integer("durationMs", duration, 0, DURATION_MS_MAX)?,
+        };
+        let (_, timestamp) = self.timestamps()?;
+        let event = Tracking {
+            clock: 0,
+            uuid: xxh3_128(uuid.as_bytes()),
+            project: project.into(),
+            // At most a day.
+            duration_ms: duration_ms as u32,
+            is_view,
+        };
+        Ok(Event::Tracking(Accepted { event, timestamp }))
+    }
+
+    /// The device's time, and the timestamp for the event clock.
+    fn timestamps(&self) -> Result<(u64, EventTimestamp), Rejection> {
+        let device_ms = integer("deviceTimestamp", self.device_timestamp, 0, INTEGER_MAX)?;
+        let timestamp = match self.arrival_timestamp {
+            None => EventTimestamp::Device(device_ms),
+            arrival => {
+                EventTimestamp::Arrival(integer("arrivalTimestamp", arrival, 0, INTEGER_MAX)?)
+            }
+        };
+        Ok((device_ms, timestamp))
+    }
+}
+
+/// A required field that `parse` accepts.
+fn required<T>(
+    field: &'static str,
+    raw: Option<&RawValue>,
+    expected: impl FnOnce() -> Cow<'static, str>,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<T, Rejection> {
+    let value = raw.and_then(|raw| parse(raw.get()));
+    value.ok_or_else(|| Rejection::of_field(field, raw, expected()))
+}
+
+/// A required integer from `min` to `max`. Only digits are one: not 1.0, 1e3 or -0.
+fn integer(
+    field: &'static str,
+    raw: Option<&RawValue>,
+    min: u64,
+    max: u64,
+) -> Result<u64, Rejection> {
+    let parse = |raw: &str| raw.parse().ok().filter(|value| (min..=max).contains(value));
+    required(field, raw, || integer_between(min, max).into(), parse)
+}
+
+/// A required number from 0 to [`MEASURE_MAX`].
+fn measure(field: &'static str, raw: Option<&RawValue>) -> Result<f64, Rejection> {
+    let parse = |raw: &str| {
+        // JSON numbers only: Rust also parses "inf" and other forms.
+        let is_number = raw.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+        let value: f64 = raw.parse().ok().filter(|_| is_number)?;
+        (0.0..=MEASURE_MAX).contains(&value).then_some(value)
+    };
+    required(field, raw, || format!("a number from 0 to {MEASURE_MAX}").into(), parse)
+}
+
+/// A string that may be absent, and that `accepts` accepts otherwise.
+fn optional_string(
+    field: &'static str,
+    raw: Option<&RawValue>,
+    expected: &'static str,
+    accepts: impl Fn(&str) -> bool,
+) -> Result<Option<String>, Rejection> {
+    let Some(_) = raw else { return Ok(None) };
+    let string = text(raw).filter(|text| accepts(text));
+    string.map(Some).ok_or_else(|| Rejection::of_field(field, raw, expected))
+}
+
+/// The value of a JSON string; `None` for any other value.
+fn text(raw: Option<&RawValue>) -> Option<String> {
+    serde_json::from_str(raw?.get()).ok()
+}

@@ -1,0 +1,18 @@
+//! The view counts as a JSON tree, the data model of Firebase's Realtime Database.
+//!
+//! ```text
+//! {"project": {"<projectId>": {"durationMs": n, "views": n}}}
+//! ```
+//!
+//! Values only: paths into the tree, the JSON at a path, and the events that report changes. The stream
+//! and the Firebase endpoints both build on this module.
+
+mod event;
+mod keys;
+mod node;
+mod path;
+#[cfg(test)]
+mod tests;
+
+pub(in crate::serve) use event::TreeEvent;
+pub(in crate::serve) use path::{TreePath, TreePathError};

@@ -1,0 +1,129 @@
+//! Paths into the tree.
+
+use compact_str::CompactString;
+use percent_encoding::percent_decode_str;
+use thiserror::Error;
+use velodrome_dataflows::ViewCount;
+
+use super::keys::{DURATION, PROJECT, VIEWS, sort_key};
+use super::node::TreeNode;
+use crate::live_state::LiveTables;
+use crate::serve::error::ApiError;
+use crate::serve::permissions::Permissions;
+
+/// A path into the tree.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(in crate::serve) enum TreePath {
+    /// The complete tree.
+    Root,
+    /// All projects.
+    Projects,
+    /// One project.
+    Project(CompactString),
+    /// The views of a project.
+    Views(CompactString),
+    /// The watched time of a project.
+    Duration(CompactString),
+    /// A path that never has data: below a counter or an unknown key. Contains the project, if the path
+    /// names one.
+    Missing(Option<CompactString>),
+}
+
+/// A URL path that is not a path into the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(in crate::serve) enum TreePathError {
+    /// It does not request JSON.
+    #[error("the path does not end with '.json'")]
+    NoJsonSuffix,
+    /// A key is not text.
+    #[error("the path is not UTF-8")]
+    NotUtf8,
+}
+
+impl TreePath {
+    /// Parses the raw path of a URL.
+    ///
+    /// The path is split at slashes before its percent escapes are decoded, so a key can contain
+    /// slashes. Empty keys are ignored.
+    pub(in crate::serve) fn parse(raw: &str) -> Result<Self, TreePathError> {
+        let raw = raw.strip_suffix(".json").ok_or(TreePathError::NoJsonSuffix)?;
+        let keys = raw.split('/').filter(|key| !key.is_empty());
+        let keys = keys.map(|key| percent_decode_str(key).decode_utf8());
+        let keys: Vec<_> = keys.collect::<Result<_, _>>().map_err(|_| TreePathError::NotUtf8)?;
+        let keys: Vec<_> = keys.iter().map(|key| &**key).collect();
+        Ok(match keys[..] {
+            [] => Self::Root,
+            [PROJECT] => Self::Projects,
+            [PROJECT, id] => Self::Project(id.into()),
+            [PROJECT, id, VIEWS] => Self::Views(id.into()),
+            [PROJECT, id, DURATION] => Self::Duration(id.into()),
+            [PROJECT, id, ..] => Self::Missing(Some(id.into())),
+            _ => Self::Missing(None),
+        })
+    }
+
+    /// Whether the data at this path includes counters of `project`.
+    pub(in crate::serve) fn includes(&self, project: &CompactString) -> bool {
+        match self {
+            Self::Root | Self::Projects => true,
+            Self::Project(id) | Self::Views(id) | Self::Duration(id) => id == project,
+            Self::Missing(_) => false,
+        }
+    }
+
+    /// The value at this path if it is a single counter of a project with this count.
+    pub(in crate::serve) fn counter(&self, count: ViewCount) -> Option<u64> {
+        match self {
+            Self::Views(_) => Some(count.views),
+            Self::Duration(_) => Some(count.duration_ms),
+            Self::Root | Self::Projects | Self::Project(_) | Self::Missing(_) => None,
+        }
+    }
+
+    /// 403 `forbidden` unless `permissions` include this path.
+    pub(in crate::serve) fn authorize(&self, permissions: &Permissions) -> Result<(), ApiError> {
+        match self {
+            Self::Project(id) | Self::Views(id) | Self::Duration(id) | Self::Missing(Some(id)) => {
+                permissions.require_project(id)
+            }
+            Self::Root | Self::Projects | Self::Missing(None) => permissions.require_all(),
+        }
+    }
+
+    /// The projects at or below this path, unordered. It only copies them, because the caller holds a
+    /// lock; [`TreePath::node`] does the rest.
+    pub(in crate::serve) fn counts(&self, live: &LiveTables) -> Vec<(CompactString, ViewCount)> {
+        match self {
+            Self::Root | Self::Projects => {
+                live.projects().map(|(id, count)| (id.clone(), *count)).collect()
+            }
+            Self::Project(id) | Self::Views(id) | Self::Duration(id) => {
+                live.project(id).map(|count| (id.clone(), count)).into_iter().collect()
+            }
+            Self::Missing(_) => Vec::new(),
+        }
+    }
+
+    /// The data at this path, made of the projects that [`TreePath::counts`] returned.
+    pub(in crate::serve) fn node(&self, mut counts: Vec<(CompactString, ViewCount)>) -> TreeNode {
+        if counts.is_empty() {
+            return TreeNode::Null;
+        }
+        let first = counts.first().map(|(_, count)| *count).unwrap_or_default();
+        match self {
+            Self::Root => {
+                let projects = Self::Projects.node(counts);
+                TreeNode::Object(vec![(PROJECT.into(), projects)])
+            }
+            Self::Projects => {
+                counts.sort_by_cached_key(|(id, _)| sort_key(id));
+                let projects = counts.into_iter().map(|(id, n)| (id, TreeNode::project(n)));
+                TreeNode::Object(projects.collect())
+            }
+            Self::Project(_) => TreeNode::project(first),
+            Self::Views(_) => TreeNode::Number(first.views),
+            Self::Duration(_) => TreeNode::Number(first.duration_ms),
+            Self::Missing(_) => TreeNode::Null,
+        }
+    }
+}

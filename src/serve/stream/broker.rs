@@ -1,0 +1,234 @@
+//! The broker: the active topics, their frames and their subscribers.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use bytes::Bytes;
+use hashbrown::HashMap;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use velodrome_dataflows::EventTime;
+
+use super::change_tracker::FrameKind;
+use super::frame::Frame;
+use super::topic::Topic;
+use super::topic_state::TopicState;
+use crate::serve::error::ApiError;
+
+/// The maximum number of active topics: the default limit of connections.
+const ACTIVE_TOPICS_MAX: usize = 10_000;
+/// How long a topic without subscribers stays active, for clients that reconnect.
+const IDLE_TOPIC_RETENTION: Duration = Duration::from_secs(60);
+
+/// Connects the hub, which publishes frames, with the subscriptions, which read them.
+pub(in crate::serve) struct Broker {
+    state: RwLock<BrokerState>,
+    /// Wakes the hub when a client needs a snapshot.
+    pub(super) snapshot_requested: Notify,
+    /// The prefix of event ids. It differs in each run of the service.
+    id_prefix: String,
+}
+
+#[derive(Default)]
+pub(super) struct BrokerState {
+    pub(super) topics: HashMap<Topic, TopicState>,
+    /// The position of the newest frame of any topic.
+    pub(super) published: EventTime,
+    /// The number of open streams.
+    streams: usize,
+    next_client: u64,
+    is_closed: bool,
+}
+
+/// A frame to publish, or the error that prevented it.
+pub(super) struct NewFrame {
+    pub(super) topic: Topic,
+    pub(super) kind: FrameKind,
+    pub(super) frame: Result<Frame, ApiError>,
+}
+
+/// What to send to a client.
+pub(super) enum NextChunks {
+    /// Nothing yet. The client is woken when this may have changed.
+    Pending,
+    /// Chunks in the order to send.
+    Ready {
+        chunks: Vec<Bytes>,
+        /// The number of topics that start with a snapshot.
+        snapshots: u64,
+    },
+    /// Nothing any more: the service is stopping.
+    Closed,
+}
+
+impl Broker {
+    /// A broker without topics. `epoch` is different in each run of the service: ids of previous runs
+    /// are invalid.
+    pub(in crate::serve) fn new(epoch: u64) -> Self {
+        let (state, snapshot_requested) = (RwLock::default(), Notify::new());
+        Self { state, snapshot_requested, id_prefix: format!("{epoch:x}-") }
+    }
+
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, BrokerState> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, BrokerState> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of open streams.
+    pub(in crate::serve) fn streams(&self) -> usize {
+        self.read().streams
+    }
+
+    /// The event id of the frames at `position`. A client returns it to resume after them.
+    pub(super) fn event_id(&self, position: EventTime) -> String {
+        format!("{}{position}", self.id_prefix)
+    }
+
+    /// The position of an event id; `None` unless this run of the service sent it.
+    pub(super) fn parse_event_id(&self, id: &str) -> Option<EventTime> {
+        let position = id.strip_prefix(&self.id_prefix)?.parse().ok()?;
+        (position <= self.read().published).then_some(position)
+    }
+
+    /// Subscribes a client to `topics`, and returns its id. `wake` is notified of new frames.
+    ///
+    /// # Errors
+    /// 503 `stopping`, or `too_many_topics` if other clients subscribe to too many.
+    pub(super) fn subscribe(&self, topics: &[Topic], wake: &Arc<Notify>) -> Result<u64, ApiError> {
+        let mut state = self.write();
+        if state.is_closed {
+            return Err(unavailable("stopping", "the service is stopping"));
+        }
+        if !state.has_room(topics) {
+            state.topics.retain(|_, topic_state| !topic_state.subscribers.is_empty());
+        }
+        if !state.has_room(topics) {
+            let message = "too many topics have subscribers; try again in a second";
+            return Err(unavailable("too_many_topics", message));
+        }
+        let (client, published) = (state.next_client, state.published);
+        for topic in topics {
+            let topic_state = || TopicState::new(topic, published);
+            let topic_state = state.topics.entry(topic.clone()).or_insert_with(topic_state);
+            topic_state.subscribers.insert(client, Arc::clone(wake));
+        }
+        state.next_client += 1;
+        state.streams += 1;
+        metrics::gauge!("velodrome_streams").set(state.streams as f64);
+        Ok(client)
+    }
+
+    /// Removes the subscriptions of a client.
+    pub(super) fn unsubscribe(&self, topics: &[Topic], client: u64) {
+        let mut state = self.write();
+        for topic in topics {
+            if let Some(topic_state) = state.topics.get_mut(topic) {
+                topic_state.subscribers.remove(&client);
+                topic_state.last_left = Instant::now();
+            }
+        }
+        state.streams -= 1;
+        metrics::gauge!("velodrome_streams").set(state.streams as f64);
+    }
+
+    /// The frames of `topics` after `cursor`, which advances to the newest position.
+    ///
+    /// A topic starts with a snapshot if it has dropped frames after the cursor, or if there is no
+    /// cursor. Only the last chunk has an id, so the id proves that the client has received all chunks
+    /// before.
+    pub(super) fn next_chunks(
+        &self,
+        topics: &[Topic],
+        cursor: &mut Option<EventTime>,
+    ) -> NextChunks {
+        let (state, now) = (self.read(), Instant::now());
+        if state.is_closed {
+            return NextChunks::Closed;
+        }
+        let (mut frames, mut snapshots, mut is_missing) = (Vec::<&Frame>::new(), 0, false);
+        for topic_state in topics.iter().filter_map(|topic| state.topics.get(topic)) {
+            let ring = &topic_state.ring;
+            if let Some(after) = cursor.and_then(|cursor| ring.frames_after(cursor)) {
+                frames.extend(after);
+            } else if let Some(from_snapshot) = ring.frames_from_snapshot(now) {
+                frames.extend(from_snapshot);
+                snapshots += 1;
+            } else {
+                topic_state.request_snapshot();
+                is_missing = true;
+            }
+        }
+        if is_missing {
+            self.snapshot_requested.notify_one();
+            return NextChunks::Pending;
+        }
+        *cursor = Some(state.published);
+        frames.sort_by_key(|frame| frame.position);
+        let Some((last, others)) = frames.split_last() else { return NextChunks::Pending };
+        let others = others.iter().map(|frame| frame.without_id());
+        NextChunks::Ready { chunks: others.chain([last.with_id()]).collect(), snapshots }
+    }
+
+    /// Publishes frames at `position`, which must be greater than all before, and wakes the subscribers
+    /// of their topics.
+    ///
+    /// A topic whose frame failed restarts with a snapshot.
+    pub(super) fn publish(&self, position: EventTime, frames: Vec<NewFrame>) {
+        let (mut state, now) = (self.write(), Instant::now());
+        let mut topics = Vec::with_capacity(frames.len());
+        for NewFrame { topic, kind, frame } in frames {
+            let Some(topic_state) = state.topics.get_mut(&topic) else { continue };
+            match frame {
+                Ok(frame) => {
+                    topic_state.add_frame(kind, frame, now);
+                    topics.push(topic);
+                }
+                Err(error) => {
+                    tracing::debug!(%topic, ?error, "cannot build a frame; trying again");
+                    topic_state.restart(&topic);
+                }
+            }
+        }
+        state.published = position;
+        drop(state);
+        // Woken clients read immediately, so the write lock must be released.
+        let state = self.read();
+        for topic_state in topics.iter().filter_map(|topic| state.topics.get(topic)) {
+            topic_state.subscribers.values().for_each(|wake| wake.notify_one());
+        }
+    }
+
+    /// Removes topics that have had no subscribers for a minute.
+    pub(super) fn remove_idle_topics(&self) {
+        let now = Instant::now();
+        let is_active = |topic_state: &TopicState| {
+            !topic_state.subscribers.is_empty()
+                || now < topic_state.last_left + IDLE_TOPIC_RETENTION
+        };
+        self.write().topics.retain(|_, topic_state| is_active(topic_state));
+    }
+
+    /// Ends all streams, and rejects new ones from now on.
+    pub(super) fn close(&self) {
+        let mut state = self.write();
+        state.is_closed = true;
+        let wakes = state.topics.values().flat_map(|topic_state| topic_state.subscribers.values());
+        wakes.for_each(|wake| wake.notify_one());
+    }
+}
+
+impl BrokerState {
+    /// Whether these topics can become active within the limit.
+    fn has_room(&self, topics: &[Topic]) -> bool {
+        let new = topics.iter().filter(|topic| !self.topics.contains_key(*topic)).count();
+        self.topics.len() + new <= ACTIVE_TOPICS_MAX
+    }
+}
+
+fn unavailable(code: &'static str, message: &str) -> ApiError {
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, message).retry_after(1)
+}
