@@ -2,14 +2,14 @@
 //! leaderboards and view counts.
 //!
 //! This library contains everything of the binary except the parsing of its command line. The dataflow
-//! graph is a crate of its own, `velodrome-dataflows`. The modules in reading order, from the command
-//! line down; a module uses only modules below it.
+//! graph is a crate of its own, `velodrome-dataflows`. The modules are listed in reading order, from the
+//! command line down. A module uses only modules listed below it.
 //!
 //! Commands and what they run:
 //! - [`commands`]: one module per command; arguments in, exit status out
 //! - [`service`]: starts and stops a live service, and switches it to new rules
-//! - [`simulate`]: simulated races, written to files or sent as a load test
-//! - [`batch`]: results without the dataflow graph, to check the graph against
+//! - [`simulate`]: generates simulated races and writes them to files, or sends them as a load test
+//! - [`batch`]: computes results without the dataflow graph, as a reference for checking it
 //! - [`verify`]: compares result directories
 //!
 //! Input and output of a service:
@@ -17,7 +17,7 @@
 //! - [`kinesis`]: reads and writes Kinesis streams
 //! - [`firehose`]: the formats of Firehose deliveries and transformations
 //! - [`publish`]: writes history objects for clients to download
-//! - [`dead_letters`]: rejected events on their way to the archive
+//! - [`dead_letters`]: stores rejected events and uploads them to the archive
 //! - [`auth`]: keys and tokens
 //! - [`bans`]: the list of banned racers
 //!
@@ -25,8 +25,8 @@
 //! - [`engine`]: timely workers that run the graph, for services, replays and comparisons
 //! - [`checkpoint`]: the saved state of the graph
 //! - [`live_state`]: standings, races and view counts as the graph last emitted them
-//! - [`compare`]: the files of a comparison of rules
-//! - [`results`]: the files of results
+//! - [`compare`]: reads and writes the files of a rules comparison
+//! - [`results`]: reads and writes result files
 //!
 //! Events and storage:
 //! - [`log`]: the durable log, its segments and its archive
@@ -38,7 +38,7 @@
 //! Shared by several of these:
 //! - [`rebuild_requests`]: requests for new rules, and their progress
 //! - [`rules`]: the rules file
-//! - [`health`]: faults of components, for `/readyz`
+//! - [`health`]: collects the faults of components and reports them at `/readyz`
 //! - [`atomic_file`]: replaces files atomically
 //! - [`memory`]: memory use of the process
 //! - [`time`]: parses times

@@ -13,18 +13,19 @@ use crate::values::{Ban, Change, EventTime, Mode, Rules, Sample, Tracking, ViewC
 
 /// The inputs of the graph.
 ///
-/// Along the times of each input the event clock must not go back. All that a checkpoint saved must
-/// arrive at times before all events.
+/// Within each input, event clocks must not decrease as logical time increases. Everything restored from
+/// a checkpoint must arrive at earlier times than any event.
 pub struct Inputs<'scope> {
     /// Race events.
     pub samples: Stream<'scope, EventTime, Vec<Sample>>,
     /// Tracking events.
     pub tracking: Stream<'scope, EventTime, Vec<Tracking>>,
-    /// What a checkpoint saved of rides, records, the leaderboard and names.
+    /// Saved changes of rides, records, the leaderboard and names, restored from a checkpoint.
     pub saved_changes: Stream<'scope, EventTime, Vec<Change>>,
-    /// What a checkpoint saved of views.
+    /// Saved changes of view counts, restored from a checkpoint.
     pub saved_views: Stream<'scope, EventTime, Vec<ViewChange>>,
-    /// Changes of the ban list, on any worker. For one racer, bans and their ends must alternate.
+    /// Changes of the ban list, which may enter on any worker. For each racer, bans and lifts must
+    /// alternate.
     pub bans: Stream<'scope, EventTime, Vec<Ban>>,
 }
 
@@ -45,10 +46,10 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// Allows the traces to merge times before `read` and batches before `arranged`.
+    /// Advances the traces' logical compaction to `read` and their physical compaction to `arranged`.
     ///
-    /// Without compaction the traces grow with every update. Afterwards they can be read at times in
-    /// advance of `read` only. `arranged` is the frontier of [`Graph::arranged`].
+    /// Without compaction the traces grow with every update. After this call they can be read only at
+    /// times in advance of `read`. `arranged` must be the frontier of [`Graph::arranged`].
     pub fn compact(
         &mut self,
         read: AntichainRef<'_, EventTime>,
@@ -71,7 +72,8 @@ pub struct Graph<'scope> {
     pub changes: Stream<'scope, EventTime, Vec<Change>>,
     /// The changes of view counts.
     pub view_changes: Stream<'scope, EventTime, Vec<ViewChange>>,
-    /// An empty stream. When its frontier has passed a time, this worker's traces are complete at it.
+    /// An empty stream, used for its frontier. Once the frontier has passed a time, this worker's traces
+    /// are complete at that time.
     pub arranged: Stream<'scope, EventTime, Vec<()>>,
 }
 

@@ -10,8 +10,8 @@
 //!    the [`Rules`].
 //! 2. [`rides()`] adds it to its ride. When the ride closes, it emits [`Change`]s: outputs for the
 //!    record, a name, a result.
-//! 3. [`records()`], [`results()`], [`leaderboard()`], [`names()`] and [`bans()`] arrange one kind of
-//!    change each. [`views()`] does the same for [`Tracking`] events, each counted once.
+//! 3. [`records()`], [`results()`], [`leaderboard()`], [`names()`] and [`bans()`] each arrange one kind
+//!    of change. [`views()`] counts each [`Tracking`] event once and arranges the counts.
 //! 4. [`answer_queries()`] answers a [`Query`] from the arrangements as of one time, on any number of
 //!    workers. [`read_trace()`] reads one arrangement directly.
 //!
@@ -20,7 +20,7 @@
 //!
 //! # Layers
 //!
-//! A file imports from its own layer or from one below, and no two files import each other.
+//! A file imports only from its own layer or a lower one, and no two files import each other.
 //!
 //! | layer | files |
 //! |---|---|
@@ -40,7 +40,7 @@ mod graph;
 mod comparison;
 mod queries;
 
-/// How two differences of one key are combined; see
+/// Defines how two differences of one key are added; see
 /// [`differential_dataflow::difference::Semigroup`].
 pub use differential_dataflow::difference::Semigroup;
 

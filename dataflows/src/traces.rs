@@ -22,7 +22,8 @@ pub(crate) fn compact<Tr: TraceReader<Time = EventTime>>(
     trace.set_physical_compaction(arranged);
 }
 
-/// Visits the rows of a trace at time `at`, from key `from` or from the first key.
+/// Visits the rows of a trace as of time `at`, starting at key `from`, or at the first key if `from` is
+/// `None`.
 ///
 /// Keys are ascending, and within a key values are ascending. Each row comes with the sum of its
 /// differences up to `at`; rows whose sum is zero are skipped. The visit ends early when `visit`

@@ -1,4 +1,5 @@
-//! The advances that the workers have not completed yet: how old they are, and when they are done.
+//! The advances that the workers have not completed yet: their age, and the time at which they are
+//! complete.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -26,23 +27,24 @@ impl Backlog {
         }
     }
 
-    /// For how long the oldest advance has been incomplete, given that the workers are complete up to
+    /// How long the oldest advance has been incomplete, given that the workers are complete up to
     /// `complete`.
     ///
-    /// This is wall time: while a service works off a backlog, its event clock runs many times faster.
+    /// The age is wall time, because the event clock runs many times faster while a service catches up.
     pub(super) fn age(&self, complete: EventTime) -> Duration {
         let oldest = *self.oldest.lock().unwrap_or_else(PoisonError::into_inner);
         let pending = oldest.filter(|(clock, _)| completes_at(*clock) > complete);
         pending.map_or(Duration::ZERO, |(_, sent)| sent.elapsed())
     }
 
-    /// The complete time at which nothing is left of the backlog.
+    /// The complete time that the workers reach when they have processed the last advance.
     pub(super) fn completes_at(&self) -> EventTime {
         completes_at(self.last.load(Ordering::Acquire))
     }
 }
 
-/// The complete time that an advance to `clock` leads to: the end of the tick before the one of `clock`.
+/// The complete time that follows from an advance to `clock`: the last millisecond of the tick before
+/// `clock`'s.
 pub(super) fn completes_at(clock: EventTime) -> EventTime {
     clock.next_multiple_of(TICK_MS).saturating_sub(1)
 }
@@ -58,7 +60,7 @@ mod tests {
         backlog.push(1_000_000, 0);
         backlog.push(9_000_000, 0);
         let age = backlog.age(0);
-        // The clock advanced by more than two hours in no time.
+        // The event clock advanced by more than two hours while almost no wall time passed.
         assert!(age > Duration::ZERO && age < Duration::from_secs(60), "{age:?}");
         assert_eq!(backlog.age(999_999), Duration::ZERO);
         backlog.push(9_500_000, 999_999);

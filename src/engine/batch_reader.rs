@@ -1,4 +1,4 @@
-//! Reads a unit of the input as batches of decoded events.
+//! Reads a unit (a part of an input that one worker reads) as batches of decoded events.
 
 use std::io;
 
@@ -25,7 +25,7 @@ pub(super) struct BatchReader {
 impl BatchReader {
     /// Opens unit `number`. Events after the end of a race of `race_seconds` are rejected.
     ///
-    /// A unit that cannot be opened is reported as damaged, without lines.
+    /// If the unit cannot be opened, its only batch reports damage and no lines.
     pub(super) fn open(
         number: usize,
         unit: Unit,
@@ -51,7 +51,7 @@ impl BatchReader {
         let (unit, number) = (self.unit, self.batch);
         let mut report = BatchReport { unit, batch: number, time_marks, ..BatchReport::default() };
         self.batch += 1;
-        // A chunk of a plain file is one batch, with the end of its last line.
+        // A chunk of a plain file is one batch, including a last line that ends in the next chunk.
         while bytes < CHUNK_BYTES as usize + LINE_BYTES_MAX {
             match self.lines.next_block() {
                 LineBlock::Lines(block) => {
@@ -81,8 +81,9 @@ impl BatchReader {
 
 /// Decodes the lines of a block. Events after the end of a race of `race_seconds` are rejected.
 ///
-/// Lines are decoded with the longest race of any rules, because the event clock must not depend on the
-/// rules: an event after the end of a shorter race is rejected, but its time counts.
+/// Lines are decoded with the longest race that any rules allow, because the event clock must not depend
+/// on the rules. An event after the end of a shorter race is rejected, but its time still advances the
+/// clock.
 fn decode_block(
     block: &[u8],
     race_seconds: u16,
@@ -130,7 +131,7 @@ fn decode_block(
     }
 }
 
-/// Why a line is no event of a race of `race_seconds`.
+/// Why a line is not an event of a race of `race_seconds`.
 fn reason(line: &[u8], race_seconds: u16) -> String {
     decode(line, race_seconds).err().map_or_else(String::new, |error| error.to_string())
 }

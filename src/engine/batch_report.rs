@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::ingest::event::EventTimestamp;
 
-/// What the sequencer needs to know of a batch.
+/// The times and rejected lines of a batch, for the sequencer.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct BatchReport {
-    /// The number of the unit in the run.
+    /// The number of the unit in the plan.
     pub(super) unit: usize,
     /// The number of the batch in its unit.
     pub(super) batch: usize,
@@ -34,7 +34,7 @@ pub(super) struct RejectedLine {
 }
 
 impl BatchReport {
-    /// The mark of a rejected line that is no event under any rules, so that it has no time.
+    /// The mark of a line that is not an event under any rules and therefore has no time.
     pub(super) const NO_TIME: u64 = u64::MAX;
     /// The bit that marks an arrival. Times are below 2^53.
     const ARRIVAL: u64 = 1 << 63;
@@ -49,7 +49,8 @@ impl BatchReport {
         }
     }
 
-    /// The mark of an event that only these rules reject. Its time counts for the event clock.
+    /// The mark of an event that only the rules of this run reject. Its time still advances the event
+    /// clock.
     pub(super) fn mark_rejected(timestamp: EventTimestamp) -> u64 {
         Self::mark(timestamp) | Self::REJECTED
     }

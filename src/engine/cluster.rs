@@ -127,7 +127,7 @@ pub(super) fn start<T: Send + 'static>(
 ) -> Result<WorkerGuards<T>, ClusterError> {
     exit_when_a_worker_panics();
     let config = cluster.config();
-    // Timely waits for its peers without limit, so it runs on a separate thread.
+    // Timely waits for its peers without a timeout, so it starts on a separate thread.
     let (sender, started) = mpsc::channel();
     thread::spawn(move || sender.send(timely::execute(config, work)));
     match started.recv_timeout(Duration::from_secs(CONNECT_SECONDS_MAX)) {
@@ -138,8 +138,8 @@ pub(super) fn start<T: Send + 'static>(
 
 /// Installs a panic hook that exits with status 2 when one of timely's threads panics.
 ///
-/// Timely is fail-stop: the other workers would wait for the lost worker for ever. When a peer process
-/// dies, the thread that reads from its socket panics.
+/// Without it the remaining workers would wait for the lost worker forever. When a peer process dies,
+/// the thread that reads from its socket panics.
 fn exit_when_a_worker_panics() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 use velodrome_dataflows::{Answer, Ban, Change, EventTime, Query, Sample, Tracking, ViewChange};
 
-/// Events that were accepted together.
+/// Events of one accepted batch.
 #[derive(Clone, Debug, Default)]
 pub struct Events {
     /// Race events.
@@ -27,15 +27,16 @@ impl Events {
 /// A command to one worker.
 #[derive(Debug)]
 pub enum Command {
-    /// Rides and views from a checkpoint. Restoring ends with the first event or advance.
+    /// Rides and views from a checkpoint. No restore may follow the first event or advance.
     Restore(Vec<Change>, Vec<ViewChange>),
-    /// Events to send into the graph at a logical time. Their clocks are set and not after that time.
+    /// Events to send into the graph at a logical time. Their clocks must be set and must not be later
+    /// than that time.
     Events(EventTime, Events),
     /// All later events have this logical time or a later one.
     Advance(EventTime),
     /// Ban changes, for worker 0. The reply is the time from which on all answers include them.
     Ban(Vec<Ban>, oneshot::Sender<EventTime>),
-    /// A query. The reply is the answer and the time that it is of.
+    /// A query. The reply is the answer and the time as of which it was evaluated.
     Query(Query, oneshot::Sender<(EventTime, Answer)>),
     /// Ends the worker.
     Stop,

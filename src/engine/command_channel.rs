@@ -39,7 +39,8 @@ impl CommandReceiver {
     /// Takes the next command from the queue.
     ///
     /// # Errors
-    /// When the queue is empty, and when it is empty and all senders are dropped.
+    /// [`TryRecvError::Empty`] when the queue is empty, [`TryRecvError::Disconnected`] when it is empty
+    /// and all senders are dropped.
     pub fn try_recv(&self) -> Result<Command, TryRecvError> {
         let command = self.commands.try_recv()?;
         self.queued.fetch_sub(1, Ordering::Relaxed);
@@ -52,7 +53,7 @@ impl CommandSender {
     pub fn send(&self, command: Command) {
         self.queued.fetch_add(1, Ordering::Relaxed);
         if let Err(TrySendError::Full(command)) = self.commands.try_send(command) {
-            // A parked worker cannot make room.
+            // A parked worker does not drain its queue, so wake it before this call blocks.
             self.worker.unpark();
             self.commands.send(command).unwrap_or_default();
         }

@@ -30,7 +30,7 @@ use crate::ingest::dead_letters::DeadLetterFile;
 /// The outcome of a comparison.
 #[derive(Debug)]
 pub struct ComparisonOutcome {
-    /// The writer of the files of changes, which has written all of them.
+    /// The writer of the change files. All files are complete.
     pub changes: ChangeFiles,
     /// The counts of changes, by class. Classes without a change are absent.
     pub counts: BTreeMap<ClassId, ClassCounts>,
@@ -40,7 +40,7 @@ pub struct ComparisonOutcome {
     pub events: u64,
     /// Rejected lines.
     pub rejected: u64,
-    /// Inputs that are damaged and were not read to their end.
+    /// Inputs that were not read to their end because they are damaged.
     pub damaged: u64,
     /// Late events under the old rules, and under the new rules.
     pub late: [u64; 2],
@@ -68,7 +68,7 @@ pub fn compare(
     })
 }
 
-/// The graph under the old rules and the graph under the new rules, on one worker.
+/// The graphs under the old and the new rules, on one worker.
 struct ComparisonInput {
     samples: InputHandle<EventTime, CapacityContainerBuilder<Vec<Sample>>>,
     probe: Handle<EventTime>,
@@ -123,7 +123,7 @@ fn run(
     changes.map(conclude).transpose()
 }
 
-/// Builds the graphs under the old and the new rules, which add their late events to `late`.
+/// Builds the graphs under the old and the new rules. They add their numbers of late events to `late`.
 fn build(
     worker: &mut Worker,
     plan: &Plan,
@@ -143,8 +143,8 @@ fn build(
     ComparisonInput { samples, probe, traces }
 }
 
-/// Writes the differences of all workers to `changes`, which worker 0 has. Returns `changes` and what
-/// this worker counted.
+/// Writes the differences of all workers to `changes`, which is present on worker 0 only. Returns
+/// `changes` and the counts of this worker.
 fn write_differences(
     worker: &mut Worker,
     traces: [ComparisonTraces; 2],

@@ -1,22 +1,22 @@
-//! A batch of decoded events: up to some megabytes of a unit.
+//! A batch of decoded events: up to a few megabytes of a unit.
 
 use velodrome_dataflows::{Sample, Tracking};
 
 /// The events of a batch.
 ///
-/// Until the sequencer has run the event clock, the `clock` of an event is its index among the time
-/// marks of the batch's report.
+/// Until the sequencer has assigned clocks, the `clock` field of an event has a temporary value: its
+/// index in the `time_marks` of the batch's report.
 #[derive(Debug, Default)]
 pub(super) struct DecodedBatch {
     pub(super) samples: Vec<Sample>,
     pub(super) tracking: Vec<Tracking>,
-    /// Bytes of the lines that the batch and its report have in memory.
+    /// The memory of the batch and its report, measured in bytes of their lines.
     pub(super) bytes: usize,
 }
 
 impl DecodedBatch {
-    /// Removes the events, with their clocks taken from `event_times`. The memory can be used again for
-    /// another batch.
+    /// Removes the events and sets their clocks from `event_times`. The batch's memory can then be
+    /// reused.
     pub(super) fn drain_stamped(
         &mut self,
         event_times: &[u64],

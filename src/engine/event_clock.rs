@@ -11,8 +11,8 @@ pub(super) const GAP_EVENTS: usize = 100;
 
 /// The running maximum of the times in one source's events, without times too far ahead.
 ///
-/// The clock at an event depends on the events before it alone. How the source is cut into batches, and
-/// which worker reads them, makes no difference.
+/// The clock at an event depends only on the source's events in order, not on how the source is cut into
+/// batches or which worker reads them.
 #[derive(Debug, Default)]
 pub(super) struct EventClock {
     now: Option<u64>,
@@ -23,8 +23,8 @@ pub(super) struct EventClock {
 impl EventClock {
     /// Adds the time of the next event.
     ///
-    /// Appends to `event_times` the clock at each event for which it is now known, in order: for no
-    /// event, for this one, or for this one and all pending ones.
+    /// Appends to `event_times`, in order, the clocks that are now known: none, that of this event, or
+    /// those of all pending events and this one.
     pub(super) fn push(&mut self, timestamp: EventTimestamp, event_times: &mut Vec<u64>) {
         let now = self.now.unwrap_or(0);
         match timestamp {
@@ -43,8 +43,8 @@ impl EventClock {
         }
     }
 
-    /// Ends a run of pending events without a gap: they do not advance the clock. The caller flushes at
-    /// the end of the source.
+    /// Treats the pending events as wrong device clocks: they get the current clock and do not advance
+    /// it. The caller flushes at the end of the source.
     pub(super) fn flush(&mut self, event_times: &mut Vec<u64>) {
         let now = self.now.unwrap_or(0);
         event_times.extend(self.pending.drain(..).map(|_| now));

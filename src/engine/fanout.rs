@@ -24,12 +24,12 @@ impl Fanout {
     /// Passes a delivery on, with the clocks of its events set to their arrivals. Call it in the order
     /// of the log's deliveries.
     pub fn deliver(&mut self, mut delivery: Delivery<Events>) {
-        // Both engines receive the delivery under one lock: a standby engine that becomes the service's
-        // misses nothing and receives nothing twice.
+        // Both engines receive the delivery under one lock, so that a standby engine misses no event and
+        // receives none twice when it becomes the service's engine.
         let mut state = self.standby_feed.lock();
         if let Delivery::Batch { first_arrival, last_arrival, payload } = &mut delivery {
-            // The log clamps recorded arrivals in the same way, and stamps other lines with its own
-            // time.
+            // This repeats what the log does: it clamps recorded arrivals, and stamps other lines with
+            // its own time.
             let clamp =
                 |clock: &mut EventTime| *clock = (*clock).clamp(*first_arrival, *last_arrival);
             payload.samples.iter_mut().for_each(|sample| clamp(&mut sample.clock));

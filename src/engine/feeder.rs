@@ -14,12 +14,12 @@ pub struct Feeder {
 }
 
 impl Feeder {
-    /// A feeder of the workers of `engine`.
+    /// A feeder for the workers of `engine`.
     pub fn new(engine: Engine) -> Self {
         Self { engine, next: 0 }
     }
 
-    /// Sends a delivery of the log to the workers. The clocks of its events are set.
+    /// Sends a delivery of the log to the workers. The clocks of its events must be set already.
     pub fn deliver(&mut self, delivery: Delivery<Events>) {
         match delivery {
             Delivery::Batch { last_arrival, payload, .. } => {
@@ -29,7 +29,8 @@ impl Feeder {
         }
     }
 
-    /// Sends events to the next worker. No clock among them is after `last`.
+    /// Sends events to the next worker, at the logical time `last`. Their clocks must not be later than
+    /// `last`.
     pub fn send_events(&mut self, last: EventTime, events: Events) {
         self.engine.count_sent(events.len());
         let workers = self.engine.workers();

@@ -73,14 +73,14 @@ impl Gathered {
     }
 }
 
-/// The input of rows to gather.
+/// The dataflow input for the rows to gather.
 pub(super) type RowInput<R> = InputHandle<u64, CapacityContainerBuilder<Vec<R>>>;
 
 /// The operator has no output records, only a frontier.
 type NoOutput = CapacityContainerBuilder<Vec<()>>;
 
-/// Sends the contents of `traces` to worker 0. Returns the results of all workers there, and none
-/// elsewhere.
+/// Sends the contents of `traces` to worker 0. Returns the results of all workers on worker 0, and empty
+/// results on the others.
 pub(super) fn gather(worker: &mut Worker, traces: Traces, late: u64, plan: u64) -> Gathered {
     let send_all = |rows: &mut RowInput<Row>| {
         rows.send(Row::Plan(plan));

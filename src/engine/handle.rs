@@ -15,13 +15,13 @@ use crate::live_state::{LiveState, LiveStateGuard};
 
 /// A handle to a running engine.
 ///
-/// Clones refer to the same engine. They stay valid when the service switches to other workers.
+/// Clones refer to the same engine. They remain valid when the service switches to other workers.
 #[derive(Clone, Debug)]
 pub struct Engine {
     workers: Arc<RwLock<Arc<[CommandSender]>>>,
     /// The active rules.
     rules: watch::Sender<Arc<Scoring>>,
-    /// The number of processes that the workers are in.
+    /// The number of processes that run the workers.
     processes: usize,
     complete: watch::Receiver<EventTime>,
     backlog: Arc<Backlog>,
@@ -31,7 +31,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// A handle to `workers` of one process, under Alleycat's rules.
+    /// A handle to `workers` of one process, under the default rules.
     ///
     /// There is at least one worker. The workers update `complete` and `live_state`.
     pub fn new(
@@ -85,17 +85,17 @@ impl Engine {
     /// Waits until `time` is complete.
     ///
     /// # Errors
-    /// [`EngineError::Stopped`] when the workers end before.
+    /// [`EngineError::Stopped`] when the workers end first.
     pub async fn wait_complete(&self, time: EventTime) -> Result<(), EngineError> {
         let mut complete = self.complete.clone();
         let waited = complete.wait_for(|complete| *complete >= time).await;
         waited.map(|_| ()).map_err(|_| EngineError::Stopped)
     }
 
-    /// Waits until the events before the last advance are complete.
+    /// Waits until the workers have completed the last advance.
     ///
     /// # Errors
-    /// [`EngineError::Stopped`] when the workers end before.
+    /// [`EngineError::Stopped`] when the workers end first.
     pub async fn wait_drained(&self) -> Result<(), EngineError> {
         self.wait_complete(self.backlog.completes_at()).await
     }
@@ -108,7 +108,7 @@ impl Engine {
         }
     }
 
-    /// For how long the oldest incomplete advance has been waiting, in wall time.
+    /// How long the oldest incomplete advance has been waiting, in wall time.
     pub fn lag(&self) -> Duration {
         self.backlog.age(self.complete())
     }
@@ -125,8 +125,8 @@ impl Engine {
 
     /// The live state and its time, which is at least the complete time.
     pub fn live_state(&self) -> (EventTime, LiveStateGuard<'_>) {
-        // The complete time is read first. Between the tick of the live state and that time, nothing
-        // changed.
+        // Read the complete time first. Worker 0 applies the changes of a time before it publishes the
+        // time as complete, so the live state already has them.
         let complete = self.complete();
         let live = self.live_state.read();
         (live.time().max(complete), live)
@@ -137,7 +137,7 @@ impl Engine {
         self.workers().iter().map(CommandSender::queued).sum()
     }
 
-    /// The number of processes that the workers are in.
+    /// The number of processes that run the workers.
     pub fn processes(&self) -> usize {
         self.processes
     }

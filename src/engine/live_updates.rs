@@ -17,8 +17,8 @@ use crate::live_state::LiveChange;
 /// The operator has no output records, only a frontier.
 type NoOutput = CapacityContainerBuilder<Vec<()>>;
 
-/// Sends the changes of all workers to worker 0, which applies those of each time atomically and in the
-/// order of time.
+/// Sends the changes of all workers to worker 0, which applies them time by time, each time's changes
+/// atomically.
 pub(super) fn update_live_state<'scope>(
     changes: Stream<'scope, EventTime, Vec<Change>>,
     view_changes: Stream<'scope, EventTime, Vec<ViewChange>>,
@@ -48,7 +48,7 @@ pub(super) fn update_live_state<'scope>(
     })
 }
 
-/// The changes of the live state that follow from this worker's changes.
+/// Derives the changes of the live state from this worker's changes.
 fn live_changes<'scope>(
     changes: Stream<'scope, EventTime, Vec<Change>>,
     view_changes: Stream<'scope, EventTime, Vec<ViewChange>>,
@@ -70,7 +70,7 @@ fn live_changes<'scope>(
     })
 }
 
-/// The stages among `changes` in their order, then each changed class once.
+/// The stages among `changes`, in order, followed by each changed class once.
 fn of_rides(changes: impl Iterator<Item = Change>) -> impl Iterator<Item = LiveChange> {
     let (mut stages, mut others) = (Vec::new(), BTreeSet::new());
     for change in changes {
@@ -85,7 +85,7 @@ fn of_rides(changes: impl Iterator<Item = Change>) -> impl Iterator<Item = LiveC
             Change::Ban(_) => {
                 others.insert(LiveChange::Bans);
             }
-            // Readers query results by race, so the live state does not have them.
+            // Readers query results from the traces, so the live state does not contain them.
             Change::Result(..) | Change::Name(..) | Change::Saved(..) | Change::Late(_) => {}
         }
     }

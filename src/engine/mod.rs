@@ -1,11 +1,11 @@
 //! The engine: timely workers that run events through the dataflow graph.
 //!
-//! A replay or a comparison reads files, on the workers of one or several processes. A service feeds the
-//! same graph from its log and queries it while it runs.
+//! A replay or a comparison reads files, with workers in one or more processes. A service feeds the same
+//! graph from its log and queries it as it runs.
 //!
 //! The engine reads inputs through `ingest`, receives the deliveries of `log` and updates the live
-//! state. It knows nothing of HTTP, JSON answers or checkpoint files. All code that sees timely is here
-//! and in `velodrome-dataflows`.
+//! state. It does not depend on HTTP, JSON answers or checkpoint files. Only this module and
+//! `velodrome-dataflows` use timely.
 //!
 //! Results depend only on the order of the events, not on workers, processes or batches.
 

@@ -15,9 +15,9 @@ pub struct Plan {
     pub inputs: Vec<Input>,
     /// The longest race of all rules of the run, in seconds.
     pub(super) race_seconds: u16,
-    /// The time of the event clock as of which results are; `None` for all events.
+    /// Results are computed as of this time of the event clock, or from all events if it is `None`.
     as_of: Option<EventTime>,
-    /// The parameters that processes must agree on, apart from the inputs, as text.
+    /// The rules and `as_of` as text, for the fingerprint.
     parameters: String,
     /// The units of all inputs, in order.
     pub(super) units: Vec<Unit>,

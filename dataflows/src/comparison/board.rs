@@ -55,7 +55,8 @@ impl Row {
 }
 
 impl Board {
-    /// The boards that rows of a page cover, when they start at this one, with the offset of each.
+    /// The boards covered by `PageRows` that start at this board, each with
+    /// its offset.
     ///
     /// A curve chunk covers the boards of [`CHUNK_SECONDS`] seconds; other rows cover one board.
     pub(super) fn covered(self) -> impl Iterator<Item = (u16, Self)> {
@@ -66,7 +67,8 @@ impl Board {
         })
     }
 
-    /// The hash that chooses the worker of the board. Pages of seconds go to the workers in turn.
+    /// The hash that selects the worker of the board. Pages of seconds are distributed round-robin over
+    /// the workers.
     pub(super) fn hash(&self) -> u64 {
         match *self {
             Self::Leaderboard(class) => class.into(),

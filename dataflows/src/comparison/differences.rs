@@ -16,7 +16,7 @@ use super::ranks::ranks;
 use crate::operators::progress_of;
 use crate::values::RacerId;
 
-/// Pages in flight per worker: one that is processed, and one that arrives.
+/// The maximum number of pages in flight per worker: one being processed and one arriving.
 const PAGES_AHEAD: usize = 2;
 
 /// A racer's row that differs between the old and the new rules, by its value or its rank.
@@ -46,17 +46,19 @@ pub struct RowDifference {
     pub new: Option<(Row, Option<u32>)>,
 }
 
-/// Compares all boards under two sets of rules, and emits `summarize`'s value for each that differs.
+/// Compares all boards under two sets of rules, and emits the return value of `summarize` for each board
+/// that differs.
 ///
-/// The stream has its data on worker 0, class by class. The boards of a class are in the order of
-/// [`Board`]: leaderboard, races ascending, seconds ascending. Boards without a difference are skipped.
+/// All output is on worker 0, class by class. The boards of a class are in the order of [`Board`]:
+/// leaderboard, races ascending, seconds ascending. Boards without a difference are skipped.
 ///
-/// `summarize` gets all differences of a board, racers ascending. It is called in the same order, but
-/// on the worker that compared the board, so that all workers share the work of serializing rows.
+/// `summarize` receives all differences of a board, by ascending racer. It runs on the worker that
+/// compared the board, so all workers share the work of serializing rows. Each worker calls it in the
+/// order above.
 ///
-/// All samples must have arrived in the traces, and `scope` must be that of a dataflow of its own. Its
-/// timestamps are page numbers: a page starts only once worker 0 has received nearly all earlier pages,
-/// which bounds memory.
+/// All samples must have arrived in the traces. `scope` must belong to a separate dataflow, whose
+/// timestamps are page numbers. To bound memory, a page starts only after worker 0 has received nearly
+/// all earlier pages.
 ///
 /// ```
 /// use timely::dataflow::operators::{Capture, ToStream, capture::Extract, probe::Probe};
@@ -99,7 +101,7 @@ pub fn board_differences<'scope, T: ExchangeData + Clone>(
         |row| row.board.hash(),
         move |rows, emit| compare(rows, |board, rows| emit((board, summarize(board, rows)))),
     );
-    // Each worker's boards are in this order already.
+    // The boards of each worker arrive in this order, so the stable sort only merges them.
     let in_order = |mut boards: Vec<(Board, T)>, emit: &mut dyn FnMut(_)| {
         boards.sort_by_key(|(board, _)| *board);
         boards.into_iter().for_each(emit);
@@ -118,7 +120,7 @@ fn by_page<'scope, R: ExchangeData, T: Clone + 'static>(
     mut process: impl FnMut(Vec<R>, &mut dyn FnMut(T)) + 'static,
 ) -> Stream<'scope, u64, Vec<T>> {
     rows.unary_frontier(Exchange::new(route), name, |_, _| {
-        // With the capability to emit the page's results.
+        // The rows received so far by page, with the capability to emit the page's results.
         let mut pages: BTreeMap<u64, (Capability<u64>, Vec<R>)> = BTreeMap::new();
         move |(input, frontier), output| {
             input.for_each(|capability, rows| {
@@ -137,9 +139,11 @@ fn by_page<'scope, R: ExchangeData, T: Clone + 'static>(
     })
 }
 
-/// Calls `emit` with the differences of each board of a page that has some, boards and racers ascending.
+/// Calls `emit` for each board of a page that has differences, by ascending board. The differences are
+/// by ascending racer.
 fn compare(mut rows: Vec<PageRows>, mut emit: impl FnMut(Board, &[RowDifference])) {
-    // Each worker's rows under one set of rules are in this order: a stable sort merges them.
+    // The rows of each worker and set of rules arrive in this order, so the stable sort only merges
+    // them.
     rows.sort_by_key(|row| (row.board, row.racer, row.is_new));
     let mut differences = Vec::new();
     for rows in rows.chunk_by(|one, next| one.board == next.board) {

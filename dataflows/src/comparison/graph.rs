@@ -27,7 +27,7 @@ pub struct ComparisonTraces {
 }
 
 impl ComparisonTraces {
-    /// Allows the traces to merge times and batches before `frontier`.
+    /// Advances the logical and physical compaction of the traces to `frontier`.
     pub fn compact(&mut self, frontier: AntichainRef<'_, EventTime>) {
         compact(&mut self.records, frontier, frontier);
         compact(&mut self.results, frontier, frontier);
@@ -41,15 +41,17 @@ pub struct ComparisonGraph<'scope> {
     pub traces: ComparisonTraces,
     /// The changes that the rides operator emits, on the worker of each ride.
     pub changes: Stream<'scope, EventTime, Vec<Change>>,
-    /// An empty stream. When its frontier has passed a time, this worker's traces are complete at it.
+    /// An empty stream, used for its frontier. Once the frontier has passed a time, this worker's traces
+    /// are complete at that time.
     pub arranged: Stream<'scope, EventTime, Vec<()>>,
 }
 
-/// Builds the graph under the old and the new rules, in one dataflow and with one exchange.
+/// Builds the graph twice, under the old and the new rules, in one dataflow that exchanges each sample
+/// once.
 ///
-/// A racer's rides are on the same worker under both rules. Results are those at time `until`, as of
-/// [`Mode::Replay`]. The rules, their order, and `until` must be the same on all workers. Along the
-/// times of the samples the event clock must not go back.
+/// A racer's rides are on the same worker under both rules. `until` has the meaning of
+/// [`Mode::Replay`]'s field. The rules, their order, and `until` must be the same on all workers. Event
+/// clocks must not decrease as logical time increases.
 ///
 /// ```
 /// use std::ops::ControlFlow::Continue;
@@ -109,8 +111,8 @@ fn graph<'scope>(
     ComparisonGraph { traces, changes, arranged }
 }
 
-/// Scores each sample by both scorings, on the worker of the racer's rides. Each output stream has the
-/// samples that count under its scoring.
+/// Scores each sample with both scorings, on the worker that has the racer's rides. Each output stream
+/// contains the samples that count under its scoring.
 fn score_both<'scope>(
     samples: Stream<'scope, EventTime, Vec<Sample>>,
     [old, new]: [Scoring; 2],
@@ -128,7 +130,7 @@ fn score_both<'scope>(
             input.for_each(|capability, samples: &mut Vec<Sample>| {
                 let scored = samples.iter().filter_map(|sample| new.score_sample(sample.clone()));
                 new_output.session(&capability).give_iterator(scored);
-                // Collected in place: the vector's memory is reused.
+                // `collect` works in place here and reuses the vector's allocation.
                 let samples = mem::take(samples).into_iter();
                 let mut scored = samples.filter_map(|sample| old.score_sample(sample)).collect();
                 old_output.session(&capability).give_container(&mut scored);

@@ -1,4 +1,4 @@
-//! Pages of boards: the rows under both rules, one page at a time, so that memory stays bounded.
+//! Pages of boards: emits the rows under both rules one page at a time, to bound memory.
 //!
 //! Page 0 of a class is its leaderboard and its races. Each page after it has the boards of
 //! [`CHUNK_SECONDS`] seconds.
@@ -18,7 +18,8 @@ use super::graph::ComparisonTraces;
 use crate::traces::read_trace;
 use crate::values::{CHUNK_SECONDS, ClassId, CurveChunk, EventTime, Output, RacerId, Record};
 
-/// Pages of a class: more than there are seconds in a race.
+/// The number of page numbers reserved per class. It is greater than the longest race in seconds, so
+/// page numbers of different classes never overlap.
 const CLASS_PAGES: u64 = 4096;
 
 /// A racer's rows under one set of rules, on a board and the boards after it in the same page.
@@ -54,8 +55,8 @@ impl Rows {
 /// Emits this worker's rows under both rules page by page, boards and racers ascending within each.
 ///
 /// The timestamps of the streams are page numbers. `done` is a feedback edge from the end of the
-/// dataflow: a page is emitted once the frontier of `done` has passed it, so that few pages are in
-/// flight. Of the current class only the curves are in memory, and those are shared with the traces.
+/// dataflow: it limits how many pages are in flight. Only the rows of the current class are in memory,
+/// and their curves are shared with the traces.
 pub(super) fn board_pages<'scope>(
     done: Stream<'scope, u64, Vec<()>>,
     traces: [ComparisonTraces; 2],
@@ -173,7 +174,7 @@ impl ClassRows {
         self.curves.iter().map(|(_, curve)| curve.seconds()).max().unwrap_or(0)
     }
 
-    /// Calls `emit` with the rows of a page.
+    /// Calls `emit` with each racer's rows on page `page` of the class.
     fn emit(&self, page: u64, mut emit: impl FnMut(PageRows)) {
         let page = u16::try_from(page % CLASS_PAGES).unwrap_or(0);
         let Some(pages_before) = page.checked_sub(1) else {

@@ -2,7 +2,7 @@
 
 use crate::values::Output;
 
-/// The rank of each output among all of them, from 1, by output descending.
+/// The rank of each output among all given outputs, from 1 for the greatest.
 ///
 /// Equal outputs share the better rank (1, 2, 2, 4). A row without an output has no rank.
 pub(super) fn ranks(outputs: impl Iterator<Item = Option<Output>>) -> Vec<Option<u32>> {

@@ -1,4 +1,4 @@
-//! Totals of each class under both rules, which the differences do not show.
+//! Totals of each class under both rules. The list of differences does not include them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow::Continue;
@@ -33,7 +33,8 @@ pub struct ClassTotals {
     pub leaderboard: [u64; 2],
     /// Rides with a result.
     pub rides: [u64; 2],
-    /// Seconds at which there is a record under either rules: the boards of the class.
+    /// Seconds at which any racer has a record under either set of rules. Each is one board of the
+    /// class.
     pub seconds: BTreeSet<u16>,
 }
 
@@ -76,7 +77,7 @@ impl ClassTotals {
 /// ```
 pub fn class_totals(traces: &mut [ComparisonTraces; 2]) -> BTreeMap<ClassId, ClassTotals> {
     let mut classes: BTreeMap<ClassId, ClassTotals> = BTreeMap::new();
-    // A flag per second: inserting every record into a set would be slow.
+    // One flag per second, because inserting every record into a set is slow.
     let mut seconds: BTreeMap<ClassId, Vec<bool>> = BTreeMap::new();
     let mut racers: BTreeMap<(ClassId, RacerId), [bool; 2]> = BTreeMap::new();
     for (index, traces) in traces.iter_mut().enumerate() {

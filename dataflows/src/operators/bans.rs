@@ -17,7 +17,8 @@ pub type BanTrace = TraceAgent<KeySpine<RacerId, EventTime, isize>>;
 
 /// Arranges the banned racers, from [`Change::Ban`].
 ///
-/// Changes are not exchanged: the rides operator emits bans on every worker, so each worker has all.
+/// Changes are not exchanged: the rides operator emits bans on every worker, so each worker has the
+/// complete list.
 ///
 /// ```
 /// use timely::dataflow::operators::{Capture, ToStream, capture::Extract};

@@ -1,8 +1,8 @@
-//! Operators: from events to the arrangements that answers are read from.
+//! Operators: they turn events into the arrangements that queries read.
 //!
 //! The second layer, on top of the values. Each file has one operator: streams in, a stream or an
-//! arrangement out. [`output`] and [`rides`](rides()) turn samples into changes; the others arrange
-//! the changes of one kind. Operators know nothing of each other.
+//! arrangement out. [`output`] and [`rides`](rides()) turn samples into changes; the others arrange the
+//! changes of one kind. No operator depends on another.
 
 mod arrangement;
 mod bans;

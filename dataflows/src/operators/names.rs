@@ -1,4 +1,4 @@
-//! Names: the label of each racer.
+//! Names: the display name of each racer.
 
 use differential_dataflow::operators::arrange::TraceAgent;
 use differential_dataflow::operators::arrange::arrangement::arrange_core;

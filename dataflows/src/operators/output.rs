@@ -19,7 +19,7 @@ use crate::values::{EventTime, Sample, ScoredSample, Scoring, racer_hash};
 ///
 /// let outputs = timely::example(|scope| {
 ///     let sample = |second, cadence| Sample { second, cadence, resistance: 35.0, ..Sample::default() };
-///     // Races have 300 seconds, so the last sample does not count.
+///     // A race lasts 300 seconds by default, so the last sample does not count.
 ///     let samples = vec![sample(1, 65.0), sample(2, 75.0), sample(301, 65.0)].to_stream(scope);
 ///     output(samples, Rules::default().into())
 ///         .map(|scored| (scored.second, Output(scored.output)))
@@ -36,7 +36,7 @@ pub fn output<'scope>(
     samples.unary(route, "Score", move |_, _| {
         move |input, output| {
             input.for_each(|capability, samples| {
-                // Collected in place: the vector's memory is reused.
+                // `collect` works in place here and reuses the vector's allocation.
                 let samples = mem::take(samples).into_iter();
                 let mut scored =
                     samples.filter_map(|sample| scoring.score_sample(sample)).collect();

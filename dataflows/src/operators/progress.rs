@@ -1,4 +1,4 @@
-//! Progress of a stream without its data.
+//! The progress of a stream, without its data.
 
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;

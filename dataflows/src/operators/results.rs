@@ -14,7 +14,8 @@ use crate::values::{Change, ClassId, EventTime, RaceId, RacerId, RideResult};
 
 /// The trace of [`results`]: rows (racer, result) by (class, race), with their multiplicity.
 ///
-/// Results can be retracted, unlike records, because a service removes them after the retention.
+/// Unlike records, results can be retracted: a repair replaces them, and a service removes them after
+/// the retention.
 pub type ResultTrace =
     TraceAgent<ValSpine<(ClassId, RaceId), (RacerId, Arc<RideResult>), EventTime, isize>>;
 

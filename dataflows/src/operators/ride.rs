@@ -1,4 +1,4 @@
-//! One ride: what a racer's samples in one race add up to so far.
+//! One ride: the accumulated state of a racer's samples in one race.
 
 use std::mem;
 use std::sync::Arc;
@@ -19,18 +19,19 @@ pub(super) struct Ride {
     curve: Curve,
     final_output: Option<Output>,
     name: Option<Name>,
-    /// What was emitted when the ride finished or was repaired. It then replaces `curve`.
+    /// The most recently emitted record and result, or `None` while the ride is running. From the finish
+    /// on, it replaces `curve`.
     emitted: Option<(Record, Arc<RideResult>)>,
 }
 
 impl Ride {
-    /// A ride with its start and its closing time, and capacity for `seconds` outputs.
+    /// An empty ride that starts and closes at the given times, with capacity for `seconds` outputs.
     pub(super) fn new(started_at: EventTime, closes_at: EventTime, seconds: u16) -> Self {
         let curve = Curve::with_capacity(seconds);
         Self { closes_at, started_at, curve, final_output: None, name: None, emitted: None }
     }
 
-    /// Adds a sample, and returns whether it changed anything. A sample that is sent again does not.
+    /// Adds a sample, and returns whether it changed the ride. A duplicate sample changes nothing.
     pub(super) fn add(&mut self, sample: &ScoredSample) -> bool {
         let mut changed = match &mut self.emitted {
             Some((record, _)) => record.raise(sample.second, sample.output),
@@ -48,9 +49,9 @@ impl Ride {
                 .as_ref()
                 .is_none_or(|last| (last.device_ms, &last.text) < (device_ms, text));
             match &mut self.name {
-                // Nearly always the same name, which needs no copy. For a finished ride even a new
-                // device time is a change: a checkpoint must save the time that later names are
-                // compared with.
+                // The name is nearly always the same, so only its time is updated, without a copy. For a
+                // finished ride even a new device time is a change, because a checkpoint must save it:
+                // later names are compared with it.
                 Some(last) if later && last.text == text => {
                     last.device_ms = device_ms;
                     changed |= self.emitted.is_some();
@@ -85,7 +86,7 @@ impl Ride {
         self.curve.outputs().map(|(second, output)| (second, Output(output))).collect()
     }
 
-    /// The standing while the ride is running: that of the latest second that was reported.
+    /// The standing of a running ride, at the latest second that was reported.
     pub(super) fn standing(&self) -> Standing {
         let second = self.curve.seconds();
         Standing {
@@ -129,7 +130,7 @@ impl Ride {
         }
     }
 
-    /// What a checkpoint saves of the ride, or `None` while it is running.
+    /// The ride as a checkpoint saves it, or `None` while it is running.
     pub(super) fn to_finished(&self) -> Option<FinishedRide> {
         let (record, _) = self.emitted.as_ref()?;
         Some(FinishedRide {
@@ -141,7 +142,8 @@ impl Ride {
         })
     }
 
-    /// The ride that a checkpoint saved, finished and emitted, and its result.
+    /// Restores a finished ride from a checkpoint. Returns the ride and its result; the result counts as
+    /// emitted.
     pub(super) fn from_finished(saved: FinishedRide) -> (Self, Arc<RideResult>) {
         let FinishedRide { closes_at, started_at, record, final_output, name } = saved;
         let curve = Curve::default();
@@ -151,7 +153,7 @@ impl Ride {
         (ride, result)
     }
 
-    /// What is retained of the ride after its repair window, or `None` while it is running.
+    /// The ride reduced to what is retained after its repair window, or `None` while it is running.
     pub(super) fn to_retired(&self) -> Option<RetiredRide> {
         let (_, result) = self.emitted.as_ref()?;
         Some(RetiredRide {

@@ -1,4 +1,4 @@
-//! Rides: gathers samples by (class, race, racer), closes rides, and repairs them for an hour.
+//! Rides: groups samples by (class, race, racer), closes each ride, and repairs its result for an hour.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -17,19 +17,19 @@ use crate::values::{
 
 /// Gathers samples into rides and emits the result of each ride when it closes.
 ///
-/// A ride closes at [`Rules::closes_at`] of its first sample, rounded up to a whole second. A sample
-/// within [`REPAIR_WINDOW_MS`](crate::REPAIR_WINDOW_MS) after that changes its result; a later sample is
-/// late and changes records and the leaderboard only.
+/// A ride closes at [`Rules::closes_at`] of its first sample, rounded up to a whole second. A sample up
+/// to [`REPAIR_WINDOW_MS`](crate::REPAIR_WINDOW_MS) after that still changes its result. A later sample
+/// is late and changes only records and the leaderboard.
 ///
 /// All samples of a racer in a class must be on one worker, as [`output`](crate::output()) sends them.
-/// They are processed in the order of their times, and within one time in the order of their clocks;
-/// along that order the clock must not go back. In a service, a sample's clock is at most
-/// [`EVENT_LAG_MS_MAX`] less than its time.
+/// They are processed by ascending logical time, and within one time by ascending clock. In that order,
+/// clocks must not decrease. In a service, a sample's clock is at most [`EVENT_LAG_MS_MAX`] less than
+/// its time.
 ///
-/// `saved` carries the changes that a checkpoint saved, on any worker, at times before all samples.
-/// `bans` may be sent on any worker; a ban takes effect before the samples of its time. When it starts,
-/// the racer's rides are emitted as [`Stage::Expired`](crate::Stage::Expired); until it is lifted,
-/// their stages are not emitted.
+/// `saved` carries the changes restored from a checkpoint. They may enter on any worker, at earlier
+/// times than any sample. `bans` may be sent on any worker; a ban takes effect before the samples of its
+/// time. When a ban starts, the operator emits [`Stage::Expired`](crate::Stage::Expired) for the racer's
+/// rides. It emits no stages of them until the ban is lifted.
 ///
 /// ```
 /// use timely::dataflow::operators::vec::Filter;
@@ -50,7 +50,8 @@ use crate::values::{
 ///         .capture()
 /// });
 /// let (time, changes) = changes.extract().remove(0);
-/// // The first sample at 1.5 s, 9 s of the race left and 3 s of grace, rounded up.
+/// // The first sample is at 1.5 s. With 9 s of race and 3 s of grace left, the ride closes at 13.5 s,
+/// // rounded up.
 /// assert_eq!(time, 14_000);
 /// let [Change::Result(_, (_, result), 1)] = &changes[..] else { panic!("{changes:?}") };
 /// assert_eq!((result.best.0, result.total.0, result.seconds), (99.0, 196.5, 2));
@@ -64,7 +65,8 @@ pub fn rides<'scope>(
 ) -> Stream<'scope, EventTime, Vec<Change>> {
     let control = saved.exchange(saved_route).concat(bans.broadcast().map(Change::Ban));
     samples.binary_frontier(control, Pipeline, Pipeline, "Rides", move |capability, _| {
-        // A service also emits changes that time alone causes, with this capability.
+        // In a service, this capability emits the changes that only the passage of time causes: retired
+        // and expired rides.
         let mut idle = (mode == Mode::Service).then_some(capability);
         let mut pending = Pending::default();
         let mut roster = Roster::new(rules, mode);
@@ -92,7 +94,8 @@ pub fn rides<'scope>(
             }
             if let (Some(capability), Some(now)) = (&mut idle, sample_frontier.frontier().first()) {
                 capability.downgrade(now);
-                // Earlier samples are pending as long as rides are restored or bans may arrive.
+                // While `control` can still send at an earlier time, samples of that time are pending,
+                // so rides must not retire yet.
                 if !control_frontier.less_than(now) {
                     roster.advance_to(now.saturating_sub(EVENT_LAG_MS_MAX), &mut changes);
                 }
@@ -104,7 +107,8 @@ pub fn rides<'scope>(
     })
 }
 
-/// What waits for its time, each group with the capability to emit the changes that it causes.
+/// Bans, closes and samples that wait until the frontier passes their time. Each group has the
+/// capability to emit the changes it causes.
 #[derive(Default)]
 struct Pending {
     bans: BTreeMap<EventTime, (Capability<EventTime>, Vec<Ban>)>,
@@ -132,14 +136,14 @@ impl Pending {
         }
     }
 
-    /// The earliest time that something waits for.
+    /// The earliest time of any pending group.
     fn next_time(&self) -> Option<EventTime> {
         let times =
             [self.bans.keys().next(), self.closing.keys().next(), self.samples.keys().next()];
         times.into_iter().flatten().min().copied()
     }
 
-    /// Processes one group of `time`, and returns the capability to emit its changes.
+    /// Processes the next group at `time`, and returns the capability to emit its changes.
     ///
     /// Within one time, bans take effect first, then rides close, then samples are added.
     fn process(
@@ -180,7 +184,7 @@ fn saved_route(change: &Change) -> u64 {
 
 /// The samples of one time in the order of their clocks.
 ///
-/// Samples of one partition arrive in that order; only those of several partitions are sorted.
+/// Samples of one partition arrive in that order, so only samples of several partitions need sorting.
 fn by_clock(mut batches: Vec<Vec<ScoredSample>>) -> Vec<Vec<ScoredSample>> {
     let ordered = batches.iter().flatten().is_sorted_by_key(|sample| sample.clock);
     if !ordered {

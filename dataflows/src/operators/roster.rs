@@ -19,7 +19,7 @@ pub(super) struct Roster {
     rules: Rules,
     mode: Mode,
     rides: HashMap<RideKey, RideState>,
-    /// Rides that the latest samples started, with the clock at which each closes.
+    /// Rides started by the most recent [`Self::add_samples`], each with the clock at which it closes.
     pub(super) started: Vec<(EventTime, RideKey)>,
     /// Finished rides within their repair window, by the clock at which they closed.
     finished: BTreeMap<EventTime, Vec<RideKey>>,
@@ -106,12 +106,13 @@ impl Roster {
         }
     }
 
-    /// Closes rides: emits their results.
+    /// Closes rides and emits their results.
     pub(super) fn close(&mut self, keys: Vec<RideKey>, changes: &mut Vec<Change>) {
         for key in keys {
             if let Some(RideState::Active(ride)) = self.rides.get(&key) {
                 let at = ride.closes_at.next_multiple_of(CLOSE_STEP_MS);
-                // Logical time may be later than the clocks in it: the ride's own end counts.
+                // Logical time can be later than the ride's clock, so compare with the ride's own
+                // closing time.
                 if matches!(self.mode, Mode::Replay { until } if until < at) {
                     continue;
                 }
@@ -131,7 +132,7 @@ impl Roster {
             *turned.entry(ban.racer).or_default() += ban.diff();
             changes.push(Change::Ban(*ban));
         }
-        // A ban that is set and lifted at one time, in either order, changes nothing.
+        // A ban and a lift at the same time cancel out, in either order.
         turned.retain(|_, diff| *diff != 0);
         for (racer, diff) in &turned {
             if *diff > 0 {
@@ -177,8 +178,8 @@ impl Roster {
         }
     }
 
-    /// Restores what a checkpoint saved: rides into the roster, with their results and stages. All other
-    /// changes are emitted as they are.
+    /// Restores a saved change. A ride enters the roster, and its result and stage are emitted. All
+    /// other changes are emitted unchanged.
     pub(super) fn restore(&mut self, saved: Change, changes: &mut Vec<Change>) {
         let Change::Saved(key, ride) = saved else { return changes.push(saved) };
         let (state, result) = match ride {
@@ -202,7 +203,7 @@ impl Roster {
         self.emit_stage(key, changes);
     }
 
-    /// Emits the results of repaired rides, each once.
+    /// Emits the result of each repaired ride once.
     fn emit_repaired(&mut self, mut repaired: Vec<RideKey>, changes: &mut Vec<Change>) {
         repaired.sort_unstable();
         repaired.dedup();
@@ -211,7 +212,7 @@ impl Roster {
         }
     }
 
-    /// Emits the stages of running rides whose output at some seconds changed, each once.
+    /// Emits the stage of each running ride in `moved` once, with all its changed seconds.
     fn emit_moved(&self, mut moved: Vec<(RideKey, u16)>, changes: &mut Vec<Change>) {
         moved.sort_unstable();
         moved.dedup();

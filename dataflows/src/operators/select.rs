@@ -6,7 +6,7 @@ use timely::dataflow::operators::generic::Operator;
 
 use crate::values::{Change, EventTime};
 
-/// The differential updates that `update` makes of `changes`, each at the time of its change.
+/// Maps each change to a differential update with `update`, at the time of the change.
 ///
 /// `name` is the operator's name. Changes for which `update` returns `None` are dropped.
 pub(super) fn select_updates<'scope, U: 'static>(

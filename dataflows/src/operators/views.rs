@@ -23,10 +23,10 @@ type CountUpdate = ((CompactString, ()), EventTime, ViewCount);
 
 /// Counts each tracking event once, and arranges views and watched time by project.
 ///
-/// Returns the arrangement and the changes that it is built from. An event that is sent again within
-/// [`DEDUP_DAYS`] of the event clock does not count. `saved` carries the changes that a checkpoint
-/// saved, on any worker, at times before all events. Along the times of `events` the event clock must
-/// not go back.
+/// Returns the arrangement and the changes that it is built from. A duplicate event within
+/// [`DEDUP_DAYS`] of the event clock does not count. `saved` carries the changes restored from a
+/// checkpoint; they may enter on any worker, at earlier times than any event. Event clocks must not
+/// decrease as logical time increases.
 ///
 /// ```
 /// use timely::dataflow::operators::{Capture, ToStream, capture::Extract, generic::operator::empty};
@@ -39,7 +39,7 @@ type CountUpdate = ((CompactString, ()), EventTime, ViewCount);
 ///     project: "trailer".into(),
 ///     ..Tracking::default()
 /// };
-/// // A view of 5 s, which is sent twice, then a heartbeat of 2 s.
+/// // A view of 5 s that is sent twice, and a heartbeat of 2 s.
 /// let events = vec![event(1, 5_000, true), event(1, 5_000, true), event(2, 2_000, false)];
 /// let arranged = timely::example(|scope| {
 ///     let mode = Mode::Replay { until: u64::MAX };
@@ -126,7 +126,7 @@ struct DedupWindow {
 }
 
 impl DedupWindow {
-    /// The changes that the events of one time make.
+    /// The changes that result from the events of one time.
     fn count(&mut self, mut events: Vec<Tracking>, mode: Mode) -> Vec<ViewChange> {
         let mut counts: HashMap<CompactString, ViewCount> = HashMap::new();
         let mut changes = Vec::new();
@@ -145,8 +145,8 @@ impl DedupWindow {
         changes
     }
 
-    /// Whether `uuid` was not counted on the day of `clock` or in the [`DEDUP_DAYS`] before it. If so,
-    /// it is counted now. Clocks must not go back.
+    /// Records `uuid` as counted on the day of `clock`. Returns false if it was already counted on that
+    /// day or in the [`DEDUP_DAYS`] days before it. Clocks must not decrease between calls.
     fn is_first(&mut self, uuid: u128, clock: EventTime) -> bool {
         let day = clock / DAY_MS;
         while let Some(entry) = self.days.first_entry()

@@ -1,4 +1,4 @@
-//! The answers, and how the workers' parts are merged.
+//! Answers, and the merging of the workers' parts.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ pub struct ClassSize {
 }
 
 impl Answer {
-    /// Adds the part of another worker, which must be of the same query. Rows are in no order until
+    /// Adds another worker's part of the same query's answer. Rows are unordered until
     /// [`Answer::finish`].
     pub(super) fn merge(&mut self, part: Self) {
         match (self, part) {
@@ -94,7 +94,7 @@ impl Answer {
             }
             (Self::Project(all), Self::Project(part)) => *all = all.take().or(part),
             (Self::Projects(all), Self::Projects(rows)) => all.extend(rows),
-            // The parts of one query are of one kind.
+            // All parts of one query have the same variant.
             _ => {}
         }
     }

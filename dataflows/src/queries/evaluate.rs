@@ -15,7 +15,8 @@ use crate::operators::BanTrace;
 use crate::traces::read_trace;
 use crate::values::{ClassId, EventTime, Output, RaceId, RacerId, Record};
 
-/// This worker's part of the answer at time `at`, without the rows of racers who are banned then.
+/// This worker's part of the answer as of time `at`, without the rows of racers who are banned at that
+/// time.
 pub(super) fn evaluate(query: &Query, traces: &mut Traces, at: EventTime) -> Answer {
     match query {
         Query::Board(class, second) => {
@@ -166,7 +167,7 @@ fn projects(
     answer
 }
 
-/// Visits the record curves of a class, racers ascending, without those who are banned.
+/// Visits the record curves of a class by ascending racer, skipping banned racers.
 fn read_class(
     traces: &mut Traces,
     class: ClassId,
@@ -183,7 +184,8 @@ fn read_class(
     });
 }
 
-/// Continues as long as the key is the requested one.
+/// Calls `visit` and continues if `is_same`; otherwise breaks. It ends a visit after the rows of one
+/// key.
 fn while_same(is_same: bool, visit: impl FnOnce()) -> ControlFlow<()> {
     if !is_same {
         return Break(());

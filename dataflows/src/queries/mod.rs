@@ -1,7 +1,7 @@
 //! Queries of the graph's state at one time.
 //!
 //! A query enters the dataflow as a timestamped record. Every worker evaluates it on its share of the
-//! arrangements, and the worker that asked merges the parts to one answer.
+//! arrangements, and the requesting worker merges the parts into one answer.
 
 mod answer;
 mod evaluate;

@@ -16,16 +16,16 @@ use super::query::QueryRequest;
 use crate::graph::Traces;
 use crate::values::EventTime;
 
-/// One worker's part of an answer, sent to the worker that asked.
+/// One worker's part of an answer, sent to the requesting worker.
 type Part = (QueryRequest, Answer);
 
 /// Answers each query from `traces` at the query's own time.
 ///
-/// Returns `(id, time, answer)` on the worker that asked, at the query's time, once `arranged` has
-/// passed that time on all workers. `traces` and `arranged` are those of one [`Graph`](crate::Graph).
+/// Emits `(id, time, answer)` on the requesting worker, at the query's time, once `arranged` has passed
+/// that time on all workers. `traces` and `arranged` are those of one [`Graph`](crate::Graph).
 ///
-/// The operator compacts the traces up to the least time that a query can still have. Both inputs must
-/// advance for memory to stay flat.
+/// The operator compacts the traces up to the earliest time that a later query can have. Memory stays
+/// bounded only if both inputs advance.
 ///
 /// ```
 /// use timely::dataflow::InputHandle;
@@ -101,14 +101,14 @@ fn evaluate_all<'scope>(
     })
 }
 
-/// Merges the parts of each query on the worker that asked.
+/// Merges the parts of each query on the requesting worker.
 fn merge(
     parts: Stream<'_, EventTime, Vec<Part>>,
 ) -> Stream<'_, EventTime, Vec<(u64, EventTime, Answer)>> {
     let workers = parts.scope().peers();
     let route = Exchange::new(|(request, _): &Part| request.worker as u64);
     parts.unary(route, "MergeAnswers", move |_, _| {
-        // By query id: the number of parts that have arrived, and what they merge to.
+        // By query id, the number of parts received and their merged answer.
         let mut open: HashMap<u64, (usize, Answer)> = HashMap::new();
         move |input, output| {
             input.for_each(|capability, parts: &mut Vec<Part>| {

@@ -33,7 +33,8 @@ pub enum Query {
     Racer(RacerId),
     /// The results of races of a class. The races must be distinct.
     Results(ClassId, Vec<RaceId>),
-    /// The given races in which a racer has a result, in the given order. The number is the limit.
+    /// The given races in which a racer has a result, in the given order. The number is the maximum
+    /// number of rows.
     RacerRaces(ClassId, RacerId, Vec<RaceId>, usize),
     /// The names of racers.
     Names(Vec<RacerId>),
@@ -41,13 +42,13 @@ pub enum Query {
     Classes,
     /// A project's views.
     Project(CompactString),
-    /// A page of projects, by views descending, then by id ascending. It starts after the given
-    /// (views, id), or at the first project. The number is the limit.
+    /// A page of projects, by views descending, then by id ascending. It starts after the given (views,
+    /// id), or at the first project. The number is the maximum number of rows.
     Projects(Option<(u64, CompactString)>, usize),
 }
 
 impl Query {
-    /// The greatest number of rows that the merged answer may have.
+    /// The maximum number of rows in the merged answer.
     pub(super) fn limit(&self) -> usize {
         match self {
             Self::Projects(_, limit) => *limit,
@@ -68,7 +69,7 @@ impl Query {
 pub struct QueryRequest {
     /// The index of the worker that asks, which receives the answer.
     pub worker: usize,
-    /// The id that the worker gave the query. It must be unique among the open queries of the worker.
+    /// The id that the worker assigned to the query, unique among the worker's open queries.
     pub id: u64,
     /// The query.
     pub query: Query,

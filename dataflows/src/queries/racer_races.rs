@@ -8,9 +8,11 @@ use timely::progress::Antichain;
 use crate::operators::ResultTrace;
 use crate::values::{ClassId, EventTime, RaceId, RacerId, RideResult};
 
-/// The first `limit` of `races` of a class in which a racer has a result at time `at`, in their order.
+/// The first `limit` of the given `races` in which a racer has a result at time `at`, in the given
+/// order.
 ///
-/// It seeks to the racer's own rows: a class has thousands of races with a thousand racers each.
+/// It seeks directly to the racer's rows, because a class can have thousands of races with a thousand
+/// racers each.
 pub(super) fn racer_races(
     results: &mut ResultTrace,
     at: EventTime,

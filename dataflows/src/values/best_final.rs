@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::{EventTime, RaceId};
 use super::output::Output;
 
-/// The best output of a racer's final events in a class, and the race that it was set in.
+/// The best output of a racer's final events in a class, and the race in which it was achieved.
 ///
 /// As a difference, the sum of two is the one with the greater output. Among equal outputs it is the
 /// one with the smaller race id, and within one race the earlier one.
@@ -31,7 +31,7 @@ pub struct BestFinal {
 }
 
 impl IsZero for BestFinal {
-    /// Never: a maximum has no inverse.
+    /// Always false: a maximum has no inverse, so no sum cancels out.
     fn is_zero(&self) -> bool {
         false
     }

@@ -13,10 +13,10 @@ use super::ride_result::RideResult;
 use super::saved_ride::SavedRide;
 use super::stage::Stage;
 
-/// A change emitted by the rides operator: the input of every operator after it.
+/// A change emitted by the rides operator. Every downstream operator reads changes.
 ///
-/// One stream carries all kinds, and each operator selects its own. A checkpoint saves the kinds that
-/// it needs and sends them back into the rides operator after a restart.
+/// One stream carries all kinds, and each operator selects its own. A checkpoint saves the kinds that it
+/// needs. After a restart, they are sent into the rides operator again.
 ///
 /// ```
 /// use velodrome_dataflows::{BestFinal, Change, Output};
@@ -42,6 +42,6 @@ pub enum Change {
     Ban(Ban),
     /// The stage of a ride changed. Emitted by a service only, and not for banned racers.
     Stage(RideKey, Stage),
-    /// What a checkpoint saves of a ride from now on. Emitted by a service only.
+    /// The new saved state of a ride, for the checkpoint. Emitted by a service only.
     Saved(RideKey, SavedRide),
 }

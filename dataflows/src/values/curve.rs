@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The value of an empty slot. Outputs are finite, so every output is greater.
 const EMPTY: f64 = f64::NEG_INFINITY;
 
-/// Seconds of a chunk.
+/// The number of seconds in a chunk.
 pub(crate) const CHUNK_SECONDS: u16 = 8;
 
 /// The outputs of a ride or a record: one slot per second, empty if no output was reported.
@@ -85,8 +85,8 @@ impl Curve {
     }
 }
 
-/// The outputs of [`CHUNK_SECONDS`] consecutive seconds of a curve. It has a fixed size, so that many
-/// of them are exchanged without an allocation each.
+/// The outputs of [`CHUNK_SECONDS`] consecutive seconds of a curve. Its size is fixed, so chunks are
+/// exchanged without an allocation for each.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct CurveChunk([f64; CHUNK_SECONDS as usize]);
 

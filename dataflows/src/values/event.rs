@@ -25,11 +25,12 @@ use super::ids::{ClassId, EventTime, RaceId, RacerId};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
-    /// The event clock at this event. It never goes back along a source partition.
+    /// The event clock at this event. It never decreases within a source partition.
     pub clock: EventTime,
     /// The race within its class.
     pub race: RaceId,
-    /// The device's clock in milliseconds. It orders names and is never trusted as time.
+    /// The device's clock in milliseconds. It orders names only; device clocks can be wrong, so nothing
+    /// else uses it as time.
     pub device_ms: u64,
     /// Pedal speed in revolutions per minute, 0 to 1000.
     pub cadence: f64,
@@ -68,7 +69,7 @@ pub struct Sample {
 pub struct Tracking {
     /// The event clock at this event.
     pub clock: EventTime,
-    /// 128-bit hash of the event's uuid. Events with equal hashes are one event, sent again.
+    /// 128-bit hash of the event's uuid. Events with equal hashes count as duplicates of one event.
     pub uuid: u128,
     /// The page or video that is viewed.
     pub project: CompactString,

@@ -1,6 +1,7 @@
 //! Ids, and the time of the event clock.
 
-/// A class: a kind of race with its own boards. Every id is valid; Alleycat uses 1 to 6.
+/// A class: a kind of race with its own boards. Every id is valid; Alleycat, the AWS sample whose
+/// formats this project reads, uses 1 to 6.
 pub type ClassId = u16;
 
 /// A racer. Every id is valid, 0 included.
@@ -16,6 +17,6 @@ pub type RideKey = (ClassId, RaceId, RacerId);
 
 /// A reading of the event clock in milliseconds since the Unix epoch.
 ///
-/// The event clock is time as the events carry it: rides close and samples are late by it, never by
-/// the machine's clock. It is also the timestamp type of the dataflow.
+/// The event clock is time as the events carry it. It alone decides when rides close and which samples
+/// are late; the machine's clock does not. It is also the timestamp type of the dataflow.
 pub type EventTime = u64;

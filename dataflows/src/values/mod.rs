@@ -1,7 +1,7 @@
 //! Plain values: the inputs of the graph, the records that its operators exchange, and its state.
 //!
-//! The lowest layer. Nothing here builds dataflow; a value knows at most how two of its kind are
-//! combined as differences of an arrangement.
+//! The lowest layer. Nothing here builds a dataflow. Some values implement `Semigroup`, so that an
+//! arrangement can add them as differences.
 
 mod ban;
 mod best_final;

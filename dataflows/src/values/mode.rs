@@ -19,12 +19,13 @@ pub enum Mode {
     /// Only rides that close by `until` have a result; rides close at whole seconds. The caller must
     /// leave out events whose clock is later than `until`.
     Replay {
-        /// The last time that counts. `EventTime::MAX` if all rides are to close.
+        /// The last event time to include. `EventTime::MAX` closes all rides.
         until: EventTime,
     },
     /// A run over an unbounded input.
     ///
     /// A result is removed [`RETENTION_MS`](crate::RETENTION_MS) after its ride finished; a later event
-    /// of that ride starts it again. In addition, the graph emits stages and what a checkpoint saves.
+    /// of that ride starts it again. In addition, the graph emits stages and the changes that a
+    /// checkpoint saves.
     Service,
 }

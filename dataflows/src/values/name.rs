@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// A racer's label for display.
 ///
-/// Of two names, the one with the greater device time counts, then the greater text. As a difference,
-/// the sum of two is that maximum, so the order in which names arrive does not matter.
+/// The name with the greater device time wins; among equal times, the greater text. As a difference, the
+/// sum of two names is the winner, so their arrival order does not matter.
 ///
 /// ```
 /// use velodrome_dataflows::{Name, Semigroup};
@@ -27,7 +27,7 @@ pub struct Name {
 }
 
 impl IsZero for Name {
-    /// Never: a maximum has no inverse.
+    /// Always false: a maximum has no inverse, so no sum cancels out.
     fn is_zero(&self) -> bool {
         false
     }

@@ -1,4 +1,4 @@
-//! The output: what a sample is scored with.
+//! The output: the score of a sample.
 
 use std::cmp::Ordering;
 

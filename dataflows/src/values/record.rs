@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::curve::Curve;
 
-/// A racer's record curve in a class, shared: merging batches of an arrangement moves pointers.
+/// A racer's record curve in a class, behind an [`Arc`]. Merging batches of an arrangement then moves
+/// only pointers.
 ///
 /// As a difference, the sum of two is the greater output of each second. Consolidation therefore *is*
 /// the maximum by class, racer and second.
@@ -50,7 +51,7 @@ impl Deref for Record {
 }
 
 impl IsZero for Record {
-    /// Never: a maximum has no inverse, so a record is never retracted.
+    /// Always false: a maximum has no inverse, so a record is never retracted.
     fn is_zero(&self) -> bool {
         false
     }

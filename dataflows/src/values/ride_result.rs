@@ -35,7 +35,7 @@ pub struct RideResult {
 }
 
 impl RideResult {
-    /// Less than every result of a ride, because outputs are finite.
+    /// A bound for cursors: it orders before every real result, because outputs are finite.
     pub(crate) const LEAST: Self = Self {
         name: None,
         final_output: None,

@@ -10,7 +10,8 @@ pub(crate) fn fibonacci_hash(key: u64) -> u64 {
     key.wrapping_mul(FIBONACCI) >> 32
 }
 
-/// The hash of a racer in a class: all rides, records and results of one racer live on one worker.
+/// The hash of a racer in a class. All rides, records and results of a racer in a class are on the
+/// worker it selects.
 pub(crate) fn racer_hash(class: ClassId, racer: RacerId) -> u64 {
     fibonacci_hash(u64::from(racer) << 16 | u64::from(class))
 }

@@ -1,4 +1,4 @@
-//! Rules: how events are scored, as a value.
+//! The rules by which events are scored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -99,7 +99,7 @@ pub struct ExcludedRide {
 
 /// Factors that measurements are multiplied by, 0 to 1000.
 ///
-/// A device that shows 10 % too much is corrected by 1 / 1.1. A factor that is not set is 1.
+/// A device that reads 10 % too high has the factor 1 / 1.1. A factor that is not set is 1.
 ///
 /// ```
 /// use velodrome_dataflows::{Correction, Rules, Sample, Scoring, device_hash};
@@ -128,8 +128,8 @@ impl Default for Correction {
 }
 
 impl Default for Rules {
-    /// The rules of the published Alleycat transformer: `((cadence + 35) * (resistance + 65)) / 100`,
-    /// races of 300 seconds. Rides stay open for 60 seconds more.
+    /// The rules of the published Alleycat sample: the output is `((cadence + 35) * (resistance + 65)) /
+    /// 100`, and a race lasts 300 seconds. Rides stay open for another 60 seconds.
     fn default() -> Self {
         Self {
             cadence_offset: 35.0,
@@ -162,9 +162,9 @@ impl Rules {
             + 0.0
     }
 
-    /// The event clock at which a ride closes whose first sample, of `second`, has the clock `clock`.
+    /// The event clock at which a ride closes, given the clock and the second of its first sample.
     ///
-    /// It is the rest of the race plus the grace after that sample.
+    /// It is the clock plus the remaining seconds of the race plus the grace.
     #[inline]
     pub fn closes_at(&self, clock: EventTime, second: u16) -> EventTime {
         let left = u64::from(self.race_seconds.saturating_sub(second));
@@ -172,7 +172,7 @@ impl Rules {
     }
 }
 
-/// The 64-bit hash of a device's `uuid` by which a sample refers to its device.
+/// The 64-bit hash of a device's `uuid`. Samples refer to their device by it.
 ///
 /// 64 bits suffice: a service has some millions of devices, and rules correct some hundreds of them.
 ///
@@ -187,7 +187,7 @@ pub fn device_hash(uuid: &[u8]) -> u64 {
     xxh3_64(uuid)
 }
 
-/// Deserializes a map by racer whose keys are text, as the keys of TOML and JSON tables are.
+/// Deserializes a map by racer from text keys, because TOML and JSON keys are always text.
 ///
 /// # Errors
 /// A key that is not a racer id in its shortest decimal form.

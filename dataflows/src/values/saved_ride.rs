@@ -10,7 +10,7 @@ use super::output::Output;
 use super::record::Record;
 use super::ride_result::RideResult;
 
-/// What a checkpoint saves of a ride that has finished. Running rides are replayed from the log.
+/// The state of a finished ride in a checkpoint. Running rides are not saved but replayed from the log.
 ///
 /// ```
 /// use velodrome_dataflows::{Curve, FinishedRide, Output, Record, SavedRide};

@@ -38,7 +38,7 @@ pub struct ScoredSample {
     pub is_final: bool,
 }
 
-/// Rules with hash lookups, prepared to score millions of samples.
+/// Rules prepared for fast scoring: ordered sets and maps become hash tables.
 ///
 /// ```
 /// use velodrome_dataflows::{Rules, Sample, Scoring};
@@ -64,7 +64,7 @@ pub struct Scoring {
     corrected_racers: HashMap<RacerId, Correction>,
     /// By the hash of the device's uuid.
     corrected_devices: HashMap<u64, Correction>,
-    /// Whether the rules exclude anything. Most do not, and skip the lookups.
+    /// Whether the rules exclude anything. Most rules do not, and scoring then skips the lookups.
     excludes: bool,
     /// Whether the rules correct anything.
     corrects: bool,
@@ -136,7 +136,8 @@ impl Scoring {
         let (mut cadence, mut resistance) = (sample.cadence, sample.resistance);
         if self.corrects {
             let device = self.corrected_devices.get(&sample.device_hash);
-            // The device measured first, so its correction is applied before the racer's.
+            // The device's error is in the measurement itself, so its correction is applied before the
+            // racer's.
             for correction in device.into_iter().chain(self.corrected_racers.get(&sample.racer)) {
                 cadence *= correction.cadence;
                 resistance *= correction.resistance;

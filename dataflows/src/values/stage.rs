@@ -22,15 +22,16 @@ use super::output::Output;
 pub enum Stage {
     /// The ride is running. Emitted whenever its outputs change.
     ///
-    /// The rows are the best outputs of the seconds that changed since the previous emission, by second
-    /// ascending. After a restart, or when a ban is lifted, they are those of all seconds.
+    /// The rows are (second, best output), by ascending second, for the seconds that changed since the
+    /// previous emission. After a restart or a lifted ban, the rows cover all seconds.
     Running(Standing, Vec<(u16, Output)>),
     /// The ride is finished. Emitted once, and again when a ban of its racer is lifted.
     Finished {
         /// The event clock at its first sample.
         started_at: EventTime,
     },
-    /// The ride is no longer listed: its result was removed after the retention, or its racer is banned.
+    /// The ride is no longer listed, because its result was removed after the retention or its racer is
+    /// banned.
     Expired,
 }
 

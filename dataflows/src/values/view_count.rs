@@ -4,7 +4,8 @@ use compact_str::CompactString;
 use differential_dataflow::difference::{IsZero, Semigroup};
 use serde::{Deserialize, Serialize};
 
-/// How often and for how long a project was viewed, each event counted once. As a difference, a sum.
+/// How often and for how long a project was viewed; each event is counted once. As differences, counts
+/// are summed.
 ///
 /// ```
 /// use velodrome_dataflows::{Semigroup, ViewCount};
@@ -22,7 +23,7 @@ pub struct ViewCount {
 }
 
 impl IsZero for ViewCount {
-    /// Never: nothing is retracted, and a project that was watched for 0 ms is listed too.
+    /// Always false: nothing is retracted, and a project that was watched for 0 ms must stay listed.
     fn is_zero(&self) -> bool {
         false
     }
@@ -51,7 +52,7 @@ impl Semigroup for ViewCount {
 pub enum ViewChange {
     /// Adds to a project's count.
     Count(CompactString, ViewCount),
-    /// An event was counted: the day of the event clock (days since the epoch) and the hash of its
-    /// uuid. Emitted by a service only, which must not count it again after a restart.
+    /// An event was counted: the day of the event clock (days since the epoch) and the hash of its uuid.
+    /// Emitted only by a service, so that it does not count the event again after a restart.
     Seen(u64, u128),
 }

@@ -1,8 +1,8 @@
-//! Spans of the event clock after which something closes, is late or is removed.
+//! Durations on the event clock after which rides close, samples are late and results are removed.
 
 /// How long late samples still change the result of a finished ride, in milliseconds: one hour.
 ///
-/// A sample after it still counts for records and the leaderboard, and is counted as late.
+/// A later sample still changes records and the leaderboard, and is counted as late.
 pub const REPAIR_WINDOW_MS: u64 = 3_600_000;
 
 /// How long a service retains a result after its ride finished, in milliseconds: 7 days.
@@ -14,10 +14,10 @@ pub const DEDUP_DAYS: u64 = 7;
 
 /// How far an event's clock may lag behind its logical time in a service, in milliseconds.
 ///
-/// During recovery, a service sends events that span up to a minute of arrivals at one logical time.
+/// During recovery, a service sends up to a minute of arrivals at one logical time.
 pub const EVENT_LAG_MS_MAX: u64 = 60_000;
 
-/// Rides close in groups of one second, so that the graph holds few capabilities.
+/// Closing times are rounded up to this step, so that the graph holds few capabilities.
 pub(crate) const CLOSE_STEP_MS: u64 = 1000;
 
 /// Milliseconds of a day.
