@@ -25,8 +25,8 @@
 //! - [`engine`]: timely workers that run the graph, for services, replays and comparisons
 //! - [`checkpoint`]: the saved state of the graph
 //! - [`live_state`]: standings, races and view counts as the graph last emitted them
-//! - [`compare`]: reads and writes the files of a rules comparison
-//! - [`results`]: reads and writes result files
+//! - [`compare`]: writes the files of a rules comparison
+//! - [`results`]: writes result files
 //!
 //! Events and storage:
 //! - [`log`]: the durable log, its segments and its archive

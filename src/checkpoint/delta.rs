@@ -26,8 +26,7 @@ pub(super) struct Delta {
 }
 
 impl Delta {
-    /// Combines further changes with the previous ones. Of several changes of a ride, the last one
-    /// applies.
+    /// Adds changes to the delta. For each ride, only the most recent change is retained.
     pub(super) fn add(&mut self, changes: Vec<Change>, view_changes: Vec<ViewChange>) {
         for change in changes {
             match change {
@@ -35,9 +34,10 @@ impl Delta {
                 Change::Final(key, best) => combine(&mut self.finals, key, best),
                 Change::Name(racer, name) => combine(&mut self.names, racer, name),
                 Change::Saved(key, saved) => drop(self.rides.insert(key, saved)),
-                // A restored ride emits its result and stage again. Late events are counted per run.
+                // Not saved: a restored ride emits its result and stage again, and late events are
+                // counted per run.
                 Change::Result(..) | Change::Stage(..) | Change::Late(_) => {}
-                // Bans have a file of their own, which survives a lost checkpoint.
+                // Not saved: bans are in a separate file, which survives a lost checkpoint.
                 Change::Ban(_) => {}
             }
         }
@@ -62,7 +62,7 @@ impl Delta {
     }
 }
 
-/// Adds `more` to the sum of `key`.
+/// Adds `more` to the sum at `key`.
 fn combine<K: Ord, S: Semigroup>(sums: &mut BTreeMap<K, S>, key: K, more: S) {
     match sums.entry(key) {
         Entry::Occupied(sum) => sum.into_mut().plus_equals(&more),
@@ -116,7 +116,7 @@ fn put_seen(write: &WriteTransaction, seen: &BTreeSet<(u64, u128)>) -> Result<u6
         rows += 1;
         false
     })?;
-    // The graph has the same number of entries in memory.
+    // The metric describes the graph's memory: it has the same number of entries as the table.
     metrics::gauge!("velodrome_dedup_entries").set(table.len()? as f64);
     Ok(rows)
 }

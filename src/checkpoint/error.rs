@@ -74,8 +74,8 @@ impl Fault {
             Self::Format(found) => CheckpointError::Format { path, found },
             Self::Store(error) => match *error {
                 redb::Error::DatabaseAlreadyOpen => CheckpointError::InUse(path),
-                // With these two kinds redb reports files that are not its own, or shorter than their
-                // header says: damage, not a failed read.
+                // redb uses these two error kinds for files in another format, or shorter than their
+                // header says. That is damage, not a failed read.
                 redb::Error::Io(reason)
                     if !matches!(
                         reason.kind(),

@@ -9,7 +9,8 @@ use redb::{Builder, Database};
 use super::error::Fault;
 use crate::atomic_file::remove_if_exists;
 
-/// The store's page cache, in place of redb's default of 1 GiB. The graph has all data in memory anyway.
+/// The size of the store's page cache. redb's default of 1 GiB would be wasted, because the graph has
+/// all data in memory.
 const CACHE_BYTES: usize = 32 << 20;
 
 /// Opens an existing store, and verifies the checksum of every page.
@@ -19,8 +20,8 @@ pub(super) fn open(path: &Path) -> Result<Database, Fault> {
 
 /// Creates a store.
 ///
-/// The file is created under another name and then renamed. So a file that a crash cut short is never
-/// reported as damage, and a file that was emptied never passes for a new one.
+/// The file is created under another name and then renamed. A creation that a crash interrupted is
+/// therefore never reported as damage, and an emptied file is never mistaken for a new one.
 pub(super) fn create(path: &Path) -> Result<Database, Fault> {
     let new = path.with_extension("new");
     remove_if_exists(&new)?;
@@ -30,7 +31,7 @@ pub(super) fn create(path: &Path) -> Result<Database, Fault> {
     Ok(store)
 }
 
-/// Makes the name of a file durable: `fsync` of its directory.
+/// Makes the name of a file durable, with an `fsync` of its directory.
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
     File::open(directory.unwrap_or(Path::new(".")))?.sync_all()

@@ -1,5 +1,5 @@
-//! The metadata of a checkpoint: its format, its rules and the time up to which it is complete. They are
-//! text, so that other tools can read them.
+//! The metadata of a checkpoint: its format, its rules and the time up to which it is complete. All
+//! values are text, so that other tools can read them.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 /// first write.
 ///
 /// # Errors
-/// Another format, or metadata that cannot be read.
+/// When the checkpoint has another format, or its metadata cannot be read.
 pub(super) fn read(store: &redb::Database) -> Result<Option<(Rules, EventTime)>, Fault> {
     let read = store.begin_read()?;
     let meta = match read.open_table(META) {
@@ -44,7 +44,7 @@ pub(super) fn read(store: &redb::Database) -> Result<Option<(Rules, EventTime)>,
 /// Checks that a checkpoint made under `made_under` can be used with `rules`.
 ///
 /// # Errors
-/// Each rule that differs, with both values.
+/// When rules differ. The error lists each rule that differs, with both values.
 pub(super) fn check(made_under: &Rules, rules: &Rules) -> Result<(), Fault> {
     match differences(&to_map(made_under)?, &to_map(rules)?) {
         differences if differences.is_empty() => Ok(()),

@@ -3,7 +3,7 @@
 //! The graph emits its state as changes. A checkpoint that is complete up to a time is the sum of all
 //! changes up to that time. Each write adds the changes since the previous write in one transaction. So
 //! the file always contains the sum up to exactly one time, which it records, even after a crash.
-//! Changes are independent of workers: they can be restored on any number of them.
+//! Changes do not depend on the number of workers, so they can be restored with any number.
 
 mod delta;
 mod error;
@@ -38,7 +38,7 @@ pub struct Checkpoint {
     /// `None` after a failed write: redb requires the file to be opened again.
     store: Option<Database>,
     complete: Option<EventTime>,
-    /// The changes since `complete` from failed writes.
+    /// Changes since `complete` that failed writes left unsaved.
     delta: Delta,
 }
 
@@ -52,14 +52,15 @@ pub struct WriteStats {
 }
 
 impl Checkpoint {
-    /// Opens the checkpoint at `path`, whatever its rules, or creates one under `rules`.
+    /// Opens the checkpoint at `path`, regardless of its rules, or creates one under `rules`.
     ///
     /// Reads the complete file once to find damage. One bit has no checksum: the bit that selects the
-    /// newer of two commits. If a crash damages it, the previous commit opens, complete and with its own
-    /// time.
+    /// newer of two commits. If it is damaged, the store opens at the previous commit, which is complete
+    /// and has its own time.
     ///
     /// # Errors
-    /// Damage, another format, a file that another process has open, I/O.
+    /// When the file is damaged, has another format, is open in another process, or cannot be read or
+    /// written.
     pub fn open(path: &Path, rules: &Rules) -> Result<Self, CheckpointError> {
         let opened = || {
             let store = if path.try_exists()? { file::open(path)? } else { file::create(path)? };
@@ -75,7 +76,7 @@ impl Checkpoint {
         Ok(Self { path, rules, store: Some(store), complete, delta })
     }
 
-    /// The rules that it was made under.
+    /// The rules under which it was made.
     pub fn rules(&self) -> &Rules {
         &self.rules
     }
@@ -83,16 +84,16 @@ impl Checkpoint {
     /// Checks that it was made under `rules`.
     ///
     /// # Errors
-    /// It was made under different rules; each rule that differs is named.
+    /// When it was made under different rules. The error names each rule that differs.
     pub fn check(&self, rules: &Rules) -> Result<(), CheckpointError> {
         meta::check(&self.rules, rules).map_err(|fault| fault.at(&self.path))
     }
 
-    /// Renames its file to `path` and replaces the file there. After a crash right afterwards, the
-    /// previous file can be there again.
+    /// Renames its file to `path`, replacing any file there. If the machine crashes right afterwards,
+    /// the previous file may reappear.
     ///
     /// # Errors
-    /// I/O; then nothing was renamed.
+    /// When the file cannot be renamed. Nothing has changed then.
     pub fn rename_to(&mut self, path: &Path) -> Result<(), CheckpointError> {
         let renamed = fs::rename(&self.path, path);
         renamed.map_err(|reason| CheckpointError::Io { path: path.to_owned(), reason })?;
@@ -106,7 +107,7 @@ impl Checkpoint {
     /// Removes the file at `path`, if there is one.
     ///
     /// # Errors
-    /// A file that cannot be removed.
+    /// When the file cannot be removed.
     pub fn discard(path: &Path) -> Result<(), CheckpointError> {
         let removed = remove_if_exists(path);
         removed.map_err(|reason| CheckpointError::Io { path: path.to_owned(), reason })
@@ -120,7 +121,8 @@ impl Checkpoint {
     /// Passes all saved changes to `restore`, in chunks of up to [`CHUNK`] changes of rides or of views.
     ///
     /// # Errors
-    /// I/O, or damage since it was opened. Then only some of the changes were passed.
+    /// When the file cannot be read or was damaged after opening. Some changes have already been passed
+    /// then.
     pub fn read(
         &self,
         mut restore: impl FnMut(Vec<Change>, Vec<ViewChange>),
@@ -147,12 +149,12 @@ impl Checkpoint {
         read().map_err(|fault: Fault| fault.at(&self.path))
     }
 
-    /// Adds the changes since the last write, in the order they were emitted, and advances the time to
-    /// `complete`, in one transaction. On return they are durable.
+    /// Adds the changes since the previous write and advances the time to `complete`, in one durable
+    /// transaction. The changes must be in the order of emission.
     ///
     /// # Errors
-    /// I/O, or damage since it was opened. The changes are retained for the next write, so a disk that is
-    /// temporarily full costs only memory.
+    /// When the file cannot be written or was damaged after opening. The changes are retained for the
+    /// next write, so a temporarily full disk costs only memory.
     pub fn write(
         &mut self,
         complete: EventTime,
@@ -176,8 +178,8 @@ impl Checkpoint {
         Ok(stats)
     }
 
-    /// The store, which is opened again after a failed write. If that write turns out to be in the
-    /// store, its changes are dropped from the delta, so that they are not added twice.
+    /// Takes the store, reopening it after a failed write. If the store turns out to contain that write,
+    /// its changes are dropped from the delta so that they are not added twice.
     fn take_store(&mut self) -> Result<Database, Fault> {
         if let Some(store) = self.store.take() {
             return Ok(store);
@@ -196,8 +198,8 @@ impl Checkpoint {
 
     fn commit(&self, store: &Database, complete: EventTime) -> Result<WriteStats, Fault> {
         let mut write = store.begin_write()?;
-        // redb knows that a two-phase commit was complete, so it reports damage to it. Damage to a
-        // one-phase commit looks like a crash, and redb would silently open the previous commit.
+        // redb detects damage to a two-phase commit. Damage to a one-phase commit looks like a crash
+        // during the commit, and redb would silently open the previous one.
         write.set_two_phase_commit(true);
         let rows = self.delta.apply(&write)?;
         meta::write(&write, complete, &self.rules)?;

@@ -41,7 +41,7 @@ pub(super) fn rows<K: PlainKey, V: DeserializeOwned, T>(
     }))
 }
 
-/// The encoded value of a row. An output takes 8 bytes, so a curve is as long as in memory.
+/// The encoded value of a row. An output takes 8 bytes, so a curve is as large as in memory.
 pub(super) fn encode<K: PlainKey>(
     table: Table<K>,
     value: &impl Serialize,
@@ -54,7 +54,7 @@ pub(super) fn encode<K: PlainKey>(
 /// Decodes the value of a row of `table`.
 ///
 /// # Errors
-/// Bytes that do not encode such a value.
+/// When the bytes are not a valid encoding of `V`.
 pub(super) fn decode<K: PlainKey, V: DeserializeOwned>(
     table: Table<K>,
     bytes: &[u8],

@@ -43,8 +43,8 @@ impl Backlog {
     }
 }
 
-/// The complete time that follows from an advance to `clock`: the last millisecond of the tick before
-/// `clock`'s.
+/// The complete time that follows from an advance to `clock`: one less than `clock` rounded up to a
+/// tick, because the logical times of events are rounded up to ticks.
 pub(super) fn completes_at(clock: EventTime) -> EventTime {
     clock.next_multiple_of(TICK_MS).saturating_sub(1)
 }

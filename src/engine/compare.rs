@@ -49,8 +49,8 @@ pub struct ComparisonOutcome {
 /// Runs the inputs of `plan` through the graph under the old and the new rules at once, on the workers
 /// of `cluster`, and writes the differences.
 ///
-/// Only process 0 has `outputs`, the files of rejected lines and of changes, and only it returns an
-/// outcome.
+/// Only process 0 passes `outputs`, the files of rejected lines and of changes, and only process 0
+/// returns an outcome.
 ///
 /// # Errors
 /// When the cluster cannot start, when its processes have different plans, when a worker is lost, and

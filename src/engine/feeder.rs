@@ -29,8 +29,8 @@ impl Feeder {
         }
     }
 
-    /// Sends events to the next worker, at the logical time `last`. Their clocks must not be later than
-    /// `last`.
+    /// Sends events to the next worker, at the logical time `last` rounded up to a tick. Their clocks
+    /// must not be later than `last`.
     pub fn send_events(&mut self, last: EventTime, events: Events) {
         self.engine.count_sent(events.len());
         let workers = self.engine.workers();

@@ -55,7 +55,7 @@ impl Plan {
         Self { inputs, race_seconds, as_of, parameters, units, own_units, next }
     }
 
-    /// The last time of the event clock whose events count.
+    /// The end of the plan: the last time of the event clock whose events are included.
     pub(super) fn until(&self) -> EventTime {
         self.as_of.unwrap_or(EventTime::MAX)
     }

@@ -1,4 +1,4 @@
-//! Where queries enter a worker's graph, and where their answers leave it.
+//! Sends queries into a worker's graph, and answers from it to the callers.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -14,7 +14,7 @@ use timely::scheduling::Activator;
 use tokio::sync::oneshot;
 use velodrome_dataflows::{Answer, EventTime, Query, QueryRequest};
 
-/// A query's reply: the answer and the time that it is of.
+/// The channel for a query's reply: the answer and the time as of which it was evaluated.
 type Reply = oneshot::Sender<(EventTime, Answer)>;
 
 /// The queries of one worker. Each enters the graph at the complete time.
@@ -22,10 +22,10 @@ pub(super) struct QueryInput {
     /// The index of this worker, which receives the answers.
     worker: usize,
     queue: Rc<RefCell<VecDeque<QueryRequest>>>,
-    /// The time of the next queries; `None` after the last query.
+    /// The time as of which later queries are evaluated; `None` once the stream has ended.
     time: Rc<Cell<Option<EventTime>>>,
     activator: Rc<RefCell<Option<Activator>>>,
-    /// The replies of queries without an answer, by query id.
+    /// The reply channels of open queries, by query id.
     replies: Rc<RefCell<HashMap<u64, Reply>>>,
     last_id: u64,
 }
@@ -72,8 +72,8 @@ impl QueryInput {
 
     /// The stream of queries.
     ///
-    /// An operator emits them because timely sends an operator's output to other workers at once, and an
-    /// input handle's output only when the handle advances.
+    /// A source operator emits the queries instead of an input handle. Timely sends an operator's output
+    /// to other workers at once, but that of an input handle only when the handle advances.
     pub(super) fn stream<'scope>(
         &self,
         scope: Scope<'scope, EventTime>,

@@ -1,7 +1,7 @@
-//! What the workers of a service show to its readers: the live state and the complete time.
+//! The state of a service that its readers see: the live state and the complete time.
 //!
-//! When the service switches to other workers, it freezes this state, so that readers see no progress,
-//! and attaches the same readers to the new workers.
+//! When the service switches to other workers, it freezes this state, so that readers see no progress.
+//! It then attaches the same readers to the state of the new workers.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,8 +23,8 @@ struct Readers {
     is_detached: bool,
 }
 
-/// The readers of workers that are about to be replaced. They see the last state until they are attached
-/// to other workers.
+/// The readers of workers that are about to be replaced. They see the state at the freeze until they are
+/// attached to other workers.
 #[derive(Debug)]
 pub struct FrozenReaders(Readers);
 
@@ -46,16 +46,17 @@ impl ReaderState {
         !readers.is_detached
     }
 
-    /// Detaches the readers. Later updates go to a state that nobody reads.
+    /// Detaches the readers. Later updates go to a state without readers.
     pub(super) fn freeze(&self) -> FrozenReaders {
         let detached = Readers { is_detached: true, ..Readers::default() };
         FrozenReaders(mem::replace(&mut *self.lock(), detached))
     }
 
-    /// Attaches `frozen` readers to this state, which is at a later time than all that they saw, and
-    /// shows them all differences as changes.
+    /// Attaches `frozen` readers to this state and reports all differences to them as changes. This
+    /// state must be at a later time than any they saw.
     ///
-    /// Returns the live state that they saw before, because it can be large to drop.
+    /// Returns their previous live state, so that the caller can drop it outside the lock; it can be
+    /// large.
     pub(super) fn attach(&self, FrozenReaders(frozen): FrozenReaders) -> LiveTables {
         let mut readers = self.lock();
         let complete = *readers.complete.borrow();

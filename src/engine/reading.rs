@@ -29,16 +29,16 @@ pub(super) trait GraphInput {
     /// Advances the inputs to a logical time, which is later than all previous ones.
     fn advance_to(&mut self, time: EventTime);
 
-    /// Sends the events of a batch whose clock is at most `until`, and empties the batch. `event_times`
-    /// are the clocks at the batch's time marks.
+    /// Sends the events whose clock is at most `until`, and empties the batch. `event_times` has the
+    /// clock for each time mark of the batch.
     fn send(&mut self, batch: &mut DecodedBatch, event_times: &[EventTime], until: EventTime);
 
-    /// Lets the traces compact the times that are complete.
+    /// Allows the traces to compact up to the complete time.
     fn compact(&mut self);
 }
 
-/// Reads this worker's share of `plan` into `input` until all workers have read all events that count.
-/// Returns the sequencer, which has the counts on worker 0.
+/// Reads this worker's share of `plan` into `input`. Returns when all workers have read all events up to
+/// the end of the plan. The returned sequencer has the line counts, on worker 0 only.
 pub(super) fn read_all(
     worker: &mut Worker,
     plan: &Arc<Plan>,
@@ -78,7 +78,8 @@ pub(super) fn read_all(
         match read_ahead.read() {
             Some(report) => {
                 open.send((worker.index(), report));
-                // Timely sends buffered records to other workers only when the input advances.
+                // Advance after every report: timely sends an input's buffered records to other workers
+                // only then.
                 open.advance_to(open.time() + 1);
             }
             None => reports = None,
@@ -87,7 +88,7 @@ pub(super) fn read_all(
     }
 }
 
-/// The batches that a worker has read and whose times are not known yet.
+/// The batches that a worker has read and that wait for their times from the sequencer.
 struct ReadAhead<'a> {
     plan: &'a Plan,
     progress: &'a RunProgress,
@@ -95,7 +96,7 @@ struct ReadAhead<'a> {
     /// The batches in the order in which they were read, and the bytes of their lines.
     batches: VecDeque<DecodedBatch>,
     bytes: usize,
-    /// The memory of batches that were sent. Allocating it again costs more than decoding into it.
+    /// Empty batches for reuse, because allocating their memory again costs more than decoding into it.
     spare: Vec<(DecodedBatch, Vec<u64>)>,
 }
 

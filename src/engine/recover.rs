@@ -19,18 +19,19 @@ use super::handle::Engine;
 use crate::ingest::inputs::Input;
 use crate::ingest::units;
 
-/// At most this many groups of events are sent to the workers and not complete.
+/// The maximum number of event groups that are sent to the workers and not yet complete. It bounds
+/// memory.
 const GROUPS_AHEAD_MAX: usize = 8;
 
-/// This many units are opened ahead of the one being read, so that objects of a bucket download
-/// meanwhile.
+/// The number of units that are opened ahead of the current one, so that objects of a bucket download in
+/// the background.
 const UNITS_AHEAD: usize = 4;
 
-/// How much of the log before a checkpoint's time has to be read again, in milliseconds of the event
-/// clock.
+/// The span of the log before a checkpoint's time that recovery must read again, in milliseconds of the
+/// event clock.
 ///
-/// Rides that were running at that time may have started this long before. Two seconds allow for the
-/// rounding of times.
+/// A ride that was running at the checkpoint's time can have started that long before it. The window
+/// includes two seconds for the rounding of times.
 pub fn recovery_window_ms(rules: &Rules) -> u64 {
     (u64::from(rules.race_seconds) + u64::from(rules.grace_seconds) + 2) * 1000
 }
@@ -54,7 +55,8 @@ pub enum RecoverError {
 pub struct RecoveryCounts {
     /// Events sent to the engine.
     pub events: u64,
-    /// Lines that are not events. The log accepts only events, so its files were changed.
+    /// Lines that are not events. The log accepts only events, so such lines mean that its files were
+    /// changed.
     pub rejected: u64,
     /// The clock at the last event.
     pub clock: EventTime,
@@ -65,8 +67,8 @@ pub struct RecoveryCounts {
 /// Sends the events of `inputs` that arrived within `span` to `engine`, in order. Returns when all of
 /// them are complete, except those of the last tick.
 ///
-/// Calls `should_continue` after each batch, and stops when it returns false. Adds to `counts`, also
-/// before an error. Blocks the thread, which must not be one of `runtime`'s.
+/// Calls `should_continue` after each batch, and stops when it returns false. Adds to `counts` even if
+/// it returns an error. Blocks the calling thread, which must not be one of `runtime`'s.
 ///
 /// # Errors
 /// When a file cannot be read, and when the engine stops.
@@ -80,7 +82,7 @@ pub fn recover(
 ) -> Result<(), RecoverError> {
     let (mut clock, mut feeder) = (EventClock::default(), Feeder::new(engine.clone()));
     let mut pending = VecDeque::new();
-    // The tick of `clock` itself completes only when later events come.
+    // Wait only for earlier ticks: the tick of `clock` itself completes only when later events arrive.
     let wait_complete = |clock: EventTime| {
         let completed = runtime.block_on(engine.wait_complete(completes_at(clock)));
         completed.map_err(|_| RecoverError::Stopped)
@@ -89,7 +91,8 @@ pub fn recover(
     let bytes_before = counts.bytes;
     let mut units = units::units(inputs).into_iter().enumerate().filter_map(|(number, unit)| {
         let input = inputs.get(unit.input)?;
-        // The rules at the time of acceptance may have had longer races.
+        // Use the longest race that any rules allow, because the rules in effect at acceptance may have
+        // had longer races.
         Some((input, BatchReader::open(number, unit, input, RACE_SECONDS_MAX, &bytes)))
     });
     let mut opened: VecDeque<_> = units.by_ref().take(UNITS_AHEAD).collect();
@@ -121,11 +124,11 @@ pub fn recover(
     wait_complete(counts.clock)
 }
 
-/// The number of lines that are not events. They are logged, unless the log is being written
-/// (`is_final` is false): then the last line may be incomplete.
+/// Counts the lines that are not events. Also logs them if `is_final`; otherwise the log is still being
+/// written, and its last line may be incomplete.
 ///
 /// # Errors
-/// When the input cannot be read to its end: without this error, the state would pass for complete.
+/// When the input cannot be read to its end: otherwise an incomplete state would be treated as complete.
 fn count_rejects(input: &Input, report: &BatchReport, is_final: bool) -> Result<u64, RecoverError> {
     if let Some(damage) = report.rejects.iter().find(|reject| reject.is_damage) {
         return Err(RecoverError::Damaged(input.name().into_owned(), damage.reason.clone()));
@@ -150,7 +153,7 @@ fn event_times(clock: &mut EventClock, report: &BatchReport) -> Vec<EventTime> {
             clock.push(BatchReport::timestamp(*mark), &mut event_times);
         }
     }
-    // All events of the log have an arrival, so no event waits for a later one.
+    // Every event of the log has an arrival, so the clock never has to wait for later events.
     clock.flush(&mut event_times);
     event_times
 }

@@ -28,13 +28,14 @@ use crate::results::summary::Summary;
 pub struct ReplayOutcome {
     /// The results.
     pub results: Results,
-    /// The counts of the run, without its time and memory.
+    /// The counts of the run. The caller adds run time and memory.
     pub summary: Summary,
 }
 
 /// Runs the inputs of `plan` through the graph under `rules`, on the workers of `cluster`.
 ///
-/// Only process 0 has `dead_letters`, the file of rejected lines, and only it returns an outcome.
+/// Only process 0 passes `dead_letters`, the file of rejected lines, and only process 0 returns an
+/// outcome.
 ///
 /// # Errors
 /// When the cluster cannot start, when its processes have different plans, when a worker is lost, and
@@ -106,7 +107,7 @@ fn run(
     is_first.then(|| conclude(gathered, &mut sequencer.borrow_mut())).transpose()
 }
 
-/// Builds the graph of a replay, which adds late events to `late`.
+/// Builds the graph of a replay. It adds its number of late events to `late`.
 fn build(worker: &mut Worker, plan: &Plan, rules: &Rules, late: &Rc<Cell<u64>>) -> ReplayGraph {
     let (mut samples, mut tracking) = (InputHandle::new(), InputHandle::new());
     let probe = Handle::new();

@@ -31,15 +31,15 @@ impl Engine {
             if error == EngineError::Busy || Arc::ptr_eq(&workers, &current) {
                 return Err(error);
             }
-            // The service switched to other workers, and the previous ones ended without an answer.
+            // The service switched to other workers before the previous ones answered: ask the new ones.
             workers = current;
         }
     }
 
     /// Changes bans and returns the time from which on all answers include the change.
     ///
-    /// The caller must not ban a banned racer, nor lift a ban that does not exist. Blocks the thread,
-    /// which must not be a runtime's.
+    /// The caller must not ban a banned racer or lift a ban that does not exist. Blocks the calling
+    /// thread, which must not be a thread of an async runtime.
     ///
     /// # Errors
     /// [`EngineError::Stopped`] when the workers end.

@@ -33,8 +33,8 @@ pub enum RunError {
     Lost,
 }
 
-/// Runs `work` on all workers of `cluster` and returns the outcome of worker 0, which receives `given`.
-/// In other processes than worker 0's the outcome is `None`.
+/// Runs `work` on all workers of `cluster`, with `given` passed to worker 0. Returns worker 0's outcome,
+/// or `None` in processes other than worker 0's.
 ///
 /// # Errors
 /// When the cluster cannot start, when a worker panics, and the errors of `work`.

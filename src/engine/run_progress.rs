@@ -12,13 +12,13 @@ use crate::ingest::inputs::{Input, Origin};
 /// The bytes read and events decoded by this process, drawn on standard error if it is a terminal.
 #[derive(Clone, Debug)]
 pub struct RunProgress {
-    /// Counts the bytes read of the inputs, before decompression.
+    /// Counts the bytes read from the inputs, before decompression.
     pub(super) bytes: ProgressBar,
     events: Arc<AtomicU64>,
 }
 
 impl RunProgress {
-    /// Starts to draw the progress through `inputs`, with the total if all sizes are known.
+    /// Starts to draw the progress through `inputs`, including the total size if all sizes are known.
     pub fn start(inputs: &[Input]) -> Self {
         let events = Arc::new(AtomicU64::new(0));
         let is_known =

@@ -34,7 +34,7 @@ struct Workers {
 }
 
 impl RunningEngine {
-    /// Starts `workers` workers in this process, with no events.
+    /// Starts an engine without events, with `workers` workers in this process.
     ///
     /// # Errors
     /// When timely cannot start the workers.
@@ -67,18 +67,20 @@ impl RunningEngine {
         Ok(Self { engine, unsaved, reader_state, workers })
     }
 
-    /// Freezes what readers see, as the first step of a switch to other workers. Until the switch, reads
-    /// are answered as of the last time that readers saw, or an earlier one.
+    /// Freezes the state that readers see, as the first step of a switch to other workers. Until the
+    /// switch, reads are answered as of the last time that readers saw, or an earlier time.
     pub fn freeze(&self) -> FrozenReaders {
         self.reader_state.freeze()
     }
 
     /// Switches to the workers of `next`, and returns the previous ones for the caller to drop.
     ///
-    /// `next` must have received the same events and be at a later time than `frozen` readers saw. So an
-    /// answer is never of an earlier time, or of fewer events, than a previous answer.
+    /// `next` must have received the same events, and its complete time must be later than the last time
+    /// that `frozen` readers saw. No answer then goes back in time or loses events compared with a
+    /// previous one.
     pub fn switch_to(&mut self, frozen: FrozenReaders, next: Self) -> impl Sized + use<> {
-        // The handle first: a reader that sees the changes must query the new workers.
+        // Switch the handle first: a reader that has been notified of changes must query the new
+        // workers.
         self.engine.switch_to(&next.engine);
         let previous = next.reader_state.attach(frozen);
         (self.unsaved, self.reader_state) = (next.unsaved, next.reader_state);
@@ -87,7 +89,7 @@ impl RunningEngine {
 }
 
 impl Drop for Workers {
-    /// Stops the workers. What is not complete by then is not published any more.
+    /// Stops the workers. Changes that are not complete at this point are never published.
     fn drop(&mut self) {
         for worker in self.commands.iter() {
             worker.send(Command::Stop);

@@ -1,9 +1,9 @@
 //! The sequencer: restores the source's order, runs the event clock and assigns logical times.
 //!
-//! It runs on worker 0. Workers send it a report of each batch. It answers the batch's reader with the
-//! clock at each event, and all workers with the batch's logical time. Both follow from the order of
-//! the batches and their events alone, so every run over the same input has the same times. The
-//! sequencer also writes the dead letters, in the source's order.
+//! It runs on worker 0. Workers send it a report of each batch. It sends the clock at each event to the
+//! worker that read the batch, and the batch's logical time to all workers. Both depend only on the
+//! order of batches and events, so every run over the same input has the same times. The sequencer also
+//! writes the dead letters in the source's order.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -28,12 +28,11 @@ pub(super) struct BatchTimes {
     pub(super) logical_time: u64,
     /// For the batch's reader, the clock at each of its time marks.
     pub(super) event_times: Option<Vec<u64>>,
-    /// Whether all later events are after the time as of which results are, so that no worker need read
-    /// on.
+    /// Whether all later events are after the end of the plan, so workers can stop reading.
     pub(super) is_last: bool,
 }
 
-/// The lines of a run that were accepted and rejected.
+/// The numbers of accepted events, rejected lines and damaged inputs of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LineCounts {
     pub(super) events: u64,
@@ -51,17 +50,17 @@ pub(super) struct Sequencer {
     clock: EventClock,
     /// The unit and batch whose report comes next in the source's order.
     next: (usize, usize),
-    /// Reports that came before their turn, each with its reader.
+    /// Reports that arrived before their turn, each with the worker that sent it.
     early: BTreeMap<(usize, usize), (usize, BatchReport)>,
-    /// The current input, and the number of its lines in earlier batches.
+    /// The index of the current input. `lines` is the number of its lines in earlier batches.
     input: usize,
     lines: u64,
-    /// Batches with events whose clock is not known yet, each with its reader.
+    /// Batches with events whose clock is not known yet, each with the worker that read it.
     waiting: VecDeque<(usize, BatchReport)>,
-    /// The clocks that are known of the waiting batches' events.
+    /// The known clocks of the waiting batches' events, in order.
     event_times: Vec<u64>,
     logical_time: u64,
-    /// Whether the clock has passed the time as of which results are.
+    /// Whether the clock has passed the end of the plan.
     is_past_end: bool,
 }
 
@@ -84,8 +83,7 @@ impl Sequencer {
         }
     }
 
-    /// Adds the report of a batch that worker `from` read. Appends the times that are now known to
-    /// `times`.
+    /// Adds the report of a batch that worker `from` read. Appends all newly known times to `times`.
     pub(super) fn push(&mut self, from: usize, report: BatchReport, times: &mut Vec<BatchTimes>) {
         self.early.insert((report.unit, report.batch), (from, report));
         while !self.is_past_end
@@ -149,8 +147,8 @@ impl Sequencer {
         }
     }
 
-    /// Counts the lines of a batch up to the time as of which results are, and writes those that were
-    /// rejected to the dead letters.
+    /// Counts the lines of a batch up to the end of the plan, and writes the rejected ones to the dead
+    /// letters.
     fn count(&mut self, report: &BatchReport, event_times: &[u64]) {
         let Some(unit) = self.plan.units.get(report.unit) else { return };
         if unit.input != self.input {

@@ -18,8 +18,8 @@ type NoOutput = CapacityContainerBuilder<Vec<()>>;
 /// The times that this worker has received and not used yet, in order.
 pub(super) type TimesQueue = Rc<RefCell<VecDeque<BatchTimes>>>;
 
-/// Connects `sequencer` with the reports of all workers, each with the index of its sender, and with the
-/// queue of times of this worker. The returned stream ends when all workers have received all times.
+/// Sends the reports of all workers, each with its sender's index, to `sequencer`, and adds the times
+/// for this worker to `queue`. The returned stream ends when all workers have received all times.
 pub(super) fn sequence<'scope>(
     reports: Stream<'scope, u64, Vec<(usize, BatchReport)>>,
     sequencer: Rc<RefCell<Sequencer>>,
@@ -27,7 +27,8 @@ pub(super) fn sequence<'scope>(
 ) -> Stream<'scope, u64, Vec<()>> {
     reports
         .unary_frontier(Exchange::new(|_| 0), "Sequencer", move |capability, _| {
-            // The times of this dataflow mean nothing: one capability is held for all answers.
+            // The timestamps of this dataflow have no meaning, so one capability serves all answers
+            // until the reports end.
             let mut capability = Some(capability);
             let mut times = Vec::new();
             move |(input, frontier), output| {

@@ -1,8 +1,8 @@
-//! The feed of a standby engine: the log's deliveries from some time on.
+//! The feed of a standby engine: it passes on the log's deliveries from a chosen time.
 //!
-//! A standby engine replays the log's files while the log keeps delivering. Near the end of the replay
-//! the feed queues what the log delivers, and the standby engine then attaches: it receives the queue
-//! and all later deliveries, each exactly once.
+//! A standby engine replays the log's files while the log keeps delivering. Near the end of the replay,
+//! the feed queues the log's deliveries. The standby engine then attaches: it receives the queued and
+//! all later deliveries, each exactly once.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -15,11 +15,12 @@ use super::command::Events;
 use super::feeder::Feeder;
 use crate::log::Delivery;
 
-/// Capacity of the queue for a standby engine, in events: some seconds of a busy service, 120 MB. A
-/// queue that overflows is dropped, and the standby engine has to read the log's files again.
+/// Capacity of the queue for a standby engine, in events: a few seconds of a busy service, about 120 MB.
+/// A queue that overflows is dropped, and the standby engine must read the log's files again.
 const QUEUED_EVENTS_MAX: usize = 1_000_000;
 
-/// When at most this many events are queued, the feed delivers them under the lock, while the log waits.
+/// A queue of at most this many events is delivered under the lock, which briefly blocks the log. A
+/// longer one is delivered without the lock first.
 const LOCKED_EVENTS_MAX: usize = 1_000;
 
 /// The deliveries for a standby engine. Clones refer to the same feed.
@@ -35,13 +36,13 @@ pub(super) struct State {
     standby: Standby,
 }
 
-/// What happens to deliveries for a standby engine.
+/// How deliveries for a standby engine are handled.
 #[derive(Debug, Default)]
 enum Standby {
     /// There is no standby engine.
     #[default]
     Absent,
-    /// Deliveries wait in a queue, which has this many events.
+    /// Deliveries wait in the queue. The number is the count of its events.
     Queued(VecDeque<Delivery<Events>>, usize),
     /// The queue was dropped because it had too many events.
     Overflowed,
@@ -76,15 +77,15 @@ impl StandbyFeed {
     /// rest of the queue and all later deliveries.
     ///
     /// # Errors
-    /// When the queue overflowed, or was never started. The error is the time before which the standby
-    /// engine has all events.
+    /// When the queue overflowed or was never started. The error is the new `from`: the standby engine
+    /// has all events that arrived before it.
     pub fn attach(&self, mut feeder: Feeder, mut from: EventTime) -> Result<(), EventTime> {
         loop {
             let mut state = self.lock();
             let Standby::Queued(queue, events) = &mut state.standby else { return Err(from) };
             let (queue, events) = (mem::take(queue), mem::take(events));
             if events > LOCKED_EVENTS_MAX {
-                // The log can deliver to the queue meanwhile.
+                // Release the lock, so the log can deliver to the queue in the meantime.
                 drop(state);
                 deliver_from(&mut feeder, queue, &mut from);
                 continue;
@@ -95,7 +96,8 @@ impl StandbyFeed {
         }
     }
 
-    /// Ends deliveries to a standby engine, and calls `act` before the next delivery of the log.
+    /// Ends deliveries to the standby engine, and calls `act` under the lock, before the log's next
+    /// delivery.
     pub fn detach<T>(&self, act: impl FnOnce() -> T) -> T {
         let mut state = self.lock();
         state.standby = Standby::Absent;

@@ -1,4 +1,4 @@
-//! An engine of one worker whose commands a test reads, and deliveries to send to it.
+//! Test support: an engine whose single worker's commands a test reads, and deliveries for it.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub(super) fn batch(clocks: &[EventTime]) -> Delivery<Events> {
     Delivery::Batch { first_arrival, last_arrival, payload }
 }
 
-/// What a worker received: the clocks of events, and the times that it was advanced to.
+/// The commands that a worker received: the clocks of events, and the times of advances.
 pub(super) fn received(commands: &CommandReceiver) -> (Vec<EventTime>, Vec<EventTime>) {
     let (mut clocks, mut advances) = (Vec::new(), Vec::new());
     while let Ok(command) = commands.try_recv() {

@@ -24,7 +24,7 @@ type ChangesByTime = BTreeMap<EventTime, (Vec<Change>, Vec<ViewChange>)>;
 pub struct UnsavedChanges(Mutex<ChangesByTime>);
 
 impl UnsavedChanges {
-    /// Removes and returns all changes up to and including `complete`, in the order of time.
+    /// Removes and returns all changes up to and including `complete`, by ascending time.
     pub fn take(&self, complete: EventTime) -> (Vec<Change>, Vec<ViewChange>) {
         let mut by_time = self.lock();
         let later = by_time.split_off(&(complete + 1));

@@ -22,11 +22,11 @@ use super::reader_state::ReaderState;
 use super::unsaved_changes::{UnsavedChanges, collect_unsaved};
 use crate::log::TICK_MS;
 
-/// A worker runs at most this many commands between two steps of the graph. They span several ticks, and
-/// neither queries nor rides have to wait for a long queue.
+/// The maximum number of commands that a worker runs between two steps of the graph. It covers several
+/// ticks, and still lets queries and closing rides progress while the queue is long.
 const COMMANDS_PER_STEP_MAX: usize = 64;
 
-/// What the workers of a service share.
+/// State shared by the workers of a service.
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
     pub(super) rules: Rules,
@@ -42,7 +42,7 @@ struct GraphInputs {
     samples: Input<Sample>,
     tracking: Input<Tracking>,
     bans: Input<Ban>,
-    /// The inputs of a checkpoint's changes; `None` once events come.
+    /// The inputs for a checkpoint's changes; `None` after the first event or advance.
     restore: Option<(Input<Change>, Input<ViewChange>)>,
     queries: QueryInput,
 }
@@ -52,7 +52,7 @@ pub(super) fn run(worker: &mut Worker, commands: &CommandReceiver, shared: &Shar
     let (mut inputs, probe) = build(worker, shared);
     let is_first = worker.index() == 0;
     let tick_seconds = metrics::histogram!("velodrome_tick_seconds");
-    // When the oldest advance was received whose tick is not complete.
+    // When the oldest advance with an incomplete tick was received.
     let mut advanced: Option<Instant> = None;
     let mut complete = 0;
     loop {
@@ -68,7 +68,7 @@ pub(super) fn run(worker: &mut Worker, commands: &CommandReceiver, shared: &Shar
         let before_frontier = frontier.unwrap_or_default().saturating_sub(1);
         if before_frontier > complete {
             complete = before_frontier;
-            // While readers are detached, queries stay at the last time that readers saw.
+            // While readers are detached, evaluate queries as of the last time that readers saw.
             if !is_first || shared.reader_state.publish_complete(complete) {
                 inputs.queries.set_time(complete);
             }
@@ -111,7 +111,7 @@ impl GraphInputs {
     /// Runs commands until the queue is empty or [`COMMANDS_PER_STEP_MAX`] is reached. Returns their
     /// number, or `None` when the worker has to end.
     ///
-    /// Sets `advanced` to now at an advance, unless it is set.
+    /// At an advance, sets `advanced` to the current instant unless it is already set.
     fn run_commands(
         &mut self,
         commands: &CommandReceiver,

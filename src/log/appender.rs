@@ -10,18 +10,20 @@ use metrics::{gauge, histogram};
 use super::segment::{self, CreateSegment, SegmentFile};
 use crate::ingest::lines::LINE_BYTES_MAX;
 
-/// A larger segment is closed. It becomes an object of about 10 MB, a size that suits S3 and its
-/// readers.
+/// The size above which a segment is closed. Compressed, it becomes an object of about 10 MB, a size
+/// that suits S3 and its readers.
 const SEGMENT_BYTES_MAX: u64 = 64_000_000;
-/// A segment whose first event is older is closed, so that the archive lags by about a minute.
+/// The age of the first event above which a segment is closed, so that the archive lags by about a
+/// minute.
 const SEGMENT_AGE_MS_MAX: u64 = 60_000;
 
 /// Why a group of batches is not durable.
 #[derive(Debug)]
 pub(super) enum AppendFailure {
-    /// The disk is full. The segment was cut back to its state before, so the next group can be tried.
+    /// The disk is full. The segment was truncated to its previous length, so the next group can be
+    /// tried.
     DiskFull(io::Error),
-    /// It is unknown what the disk has. The field is the reason.
+    /// A write or `fsync` failed, and it is unknown which bytes are durable. The field is the reason.
     Broken(String),
 }
 
@@ -50,11 +52,11 @@ impl Appender {
         Self { directory, create, next, open: None }
     }
 
-    /// Appends `texts` durably. They are complete lines, and the first arrived at `arrival_ms`.
+    /// Appends `texts` durably. They must be complete lines, the first of which arrived at `arrival_ms`.
     ///
     /// # Errors
-    /// None of the lines counts as written. After [`AppendFailure::Broken`] the caller must not append
-    /// again.
+    /// On any error, none of the lines counts as written. After [`AppendFailure::Broken`] the caller
+    /// must not append again.
     pub(super) fn append<'a>(
         &mut self,
         arrival_ms: u64,
@@ -71,7 +73,8 @@ impl Appender {
         }
     }
 
-    /// Tests whether the disk has space for the longest line, by writing blanks and removing them.
+    /// Tests whether the disk has space for the longest line, by writing that many spaces and truncating
+    /// them.
     ///
     /// A crash in between leaves a torn end, which the next start cuts off.
     ///
@@ -124,8 +127,8 @@ impl OpenSegment {
         Ok(bytes)
     }
 
-    /// After a full disk, cuts the file back to what was durable. Returns the failure, or the one that
-    /// prevented this.
+    /// After a full disk, truncates the file to its durable length. Returns `failure`, or the
+    /// truncation's failure if that fails too.
     fn roll_back(&mut self, failure: AppendFailure) -> AppendFailure {
         if let AppendFailure::Broken(_) = failure {
             return failure;
@@ -142,7 +145,7 @@ impl OpenSegment {
     }
 }
 
-/// The failure that follows from an error on `path`.
+/// Classifies an I/O error on `path`.
 fn failure(path: &Path, reason: io::Error) -> AppendFailure {
     match reason.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {

@@ -1,4 +1,4 @@
-//! The archive: closed segments as gzip objects, with names as Firehose gives the objects it delivers.
+//! The archive: closed segments as gzip objects, named like the objects that Firehose delivers.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Write};
@@ -11,7 +11,8 @@ use super::scan::CompleteLines;
 use crate::ingest::object_names;
 use crate::store::{Condition, Object, PutOptions, Store, StoreError, WriteOutcome};
 
-/// Half of a line is random digits, which no level compresses, so the fastest level is best.
+/// About half of each line is random digits, which do not compress at any level, so use the fastest
+/// level.
 const LEVEL: Compression = Compression::new(1);
 
 /// Bytes compressed at a time: they fit into the cache of a core.
@@ -20,24 +21,25 @@ const READ_BYTES: usize = 256 << 10;
 /// The depth of the folders of days: year, month, day.
 const DAY_FOLDER_DEPTH: usize = 3;
 
-/// Objects are never overwritten: the object with that name may be another service's.
+/// Objects are never overwritten, because an existing object may belong to another service.
 const PUT_OPTIONS: PutOptions =
     PutOptions { content_type: "application/gzip", condition: Condition::Absent, acl: None };
 
-/// The end of the uuids in names: version 8 and variant of RFC 9562, and `velodr` in ASCII.
+/// The constant end of the uuids in names: version 8 and the variant of RFC 9562, then `velodr` in
+/// ASCII.
 const UUID_END: &str = "8000-8000-76656c6f6472";
 
 /// The name of an object in the archive: the time of its oldest event, then a uuid that starts with the
 /// sequence of its segment.
 ///
-/// Names sort in the order of the log. The 48 bits of the sequence suffice for a segment per minute for
-/// 500 million years.
+/// Names sort in the order of the log. The uuid has 48 bits of the sequence, enough for one segment per
+/// minute for 500 million years.
 pub(super) fn name(oldest_ms: u64, sequence: u64) -> String {
     let (high, low) = (sequence >> 16, sequence & 0xffff);
     object_names::object_key(oldest_ms, &format!("{high:08x}-{low:04x}-{UUID_END}"))
 }
 
-/// An object of the archive, and what its name says.
+/// An object of the archive, and the parsed parts of its name.
 #[derive(Debug)]
 pub(super) struct ArchivedSegment {
     pub(super) object: Object,
@@ -61,7 +63,7 @@ impl ArchivedSegment {
 
 /// An iterator over the objects of an archive, from the newest to the oldest.
 ///
-/// It lists only the folders that it reaches: an archive grows by half a million objects a year.
+/// It lists folders lazily, because an archive grows by half a million objects a year.
 pub(super) struct NewestSegments<'a> {
     archive: &'a dyn Store,
     /// The folders to list, each with its depth; the newest is last.
@@ -75,8 +77,8 @@ impl<'a> NewestSegments<'a> {
         Self { archive, folders: vec![(String::new(), 0)], day: Vec::new() }
     }
 
-    /// Lists a folder at `depth`: all objects of a day, which are two pages of S3, or else the folders
-    /// whose names are numbers.
+    /// Lists a folder at `depth`. For a day, it lists all objects (about two pages of an S3 listing);
+    /// for others, the subfolders whose names are numbers.
     fn list(&mut self, folder: &str, depth: usize) -> Result<(), StoreError> {
         if depth == DAY_FOLDER_DEPTH {
             for object in self.archive.walk(folder) {
@@ -112,7 +114,7 @@ impl Iterator for NewestSegments<'_> {
 
 /// Stores the closed segment at `path` as an object of `archive`, durably, and removes the segment.
 ///
-/// The object's name and bytes follow from the segment alone, so sealing again after a crash writes the
+/// The object's name and bytes depend only on the segment, so sealing again after a crash writes the
 /// same object.
 ///
 /// # Errors

@@ -1,12 +1,13 @@
-//! The service's clock: the wall clock, a faster one for demonstrations, one that follows a source, or
-//! one that tests set.
+//! The service's clock. It is the wall clock, a faster clock for demonstrations, a clock that follows a
+//! source, or a clock that tests set.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// The first and last time of 13 digits, the format of times in the log: 2001-09-09 and 2286-11-20.
+/// The least and greatest times with 13 digits, the format of times in the log: 2001-09-09 and
+/// 2286-11-20.
 pub(super) const MS_MIN: u64 = 1_000_000_000_000;
 pub(super) const MS_MAX: u64 = 9_999_999_999_999;
 
@@ -21,7 +22,7 @@ enum Kind {
     Source(Arc<Source>),
 }
 
-/// The time that a source has reached, on the scale of another clock.
+/// The time that a source has reached, converted to the scale of another clock.
 #[derive(Debug)]
 struct Source {
     scale: Clock,
@@ -52,7 +53,7 @@ impl Clock {
     /// A clock that equals the wall clock at `from_ms` and runs `factor` times as fast. `factor` is
     /// greater than 0.
     ///
-    /// It has no state: the same arguments give the same clock after a restart.
+    /// It is stateless, so the same arguments result in the same clock after a restart.
     pub fn scaled(from_ms: u64, factor: f64) -> Self {
         // A double is exact for all times up to the year 2286.
         Self(Kind::Scaled { from_ms: from_ms as f64, factor })
@@ -67,7 +68,8 @@ impl Clock {
 
     /// A clock that starts at 2001-09-09 and advances only through the returned [`SourceClock`].
     ///
-    /// The source has wall times. They, and durations, are converted to the scale of `self`.
+    /// The source's times are wall times. The clock converts them, and durations, to the scale of
+    /// `self`.
     pub fn following_source(self) -> (Self, SourceClock) {
         let time = Arc::new(Source { scale: self, now_ms: AtomicU64::new(MS_MIN) });
         (Self(Kind::Source(Arc::clone(&time))), SourceClock(time))
@@ -87,7 +89,7 @@ impl Clock {
         now_ms.clamp(MS_MIN, MS_MAX)
     }
 
-    /// The time of this clock at the wall time `wall_ms`. A manual clock counts as the wall clock.
+    /// The time of this clock at the wall time `wall_ms`. For a manual clock, it is `wall_ms` itself.
     fn at(&self, wall_ms: u64) -> u64 {
         let shown = match &self.0 {
             Kind::Scaled { from_ms, factor } => {
@@ -99,8 +101,8 @@ impl Clock {
         shown.clamp(MS_MIN, MS_MAX)
     }
 
-    /// The wall time in which this clock advances by `span_ms`, at most 1,000 s. `None` for a manual
-    /// clock, which advances only when it is set.
+    /// The wall time in which this clock advances by `span_ms`, capped at 1,000 s. `None` for a manual
+    /// clock and a positive span, because a manual clock advances only when it is set.
     pub fn wall_duration(&self, span_ms: u64) -> Option<Duration> {
         match &self.0 {
             Kind::Scaled { factor, .. } => {
@@ -112,8 +114,8 @@ impl Clock {
         }
     }
 
-    /// By how many ms this clock advances in the wall time `wall`. A manual clock counts as the wall
-    /// clock.
+    /// The number of milliseconds by which this clock advances in the wall time `wall`. A manual clock
+    /// is treated as the wall clock.
     pub fn clock_ms_in(&self, wall: Duration) -> u64 {
         match &self.0 {
             Kind::Scaled { factor, .. } => (wall.as_secs_f64() * 1_000.0 * factor) as u64,
@@ -133,7 +135,7 @@ impl Clock {
 }
 
 impl ManualClock {
-    /// Sets the clock, forward or back, and runs the registered callbacks.
+    /// Sets the clock to a later or earlier time, and runs the registered callbacks.
     pub fn set(&self, now_ms: u64) {
         self.0.now_ms.store(now_ms, Ordering::Release);
         let callbacks = self.0.callbacks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,7 +157,7 @@ impl SourceClock {
         }
     }
 
-    /// Advances the clock to `ms`. A time in its past changes nothing.
+    /// Advances the clock to `ms`. An earlier time has no effect.
     pub fn advance_to(&self, ms: u64) {
         self.0.now_ms.fetch_max(ms, Ordering::AcqRel);
     }
@@ -186,7 +188,7 @@ mod tests {
         let start = Clock::system().now() - 10_000;
         let clock = Clock::scaled(start, 60.0);
         let passed = clock.now() - start;
-        // The upper bound allows for a machine that stops for 10 s in between.
+        // The upper bound tolerates a test machine that stalls for 10 s.
         assert!((600_000..1_200_000).contains(&passed), "{passed}");
         assert_eq!(clock.wall_duration(60_000), Some(Duration::from_secs(1)));
         assert_eq!(clock.clock_ms_in(Duration::from_secs(1)), 60_000);

@@ -1,12 +1,12 @@
 //! What the log delivers to its consumer.
 
-/// The resolution of time for readers, in milliseconds.
+/// The length of a tick, in milliseconds: the time resolution that readers see.
 ///
 /// After each tick with a batch, the log delivers an advance past the end of the tick. Under steady load
 /// there is at most one advance per tick.
 pub const TICK_MS: u64 = 10;
 
-/// A delivery of the log. Deliveries come in the order of the log.
+/// A delivery of the log to its consumer, in the order of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery<P> {
     /// A batch that has become durable. The arrivals of its lines never decrease.
@@ -15,7 +15,7 @@ pub enum Delivery<P> {
         first_arrival: u64,
         /// The arrival of its last line.
         last_arrival: u64,
-        /// What the caller appended with the lines.
+        /// The payload that the caller appended with the lines.
         payload: P,
     },
     /// Every later batch has an arrival of at least this, as long as this process runs.

@@ -24,7 +24,7 @@ pub enum LogError {
     /// The archive cannot be read or written.
     #[error(transparent)]
     Archive(#[from] StoreError),
-    /// The archive has another object with the name of a segment's object.
+    /// The archive has a different object under the name that a segment would get.
     #[error(
         "'{0}' exists with other content, so another service uses this archive; start this service \
          with a different --archive"
@@ -38,13 +38,13 @@ pub enum LogError {
     Thread {
         /// The name of the thread.
         name: &'static str,
-        /// The reason, which is not the source either.
+        /// The reason. As above, it is in the message and is not the error's source.
         reason: io::Error,
     },
 }
 
 impl LogError {
-    /// A function for `map_err`: `action` failed on `path`.
+    /// Returns a function for `map_err` that reports that `action` failed on `path`.
     pub(super) fn disk(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |reason| Self::Disk { action, path: path.to_owned(), reason }
     }
@@ -52,7 +52,8 @@ impl LogError {
 
 /// Why a batch was not accepted.
 ///
-/// Nothing of it is acknowledged. After [`AppendError::Poisoned`], a restart may still find some of it.
+/// None of its lines is acknowledged. After [`AppendError::Poisoned`], some of its lines may still be in
+/// the log after a restart.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AppendError {
     /// The queue is full.
@@ -61,7 +62,7 @@ pub enum AppendError {
     /// The disk is full.
     #[error("the log's disk is full; free some space, and send again")]
     DiskFull,
-    /// The log accepts nothing until a restart, for this reason.
+    /// A write or `fsync` failed, for this reason. The log accepts nothing until a restart.
     #[error("the log stopped after a failed write: {0}; check the disk, and restart the service")]
     Poisoned(String),
     /// The log is closed.
@@ -72,10 +73,10 @@ pub enum AppendError {
 /// The health of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogHealth {
-    /// The last group of batches is durable.
+    /// The most recent group of batches is durable.
     Healthy,
-    /// The disk was full for the last group. The next group tries again, and so does the log once a
-    /// second.
+    /// The disk was full for the most recent group. The next group is tried, and the log tests for free
+    /// space once a second.
     DiskFull,
     /// A write or `fsync` failed, for this reason. The log accepts nothing until a restart.
     Poisoned(String),

@@ -9,7 +9,7 @@ use super::error::{AppendError, LogHealth};
 use super::log_lines::LogLines;
 use super::queue::Queue;
 
-/// A running log, whose batches have a payload `P` each. Clones are handles to the same log.
+/// A handle to a running log, whose batches each have a payload `P`. Clones refer to the same log.
 ///
 /// When the last handle is dropped, the log commits its queue and ends.
 pub struct Log<P>(Arc<Shared<P>>);
@@ -24,15 +24,16 @@ impl<P: Send> Log<P> {
         Self(Arc::new(Shared { queue, threads: Mutex::new(threads) }))
     }
 
-    /// Queues a batch. The receiver gets its last arrival when the batch is durable and delivered.
+    /// Queues a batch. The returned receiver gets the batch's last arrival when the batch is durable and
+    /// delivered.
     ///
-    /// Batches become durable in the order of their queueing, and each atomically. The queue has at most
+    /// Batches become durable in the order of their queueing, each atomically. The queue has at most
     /// 4,096 batches and 64 MiB of lines, so a larger batch is never accepted.
     ///
     /// # Errors
-    /// [`AppendError::QueueFull`], [`AppendError::Poisoned`] and [`AppendError::Closed`] at once. The
-    /// receiver gets [`AppendError::DiskFull`] or [`AppendError::Poisoned`] when writing fails, and
-    /// nothing when the writer panics.
+    /// Returns [`AppendError::QueueFull`], [`AppendError::Poisoned`] or [`AppendError::Closed`]
+    /// immediately. The receiver gets [`AppendError::DiskFull`] or [`AppendError::Poisoned`] when
+    /// writing fails, and nothing when the writer panics.
     pub fn append(
         &self,
         lines: LogLines,
@@ -49,12 +50,12 @@ impl<P: Send> Log<P> {
     /// Closes the log for all handles: commits the queue, delivers a last advance and joins the threads.
     /// Segments that are not sealed yet are sealed after the next start.
     ///
-    /// Blocks, so it must not be called from a delivery.
+    /// Blocks until the writer ends, so a `deliver` callback must not call it.
     pub fn close(self) {
         self.0.queue.close();
         let mut threads = self.0.threads.lock().unwrap_or_else(PoisonError::into_inner);
         for thread in threads.drain(..) {
-            // A thread that panicked has poisoned the log and logged it.
+            // A panic is already logged and has poisoned the log, so ignore it here.
             _ = thread.join();
         }
     }

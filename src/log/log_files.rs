@@ -14,7 +14,7 @@ use crate::ingest::inputs::Input;
 use crate::ingest::object_names;
 use crate::store::Store;
 
-/// The places of a log's files.
+/// Where a log's files are: the directory of its segments, and its archive.
 #[derive(Clone, Debug)]
 pub struct LogFiles {
     pub(super) log: PathBuf,
@@ -26,12 +26,13 @@ impl LogFiles {
     /// order of the log: gzip objects of the archive, then plain segments.
     ///
     /// While the log is being written, the last lines may be incomplete, and a segment may be sealed and
-    /// removed before it is read: then call this again.
+    /// removed before it is read: in that case, call this again.
     ///
     /// # Errors
     /// When the archive cannot be listed, and when a segment cannot be read.
     pub fn inputs_from(&self, from_ms: u64) -> Result<Vec<Input>, LogError> {
-        // Before the archive, because sealing removes a segment once its object exists.
+        // List the segments before the archive: sealing removes a segment only after its object exists,
+        // so none is missed.
         let listed = segment::list(&self.log).map_err(LogError::disk("list", &self.log))?;
         let oldest = listed.first().map_or(u64::MAX, |(sequence, _)| *sequence);
         let mut inputs = Vec::new();
@@ -50,7 +51,7 @@ impl LogFiles {
                 continue;
             }
             inputs.push(Input::gzip(&self.archive, object));
-            // The objects before it have only earlier events.
+            // All older objects have only earlier events.
             if time < from {
                 break;
             }

@@ -1,4 +1,5 @@
-//! Lines of the log without their arrivals, so that each event is copied once on its way to the disk.
+//! Lines of the log with room for arrivals that are stamped later, so each event is copied only once on
+//! its way to disk.
 
 use std::ops::RangeInclusive;
 
@@ -13,8 +14,8 @@ pub(super) const ARRIVAL_DIGITS: usize = 13;
 /// The text after the digits of an arrival.
 pub(super) const LINE_END: &[u8; 2] = b"}\n";
 
-/// By how many bytes a line, without its newline, is longer than its event. An event must be shorter
-/// than the longest line by this, or the line could not be read back.
+/// The number of bytes by which a line, without its newline, is longer than its event. An event must be
+/// at least this much shorter than the longest readable line.
 pub const ARRIVAL_BYTES: usize = ARRIVAL_KEY.len() + ARRIVAL_DIGITS;
 
 /// A batch of lines for the log, with room for their arrivals.
@@ -39,9 +40,9 @@ impl LogLines {
 
     /// Adds an event.
     ///
-    /// `event` is a JSON object with at least one field and without `arrivalTimestamp`. It must be
-    /// shorter than the longest line that can be read by [`ARRIVAL_BYTES`]. Blanks around it are
-    /// removed. Line breaks in it become spaces; valid JSON has them only between tokens.
+    /// `event` is a JSON object with at least one field and without `arrivalTimestamp`. It must be at
+    /// least [`ARRIVAL_BYTES`] shorter than the longest readable line. Blanks around it are removed.
+    /// Line breaks in it become spaces; valid JSON has them only between tokens.
     pub fn push(&mut self, event: &[u8]) {
         let event = event.trim_ascii();
         let event = event.strip_suffix(b"}").unwrap_or(event).trim_ascii_end();
@@ -59,7 +60,7 @@ impl LogLines {
         self.ends.push(self.text.len());
     }
 
-    /// Adds an event with a recorded arrival, for one that arrived elsewhere at `arrival_ms`.
+    /// Adds an event that arrived elsewhere at `arrival_ms`, with that recorded arrival.
     ///
     /// Returns the arrival in these lines, which is never less than the previous line's. Add all lines
     /// of a batch like this, or none.
@@ -86,8 +87,8 @@ impl LogLines {
         self.text.len()
     }
 
-    /// Stamps the lines: with their recorded arrivals but at least `min_ms`, or with `now_ms` if they
-    /// have none. `now_ms` is at least `min_ms`.
+    /// Stamps the lines with their recorded arrivals, raised to `min_ms` if they are less, or with
+    /// `now_ms` if they have none. `now_ms` must be at least `min_ms`.
     ///
     /// Returns the first and the last arrival, or `now_ms` if there are no lines.
     pub(super) fn stamp(&mut self, now_ms: u64, min_ms: u64) -> RangeInclusive<u64> {
@@ -112,7 +113,7 @@ impl LogLines {
         self.stamp(MS_MIN, MS_MIN);
     }
 
-    /// The text of the lines, with the arrivals last stamped.
+    /// The text of the lines, with the arrivals of the most recent stamping.
     pub fn text(&self) -> &[u8] {
         &self.text
     }

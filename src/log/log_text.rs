@@ -10,13 +10,14 @@ use crate::ingest::without_field::without_field;
 /// The field that the log writes, so that clients cannot set it.
 const ARRIVAL: &str = "arrivalTimestamp";
 
-/// The text of an event for the log: without an arrival that the client sent.
+/// The text of an event for the log, without any arrival that the client sent.
 ///
 /// # Errors
 /// When the line is not a JSON object, and when it would be too long to read back with the arrival that
 /// the log adds.
 pub fn log_text(line: &[u8]) -> Result<Cow<'_, [u8]>, Rejection> {
-    // The decoder treats a null arrival as absent, but the field must be removed too.
+    // Remove the field even if it is null: the decoder treats null as absent, but the log must write the
+    // only arrival.
     let text = without_field(line, ARRIVAL)?;
     match text.trim_ascii().len() + ARRIVAL_BYTES <= LINE_BYTES_MAX {
         true => Ok(text),

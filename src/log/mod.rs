@@ -1,4 +1,4 @@
-//! The embedded log: makes events durable before they are acknowledged, and becomes the archive.
+//! The embedded log: makes events durable before it acknowledges them, and moves them to the archive.
 //!
 //! ```text
 //! append ──► queue ──► writer: stamp, write, fsync ──► deliver ──► acknowledge
@@ -12,14 +12,15 @@
 //! bucket. Both have the events in the order of the log, one per line, with the arrival as the last
 //! field.
 //!
-//! Arrivals never decrease. A line arrives when its group is written, unless it has a recorded arrival:
-//! an event that arrived elsewhere before keeps that time, if the log's time has not passed it.
+//! Arrivals never decrease. A line's arrival is the time when its group is written. A line with a
+//! recorded arrival, because its event arrived elsewhere first, keeps that time unless the log's time
+//! has already passed it.
 //!
-//! Nothing is acknowledged before it is durable. After a failed write or `fsync`, it is unknown what
-//! the disk has, so the log writes nothing more until a restart. A full disk is the exception: the
+//! Nothing is acknowledged before it is durable. After a failed write or `fsync`, it is unknown which
+//! bytes reached the disk, so the log writes nothing until a restart. A full disk is the exception: the
 //! segment is cut back to what was durable, and the next group is tried.
 //!
-//! The log uses stores, inputs and health. It knows nothing of the engine: its consumer is a closure.
+//! The log uses stores, inputs and health. It does not depend on the engine: its consumer is a closure.
 
 mod clock;
 mod delivery;

@@ -25,7 +25,7 @@ use crate::health::Component;
 use crate::ingest::gunzip::Gunzip;
 use crate::store::{Object, Store, StoreError, fsync};
 
-/// A log that is opened and not started.
+/// A log that is open but not started.
 #[derive(Debug)]
 pub struct OpenedLog {
     log: PathBuf,
@@ -33,12 +33,12 @@ pub struct OpenedLog {
     clock: Clock,
     /// The number of segments that are not sealed. None of them is empty.
     segments: usize,
-    /// Greater than the sequence of any segment and object.
+    /// The sequence of the next segment, greater than that of any segment or object.
     next: u64,
     last_ms: Option<u64>,
 }
 
-/// Opens the log with segments in `dir/log` and objects in `archive`. Neither has to exist.
+/// Opens the log with segments in `dir/log` and objects in `archive`. Neither needs to exist yet.
 ///
 /// Cuts off a torn end of the newest segment, with a warning. Removes segments that are empty or whose
 /// object exists. Only one process at a time may open a log.
@@ -70,7 +70,8 @@ pub fn open(dir: &Path, archive: Arc<dyn Store>, clock: Clock) -> Result<OpenedL
         };
         last_ms = Some(last.arrival_ms);
         if names.contains(&archive::name(first.arrival_ms, sequence)) {
-            // A crash came between storing the object and removing the segment.
+            // The process crashed between storing the object and removing the segment, so finish the
+            // sealing.
             archive::seal(&path, sequence, &*archive)?;
             continue;
         }
@@ -117,7 +118,7 @@ fn remove(path: &Path) -> Result<(), LogError> {
 }
 
 impl OpenedLog {
-    /// The places of the log's files. They stay valid after the start.
+    /// Where the log's files are. It stays valid after the start.
     pub fn files(&self) -> LogFiles {
         LogFiles { log: self.log.clone(), archive: Arc::clone(&self.archive) }
     }
@@ -127,8 +128,8 @@ impl OpenedLog {
         self.last_ms
     }
 
-    /// The same log with no arrivals before `ms`. So a time that was shown to readers stays complete
-    /// even if the clock has gone back.
+    /// The same log, with no new arrivals before `ms`. A time that readers have seen as complete then
+    /// stays complete, even if the clock has gone back.
     pub fn with_min_arrival(self, ms: u64) -> Self {
         Self { last_ms: self.last_ms.max(Some(ms)), ..self }
     }
@@ -136,8 +137,8 @@ impl OpenedLog {
     /// Starts the writer and the sealer threads.
     ///
     /// The writer calls `deliver` in order, with each durable batch and each advance; the first advance
-    /// comes at once. Nothing is written while `deliver` runs. `component` receives the health of the
-    /// archive.
+    /// follows immediately. The log writes nothing while `deliver` runs. `component` receives the health
+    /// of the archive.
     ///
     /// # Errors
     /// When a directory or a thread cannot be created.
@@ -149,7 +150,7 @@ impl OpenedLog {
         self.start_on(Box::new(segment::create), component, deliver)
     }
 
-    /// Starts the log as [`OpenedLog::start`] does, with segments from `create`.
+    /// Starts the log as [`OpenedLog::start`] does, with segment files that `create` creates.
     pub(super) fn start_on<P: Send + 'static>(
         self,
         create: CreateSegment,

@@ -10,9 +10,9 @@ use tokio::sync::oneshot;
 use super::error::{AppendError, LogHealth};
 use super::log_lines::LogLines;
 
-/// Capacity in batches: more than there are clients that can wait for an acknowledgement.
+/// Capacity in batches, more than the number of clients that can wait for an acknowledgement.
 const BATCHES_MAX: usize = 4_096;
-/// Capacity in bytes. With the group that is being written, at most twice as many are in memory.
+/// Capacity in bytes. Including the group that is being written, up to twice as many are in memory.
 const BYTES_MAX: usize = 64 << 20;
 
 /// The result of an append: the last arrival of the batch.
@@ -25,13 +25,13 @@ pub(super) struct Batch<P> {
     pub(super) reply: oneshot::Sender<AppendResult>,
 }
 
-/// What the writer receives when it is woken.
+/// The result of a wait of the writer.
 pub(super) struct Drained<P> {
     /// All queued batches, in order.
     pub(super) batches: Vec<Batch<P>>,
     /// Whether the queue is closed.
     pub(super) is_closed: bool,
-    /// Whether the wait ended without a batch, a wake or the close.
+    /// Whether the wait timed out without a batch, a wake or the close.
     pub(super) is_timeout: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Reads the lines that the log wrote: finds the complete ones and their arrivals.
+//! Reads lines that the log wrote, and finds the complete ones and their arrivals.
 
 use std::io::{self, BufRead};
 
@@ -47,7 +47,8 @@ impl<R: BufRead> Iterator for CompleteLines<R> {
 
 /// The arrival of a line, or `None` if the line is not complete.
 ///
-/// A page that never reached the disk is all zero bytes, and no JSON has one.
+/// A line with a zero byte is not complete: a page that never reached the disk reads as zeros, and JSON
+/// has none.
 fn arrival(line: &[u8]) -> Option<u64> {
     let (event, digits) = line.strip_suffix(LINE_END)?.split_last_chunk::<ARRIVAL_DIGITS>()?;
     let is_complete = event.ends_with(ARRIVAL_KEY)

@@ -13,8 +13,7 @@ use super::{archive, segment};
 use crate::health::Component;
 use crate::store::Store;
 
-/// After a failure the sealer tries again in a second, then after twice as long each time, up to a
-/// minute.
+/// After a failure, the sealer retries after one second, then doubles the delay up to a minute.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
@@ -29,13 +28,13 @@ impl SealRequests {
     /// Requests to seal all segments below `sequence`, which are closed.
     pub(super) fn seal_below(&self, sequence: u64) {
         if self.below.fetch_max(sequence, Ordering::AcqRel) < sequence {
-            // A wake that is queued already suffices, and a sealer that has ended needs none.
+            // Ignore a full channel, because one queued wake suffices, and a sealer that has ended.
             _ = self.wake.try_send(());
         }
     }
 }
 
-/// The state of the sealer thread. The segments to seal are found in the directory.
+/// The state of the sealer thread. It lists the directory to find the segments to seal.
 pub(super) struct Sealer {
     log: PathBuf,
     archive: Arc<dyn Store>,

@@ -8,7 +8,7 @@ use crate::store::fsync;
 
 /// The file of a segment that is being written. Tests inject faults here.
 pub(super) trait SegmentFile: Send {
-    /// Appends `bytes`. After an error, the file may have a part of them.
+    /// Appends `bytes`. After an error, the file may contain part of them.
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Makes all written bytes durable.
     fn sync(&mut self) -> io::Result<()>;
@@ -36,7 +36,7 @@ pub(super) type CreateSegment = Box<dyn FnMut(&Path) -> io::Result<Box<dyn Segme
 /// Creates an empty file at `path`, durably.
 ///
 /// # Errors
-/// When the file exists, and when it cannot be created durably: then it is removed.
+/// When the file exists, and when it cannot be created durably. In the second case the file is removed.
 pub(super) fn create(path: &Path) -> io::Result<Box<dyn SegmentFile>> {
     let file = OpenOptions::new().append(true).create_new(true).open(path)?;
     let synced = path.parent().map_or(Ok(()), fsync::sync_dir);
@@ -52,8 +52,8 @@ pub(super) fn path(directory: &Path, sequence: u64) -> PathBuf {
     directory.join(format!("{sequence:020}.jsonl"))
 }
 
-/// The segments in `directory` with their sequences, in ascending order. Other files are skipped. A
-/// directory that does not exist has none.
+/// The segments in `directory`, by ascending sequence. Skips other files. Returns none if the directory
+/// does not exist.
 ///
 /// # Errors
 /// When the directory cannot be read.

@@ -9,7 +9,7 @@ use tracing::warn;
 use super::error::LogError;
 use super::scan::{CompleteLine, CompleteLines};
 
-/// What a segment has.
+/// The length and the complete lines of a segment.
 pub(super) struct SegmentContents {
     /// The length of the file.
     pub(super) bytes: u64,
@@ -28,10 +28,11 @@ impl SegmentContents {
         Ok(Self { bytes, lines: first_and_last(BufReader::new(file))? })
     }
 
-    /// Cuts off what follows the last complete line: a write during which the power failed.
+    /// Truncates the file after its last complete line. The rest is from a write that a crash or power
+    /// failure interrupted.
     ///
-    /// Also makes the rest durable, which may have been part of the same write, because it is read from
-    /// now on.
+    /// Also makes the complete lines durable, because readers use them from now on and they may be part
+    /// of the same write.
     ///
     /// # Errors
     /// When the file cannot be truncated.

@@ -14,7 +14,8 @@ use super::error::{AppendError, LogHealth};
 use super::queue::{Batch, Queue};
 use super::sealer::SealRequests;
 
-/// The wall time between advances of an idle log. Rides close as time advances.
+/// The wall time between advances of an idle log. Without them, rides would not close while no events
+/// arrive.
 const IDLE_ADVANCE: Duration = Duration::from_secs(1);
 
 /// The state of the writer thread.
@@ -25,11 +26,12 @@ pub(super) struct Writer<P, D> {
     pub(super) appender: Appender,
     /// Receives the closed segments. Dropping it ends the sealer.
     pub(super) seal_requests: SealRequests,
-    /// The last arrival or advance. The log's time is the clock's, but never before this.
+    /// The most recent arrival or advance. The log's time is the clock's time, but never earlier than
+    /// this.
     pub(super) min_ms: u64,
     /// The time of the next advance.
     pub(super) next_advance_ms: u64,
-    /// Whether the next advance ends a tick with a batch.
+    /// Whether a batch was delivered in the current tick, which the next advance ends.
     pub(super) is_tick_open: bool,
 }
 
@@ -47,13 +49,14 @@ impl<P, D: FnMut(Delivery<P>)> Writer<P, D> {
             if !drained.batches.is_empty() {
                 self.commit(drained.batches);
             }
-            // A poisoned log keeps its newest segment, whose end the next start cuts off.
+            // A poisoned log must not seal its newest segment: the next start truncates its torn end
+            // first.
             if !matches!(self.queue.health(), LogHealth::Poisoned(_)) {
                 let closed_below = self.appender.rotate(self.now());
                 self.seal_requests.seal_below(closed_below);
             }
         }
-        // End the open tick now: readers may wait for it.
+        // End the open tick now, because readers may be waiting for it.
         if !self.is_tick_open {
             self.next_advance_ms = self.now();
         }
@@ -64,8 +67,8 @@ impl<P, D: FnMut(Delivery<P>)> Writer<P, D> {
         self.clock.now().max(self.min_ms)
     }
 
-    /// Delivers an advance if it is due. After a full wait (`has_waited`), an open tick ends even if the
-    /// clock has gone back.
+    /// Delivers an advance if it is due. If the wait timed out (`has_waited`), an open tick ends even if
+    /// the clock has gone back.
     fn advance(&mut self, has_waited: bool) {
         if self.is_tick_open && has_waited {
             self.min_ms = self.min_ms.max(self.next_advance_ms);
@@ -80,7 +83,8 @@ impl<P, D: FnMut(Delivery<P>)> Writer<P, D> {
         }
     }
 
-    /// Makes a group of batches durable, delivers and acknowledges each, or replies the error to each.
+    /// Makes a group of batches durable, then delivers and acknowledges each. On failure, sends the
+    /// error to each.
     fn commit(&mut self, mut group: Vec<Batch<P>>) {
         let (now, mut last) = (self.now(), self.min_ms);
         let mut stamp = |batch: &mut Batch<P>| {
@@ -142,8 +146,8 @@ impl<P, D: FnMut(Delivery<P>)> Writer<P, D> {
         }
     }
 
-    /// Tests whether a full disk has space again. Without this test, clients that send only to a ready
-    /// service would never send again.
+    /// Tests whether a full disk has space again. Without this test, clients that send only while the
+    /// service is ready would never send again.
     fn probe_space(&mut self) {
         if self.queue.health() != LogHealth::DiskFull {
             return;
@@ -161,7 +165,7 @@ impl<P, D: FnMut(Delivery<P>)> Writer<P, D> {
     }
 }
 
-/// Makes the log refuse all batches until a restart.
+/// Makes the log reject all batches until a restart.
 fn poison<P>(queue: &Queue<P>, reason: &str) {
     error!(reason, "the log stopped after a failed write; check the disk, and restart the service");
     gauge!("velodrome_log_poisoned").set(1.0);

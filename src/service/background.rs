@@ -31,7 +31,7 @@ pub(super) struct Background {
     saver: StoppableThread,
     rebuilds: RebuildRequests,
     rebuilder: JoinHandle<()>,
-    /// A rebuild replaces the engine under this lock.
+    /// Locked by a rebuild while it replaces the engine.
     engine: Arc<Mutex<RunningEngine>>,
 }
 
@@ -64,7 +64,8 @@ impl Background {
         let uploader = Uploader::new(shared.dead_letters.clone(), archive);
         let uploader = StoppableThread::spawn("uploader", move |stopped| uploader.run(stopped))?;
 
-        // Without a saved checkpoint, the recovery has just replayed the complete log.
+        // Without a saved checkpoint, recovery has just replayed the complete log, so there is nothing
+        // to rebuild.
         if config.rebuild && checkpoint.complete().is_some() {
             let rules = config.rules.unwrap_or_else(|| checkpoint.rules().clone());
             shared.rebuilds.force(rules);
@@ -101,12 +102,13 @@ impl Background {
         lock(&self.engine).engine.clone()
     }
 
-    /// Publishes and saves everything that is complete, and ends the tasks and the engine.
+    /// Publishes and saves everything that is complete, then ends the tasks and the engine.
     pub(super) fn stop(self, runtime: &Runtime) {
         self.publisher.stop(runtime);
         self.uploader.stop();
         self.saver.stop();
-        // A rebuild can hang in a call of a store. Then its thread ends with the process.
+        // A rebuild can hang in a call to a store. Do not wait for it then: its thread ends with the
+        // process.
         if self.rebuilder.is_finished() {
             self.rebuilder.join().unwrap_or_default();
         }
@@ -120,7 +122,7 @@ impl PublisherTask {
         Self { stop, task: runtime.spawn(publisher.run(stopped)) }
     }
 
-    /// Publishes what is left, and waits for the end.
+    /// Publishes the remaining changes, and waits for the task to end.
     fn stop(self, runtime: &Runtime) {
         self.stop.send_replace(true);
         runtime.block_on(self.task).unwrap_or_default();

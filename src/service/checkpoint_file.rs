@@ -1,4 +1,4 @@
-//! The checkpoint in the data directory, opened under the rules that the service starts with.
+//! Opens the checkpoint in the data directory, under the rules with which the service starts.
 
 use super::config::Config;
 use super::error::ServiceError;
@@ -7,15 +7,15 @@ use crate::checkpoint::{Checkpoint, CheckpointError};
 
 /// The name of the checkpoint's file.
 pub(super) const CHECKPOINT: &str = "checkpoint.redb";
-/// The name of a rebuild's checkpoint, until it replaces the service's.
+/// The name of a rebuild's checkpoint, until it replaces the service's checkpoint.
 pub(super) const REBUILT: &str = "rebuilt.redb";
 
 /// Opens the checkpoint, and saves its rules.
 ///
-/// The rules are, in this order: those of the checkpoint, `--rules`, those saved in the data directory,
-/// and Alleycat's.
+/// The rules are the first that exist of: the rules of the checkpoint, `--rules`, the rules saved in the
+/// data directory, and the default rules.
 pub(super) fn open(config: &Config) -> Result<Checkpoint, ServiceError> {
-    // A crash can leave a rebuild's checkpoint.
+    // Remove the checkpoint of a rebuild that a crash interrupted.
     Checkpoint::discard(&config.data.join(REBUILT))?;
     let path = config.data.join(CHECKPOINT);
     let initial = config.rules.clone().unwrap_or_default();
@@ -30,7 +30,7 @@ pub(super) fn open(config: &Config) -> Result<Checkpoint, ServiceError> {
         && config.rules.is_none()
         && let Some(rules) = saved_rules::load(&config.data)?
     {
-        // The file is closed first: it can be open only once.
+        // Close the file first, because it can be open only once.
         drop(checkpoint);
         checkpoint = Checkpoint::open(&path, &rules)?;
     }

@@ -13,10 +13,10 @@ use crate::log::Clock;
 use crate::serve;
 use crate::store::{Acl, Location};
 
-/// The default archive in the data directory.
+/// The default name of the archive's directory in the data directory.
 pub const ARCHIVE: &str = "archive";
-/// The default place of history objects in the data directory. If they are published to a bucket, the
-/// copies that the service itself serves are here.
+/// The default name of the directory of history objects in the data directory. If they are published to
+/// a bucket, this directory has the copies that the service itself serves.
 pub const HISTORY: &str = "history";
 
 /// The configuration of a service.
@@ -32,7 +32,7 @@ pub struct Config {
     pub history_acl: Option<Acl>,
     /// The stream to read. If there is one, its time is the service's clock.
     pub source: Option<SourceConfig>,
-    /// The URL of a server that replaces AWS.
+    /// The URL of an AWS-compatible server to use instead of AWS.
     pub endpoint: Option<String>,
     /// The address to listen on. Port 0 selects any free port.
     pub listen: SocketAddr,
@@ -40,13 +40,13 @@ pub struct Config {
     pub tls: Option<Arc<ServerConfig>>,
     /// The number of worker threads of the engine, at least 1.
     pub workers: usize,
-    /// The scoring rules. `None` selects the most recent rules of the data directory.
+    /// The scoring rules. `None` selects the most recent rules saved in the data directory.
     pub rules: Option<Rules>,
     /// Whether to replay the complete log, under `rules` if given. The replay runs in the background
     /// while the service answers from its checkpoint. If the checkpoint cannot be used, the replay runs
     /// before the service is ready.
     pub rebuild: bool,
-    /// The interval between writes of the checkpoint.
+    /// The interval between checkpoint writes.
     pub checkpoint_every: Duration,
     /// The service's clock.
     pub clock: Clock,

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// The file whose lock the owner of a directory holds. The lock ends with the process.
+/// The lock file, locked by the process that uses the directory. The system releases the lock when the
+/// process ends.
 const LOCK: &str = "lock";
 
 /// A data directory that cannot be used.
@@ -28,7 +29,7 @@ pub enum DataDirectoryError {
     },
 }
 
-/// A data directory that this process has locked, until this is dropped.
+/// A data directory that this process has locked. Dropping it releases the lock.
 #[derive(Debug)]
 pub struct DataDirectory {
     _lock: File,
@@ -38,7 +39,7 @@ impl DataDirectory {
     /// Creates the directory if it is missing, and locks it.
     ///
     /// # Errors
-    /// A directory that another process has locked, or that cannot be created or locked.
+    /// When another process has locked the directory, and when it cannot be created or locked.
     pub fn lock(path: &Path) -> Result<Self, DataDirectoryError> {
         let failed = |path: &Path| {
             let path = path.to_owned();

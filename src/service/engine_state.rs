@@ -1,4 +1,4 @@
-//! The engine with the bans and the checkpoint that its state is restored from.
+//! The engine, with the bans and the checkpoint from which its state is restored.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::checkpoint::Checkpoint;
 use crate::engine::{Command, RecoveryCounts, RunningEngine, recover, recovery_window_ms};
 use crate::log::LogFiles;
 
-/// The engine with the bans and the checkpoint that its state is restored from.
+/// The engine, with the bans and the checkpoint from which its state is restored.
 pub(super) struct EngineState {
     pub(super) running: RunningEngine,
     pub(super) bans: Bans,
@@ -29,11 +29,11 @@ impl EngineState {
         Ok(Self { running, bans, checkpoint })
     }
 
-    /// Restores the checkpoint, and replays the part of the log that it does not cover. Returns the
-    /// clock at the last event replayed.
+    /// Restores the checkpoint, then replays the part of the log that the checkpoint does not cover.
+    /// Returns the clock at the last event replayed.
     ///
     /// # Errors
-    /// A checkpoint or a log that cannot be read.
+    /// When the checkpoint or the log cannot be read.
     pub(super) fn recover(
         &self,
         files: &LogFiles,
@@ -62,8 +62,9 @@ impl EngineState {
         Ok(())
     }
 
-    /// Replays the log from a bit before the checkpoint's time: rides that ran at that time started
-    /// earlier. Returns the number of inputs, and what was replayed.
+    /// Replays the log from a recovery window before the checkpoint's time, because rides that were
+    /// running at that time had started earlier. Returns the number of inputs and the counts of the
+    /// replay.
     fn replay_log(
         &self,
         files: &LogFiles,

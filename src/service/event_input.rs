@@ -1,4 +1,4 @@
-//! Where a service's events come from: its log, and the stream that it reads.
+//! The inputs of a service: its log, and the stream that it reads, if any.
 
 use std::sync::Arc;
 
@@ -18,7 +18,8 @@ pub(super) struct EventInput {
 }
 
 impl EventInput {
-    /// Opens both. If there is a stream, `config.clock` follows its time from now on.
+    /// Opens both. If there is a stream, it sets `config.clock` to a clock that follows the stream's
+    /// time.
     pub(super) fn open(
         config: &mut Config,
         stores: &Stores,

@@ -15,15 +15,14 @@ use super::open_files;
 use super::shared::Shared;
 use crate::serve::{self, App, AppParts};
 
-/// A running HTTP server. It returns 503 `starting` until its app is started.
+/// A running HTTP server. It answers 503 `starting` until `app` is started.
 pub(super) struct HttpServer {
     pub(super) app: App,
-    /// Ends at shutdown, when the requests in progress have ended.
+    /// The server task. It ends after shutdown, once the requests in progress have ended.
     pub(super) task: JoinHandle<()>,
 }
 
-/// Binds the address of the service. Returns the listener and the address, with the port that was
-/// chosen.
+/// Binds the service's address. Returns the listener and the bound address, with the actual port.
 pub(super) fn bind(
     config: &Config,
     runtime: &Runtime,

@@ -1,4 +1,4 @@
-//! A service that listens: everything is open, and the engine is empty.
+//! A service that listens but has not started: all components are open, and the engine is empty.
 
 use std::net::SocketAddr;
 
@@ -21,7 +21,8 @@ use crate::lazy_aws::LazyAws;
 use crate::publish::HistoryObjects;
 use crate::rebuild_requests::RebuildRequests;
 
-/// A service that listens. It returns 503 `starting` to every request until [`Service::start`].
+/// A service that listens but has not started. It answers every request with 503 `starting` until
+/// [`Service::start`].
 pub struct Service {
     pub(super) config: Config,
     pub(super) address: SocketAddr,
@@ -40,7 +41,7 @@ impl Service {
     /// Locks the data directory, opens everything in it, and listens.
     ///
     /// # Errors
-    /// Anything that cannot be opened, by name.
+    /// When a component cannot be opened. The error names it.
     pub fn listen(mut config: Config, metrics: PrometheusHandle) -> Result<Self, ServiceError> {
         let directory = DataDirectory::lock(&config.data)?;
         let checkpoint = checkpoint_file::open(&config)?;
@@ -84,8 +85,8 @@ fn open_shared(
 ) -> Result<Shared, ServiceError> {
     let health = Health::default();
     let dead_letters = DeadLetterQueue::open(&config.data, config.clock.clone(), &health)?;
-    // Published objects may contain racers who were banned since. They are served at once only if there
-    // are no bans.
+    // Published objects can contain racers who have been banned since. Serve them before the next
+    // publication only if there are no bans.
     let has_no_bans = runtime.block_on(engine.bans.racers()).is_empty();
     let objects = HistoryObjects::open(&stores.served_history, has_no_bans.then_some(0));
     Ok(Shared { health, dead_letters, objects, rebuilds: RebuildRequests::default() })

@@ -2,14 +2,15 @@
 
 use tracing::warn;
 
-/// Open files besides connections: segments of the log, objects being written, the checkpoint, timers
-/// and threads of the runtime. They are a few dozen; this leaves room.
+/// Open files other than connections: segments of the log, objects being written, the checkpoint, timers
+/// and threads of the runtime. A service has a few dozen of them; this leaves room.
 const OWN_FILES: u64 = 1_000;
 
 /// Raises the process's limit of open files to the maximum that the system allows. Warns if it is too
 /// low for `connections`.
 ///
-/// The default limit in a shell, 1,024, exists for programs that use `select`.
+/// Raising it is safe: the usual default of 1,024 only protects programs that use `select`, which this
+/// one does not.
 pub(super) fn raise_limit(connections: usize) {
     let needed = connections as u64 + OWN_FILES;
     match rlimit::increase_nofile_limit(u64::MAX) {

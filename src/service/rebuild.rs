@@ -23,14 +23,14 @@ use crate::engine::{Feeder, RecoveryCounts, RunningEngine, recover};
 use crate::log::LogHealth;
 use crate::rebuild_requests::RebuildRequest;
 
-/// When a pass over the log takes no longer than this, the standby engine is close enough to the
-/// service: the log's deliveries are queued for it during the last pass. The limit doubles after each
-/// longer pass, so that a slow machine gets there too.
+/// A pass over the log that takes no longer than this leaves the standby engine close enough to the
+/// service. The feed then queues the log's deliveries during one last pass. The limit doubles after each
+/// longer pass, so that a slow machine also reaches it.
 const CLOSE_PASS: Duration = Duration::from_secs(2);
 
-/// A pass that failed is retried after half a second, then after twice as long each time, up to a
-/// minute. Segments become objects meanwhile, buckets are unreachable for some time, and damaged objects
-/// are restored.
+/// A failed pass is retried after half a second, and the delay doubles up to a minute. Failures can
+/// resolve: a segment has become an object, a bucket is reachable again, or an operator has restored a
+/// damaged object.
 const RETRY_MIN: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
@@ -49,7 +49,7 @@ pub(super) struct Rebuild<'a> {
 }
 
 impl<'a> Rebuild<'a> {
-    /// A rebuild by `standby`, which has the bans and no events, with its own `checkpoint`.
+    /// A rebuild with the engine `standby`, which has the bans but no events, and its own `checkpoint`.
     pub(super) fn new(
         context: &'a RebuildContext,
         request: &'a RebuildRequest,
@@ -75,8 +75,8 @@ impl<'a> Rebuild<'a> {
                 close_pass *= 2;
                 continue;
             }
-            // All deliveries before the queue arrived at `queued_from` or earlier. The last pass reads
-            // up to a later advance and so includes them; the queue has the rest.
+            // All deliveries before the start of the queue arrived at `queued_from` or earlier. The last
+            // pass reads up to a later advance, so it includes them. The queue has the rest.
             let queued_from = feed.start_queueing();
             let Some(until) = self.wait_advance_past(queued_from) else { return Ok(false) };
             if !self.replay(from, until)? {
@@ -84,7 +84,7 @@ impl<'a> Rebuild<'a> {
             }
             match feed.attach(Feeder::new(self.standby.engine.clone()), until.max(from)) {
                 Ok(()) => return self.replace_engine(),
-                // The queue overflowed during the last pass.
+                // The queue overflowed during the last pass: catch up again from there.
                 Err(reached) => from = reached,
             }
         }
@@ -110,7 +110,8 @@ impl<'a> Rebuild<'a> {
             if self.recovered.clock > from {
                 (from, retry, is_first) = (self.recovered.clock, RETRY_MIN, true);
             }
-            // The first failure is most likely a segment that became an object meanwhile.
+            // The first failure is most likely a segment that has become an object in the meantime, so
+            // report only from the second failure on.
             if !is_first {
                 tracing::warn!(%error, "a rebuild is stalled; trying again");
                 let failure = Some(error.to_string());
@@ -140,7 +141,8 @@ impl<'a> Rebuild<'a> {
             });
             rate.increment(recovered.events - counted);
             counted = recovered.events;
-            // No stream follows the standby engine: its list of changes would only grow.
+            // No stream consumes the standby engine's list of changes, so clear it here or it would grow
+            // without bound.
             drop(engine.live_state().1.take_changed());
             if saved.elapsed() > context.checkpoint_every {
                 saver.try_save();
@@ -156,7 +158,7 @@ impl<'a> Rebuild<'a> {
     fn replace_engine(mut self) -> Result<bool, RebuildError> {
         let context = self.context;
         let (mut saver, mut running) = (lock(&context.saver), lock(&context.running));
-        // Everything that can fail comes before the first change.
+        // Do everything that can fail before the first change to the service.
         self.saver.save()?;
         if matches!(context.log.handle.health(), LogHealth::Poisoned(_)) {
             return Err(RebuildError::Poisoned);
@@ -174,15 +176,16 @@ impl<'a> Rebuild<'a> {
             context.bans.detach_standby(|| feed.detach(|| running.switch_to(frozen, standby)));
         *saver = Saver::new(self.saver.checkpoint, &running);
         drop((saver, running));
-        // Ends the replaced workers, which receive no more queries.
+        // End the replaced workers, which receive no more queries.
         drop(retired);
         Ok(true)
     }
 
     /// Waits until the standby engine is complete past `last`, the last time that readers saw.
     ///
-    /// With a later time, everything counts as changed since. While the service stops, the clock may
-    /// stand still; then the same time is enough, because both engines received the same deliveries.
+    /// The later time makes readers see every difference as a change since `last`. While the service
+    /// stops, its clock may no longer advance. The same time is then enough, because both engines
+    /// received the same deliveries.
     fn wait_complete_past(&self, last: EventTime) {
         let engine = &self.standby.engine;
         while engine.complete() < last + u64::from(!self.context.rebuilds.is_stopping()) {

@@ -1,4 +1,4 @@
-//! What a rebuild needs of the service.
+//! The parts of the service that a rebuild uses.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use crate::bans::Bans;
 use crate::engine::RunningEngine;
 use crate::rebuild_requests::RebuildRequests;
 
-/// What a rebuild needs of the service.
+/// The parts of the service that a rebuild uses.
 pub(super) struct RebuildContext {
     pub(super) rebuilds: RebuildRequests,
     /// The service's engine, to be replaced.

@@ -1,4 +1,4 @@
-//! The rebuilder: executes requests for new rules, one at a time.
+//! The rebuilder: a thread that executes requests for new rules, one at a time.
 
 use std::path::Path;
 use std::time::Instant;
@@ -45,7 +45,7 @@ pub(super) fn run(context: &RebuildContext) {
     }
 }
 
-/// Returns whether the requested rules are active; otherwise the request was cancelled.
+/// Returns true once the requested rules are active, or false if the request was cancelled.
 fn execute(context: &RebuildContext, request: &RebuildRequest) -> Result<bool, RebuildError> {
     let engine = lock(&context.running).engine.clone();
     if !request.is_forced && *engine.rules().rules() == *request.rules {
@@ -62,7 +62,7 @@ fn execute(context: &RebuildContext, request: &RebuildRequest) -> Result<bool, R
     outcome
 }
 
-/// Starts a standby engine, whose checkpoint is at `path`, and replaces the service's engine with it.
+/// Starts a standby engine with its checkpoint at `path`, and replaces the service's engine with it.
 fn rebuild(
     context: &RebuildContext,
     request: &RebuildRequest,
@@ -71,7 +71,8 @@ fn rebuild(
     Checkpoint::discard(path)?;
     let checkpoint = Checkpoint::open(path, &request.rules)?;
     let standby = RunningEngine::start(context.workers, Rules::clone(&request.rules))?;
-    // The bans are the first command that the engine receives.
+    // The bans must be the first command that the engine receives, so that no reader ever sees a banned
+    // racer.
     context.bans.attach_standby(standby.engine.clone())?;
     Rebuild::new(context, request, standby, checkpoint).run()
 }

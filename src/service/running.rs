@@ -21,14 +21,14 @@ pub struct RunningService {
 }
 
 impl RunningService {
-    /// Stops the service in order: input ends first, then everything that it caused is completed,
-    /// published and saved, and the engine ends last.
+    /// Stops the service in order. First the input ends. Then all accepted events are completed,
+    /// published and saved. The engine ends last.
     pub fn stop(self) {
         let Self { shutdown, server, source, log, background, runtime, directory } = self;
         // Ends the server, the streams and the source.
         shutdown.send_replace(true);
         background.cancel_rebuilds();
-        // A rebuild that is switching the engine right now completes first; no later one switches it.
+        // Wait for a rebuild that is replacing the engine now. No later rebuild can replace it.
         let engine = background.current_engine();
 
         runtime.block_on(server).unwrap_or_default();
@@ -39,9 +39,9 @@ impl RunningService {
         runtime.block_on(engine.wait_drained()).unwrap_or_default();
 
         background.stop(&runtime);
-        // Another process can use the data directory from here on.
+        // Release the data directory, so that another process can use it.
         drop(directory);
-        // Calls of a store may hang; they are abandoned.
+        // Abandon calls to a store that hang.
         runtime.shutdown_background();
         tracing::info!("stopped");
     }

@@ -16,8 +16,8 @@ pub(super) struct RunningLog {
 impl RunningLog {
     /// Starts to deliver to `engine`. `archive` receives the health of the archive.
     ///
-    /// Arrivals start after the checkpoint's time, so that what it covers stays complete even if the
-    /// clock has gone back.
+    /// New arrivals are later than the checkpoint's time, so the checkpoint stays complete up to its
+    /// time even if the clock has gone back.
     pub(super) fn start(
         log: OpenedLog,
         engine: &EngineState,

@@ -1,5 +1,5 @@
-//! The most recent rules of a data directory, in a file of their own. A lost checkpoint can be rebuilt
-//! from the archive; the rules cannot.
+//! Saves the most recent rules of a data directory in a separate file, because a lost checkpoint can be
+//! rebuilt from the archive, but lost rules cannot.
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};
@@ -11,7 +11,8 @@ use velodrome_dataflows::Rules;
 use crate::atomic_file::replace_file;
 use crate::rules;
 
-/// The name of the file. It has the canonical form of the rules, so its SHA-256 is their id.
+/// The name of the file. It contains the canonical form of the rules, so the file's SHA-256 is the
+/// rules' id.
 const FILE: &str = "rules.json";
 
 /// Saved rules that cannot be read.
@@ -29,7 +30,7 @@ pub struct SavedRulesError {
 /// The rules saved in the data directory `data`, if there are any.
 ///
 /// # Errors
-/// A file that cannot be read, or does not contain valid rules.
+/// When the file cannot be read, or does not contain valid rules.
 pub(super) fn load(data: &Path) -> Result<Option<Rules>, SavedRulesError> {
     let path = data.join(FILE);
     let read = match fs::read(&path) {

@@ -1,4 +1,4 @@
-//! The saver: writes the changes that are complete to the checkpoint, at an interval and at the end.
+//! The saver: writes complete changes to the checkpoint, at an interval and at shutdown.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::engine::{Engine, RunningEngine, UnsavedChanges};
 use crate::log;
 
-/// The interval between updates of the metric of the checkpoint's age.
+/// The interval between updates of the checkpoint-age metric.
 const AGE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A checkpoint, and the engine whose changes it saves.
@@ -21,7 +21,7 @@ pub(super) struct Saver {
     unsaved: Arc<UnsavedChanges>,
 }
 
-/// Saves every `every`, and a last time when `stopped` disconnects.
+/// Saves at the interval `every`, and a last time when `stopped` disconnects.
 pub(super) fn run(
     saver: &Mutex<Saver>,
     every: Duration,
@@ -46,7 +46,7 @@ pub(super) fn run(
 }
 
 impl Saver {
-    /// Saves the changes of `running` in `checkpoint`.
+    /// A saver that writes the changes of `running` to `checkpoint`.
     pub(super) fn new(checkpoint: Checkpoint, running: &RunningEngine) -> Self {
         let (engine, unsaved) = (running.engine.clone(), Arc::clone(&running.unsaved));
         Self { checkpoint, engine, unsaved }
@@ -55,7 +55,7 @@ impl Saver {
     /// Saves the changes that are complete.
     ///
     /// # Errors
-    /// A checkpoint that cannot be written. Its changes stay in memory for the next attempt.
+    /// When the checkpoint cannot be written. The changes stay in memory for the next attempt.
     pub(super) fn save(&mut self) -> Result<(), CheckpointError> {
         let complete = self.engine.complete();
         if self.checkpoint.complete() < Some(complete) {

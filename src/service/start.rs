@@ -1,4 +1,4 @@
-//! Starts a service that listens: recovers the engine, then accepts events.
+//! Starts a listening service: recovers the engine, then accepts events.
 
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -19,7 +19,7 @@ impl Service {
     /// Recovers from the checkpoint and the log, then accepts events and answers reads.
     ///
     /// # Errors
-    /// A checkpoint or a log that cannot be read.
+    /// When the checkpoint or the log cannot be read.
     pub fn start(self) -> Result<RunningService, ServiceError> {
         let Self {
             config,
@@ -38,8 +38,9 @@ impl Service {
 
         let now = config.clock.now();
         let log = RunningLog::start(log, &engine, shared.health.component("archive"))?;
-        // The first readers see all events of the log. And the lag limit does not reject events while
-        // the engine is still moving from the log's time to the present.
+        // Wait until the engine is complete up to the present. The first readers then see all events of
+        // the log, and the lag limit does not reject events while the engine catches up from the log's
+        // time.
         let present = recovered.max(now.saturating_sub(TICK_MS));
         runtime.block_on(engine.running.engine.wait_complete(present)).unwrap_or_default();
 

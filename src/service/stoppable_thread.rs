@@ -22,7 +22,7 @@ impl StoppableThread {
         Ok(Self { stop, thread })
     }
 
-    /// Stops the thread and waits for its end.
+    /// Stops the thread and waits until it has ended.
     pub(super) fn stop(self) {
         drop(self.stop);
         self.thread.join().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The archive and the places of history objects.
+//! The archive, and the stores of history objects.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use super::error::ServiceError;
 use crate::lazy_aws::LazyAws;
 use crate::store::{Location, Store};
 
-/// The archive and the places of history objects.
+/// The archive, and the stores of history objects.
 pub(super) struct Stores {
     pub(super) archive: Arc<dyn Store>,
     /// The directory of the history objects that the service serves.
     pub(super) served_history: PathBuf,
-    /// The bucket to which they are published as well, if any.
+    /// The bucket to which history objects are also published, if any.
     pub(super) history_bucket: Option<Arc<dyn Store>>,
 }
 

@@ -149,7 +149,7 @@ fn refuses_unsafe_settings_and_states_the_remedy() {
     }
     let arguments = format!("{} --listen 0.0.0.0:0", file("key.pem"));
     let serving = ServiceProcess::start(&place.path("data"), &arguments);
-    assert_eq!(serving.log().matches("clear text").count(), 1, "{}", serving.log());
+    assert_eq!(serving.log().matches("not encrypted").count(), 1, "{}", serving.log());
     assert_eq!(serving.stop(), 0);
 }
 

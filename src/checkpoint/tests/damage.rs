@@ -1,4 +1,4 @@
-//! Damaged files: each is reported, or still has its content.
+//! Tests that a damaged file is either reported or still has its content.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ const NEWEST_COMMIT: usize = 9;
 /// A time, and the content of a checkpoint that is complete up to it.
 type Content = (Option<EventTime>, (Vec<Change>, Vec<ViewChange>));
 
-/// The bytes of an intact file, closed or as after a crash, and the content after each write.
+/// The bytes of an intact file, closed cleanly or left by a crash, and the content after each write.
 struct Intact {
     closed: Vec<u8>,
     crashed: Vec<u8>,
@@ -75,7 +75,7 @@ fn damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-/// Positions all over the file, and often in its header (the first 320 bytes).
+/// Positions anywhere in the file, with a bias to its header (the first 320 bytes).
 fn position() -> impl Strategy<Value = f64> {
     let header = 320.0 / INTACT.closed.len() as f64;
     prop_oneof![0.0..1.0, 0.0..header]

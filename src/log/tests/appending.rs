@@ -138,7 +138,8 @@ fn recorded_arrivals_are_kept_unless_the_log_has_passed_them() {
     // The tick may have ended by now.
     let late = append_at(&[200, 5_000]);
     assert_eq!(late, Ok(START_MS + 5_000));
-    // Lines without a recorded arrival get the log's time, which is ahead of the source.
+    // Lines without a recorded arrival get the log's time, which has advanced to the latest recorded
+    // arrival.
     assert!(append(&log, 1).unwrap() - (START_MS + 5_000) <= TICK_MS + 1);
     source.advance_to(START_MS + 9_000);
     assert_eq!(append(&log, 2), Ok(START_MS + 9_000));

@@ -1,4 +1,4 @@
-//! Writes and fsyncs that fail, one by one, on a disk that has only what was synced.
+//! Injects failures into single writes and fsyncs, on a simulated disk that retains only synced bytes.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -15,8 +15,8 @@ struct Disk {
     kind: ErrorKind,
 }
 
-/// A file whose writes stay in memory until they are synced, so that the disk looks as after a power
-/// cut.
+/// A file whose writes stay in memory until they are synced, so that the disk has the state after a
+/// power cut.
 struct Unsynced {
     path: PathBuf,
     disk: Disk,
@@ -149,7 +149,7 @@ fn a_full_disk_is_probed_once_a_second_and_the_probe_leaves_nothing() {
     let (clock, time) = Clock::manual(START_MS);
     let (sender, delivered) = mpsc::channel();
     let opened = open(root.path(), clock).unwrap();
-    // The write of the second event fails, and the sync of the first probe.
+    // The write of the second event and the sync of the first probe fail.
     let create = Disk::new([3, 7], ErrorKind::StorageFull).create();
     let log: Log<u64> = opened.start_on(create, component(), move |d| _ = sender.send(d)).unwrap();
     append(&log, 0).unwrap();

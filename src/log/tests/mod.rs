@@ -49,7 +49,7 @@ fn archive_in(dir: &Path) -> Arc<dyn Store> {
     Arc::new(Directory::new(dir.join("archive")))
 }
 
-/// A health part for the archive.
+/// A health component for the archive.
 fn component() -> Component {
     crate::health::Health::default().component("archive")
 }
@@ -91,7 +91,7 @@ fn logged_events(dir: &Path) -> Vec<(u64, u64)> {
         .collect()
 }
 
-/// The files with all events from a time on.
+/// The files that contain all events since a time.
 fn paths(opened: &OpenedLog, from_ms: u64) -> Vec<PathBuf> {
     let inputs = opened.files().inputs_from(from_ms).unwrap();
     inputs.iter().map(|input| PathBuf::from(&*input.name())).collect()

@@ -12,12 +12,12 @@ fn data_with_segment(text: &[u8]) -> tempfile::TempDir {
     root
 }
 
-/// The text of a segment with the events `numbers`.
+/// The text of a segment that contains the events `numbers`.
 fn text(numbers: impl IntoIterator<Item = u64>) -> Vec<u8> {
     segment_text(lines(numbers), START_MS)
 }
 
-/// What `open` leaves of the newest segment.
+/// The bytes of the newest segment after `open`.
 fn opened(bytes: &[u8]) -> Vec<u8> {
     let root = data_with_segment(bytes);
     let opened = open(root.path(), Clock::system()).unwrap();

@@ -1,4 +1,4 @@
-//! Each segment becomes one object, also when sealing is interrupted.
+//! Each segment becomes one object, even when sealing is interrupted.
 
 use std::os::unix::fs::symlink;
 
@@ -9,7 +9,7 @@ use crate::ingest::event::{Event, EventTimestamp};
 use crate::ingest::lines::LineBlock;
 use crate::ingest::{decode, units};
 
-/// Waits until the data directory has these numbers of segments and objects.
+/// Waits until the data directory has the given numbers of segments and objects.
 fn wait_for(dir: &Path, segments: usize, objects: usize) {
     let began = std::time::Instant::now();
     let counts = || (files(&dir.join("log")).len(), files(&dir.join("archive")).len());

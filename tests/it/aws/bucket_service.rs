@@ -162,7 +162,7 @@ fn errors_at_startup_are_one_line_and_exit_status_2() {
     let error = message(&environment, &format!("{archive} --endpoint-url http://127.0.0.1:1"));
     assert!(error.contains("no connection"), "{error}");
     let error = message(&environment, "--history-acl public-read --history here");
-    assert!(error.contains("--history-acl requires --history s3://"), "{error}");
+    assert!(error.contains("--history-acl needs an s3:// --history"), "{error}");
     let ended = place.run_with("replay s3://races/a --out out", &environment, b"");
     assert_eq!((ended.code, ended.stderr.lines().count()), (2, 1), "{}", ended.stderr);
 }
