@@ -1,4 +1,4 @@
-//! Decodes one line to an event, or returns why it is not one (CONTRACTS, section 1).
+//! Decodes one line to an event, or returns why it is not one.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

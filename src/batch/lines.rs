@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-/// Maximum length of a valid line, in bytes without its newline (CONTRACTS, section 1).
+/// Maximum length of a valid line, in bytes without its newline.
 pub(super) const LINE_BYTES_MAX: usize = 1 << 20;
 
 /// One line, without its newline.

@@ -13,7 +13,7 @@ use super::excerpt::excerpt;
 use crate::engine::Engine;
 use crate::log::TICK_MS;
 
-/// The longest time that a request waits for a time to be complete (CONTRACTS, section 4).
+/// The longest time that a request waits for a time to be complete.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The version of the token format. Tokens of other versions are rejected.

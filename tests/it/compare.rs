@@ -52,9 +52,7 @@ fn counted(place: &Workplace, out: &str) -> (BTreeMap<PathBuf, Vec<u8>>, Value) 
 #[test]
 fn equals_the_difference_of_two_batches_on_every_cluster() {
     let place = Workplace::new();
-    if !golden_with_devices(&place) {
-        return;
-    }
+    golden_with_devices(&place);
     place.write("old.toml", "");
     place.write("new.toml", "resistance_offset = 60\nexcluded_racers = [101]");
     check(&place, "golden.jsonl", "", &[1, 2, 4]);

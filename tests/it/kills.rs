@@ -16,6 +16,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use serde_json::Value;
 
+use crate::golden::alleycat;
 use crate::run::{Workplace, contents};
 use crate::serving::{ServiceProcess, get, now_ms, post, wait_for};
 
@@ -31,11 +32,7 @@ fn kills() -> usize {
 
 #[test]
 fn results_after_kills_equal_a_replay_byte_for_byte() {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/alleycat/events.jsonl.gz");
-    if !golden.exists() && env::var_os("CI").is_none() {
-        eprintln!("skipped: the sample data is not at '{}'", golden.display());
-        return;
-    }
+    let golden = alleycat().join("events.jsonl.gz");
     let seed = env::var("VELODROME_TEST_SEED").map_or(1, |seed| seed.parse().unwrap());
     let (kills, mut random) = (kills(), Pcg64::seed_from_u64(seed));
     eprintln!("{kills} kills, seed {seed}");

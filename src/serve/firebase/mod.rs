@@ -1,4 +1,4 @@
-//! The REST endpoints of Firebase's Realtime Database, for the view counts (CONTRACTS, section 5).
+//! The REST endpoints of Firebase's Realtime Database, for the view counts.
 //!
 //! A path of the tree plus `.json` returns the data at that path, or `null` if there is none. A client
 //! that accepts `text/event-stream` gets a stream of changes instead. Errors have Firebase's format.

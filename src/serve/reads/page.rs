@@ -9,7 +9,7 @@ use super::ranking::{self, Part, Position, Ranked};
 use crate::serve::error::ApiError;
 use crate::serve::params::number_within;
 
-/// The maximum number of rows of a page (CONTRACTS, section 4).
+/// The maximum number of rows of a page.
 #[derive(Clone, Copy, Debug, ToSchema)]
 #[schema(minimum = 1, maximum = 1000, default = 100)]
 pub(super) struct Limit(u16);

@@ -27,7 +27,7 @@ struct ControlEvents {
 /// Clients reconnect one second after a lost connection.
 const DEFAULT_EVENTS: ControlEvents =
     ControlEvents { opening: Some("retry: 1000\n\n"), keep_alive: ": \n\n", expired: None };
-/// Firebase's first event is a `put` (CONTRACTS, section 5).
+/// Firebase's first event is a `put`.
 const FIREBASE_EVENTS: ControlEvents = ControlEvents {
     opening: None,
     keep_alive: "event: keep-alive\ndata: null\n\n",

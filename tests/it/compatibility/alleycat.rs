@@ -40,7 +40,7 @@ fn start_with_sample(place: &Workplace, events: &Path) -> ServiceProcess {
 
 #[test]
 fn serves_history_leaderboard_and_races_to_the_front_end_of_alleycat() {
-    let Some(golden) = alleycat() else { return };
+    let golden = alleycat();
     let place = Workplace::new();
     let serving = start_with_sample(&place, &golden.join("events.jsonl.gz"));
 
