@@ -8,7 +8,7 @@ use jsonwebtoken::signature::{Error, Signer, Verifier};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
 
-/// The key utilities serve keys in the JWK format, which this crate does not use.
+/// The key utilities are only for keys in the JWK format, which this crate does not use.
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: signer,
     verifier_factory: verifier,

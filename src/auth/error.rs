@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// Keys cannot be used or created.
+/// Why keys cannot be used or created.
 #[derive(Debug, Error)]
 pub enum KeyError {
     /// The file cannot be read.
@@ -55,7 +55,7 @@ pub enum KeyError {
     Random,
 }
 
-/// A token is invalid.
+/// Why a token is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TokenError {
     /// Its format, algorithm or claims are not those of a token of this service.

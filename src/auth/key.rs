@@ -22,7 +22,8 @@ const PKCS8: [u8; 16] = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\
 const SPKI: [u8; 12] = *b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
 /// The length of a private or public key (RFC 8032, section 5.1.5).
 const KEY_BYTES: usize = 32;
-/// How many bytes of the SHA-256 of a public key are its id: 72 bits are unique, and have 12 characters.
+/// The number of bytes of the SHA-256 of a public key that are its id. 72 bits do not collide in
+/// practice, and are 12 characters of base64.
 const ID_BYTES: usize = 9;
 
 /// A key that verifies tokens, and signs them if it is private.

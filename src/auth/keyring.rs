@@ -90,7 +90,7 @@ impl Keyring {
     /// epoch.
     ///
     /// # Errors
-    /// Why the token is invalid.
+    /// The token is invalid, for the returned reason.
     pub fn verify(&self, token: &str, now: u64) -> Result<Claims, TokenError> {
         let header = decode_header(token).map_err(|_| TokenError::Malformed)?;
         let key = self.keys.iter().find(|key| header.kid.as_ref() == Some(&key.id));

@@ -14,10 +14,10 @@ use crate::atomic_file::replace_file;
 /// The name of the file.
 const FILE: &str = "bans.json";
 
-/// The maximum number of bans. The file then has 1.1 MB, and each change writes it again.
+/// The maximum number of bans. A full file has 1.1 MB, and each change rewrites it.
 const BANS_MAX: usize = 100_000;
 
-/// The banned racers, as the file has them.
+/// The banned racers, as the file stores them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BanList {

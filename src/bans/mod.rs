@@ -32,14 +32,14 @@ struct State {
     /// A standby engine, to which changes are applied too.
     standby: Option<Engine>,
     list: BanList,
-    /// The time from which on all answers have `list` applied.
+    /// All answers from this time on reflect `list`.
     since: EventTime,
 }
 
 impl Bans {
     /// Reads the bans in `directory` and applies them to `engine`, which has none.
     ///
-    /// Blocks the thread, which must not be a runtime's.
+    /// Blocks the thread, which must not belong to a runtime.
     ///
     /// # Errors
     /// When the ban list cannot be read, and when the engine stops.
@@ -53,7 +53,7 @@ impl Bans {
 
     /// Applies all bans, and all later changes, to a standby engine too.
     ///
-    /// Blocks the thread, which must not be a runtime's.
+    /// Blocks the thread, which must not belong to a runtime.
     ///
     /// # Errors
     /// When the engine stops.
@@ -69,15 +69,15 @@ impl Bans {
 
     /// Detaches the standby engine, and calls `act` before the next change of bans.
     ///
-    /// Blocks the thread, which must not be a runtime's.
+    /// Blocks the thread, which must not belong to a runtime.
     pub fn detach_standby<T>(&self, act: impl FnOnce() -> T) -> T {
         let mut state = self.0.blocking_lock();
         state.standby = None;
         act()
     }
 
-    /// Bans a racer or lifts a ban, durably. Returns the time from which on all answers have the change.
-    /// A ban that is already as given is not changed.
+    /// Bans a racer or lifts a ban, durably. All answers from the returned time on reflect the change.
+    /// Does nothing if the racer is already banned, or not banned, as requested.
     ///
     /// # Errors
     /// When the ban list is full or cannot be written, and when the engine stops.

@@ -5,8 +5,8 @@
 //! add ──► spool: <data>/rejected/ ──(a minute old, or 8 MiB)──► uploader ──► archive: processing-failed/
 //! ```
 //!
-//! Dead letters survive the end of the process, but those of the last minute may not survive a loss of
-//! power. While the archive is unreachable, up to 256 MiB wait in the spool; what exceeds that is
+//! Dead letters survive a crash of the process, but those of the last minute may not survive a power
+//! failure. While the archive is unreachable, up to 256 MiB wait in the spool. Further dead letters are
 //! dropped, counted, and reported by `/readyz`.
 
 mod dead_letter;

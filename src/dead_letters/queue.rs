@@ -64,7 +64,7 @@ impl DeadLetterQueue {
             Ok(()) => counter!("velodrome_dead_letters_total").increment(count),
             Err(error) => {
                 counter!("velodrome_dead_letters_dropped_total").increment(count);
-                // Notes stay, so one is enough until dead letters can be written again.
+                // A note stays in `/readyz`, so one is enough until dead letters can be written again.
                 if spool.mark_dropping() {
                     self.0.component.note(format_args!(
                         "{error}; the metric velodrome_dead_letters_dropped_total counts the dropped ones"

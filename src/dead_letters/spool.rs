@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::ingest::object_names;
 
-/// A file of this size is closed. It holds some 20,000 dead letters, about an object that Firehose
-/// delivers.
+/// A file of this size is closed. It has some 20,000 dead letters, and the size of a typical object that
+/// Firehose delivers.
 const FILE_BYTES: u64 = 8 << 20;
 
 /// A file of this age is closed. Segments of the log are closed at the same age.

@@ -13,10 +13,11 @@ use super::spool::SpoolError;
 use crate::ingest::object_names;
 use crate::store::{Condition, PutOptions, Store, StoreError};
 
-/// The interval between checks of the spool. The archive accepts far more in it than can arrive.
+/// The interval between checks of the spool. In one interval the archive can accept far more than can
+/// arrive.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Lines of JSON, under their most common media type.
+/// The media type is the most common one for lines of JSON; none is registered.
 const OPTIONS: PutOptions =
     PutOptions { content_type: "application/x-ndjson", condition: Condition::Always, acl: None };
 

@@ -20,7 +20,7 @@ use super::cluster::Cluster;
 use super::decoded_batch::DecodedBatch;
 use super::gather::{RowInput, gather_rows};
 use super::plan::Plan;
-use super::reading::{GraphInput, read_all};
+use super::reading::{RunGraph, read_all};
 use super::run::{RunError, count_late, run_on_workers};
 use super::run_progress::RunProgress;
 use super::sequencer::{LineCounts, Sequencer};
@@ -69,13 +69,13 @@ pub fn compare(
 }
 
 /// The graphs under the old and the new rules, on one worker.
-struct ComparisonInput {
+struct ComparisonRunGraph {
     samples: InputHandle<EventTime, CapacityContainerBuilder<Vec<Sample>>>,
     probe: Handle<EventTime>,
     traces: [ComparisonTraces; 2],
 }
 
-impl GraphInput for ComparisonInput {
+impl RunGraph for ComparisonRunGraph {
     fn advance_to(&mut self, time: EventTime) {
         self.samples.advance_to(time);
     }
@@ -108,7 +108,7 @@ fn run(
     let late = [(); 2].map(|()| Rc::new(Cell::new(0)));
     let mut input = build(worker, plan, rules, &late);
     let sequencer = read_all(worker, plan, dead_letters, progress, &mut input);
-    let ComparisonInput { samples, probe, mut traces } = input;
+    let ComparisonRunGraph { samples, probe, mut traces } = input;
     samples.close();
     worker.step_or_park_while(None, || !probe.done());
 
@@ -129,7 +129,7 @@ fn build(
     plan: &Plan,
     rules: &[Rules; 2],
     late: &[Rc<Cell<u64>>; 2],
-) -> ComparisonInput {
+) -> ComparisonRunGraph {
     let (mut samples, probe) = (InputHandle::new(), Handle::new());
     let traces = worker.dataflow_named("Graphs", |scope| {
         let [old, new] = comparison_graph(samples.to_stream(scope), rules.clone(), plan.until());
@@ -140,7 +140,7 @@ fn build(
             graph.traces
         })
     });
-    ComparisonInput { samples, probe, traces }
+    ComparisonRunGraph { samples, probe, traces }
 }
 
 /// Writes the differences of all workers to `changes`, which is present on worker 0 only. Returns

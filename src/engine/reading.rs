@@ -25,7 +25,7 @@ use crate::ingest::dead_letters::DeadLetterFile;
 const AHEAD_BYTES_MAX: usize = 256 << 20;
 
 /// The graph of a run, on one worker.
-pub(super) trait GraphInput {
+pub(super) trait RunGraph {
     /// Advances the inputs to a logical time, which is later than all previous ones.
     fn advance_to(&mut self, time: EventTime);
 
@@ -44,7 +44,7 @@ pub(super) fn read_all(
     plan: &Arc<Plan>,
     dead_letters: Option<DeadLetterFile>,
     progress: &RunProgress,
-    input: &mut impl GraphInput,
+    input: &mut impl RunGraph,
 ) -> Rc<RefCell<Sequencer>> {
     let sequencer = Sequencer::new(Arc::clone(plan), worker.peers(), dead_letters);
     let sequencer = Rc::new(RefCell::new(sequencer));
@@ -132,7 +132,7 @@ impl<'a> ReadAhead<'a> {
     }
 
     /// Sends the oldest batch into `input` with the clocks of its events.
-    fn send_next(&mut self, input: &mut impl GraphInput, event_times: Vec<u64>) {
+    fn send_next(&mut self, input: &mut impl RunGraph, event_times: Vec<u64>) {
         let Some(mut batch) = self.batches.pop_front() else { return };
         self.bytes -= batch.bytes;
         input.send(&mut batch, &event_times, self.plan.until());

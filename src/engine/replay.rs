@@ -15,7 +15,7 @@ use super::cluster::Cluster;
 use super::decoded_batch::DecodedBatch;
 use super::gather::{Gathered, gather};
 use super::plan::Plan;
-use super::reading::{GraphInput, read_all};
+use super::reading::{RunGraph, read_all};
 use super::run::{RunError, count_late, run_on_workers};
 use super::run_progress::RunProgress;
 use super::sequencer::{LineCounts, Sequencer};
@@ -66,7 +66,7 @@ struct ReplayGraph {
     traces: Traces,
 }
 
-impl GraphInput for ReplayGraph {
+impl RunGraph for ReplayGraph {
     fn advance_to(&mut self, time: EventTime) {
         self.samples.advance_to(time);
         self.tracking.advance_to(time);

@@ -13,7 +13,7 @@ use super::command_channel::{CommandSender, command_channel};
 use super::handle::Engine;
 use super::reader_state::{FrozenReaders, ReaderState};
 use super::unsaved_changes::UnsavedChanges;
-use super::worker::{Shared, run};
+use super::worker::{WorkerContext, run};
 use crate::live_state::LiveState;
 
 /// The workers of a service. Dropping it stops them.
@@ -43,7 +43,7 @@ impl RunningEngine {
         let live_state = Arc::new(LiveState::default());
         let unsaved = Arc::new(UnsavedChanges::default());
         let reader_state = Arc::new(ReaderState::new(Arc::clone(&live_state), complete));
-        let shared = Shared {
+        let context = WorkerContext {
             rules: rules.clone(),
             reader_state: Arc::clone(&reader_state),
             unsaved: Arc::clone(&unsaved),
@@ -55,7 +55,7 @@ impl RunningEngine {
             let (commands, receiver) = command_channel();
             let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
             sender.send((worker.index(), commands)).unwrap_or_default();
-            run(worker, &receiver, &shared);
+            run(worker, &receiver, &context);
         })?;
         let mut commands: Vec<_> = started.iter().take(workers).collect();
         commands.sort_by_key(|(index, _)| *index);

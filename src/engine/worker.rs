@@ -26,9 +26,9 @@ use crate::log::TICK_MS;
 /// ticks, and still lets queries and closing rides progress while the queue is long.
 const COMMANDS_PER_STEP_MAX: usize = 64;
 
-/// State shared by the workers of a service.
+/// State context by the workers of a service.
 #[derive(Clone, Debug)]
-pub(super) struct Shared {
+pub(super) struct WorkerContext {
     pub(super) rules: Rules,
     /// Updated by worker 0.
     pub(super) reader_state: Arc<ReaderState>,
@@ -38,7 +38,7 @@ pub(super) struct Shared {
 type Input<D> = InputHandle<EventTime, CapacityContainerBuilder<Vec<D>>>;
 
 /// The inputs of a worker's graph.
-struct GraphInputs {
+struct ServiceInputs {
     samples: Input<Sample>,
     tracking: Input<Tracking>,
     bans: Input<Ban>,
@@ -48,8 +48,8 @@ struct GraphInputs {
 }
 
 /// Runs a worker until it receives [`Command::Stop`] or all command senders are dropped.
-pub(super) fn run(worker: &mut Worker, commands: &CommandReceiver, shared: &Shared) {
-    let (mut inputs, probe) = build(worker, shared);
+pub(super) fn run(worker: &mut Worker, commands: &CommandReceiver, context: &WorkerContext) {
+    let (mut inputs, probe) = build(worker, context);
     let is_first = worker.index() == 0;
     let tick_seconds = metrics::histogram!("velodrome_tick_seconds");
     // When the oldest advance with an incomplete tick was received.
@@ -69,7 +69,7 @@ pub(super) fn run(worker: &mut Worker, commands: &CommandReceiver, shared: &Shar
         if before_frontier > complete {
             complete = before_frontier;
             // While readers are detached, evaluate queries as of the last time that readers saw.
-            if !is_first || shared.reader_state.publish_complete(complete) {
+            if !is_first || context.reader_state.publish_complete(complete) {
                 inputs.queries.set_time(complete);
             }
             inputs.queries.activate();
@@ -81,7 +81,7 @@ pub(super) fn run(worker: &mut Worker, commands: &CommandReceiver, shared: &Shar
 }
 
 /// Builds the graph of a service; the probe's frontier passes a time when it is complete on all workers.
-fn build(worker: &mut Worker, shared: &Shared) -> (GraphInputs, Handle<EventTime>) {
+fn build(worker: &mut Worker, context: &WorkerContext) -> (ServiceInputs, Handle<EventTime>) {
     let (mut samples, mut tracking) = (InputHandle::new(), InputHandle::new());
     let (mut saved_changes, mut saved_views) = (InputHandle::new(), InputHandle::new());
     let mut bans = InputHandle::new();
@@ -95,19 +95,19 @@ fn build(worker: &mut Worker, shared: &Shared) -> (GraphInputs, Handle<EventTime
             saved_views: saved_views.to_stream(scope),
             bans: bans.to_stream(scope),
         };
-        let graph = graph(inputs, shared.rules.clone(), Mode::Service);
+        let graph = graph(inputs, context.rules.clone(), Mode::Service);
         let (changes, view_changes) = (graph.changes.clone(), graph.view_changes.clone());
-        collect_unsaved(changes, view_changes, Arc::clone(&shared.unsaved)).probe_with(&probe);
-        let reader_state = Arc::clone(&shared.reader_state);
+        collect_unsaved(changes, view_changes, Arc::clone(&context.unsaved)).probe_with(&probe);
+        let reader_state = Arc::clone(&context.reader_state);
         update_live_state(graph.changes, graph.view_changes, reader_state).probe_with(&probe);
         let arranged = graph.arranged.probe_with(&probe);
         queries.reply_with(answer_queries(queries.stream(scope), arranged, graph.traces));
     });
     let restore = Some((saved_changes, saved_views));
-    (GraphInputs { samples, tracking, bans, restore, queries }, probe)
+    (ServiceInputs { samples, tracking, bans, restore, queries }, probe)
 }
 
-impl GraphInputs {
+impl ServiceInputs {
     /// Runs commands until the queue is empty or [`COMMANDS_PER_STEP_MAX`] is reached. Returns their
     /// number, or `None` when the worker has to end.
     ///

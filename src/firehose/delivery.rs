@@ -17,7 +17,7 @@ pub(super) const RECORDS_MAX: usize = 10_000;
 /// base64 makes them a third larger.
 pub(super) const RECORD_BYTES_MAX: usize = 2 << 20;
 
-/// The maximum size of what is not in a record: some 100 bytes per record.
+/// The maximum size of a body without its records: some 100 bytes per record.
 pub(super) const REST_BYTES_MAX: usize = 1 << 20;
 
 /// The body of a delivery.
@@ -51,7 +51,7 @@ pub enum DeliveryError {
     /// A record lacks fields.
     #[error("record {0} of the body is not a JSON object with data: {1}")]
     Record(usize, serde_json::Error),
-    /// There are no records, or objects in other places.
+    /// There are no records, or there are objects outside of the array of records.
     #[error("the body must have 1 or more records in one array")]
     Misplaced,
     /// Too many records.

@@ -1,5 +1,5 @@
-//! Firehose's contracts: its data transformation, and its deliveries to an HTTP endpoint. Bytes in,
-//! bytes out; the command and the HTTP service move them.
+//! Firehose's contracts: its data transformation, and its deliveries to an HTTP endpoint. Functions take
+//! and return bytes; the command and the HTTP service do the I/O.
 
 pub mod delivery;
 mod json;

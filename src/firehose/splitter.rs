@@ -21,7 +21,7 @@ pub struct Splitter {
     is_array: bool,
     /// The received part of the current record.
     record: Vec<u8>,
-    /// The body without its records: an index takes the place of each.
+    /// The body with each record replaced by its index.
     rest: Vec<u8>,
     records: usize,
 }

@@ -1,10 +1,13 @@
 //! The data transformation: what a Lambda function does between a stream and its delivery.
 //!
-//! A race event gets its output as the last field. An existing output is removed, because the output is
-//! always computed. Otherwise events of both kinds keep their text, on one line, so that consumers can
-//! read the delivery line by line: blanks around an event are removed, line breaks in it, which can only
-//! be white space, become spaces, and a newline is appended. A blank record is dropped. Any other record
-//! fails, and its data is unchanged.
+//! A race event gets its computed output as the last field, which replaces an existing output. The rest
+//! of an event, and a tracking event, keep their text.
+//!
+//! Each event becomes one line, so that consumers can read the delivery line by line. Blanks around the
+//! event are removed, and a newline is appended. Line breaks within an event become spaces, which is
+//! safe because in valid JSON they are only white space.
+//!
+//! A blank record is dropped. Any other record is marked as failed, and its data is unchanged.
 
 use std::borrow::Cow;
 use std::io::Write;

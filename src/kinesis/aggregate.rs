@@ -6,7 +6,8 @@ use prost::Message;
 
 /// The first bytes of an aggregated record (KPL, "aggregation-format.md").
 const MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
-/// The length of the MD5 digest at its end, which covers everything between it and the first bytes.
+/// The length of the MD5 digest that ends an aggregated record. It covers the bytes between [`MAGIC`]
+/// and the digest.
 const DIGEST_BYTES: usize = 16;
 
 /// The protobuf message `AggregatedRecord`, without its key tables, which only determine the shard.
@@ -24,10 +25,10 @@ struct Record {
 }
 
 /// The data of the user records in `data`, in order, without copying. A record that is not aggregated,
-/// or is damaged, is returned as it is.
+/// or is damaged, is returned unchanged.
 ///
-/// If all user records are empty, this uses 16 bytes of memory per byte of `data`, and 32 while the list
-/// grows.
+/// In the worst case, a record of only empty user records, the list of user records uses 16 bytes of
+/// memory per byte of `data`, and 32 while it grows.
 pub fn records(data: &Bytes) -> impl Iterator<Item = Bytes> + use<> {
     let (plain, records) = match aggregated(data) {
         Some(Aggregated { records }) => (None, records),

@@ -16,12 +16,12 @@ use crate::log::{AppendError, SourceClock};
 
 /// The size at which a chunk is closed: some 5,000 events, which take a millisecond to decode.
 const CHUNK_BYTES: usize = 1 << 20;
-/// The longest time between the first and the last arrival of a chunk, in the service's time. The events
-/// of a chunk get one time in the graph, and their clocks may lag it by at most a minute
+/// The longest time between the first and the last arrival of a chunk, in the service's time. All events
+/// of a chunk get the same time in the graph. Their event clocks may lag that time by at most a minute
 /// (`EVENT_LAG_MS_MAX` of the dataflow crate).
 const CHUNK_MS: u64 = 5_000;
-/// The number of chunks that a shard has queued in the log at a time. More gain nothing, because the log
-/// writes all queued chunks together.
+/// The maximum number of chunks of a shard in the queue of the log. More would gain nothing, because the
+/// log writes all queued chunks together.
 const CHUNKS_MAX: usize = 8;
 /// The name of the log among the components of a source that can fail.
 pub(super) const LOG: &str = "log";
@@ -35,11 +35,11 @@ struct InFlight {
     appended: Option<oneshot::Receiver<Result<u64, AppendError>>>,
 }
 
-/// Appends chunks of `records` to the log, from index `done` to the last record that arrived by
-/// `limit_ms`, at most [`CHUNKS_MAX`] of them. Waits until they are durable, and moves `done` past them.
+/// Appends `records` to the log, from index `done` up to the last record that arrived by `limit_ms`, in
+/// at most [`CHUNKS_MAX`] chunks. Waits until the chunks are durable, and advances `done` past them.
 ///
 /// # Errors
-/// The log's error for the chunk at `done`. Later chunks may be in the log nevertheless.
+/// The log's error for the chunk at `done`. Later chunks may still be in the log.
 pub(super) async fn append(
     context: &Arc<Context>,
     shard: &str,

@@ -26,7 +26,7 @@ pub struct SourceConfig {
 pub struct Sinks {
     /// The log, for accepted events.
     pub log: Log<Events>,
-    /// For rejected events.
+    /// The queue for rejected events.
     pub dead_letters: DeadLetterQueue,
     /// The active rules, updated when they change.
     pub rules: watch::Receiver<Arc<Scoring>>,
@@ -45,8 +45,8 @@ impl Sinks {
     }
 }
 
-/// How far a shard may be read ahead of the slowest one: half of the grace. So no ride closes before the
-/// samples from a slower shard arrive.
+/// How far a shard may be read ahead of the slowest one: half of the grace. This ensures that no ride
+/// closes before the samples from a slower shard arrive.
 #[cfg(feature = "aws")]
 pub(super) fn max_drift_ms(rules: &Rules) -> u64 {
     u64::from(rules.grace_seconds) * 1_000 / 2

@@ -9,7 +9,7 @@ use super::progress::Progress;
 use super::stream::Stream;
 use crate::log::Clock;
 
-/// What the tasks of a source share.
+/// The state and handles that all tasks of a source share.
 pub(super) struct Context {
     pub(super) stream: Stream,
     /// When the stream was created, in ms since the epoch.
@@ -23,8 +23,8 @@ pub(super) struct Context {
     pub(super) stop: watch::Receiver<bool>,
 }
 
-/// The metric of a shard's lag: how old the records are that are being read. 0 once it is not read any
-/// more.
+/// The metric of a shard's lag: the age of the records that are being read, or 0 once the shard is no
+/// longer read.
 pub(super) fn lag_gauge(shard: &str) -> Gauge {
     gauge!("velodrome_source_behind_seconds", "shard" => shard.to_owned())
 }

@@ -56,7 +56,7 @@ pub(super) fn dead_letter(
     dead_letters: &DeadLetterQueue,
 ) {
     // The records are decoded a second time, so that rejected events use no memory until they are
-    // written. Error reasons for meaningless data would be many times its size.
+    // written. For garbage input, the error messages would be many times larger than the data.
     for_each_event(records, race_seconds, |record, line, result| {
         if let Err(reject) = result {
             dead_letters.add([DeadLetter {

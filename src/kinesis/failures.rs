@@ -1,4 +1,5 @@
-//! The current failures of a source. They are reported once they last some seconds, because most pass.
+//! The current failures of a source. A failure is reported only after it has lasted some seconds,
+//! because most are transient.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -9,10 +10,10 @@ use tokio::time::Instant;
 
 use crate::health::Component;
 
-/// Failures that pass within this time are not reported. A throttled shard recovers in about a second.
+/// Failures that end within this time are not reported. A throttled shard recovers in about a second.
 const REPORT_AFTER: Duration = Duration::from_secs(3);
 
-/// The components of a source that fail at present.
+/// The components of a source that are failing now.
 #[derive(Debug)]
 pub(super) struct Failures {
     component: Component,
@@ -26,7 +27,7 @@ impl Failures {
         Self { component, failing: Mutex::default() }
     }
 
-    /// The entry of `/readyz`, for failures that do not pass.
+    /// The entry of `/readyz`, for failures that are not transient.
     pub(super) fn component(&self) -> &Component {
         &self.component
     }
@@ -39,7 +40,7 @@ impl Failures {
         self.report(&failing);
     }
 
-    /// Records that `component` works, or is not needed any more.
+    /// Records that `component` works, or is no longer needed.
     pub(super) fn set_ok(&self, component: &str) {
         let mut failing = self.lock();
         if failing.remove(component).is_some() {

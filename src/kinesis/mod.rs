@@ -6,9 +6,9 @@
 //!   listed     in parallel              between shards
 //! ```
 //!
-//! A shard's position moves only after the log is durable up to it. So a restart may read a record a
-//! second time, which changes nothing, and never skips one. If the stream drops records before they are
-//! read, `/readyz` reports the gap.
+//! A shard's position moves only after the log is durable up to it. After a restart, a record may
+//! therefore be read a second time, which is harmless, but no record is skipped. If the stream drops
+//! records before they are read, `/readyz` reports the gap.
 
 #[cfg(feature = "aws")]
 pub mod aggregate;

@@ -34,8 +34,8 @@ pub struct Positions {
 pub struct Position {
     /// Where to resume.
     pub next: Start,
-    /// All records that arrived before this time are read, in ms since the epoch. None if records of an
-    /// unknown age are still to be read, so that a gap cannot be detected.
+    /// All records that arrived before this time are read, in ms since the epoch. None if records of
+    /// unknown age are still unread; a gap cannot be detected then.
     pub until_ms: Option<u64>,
     /// Whether the shard is read to its end.
     pub is_finished: bool,
@@ -54,7 +54,7 @@ pub enum PositionsError {
         /// The cause. It is part of the message, and therefore not the error's source.
         reason: io::Error,
     },
-    /// The file has other contents.
+    /// The contents of the file are invalid.
     #[error("'{path}' is damaged: {reason}; remove it to read the stream from where the log ends")]
     Damaged {
         /// The file.
@@ -62,7 +62,7 @@ pub enum PositionsError {
         /// The cause. It is part of the message, and therefore not the error's source.
         reason: serde_json::Error,
     },
-    /// The positions are of a stream with another name.
+    /// The positions belong to a stream with another name.
     #[error(
         "'{path}' has the positions of the stream '{known}'; give --source kinesis:{known} or another \
          --data, or remove the file to read '{given}' from where the log ends"
@@ -70,7 +70,7 @@ pub enum PositionsError {
     OtherStream {
         /// The file.
         path: PathBuf,
-        /// The stream that the positions are of.
+        /// The stream that the positions belong to.
         known: String,
         /// The stream that is to be read.
         given: String,
@@ -88,7 +88,7 @@ pub enum PositionsError {
         created: String,
         /// The file.
         path: PathBuf,
-        /// When the stream was created that the positions are of.
+        /// When the stream of the positions was created.
         known: String,
     },
 }
@@ -97,7 +97,7 @@ impl Positions {
     /// Loads the positions from the data directory `data`; none if no stream was read into it.
     ///
     /// # Errors
-    /// The file cannot be read, or has other contents.
+    /// The file cannot be read, or its contents are invalid.
     pub fn load(data: &Path) -> Result<Option<Self>, PositionsError> {
         let path = data.join(FILE);
         let text = match fs::read(&path) {
@@ -134,11 +134,11 @@ impl Positions {
         Self { stream: stream.to_owned(), created_ms, shards }
     }
 
-    /// Checks that these positions, from the data directory `data`, are of `stream`, created at
-    /// `created_ms`.
+    /// Checks that these positions, from the data directory `data`, belong to the `stream` that was
+    /// created at `created_ms`.
     ///
     /// # Errors
-    /// They are of another stream.
+    /// They belong to another stream.
     pub fn check(
         &self,
         data: &Path,
@@ -161,7 +161,7 @@ impl Positions {
     /// Writes the positions to the data directory `data`, durably and atomically.
     ///
     /// # Errors
-    /// The file cannot be written. It then has its old or its new contents.
+    /// The file cannot be written. It then has either its old or its new contents.
     pub fn save(&self, data: &Path) -> Result<(), PositionsError> {
         let write = |file: &fs::File| {
             let mut out = BufWriter::new(file);
@@ -175,7 +175,8 @@ impl Positions {
         })
     }
 
-    /// The position of a shard. An unknown shard starts at its oldest record, as children do.
+    /// The position of a shard. An unknown shard is the child of a known one, so it starts at its oldest
+    /// record.
     pub fn get_or_insert(&mut self, shard: &str) -> &mut Position {
         let oldest = || Position { next: Start::TrimHorizon, until_ms: None, is_finished: false };
         self.shards.entry(shard.to_owned()).or_insert_with(oldest)

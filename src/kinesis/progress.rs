@@ -92,7 +92,7 @@ impl Progress {
         (readable, lost.into_iter().map(|(shard, _)| shard).collect())
     }
 
-    /// Checks that the stream, created at `created_ms`, is the one that the positions are of.
+    /// Checks that the stream, created at `created_ms`, is the one that the positions belong to.
     ///
     /// # Errors
     /// It is another stream.
@@ -104,7 +104,7 @@ impl Progress {
         self.lock().positions.check(&self.data, stream, created_ms)
     }
 
-    /// Removes a shard that is not read any more. Call it after its children were added.
+    /// Removes a shard that is no longer read. Call this after the shard's children were added.
     pub(super) fn remove_shard(&self, shard: &str) {
         self.change(|state| state.watermarks.remove_shard(shard));
     }
@@ -133,7 +133,7 @@ impl Progress {
     }
 
     /// Waits until the shard's next record, which arrived at `next_ms` in the service's time, may be
-    /// appended. Returns the arrival up to which further records may be.
+    /// appended. Returns the greatest arrival that may be appended now.
     pub(super) async fn admit(&self, shard: &str, next_ms: u64) -> u64 {
         self.change(|state| state.watermarks.advance(shard, next_ms));
         let mut limit = self.limit_ms.subscribe();
@@ -155,8 +155,8 @@ impl Progress {
         });
     }
 
-    /// Records that the shard has no unread record that arrived before `until_ms`, and whether this is
-    /// the end of the shard.
+    /// Records that all records of the shard that arrived before `until_ms` are read, and whether the
+    /// reader has reached the end of the shard.
     pub(super) fn advance(&self, shard: &str, until_ms: u64, is_at_end: bool, now_ms: u64) {
         let until = self.time.clock_ms_at(until_ms);
         self.change(|state| {
@@ -219,9 +219,9 @@ impl Progress {
 }
 
 impl State {
-    /// Records that all of a shard that arrived before `until_ms` is read. If that time is beyond the
-    /// stream's retention and no earlier position exists, this records nothing: such records may vanish
-    /// while the shard is read for the first time, and that is not a gap.
+    /// Records that all records of a shard that arrived before `until_ms` are read. Does nothing if no
+    /// such time is known yet and `until_ms` is older than the stream's retention: during the first read
+    /// of a shard, its oldest records may expire, and that is not a gap.
     fn read_until(&mut self, shard: &str, until_ms: u64, now_ms: u64) {
         let is_retained = until_ms >= now_ms.saturating_sub(self.retention_ms);
         let Some(position) = self.positions.get_mut(shard) else { return };

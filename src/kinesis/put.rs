@@ -12,8 +12,8 @@ use crate::aws::Aws;
 
 /// The maximum number of records in a request (Kinesis' API reference, "PutRecords").
 pub const RECORDS_MAX: usize = 500;
-/// The maximum size of a request, data and keys. Streams can be configured for larger requests and
-/// records; these are the limits without that.
+/// The maximum size of a request, data and keys. A stream can be configured for larger requests and
+/// records; these are the default limits.
 pub const REQUEST_BYTES_MAX: usize = 5 << 20;
 /// The maximum size of a record, data and key.
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
@@ -51,8 +51,8 @@ pub enum PutOutcome {
 }
 
 impl StreamWriter {
-    /// A writer to `stream`. Makes no call, because putting needs no other permission than for
-    /// PutRecords: the first put fails if the stream does not exist.
+    /// A writer to `stream`. Makes no call, so that the permission for PutRecords is enough. If the
+    /// stream does not exist, the first put fails.
     pub fn new(aws: &Aws, stream: StreamName) -> Self {
         Self { stream: Stream::new(aws.config(), stream), runtime: aws.runtime().clone() }
     }
@@ -78,7 +78,7 @@ impl StreamWriter {
             Ok(entries) => Some(entries),
             Err(error) => return Ok(all(PutOutcome::Failed(error.to_string()))),
         };
-        // The caller decides about retries, because it keeps the records of a key in order.
+        // The caller decides about retries, because it must keep the records of a key in order.
         let put = self.stream.client_once().put_records();
         let put = put.stream_name(self.stream.name().as_str()).set_records(entries);
         match self.runtime.block_on(put.send()) {

@@ -37,7 +37,8 @@ pub fn input(name: &StreamName, lazy_aws: &LazyAws) -> Result<Input, SourceError
     let shards: Vec<_> = shards.into_iter().map(|shard| shard.id).collect();
     let now_ms = Clock::system().now();
     let oldest_ms = summary.created_ms.max(now_ms.saturating_sub(summary.retention_ms));
-    // Slices count from the creation of the stream, so that all processes of a run number them alike.
+    // Slices are counted from the creation of the stream, so that all processes of a run use the same
+    // numbers.
     let begin_ms = summary.created_ms;
     let count = now_ms.saturating_sub(begin_ms) / SLICE_MS + 1;
     let parts = count * shards.len() as u64;

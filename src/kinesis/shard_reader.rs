@@ -20,7 +20,8 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// consumers: a Lambda function and a Firehose poll once per second each (Kinesis' developer guide,
 /// "Shared throughput consumers").
 const IDLE_INTERVAL: Duration = Duration::from_millis(334);
-/// The maximum number of records in a response. A response with this many may be cut: more may follow.
+/// The maximum number of records in a response. A response with this many may be truncated: more records
+/// may follow.
 const RECORDS_MAX: usize = 10_000;
 
 /// A record of a shard.
@@ -164,7 +165,7 @@ impl ShardReader {
 }
 
 impl Batch {
-    /// Whether the reader has reached the end of the shard, as far as the response shows.
+    /// Whether the response shows that the reader has reached the current end of the shard.
     pub fn is_at_end(&self) -> bool {
         self.behind_ms == 0 && self.records.len() < RECORDS_MAX
     }

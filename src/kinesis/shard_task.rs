@@ -14,7 +14,7 @@ use super::shard_reader::{Batch, Record, ShardReader};
 use super::stream::StreamError;
 use crate::log::AppendError;
 
-/// The wait while the log's queue is full: the time of some group commits.
+/// The wait while the log's queue is full: about the duration of a few group commits.
 const FULL_WAIT: Duration = Duration::from_millis(20);
 /// The wait while the log cannot be written. The log itself retries at this interval.
 const FAILED_WAIT: Duration = Duration::from_secs(1);

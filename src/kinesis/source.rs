@@ -59,7 +59,7 @@ impl Source {
     /// Opens the stream, with its positions from the data directory `data`.
     ///
     /// `last_ms` is the last arrival in the log. If the directory has no positions, reading starts where
-    /// `config` says, or, if the log has events, a bit before `last_ms`: by the drift that `rules` allow
+    /// `config` says, or, if the log has events, before `last_ms` by the drift that `rules` allow
     /// between shards. The positions are saved. From now on `time` sets the service's clock to the
     /// stream's time.
     ///

@@ -36,7 +36,7 @@ impl Start {
     /// The start to resume from, if reading began here at `now_ms` and has returned no record yet.
     ///
     /// `Latest` becomes a time a little before `now_ms`. So no record is lost if this machine's clock is
-    /// ahead of the stream's; some older records may be read in addition.
+    /// ahead of the stream's. Some older records may be read too.
     pub fn resumable(self, now_ms: u64) -> Self {
         match self {
             Self::Latest => Self::At(now_ms.saturating_sub(SKEW_MS)),

@@ -30,7 +30,7 @@ pub struct Stream {
 pub struct Summary {
     /// When the stream was created, in ms since the epoch. It distinguishes streams of the same name.
     pub created_ms: u64,
-    /// How long the stream keeps records, in ms.
+    /// How long the stream retains records, in ms.
     pub retention_ms: u64,
     /// The number of shards that accept records.
     pub open_shards: usize,
@@ -187,8 +187,8 @@ impl Stream {
     }
 }
 
-/// `time` in ms since the epoch, rounded to the nearest: the protocol sends fractional seconds as a
-/// double.
+/// `time` in ms since the epoch. Rounds to the nearest ms, because the protocol sends fractional seconds
+/// as a double.
 pub(super) fn millis(time: DateTime) -> u64 {
     u64::try_from((time.as_nanos() + 500_000) / 1_000_000).unwrap_or_default()
 }

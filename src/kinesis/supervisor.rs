@@ -123,7 +123,7 @@ impl Supervisor {
             }
         }
         self.is_at_latest = false;
-        // Children are among the watermarks by now, and hold up other shards in place of their parents.
+        // The children have watermarks by now, so they limit the other shards in place of their parents.
         for shard in ended.iter().filter(|shard| !readable.contains(shard)) {
             failures.set_ok(shard);
             lag_gauge(shard).set(0.0);

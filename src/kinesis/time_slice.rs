@@ -12,13 +12,14 @@ use super::shard_reader::{Batch, Record, ShardReader};
 use super::stream::StreamError;
 use crate::log::LogLines;
 
-/// How long failing calls are retried. Throttling passes within seconds.
+/// How long failing calls are retried. Throttling ends within seconds.
 const RETRY_FOR: Duration = Duration::from_secs(60);
 
 /// Selects the records of one slice from those of a shard.
 ///
 /// A slice begins at the first record that arrived in its time span or later, and ends before the first
-/// record that arrived after it. So each record belongs to one slice, even where arrivals decrease.
+/// record that arrived after the span. So each record belongs to exactly one slice, even where arrivals
+/// decrease.
 pub(super) struct TimeSlice {
     span_ms: Range<u64>,
     has_begun: bool,
@@ -93,7 +94,7 @@ impl Read for SliceReader {
     }
 }
 
-/// Writes the lines of `records` as a log has them. Lines that a log would reject are written as
+/// Writes the lines of `records` in the format of the log. Lines that a log would reject are written as
 /// received.
 fn write_lines(records: &[Record], text: &mut Vec<u8>) {
     let mut lines = LogLines::new();

@@ -18,7 +18,7 @@ use crate::log::SourceClock;
 #[error("cannot use '{0}': this velodrome is built without Kinesis; build it with --features aws")]
 pub struct Unsupported(pub StreamName);
 
-/// A source that is ready to read; it has no values.
+/// A source that is ready to read. The type has no values, because this build cannot open one.
 #[derive(Debug)]
 pub enum Source {}
 

@@ -28,12 +28,13 @@ impl Watermarks {
         Self { shards: BTreeMap::new(), max_drift_ms }
     }
 
-    /// Adds a shard. It holds up all others until its first record is known.
+    /// Adds a shard. No other shard can advance beyond the drift until the first record of this one is
+    /// known.
     pub(super) fn add_shard(&mut self, shard: &str) {
         self.shards.entry(shard.to_owned()).or_default();
     }
 
-    /// Removes a shard that is not read any more.
+    /// Removes a shard that is no longer read.
     pub(super) fn remove_shard(&mut self, shard: &str) {
         self.shards.remove(shard);
     }
@@ -46,10 +47,11 @@ impl Watermarks {
         }
     }
 
-    /// Records that the shard is read to its end, as of a poll at `now_ms`. So no unread record in it is
-    /// older than `now_ms`, or than the records that other shards have returned.
+    /// Records that the shard is read to its end, as of a poll at `now_ms`. So any further record of the
+    /// shard is at least as new as `now_ms`, and as the newest record of the other shards.
     pub(super) fn reach_end(&mut self, shard: &str, now_ms: u64) {
-        // The greatest watermark of the others matters if this machine's clock is slow.
+        // If this machine's clock is behind the stream's, `now_ms` is too early, and the greatest
+        // watermark is a better bound.
         let newest_ms = self.shards.values().map(|watermark| watermark.next_ms).max();
         self.advance(shard, newest_ms.unwrap_or(0).max(now_ms));
         if let Some(watermark) = self.shards.get_mut(shard) {

@@ -67,10 +67,10 @@ impl<P, D: FnMut(Delivery<P>)> Writer<P, D> {
         self.clock.now().max(self.min_ms)
     }
 
-    /// Delivers an advance if it is due. If the wait timed out (`has_waited`), an open tick ends even if
+    /// Delivers an advance if it is due. If the wait timed out (`wait_timed_out`), an open tick ends even if
     /// the clock has gone back.
-    fn advance(&mut self, has_waited: bool) {
-        if self.is_tick_open && has_waited {
+    fn advance(&mut self, wait_timed_out: bool) {
+        if self.is_tick_open && wait_timed_out {
             self.min_ms = self.min_ms.max(self.next_advance_ms);
         }
         let now = self.now();

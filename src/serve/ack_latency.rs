@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// Bounds of the histogram: 1 us to a minute, twice the time limit of the log. With two digits it needs
-/// about 20 KB.
+/// Bounds of the histogram: 1 us to a minute, twice the time limit of the log. With two significant
+/// digits it needs about 20 KB.
 const LATENCY_US: (u64, u64) = (1, 60_000_000);
 const DIGITS: u8 = 2;
 
-/// A histogram of the latencies since it was last taken.
+/// A histogram of the latencies since the previous [`AckLatency::take`].
 #[derive(Debug)]
 pub(super) struct AckLatency(Mutex<Option<Histogram<u64>>>);
 
@@ -28,7 +28,7 @@ impl AckLatency {
         Self(Mutex::new(Histogram::new_with_bounds(LATENCY_US.0, LATENCY_US.1, DIGITS).ok()))
     }
 
-    /// Records the latency of one request. Longer ones than a minute count as a minute.
+    /// Records the latency of one request. A latency of more than a minute counts as a minute.
     pub(super) fn record(&self, latency: Duration) {
         let mut histogram = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(histogram) = &mut *histogram {

@@ -7,8 +7,8 @@ pub(super) fn from_hash(hash: u128) -> String {
     format!("\"{hash:032x}\"")
 }
 
-/// Whether `If-None-Match` contains `etag`, which [`from_hash`] returned and so contains no comma. The
-/// quotes may be missing, because some clients of Firebase omit them.
+/// Whether `If-None-Match` contains `etag`. It must come from [`from_hash`], so it contains no comma.
+/// The quotes may be missing, because some clients of Firebase omit them.
 pub(super) fn matches(headers: &HeaderMap, etag: &str) -> bool {
     let values = headers.get_all(header::IF_NONE_MATCH).iter();
     let mut tags = values.filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));

@@ -27,7 +27,8 @@ pub(super) struct Ready {
     ready: bool,
     /// Why the service is not ready; empty if it is.
     reasons: Vec<String>,
-    /// What an operator should know although the service is ready, such as events that the source lost.
+    /// Problems that an operator should know about although the service is ready, such as events that
+    /// the source lost.
     notes: Vec<String>,
 }
 
@@ -71,7 +72,7 @@ impl Ready {
     fn new(log: Option<LogHealth>, excessive_lag: Option<Duration>, components: &Health) -> Self {
         let mut reasons = Vec::new();
         match log {
-            // An engine that starts always lags; the lag is no reason of its own.
+            // During startup the engine always lags, so the lag is not reported as a second reason.
             None => reasons.push("starting: the log is being replayed".to_owned()),
             Some(log) => {
                 match log {

@@ -1,4 +1,5 @@
-//! `POST /v1/events`: appends events to the log, and returns a verdict for each once they are durable.
+//! `POST /v1/events`: appends events to the log. Once they are durable, it returns their number, and a
+//! verdict for each rejected event.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -140,8 +141,8 @@ async fn dead_letter(
     verdicts.await.map_err(task_failed)
 }
 
-/// A JSON body: an event, or an array of events. The schema does not describe their fields, because each
-/// event gets a verdict of its own.
+/// A JSON body: an event, or an array of events. The schema does not describe the fields of an event,
+/// because an invalid event is rejected with a verdict, and the request succeeds.
 pub(super) struct EventsBody;
 
 impl PartialSchema for EventsBody {

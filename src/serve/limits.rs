@@ -3,25 +3,25 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-/// Limits of each client, of all clients together, and of time.
+/// Limits for each client, limits for all clients together, and time limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes of request bodies in memory, of all clients, as sent and decompressed. The default is eight
-    /// bodies of the greatest size.
+    /// Bytes of request bodies in memory, of all clients, as sent and decompressed. The default is
+    /// enough for eight bodies of the maximum size.
     pub bodies_bytes_max: u32,
     /// Events of one client in a second, and in one request. The default is what two cores can append to
     /// the log and process in the graph.
     pub client_events_per_second: NonZeroU32,
-    /// Requests with bodies of one client that are in progress at the same time.
+    /// Concurrent requests of one client that have bodies.
     pub client_requests_in_flight: usize,
-    /// Requests of one client in a second, which it may send at once.
+    /// Requests of one client in a second. It may send them all at once.
     pub client_requests_per_second: NonZeroU32,
-    /// Streams of one client that are open at the same time.
+    /// Concurrent streams of one client.
     pub client_streams: NonZeroUsize,
-    /// The lag of the engine above which no more events are accepted. With the default a dashboard still
+    /// The lag of the engine above which no more events are accepted. At the default, a dashboard still
     /// looks live.
     pub lag_max: Duration,
-    /// Connections that are served at the same time. Further ones wait in the backlog of the listener.
+    /// Concurrent connections. Further ones wait in the backlog of the listener.
     pub connections_max: usize,
     /// Time for a client to send the head of a request, and to be idle between two requests.
     pub head_timeout: Duration,
@@ -29,7 +29,7 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// Time to receive and append a delivery of Firehose, which waits three minutes for the response.
     pub delivery_timeout: Duration,
-    /// Time in which a client must receive at least one byte of a response.
+    /// Time within which a client must receive at least one more byte of a response.
     pub write_timeout: Duration,
     /// Time for the log to make events durable. A disk that needs longer is broken.
     pub append_timeout: Duration,

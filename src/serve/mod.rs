@@ -1,4 +1,4 @@
-//! The HTTP interface of a service. It knows the handle of the engine, and no dataflow.
+//! The HTTP interface of a service. It depends on the handle of the engine, and not on the dataflow.
 //!
 //! ```text
 //! connection limits ─► record ─► panics ─► origins ─► rate limit ─► token ─► started? ─► handler
@@ -9,7 +9,7 @@
 //! against the [`permissions::Permissions`] of the token. All errors are an [`error::ApiError`].
 //!
 //! [`router`] is on top and knows all handlers, which share the application [`state`]; `body`, `params`,
-//! `limiter` and `permissions` are below them and know no route.
+//! `limiter` and `permissions` are below them and do not depend on routes.
 
 mod ack_latency;
 mod alleycat;

@@ -56,7 +56,8 @@ impl Permissions {
         self.allows_project(project).then_some(()).ok_or_else(|| forbidden(other_project(project)))
     }
 
-    /// 403 `forbidden` for a restricted token: the request concerns all classes and projects, or none.
+    /// 403 `forbidden` for a restricted token. For requests that concern all classes and projects, or
+    /// none in particular.
     pub(super) fn require_all(&self) -> Result<(), ApiError> {
         let message = "the token is for single classes or projects; name one of them";
         self.objects.is_none().then_some(()).ok_or_else(|| forbidden(message))

@@ -11,8 +11,8 @@ use hyper::body::{Frame, SizeHint};
 /// The number of bytes in a frame: what the connection buffers before it waits for the client.
 const FRAME_BYTES: usize = 32 << 10;
 
-/// A body that holds `permits` until its last frame is sent. Otherwise a client that reads none of its
-/// replies could have any number of them in memory.
+/// A body that holds `permits` until its last frame is sent. Without this, a client that reads none of
+/// its replies could make the service hold any number of them in memory.
 pub(super) struct ReplyBody<P> {
     rest: Bytes,
     _permits: P,

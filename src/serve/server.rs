@@ -31,8 +31,8 @@ use tracing::{debug, warn};
 
 use super::limits::Limits;
 
-/// The size limit of the head of a request: the default of nginx (large_client_header_buffers). 10,000
-/// connections need at most 320 MiB.
+/// The maximum size of the head of a request. It equals the default of nginx
+/// (large_client_header_buffers). 10,000 connections need at most 320 MiB.
 const HEAD_BYTES_MAX: usize = 32 << 10;
 
 /// The number of unsent bytes that the kernel buffers for a client: one or two frames of the largest

@@ -60,7 +60,7 @@ pub fn load(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
     Ok(Arc::new(config))
 }
 
-/// Describes an error of a PEM file without its content.
+/// Describes an error of a PEM file without quoting the file.
 fn reason(error: pem::Error) -> String {
     match error {
         pem::Error::Io(error) => error.to_string(),

@@ -13,7 +13,7 @@ use super::excerpt::excerpt;
 use crate::engine::Engine;
 use crate::log::TICK_MS;
 
-/// The longest time that a request waits for a time to be complete.
+/// The maximum duration that a request waits for a time to become complete.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The version of the token format. Tokens of other versions are rejected.
@@ -44,7 +44,8 @@ impl VisibilityToken {
             .strip_prefix(VERSION)
             .and_then(|digits| digits.get(..digits.len().checked_sub(4)?));
         let time = digits.and_then(|digits| EventTime::from_str_radix(digits, 16).ok());
-        // Each token has one text; `from_str_radix` accepts others too, such as a leading plus.
+        // A token has only one valid text, but `from_str_radix` accepts variants, such as a leading
+        // plus.
         time.map(Self).filter(|token| token.to_string() == text).ok_or_else(|| {
             let text = excerpt(text);
             ApiError::bad_parameter(format!(

@@ -11,12 +11,12 @@ use super::checkpoint_file::CHECKPOINT;
 use super::config::Config;
 use super::engine_state::EngineState;
 use super::error::ServiceError;
+use super::handles::ServiceHandles;
 use super::mutex::lock;
 use super::rebuild_context::RebuildContext;
 use super::rebuilder;
 use super::running_log::RunningLog;
 use super::saver::{self, Saver};
-use super::shared::Shared;
 use super::stoppable_thread::StoppableThread;
 use super::stores::Stores;
 use crate::dead_letters::Uploader;
@@ -46,7 +46,7 @@ impl Background {
     pub(super) fn start(
         config: Config,
         stores: Stores,
-        shared: &Shared,
+        handles: &ServiceHandles,
         engine: EngineState,
         log: RunningLog,
         runtime: &Handle,
@@ -54,26 +54,26 @@ impl Background {
         let EngineState { running, bans, checkpoint } = engine;
         let Stores { archive, served_history, history_bucket } = stores;
         let uploads = history_bucket.map(|bucket| {
-            Uploads::new(bucket, config.history_acl, shared.health.component("history"))
+            Uploads::new(bucket, config.history_acl, handles.health.component("history"))
         });
-        let (objects, clock) = (shared.objects.clone(), config.clock.clone());
+        let (objects, clock) = (handles.objects.clone(), config.clock.clone());
         let publisher =
             Publisher::new(running.engine.clone(), served_history, uploads, objects, clock);
         let publisher = PublisherTask::start(publisher, runtime);
 
-        let uploader = Uploader::new(shared.dead_letters.clone(), archive);
+        let uploader = Uploader::new(handles.dead_letters.clone(), archive);
         let uploader = StoppableThread::spawn("uploader", move |stopped| uploader.run(stopped))?;
 
         // Without a saved checkpoint, recovery has just replayed the complete log, so there is nothing
         // to rebuild.
         if config.rebuild && checkpoint.complete().is_some() {
             let rules = config.rules.unwrap_or_else(|| checkpoint.rules().clone());
-            shared.rebuilds.force(rules);
+            handles.rebuilds.force(rules);
         }
         let saver = Saver::new(checkpoint, &running);
         let (engine, saver) = (Arc::new(Mutex::new(running)), Arc::new(Mutex::new(saver)));
         let rebuilder = start_rebuilder(RebuildContext {
-            rebuilds: shared.rebuilds.clone(),
+            rebuilds: handles.rebuilds.clone(),
             running: Arc::clone(&engine),
             saver: Arc::clone(&saver),
             log,
@@ -88,7 +88,7 @@ impl Background {
         let saver = StoppableThread::spawn("saver", move |stopped| {
             saver::run(&saver, every, &clock, stopped);
         })?;
-        let rebuilds = shared.rebuilds.clone();
+        let rebuilds = handles.rebuilds.clone();
         Ok(Self { publisher, uploader, saver, rebuilds, rebuilder, engine })
     }
 

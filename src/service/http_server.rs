@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 use super::config::Config;
 use super::engine_state::EngineState;
 use super::error::ServiceError;
+use super::handles::ServiceHandles;
 use super::open_files;
-use super::shared::Shared;
 use crate::serve::{self, App, AppParts};
 
 /// A running HTTP server. It answers 503 `starting` until `app` is started.
@@ -39,12 +39,12 @@ impl HttpServer {
         listener: TcpListener,
         config: &Config,
         engine: &EngineState,
-        shared: &Shared,
+        handles: &ServiceHandles,
         metrics: PrometheusHandle,
         runtime: &Runtime,
         shutdown: watch::Receiver<bool>,
     ) -> Self {
-        let app = App::new(app_parts(engine, shared), config.serve.clone());
+        let app = App::new(app_parts(engine, handles), config.serve.clone());
         let router = serve::router(app.clone(), metrics);
         let limits = config.serve.limits;
         open_files::raise_limit(limits.connections_max);
@@ -54,16 +54,16 @@ impl HttpServer {
     }
 }
 
-fn app_parts(engine: &EngineState, shared: &Shared) -> AppParts {
-    let shared = shared.clone();
+fn app_parts(engine: &EngineState, handles: &ServiceHandles) -> AppParts {
+    let handles = handles.clone();
     let lagging = engine.running.engine.clone();
     AppParts {
         engine: engine.running.engine.clone(),
         lag: Box::new(move || lagging.lag()),
-        dead_letters: shared.dead_letters,
-        health: shared.health,
-        objects: shared.objects,
+        dead_letters: handles.dead_letters,
+        health: handles.health,
+        objects: handles.objects,
         bans: engine.bans.clone(),
-        rebuilds: shared.rebuilds,
+        rebuilds: handles.rebuilds,
     }
 }

@@ -12,8 +12,8 @@ use super::data_directory::DataDirectory;
 use super::engine_state::EngineState;
 use super::error::ServiceError;
 use super::event_input::EventInput;
+use super::handles::ServiceHandles;
 use super::http_server::{self, HttpServer};
-use super::shared::Shared;
 use super::stores::Stores;
 use crate::dead_letters::DeadLetterQueue;
 use crate::health::Health;
@@ -29,7 +29,7 @@ pub struct Service {
     pub(super) stores: Stores,
     pub(super) input: EventInput,
     pub(super) engine: EngineState,
-    pub(super) shared: Shared,
+    pub(super) handles: ServiceHandles,
     pub(super) server: HttpServer,
     /// Set to true at shutdown: ends the server, the streams and the source.
     pub(super) shutdown: watch::Sender<bool>,
@@ -52,17 +52,17 @@ impl Service {
         let engine = EngineState::start(&config, checkpoint)?;
 
         let (listener, address) = http_server::bind(&config, &runtime)?;
-        let shared = open_shared(&config, &stores, &engine, &runtime)?;
+        let handles = open_handles(&config, &stores, &engine, &runtime)?;
         let (shutdown, stopped) = watch::channel(false);
         let server =
-            HttpServer::start(listener, &config, &engine, &shared, metrics, &runtime, stopped);
+            HttpServer::start(listener, &config, &engine, &handles, metrics, &runtime, stopped);
         Ok(Self {
             config,
             address,
             stores,
             input,
             engine,
-            shared,
+            handles,
             server,
             shutdown,
             runtime,
@@ -77,17 +77,17 @@ impl Service {
     }
 }
 
-fn open_shared(
+fn open_handles(
     config: &Config,
     stores: &Stores,
     engine: &EngineState,
     runtime: &Runtime,
-) -> Result<Shared, ServiceError> {
+) -> Result<ServiceHandles, ServiceError> {
     let health = Health::default();
     let dead_letters = DeadLetterQueue::open(&config.data, config.clock.clone(), &health)?;
     // Published objects can contain racers who have been banned since. Serve them before the next
     // publication only if there are no bans.
     let has_no_bans = runtime.block_on(engine.bans.racers()).is_empty();
     let objects = HistoryObjects::open(&stores.served_history, has_no_bans.then_some(0));
-    Ok(Shared { health, dead_letters, objects, rebuilds: RebuildRequests::default() })
+    Ok(ServiceHandles { health, dead_letters, objects, rebuilds: RebuildRequests::default() })
 }

@@ -22,10 +22,10 @@ mod open_files;
 mod saved_rules;
 mod stores;
 
+mod handles;
 mod http_server;
 mod listening;
 mod running_log;
-mod shared;
 mod start;
 
 mod background;

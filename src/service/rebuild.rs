@@ -26,7 +26,7 @@ use crate::rebuild_requests::RebuildRequest;
 /// A pass over the log that takes no longer than this leaves the standby engine close enough to the
 /// service. The feed then queues the log's deliveries during one last pass. The limit doubles after each
 /// longer pass, so that a slow machine also reaches it.
-const CLOSE_PASS: Duration = Duration::from_secs(2);
+const FINAL_PASS_MAX: Duration = Duration::from_secs(2);
 
 /// A failed pass is retried after half a second, and the delay doubles up to a minute. Failures can
 /// resolve: a segment has become an object, a bucket is reachable again, or an operator has restored a
@@ -64,15 +64,15 @@ impl<'a> Rebuild<'a> {
     /// Catches up with the service and replaces its engine. Returns false if the request was cancelled.
     pub(super) fn run(mut self) -> Result<bool, RebuildError> {
         let feed = &self.context.log.standby_feed;
-        let (mut from, mut close_pass) = (0, CLOSE_PASS);
+        let (mut from, mut final_pass_max) = (0, FINAL_PASS_MAX);
         loop {
             let (began, until) = (Instant::now(), feed.last_advance());
             if !self.replay(from, until)? {
                 return Ok(false);
             }
             from = until.max(from);
-            if began.elapsed() > close_pass {
-                close_pass *= 2;
+            if began.elapsed() > final_pass_max {
+                final_pass_max *= 2;
                 continue;
             }
             // All deliveries before the start of the queue arrived at `queued_from` or earlier. The last

@@ -8,10 +8,10 @@ use super::background::Background;
 use super::engine_state::EngineState;
 use super::error::ServiceError;
 use super::event_input::EventInput;
+use super::handles::ServiceHandles;
 use super::listening::Service;
 use super::running::RunningService;
 use super::running_log::RunningLog;
-use super::shared::Shared;
 use crate::kinesis::{Sinks, Source};
 use crate::log::TICK_MS;
 
@@ -26,7 +26,7 @@ impl Service {
             stores,
             input,
             engine,
-            shared,
+            handles,
             server,
             shutdown,
             runtime,
@@ -37,7 +37,7 @@ impl Service {
         let recovered = engine.recover(&log.files(), runtime.handle())?;
 
         let now = config.clock.now();
-        let log = RunningLog::start(log, &engine, shared.health.component("archive"))?;
+        let log = RunningLog::start(log, &engine, handles.health.component("archive"))?;
         // Wait until the engine is complete up to the present. The first readers then see all events of
         // the log, and the lag limit does not reject events while the engine catches up from the log's
         // time.
@@ -47,11 +47,12 @@ impl Service {
         server.app.start(log.handle.clone());
         let stopped = shutdown.subscribe();
         let source =
-            source.map(|source| start_source(source, &log, &engine, &shared, stopped, &runtime));
+            source.map(|source| start_source(source, &log, &engine, &handles, stopped, &runtime));
         tracing::info!("ready");
 
         let handle = log.handle.clone();
-        let background = Background::start(config, stores, &shared, engine, log, runtime.handle())?;
+        let background =
+            Background::start(config, stores, &handles, engine, log, runtime.handle())?;
         Ok(RunningService {
             shutdown,
             server: server.task,
@@ -69,14 +70,14 @@ fn start_source(
     source: Source,
     log: &RunningLog,
     engine: &EngineState,
-    shared: &Shared,
+    handles: &ServiceHandles,
     stopped: watch::Receiver<bool>,
     runtime: &Runtime,
 ) -> JoinHandle<()> {
     let sinks = Sinks {
         log: log.handle.clone(),
-        dead_letters: shared.dead_letters.clone(),
+        dead_letters: handles.dead_letters.clone(),
         rules: engine.running.engine.watch_rules(),
     };
-    runtime.spawn(source.run(sinks, shared.health.component("source"), stopped))
+    runtime.spawn(source.run(sinks, handles.health.component("source"), stopped))
 }

@@ -1,4 +1,4 @@
-//! A store in a directory: one file per object, in subdirectories as the key's slashes say.
+//! A store in a directory: one file per object, and a subdirectory per slash in its key.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
@@ -14,7 +14,7 @@ use super::walk::Walk;
 
 /// A directory of objects, created by the first put.
 ///
-/// Only one process may write to it at a time: conditions are checked before the write, not together
+/// Only one process may write to it at a time: a condition is checked before the write, not atomically
 /// with it. Files whose names begin with a dot are not objects.
 #[derive(Clone, Debug)]
 pub struct Directory {

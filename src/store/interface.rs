@@ -23,7 +23,7 @@ pub struct Listing {
     pub objects: Vec<Object>,
 }
 
-/// When a put may replace what its key holds.
+/// When a put may replace the object at its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// Always.
@@ -38,13 +38,14 @@ pub enum Condition {
 /// The outcome of a put or a remove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteOutcome {
-    /// The store is in the requested state, durably. A put may have found the same bytes there already.
+    /// The store is in the requested state, durably. Also returned if a put found the same bytes there
+    /// already.
     Done,
     /// The condition does not hold, so the store keeps the object that it had.
     PreconditionFailed,
 }
 
-/// Who may read an object in addition to those whom the store admits.
+/// Who may read an object, in addition to those that the policy of the store allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Acl {
     /// Everybody.
@@ -104,7 +105,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// A reader of the bytes of `object` from `offset`. All bytes come from one version of the object.
     ///
     /// # Errors
-    /// The object does not exist or cannot be read. The reader itself fails for the same reasons.
+    /// The object does not exist or cannot be read. The returned reader can fail for the same reasons.
     fn read(&self, object: &Object, offset: u64) -> Result<Box<dyn Read + Send>, StoreError>;
 
     /// Stores the bytes that `write` writes under `key`, atomically: readers see the previous object or

@@ -62,7 +62,8 @@ impl Location {
     /// The store at this location. Makes no call to the store; [`Store::check`] does.
     ///
     /// # Errors
-    /// A bucket without region or credentials, or in a build without the feature `aws`.
+    /// The location is a bucket, and there are no region or credentials, or the build lacks the feature
+    /// `aws`.
     pub fn open(&self, lazy_aws: &LazyAws) -> Result<Arc<dyn Store>, OpenError> {
         match self {
             Self::Directory(path) => Ok(Arc::new(Directory::new(path.clone()))),

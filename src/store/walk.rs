@@ -6,7 +6,7 @@ use super::interface::{Listing, Object, Store, StoreError};
 pub(super) struct Walk<'a> {
     store: &'a dyn Store,
     prefix: String,
-    /// What is still to be visited; the next entry is the last one.
+    /// The entries that are still to be visited. The next one to visit is at the end.
     stack: Vec<Entry>,
 }
 

@@ -174,7 +174,7 @@ test('after a lost connection the page resumes and gets missed frames once', asy
   proxy.cut()
   const again = await Service.start(`serve --listen 127.0.0.1:${service.port} --auth off`, service)
   await again.post([ride(5, 3, 3, 99), view(40)])
-  // A removed racer is in no later row.
+  // After the ban, no further row has the racer.
   await again.ban(7)
   proxy.mend()
   await eventually(async () => (await state(race)) === 'Live' && (await state(views)) === 'Live', 'the service')

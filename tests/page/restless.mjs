@@ -1,5 +1,5 @@
-// Runs a race in which ranks change every second, until it is killed: RACERS racers of class 1, each with a random
-// output per second. The events are spread over the second, as with real clocks.
+// Runs a race in which ranks change every second, until the process is killed: RACERS racers of class 1,
+// each with a random output per second. The events are spread over the second, as with real clocks.
 //
 // Run: node restless.mjs URL RACERS
 

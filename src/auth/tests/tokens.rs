@@ -130,7 +130,7 @@ fn rejects_other_algorithms_and_other_keys() {
         let error = ring.verify(&token, NOW).unwrap_err();
         assert!([TokenError::Malformed, TokenError::Forged].contains(&error), "{token}");
     }
-    // Another key with the id of this one, and this key with no id or another one.
+    // A token of another key with the id of this one, and tokens of this key with no id or another id.
     let stranger = keyring(&new_pem());
     let header = Header { kid: Some(id_of(&ring).to_owned()), ..Header::new(Algorithm::EdDSA) };
     let forged = jsonwebtoken::encode(&header, &claims(), key_of(&stranger)).unwrap();

@@ -114,7 +114,7 @@ impl RunningSource {
         logged(self.dir.path())
     }
 
-    /// Stops the source and closes the log. Returns what the log then has.
+    /// Stops the source and closes the log. Returns the events in the log.
     pub(super) async fn stop(self) -> Vec<(String, u64)> {
         self.stop.send_replace(true);
         self.task.await.unwrap();

@@ -126,7 +126,8 @@ async fn throttled_calls_return_errors_and_are_retried_with_backoff_and_the_same
     assert_eq!(fake.calls("GetShardIterator").len(), 1);
 }
 
-/// The requests for iterators, if the first iterator and the one after the first response expire.
+/// The requests for iterators of a reader whose first iterator, and the one after the first response,
+/// expire.
 async fn iterators(start: Start) -> Vec<Value> {
     let (fake, stream) = Fake::start(|name, _, number| match (name, number) {
         ("GetShardIterator", _) => iterator(),

@@ -23,7 +23,7 @@ async fn a_shard_waits_for_the_slowest_one_and_arrivals_are_kept() {
         _ if body["ShardIterator"] == "fast" => {
             views("fast", &[at(0), at(10), at(40), at(100), at(500)], 3_000_000)
         }
-        // Two empty responses although more follows, then single records.
+        // Two empty responses although more records follow, then one record per response.
         _ => match asked.fetch_add(1, Ordering::SeqCst) {
             0 | 1 => views("slow", &[], 3_600_000),
             2 => views("slow", &[at(50)], 3_000_000),

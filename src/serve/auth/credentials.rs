@@ -18,7 +18,7 @@ pub(in crate::serve) enum TokenSource {
     Bearer,
     /// Also in the header of Firehose's access key.
     AccessKey,
-    /// Also in the query. URLs end up in logs and browser histories, so only routes accept this whose
+    /// Also in the query. URLs end up in logs and browser histories, so this is only for routes whose
     /// clients cannot set headers.
     Query,
 }

@@ -1,4 +1,4 @@
-//! Divides a body into events.
+//! Splits a body into events.
 
 use std::fmt;
 use std::num::NonZeroU32;

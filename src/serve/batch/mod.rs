@@ -62,7 +62,7 @@ impl Batch {
         self.count
     }
 
-    /// Moves all events into a batch of its own, which leaves this one empty.
+    /// Moves all events into a new batch, and leaves this one empty.
     pub(super) fn take(&mut self) -> Self {
         let empty = Self::new(self.permissions.clone(), self.race_seconds);
         mem::replace(self, empty)

@@ -44,7 +44,7 @@ impl BodyBuffer {
         Ok(())
     }
 
-    /// Takes permits for `bytes` more, which are stored elsewhere: what is derived from the body.
+    /// Takes permits for `bytes` of data that is derived from the body and stored elsewhere.
     ///
     /// # Errors
     /// 503 `busy` if the budget of all bodies is used up.

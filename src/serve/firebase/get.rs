@@ -122,7 +122,7 @@ pub(super) async fn projects(
 #[utoipa::path(
     get,
     path = "/project/{*path}",
-    // A part of the public description.
+    // Public: generated clients use it as the name of the method.
     operation_id = "below",
     params(
         ("path" = String, Path, pattern = r"^.+\.json$", example = "project-1.json",

@@ -37,7 +37,8 @@ impl FromRef<TestState> for Streams {
     }
 }
 
-/// The routes, with the projects `intro` and `a/é`. Requests have `permissions`, or none were checked.
+/// The routes, with the projects `intro` and `a/é`. Requests have `permissions`; `None` stands for a
+/// missing token check.
 fn router(fake: &FakeEngine, permissions: Option<Permissions>) -> Router {
     let views = |id: &str, views, duration_ms| {
         LiveChange::Views(id.into(), ViewCount { views, duration_ms })

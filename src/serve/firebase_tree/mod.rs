@@ -4,8 +4,8 @@
 //! {"project": {"<projectId>": {"durationMs": n, "views": n}}}
 //! ```
 //!
-//! Values only: paths into the tree, the JSON at a path, and the events that report changes. The stream
-//! and the Firebase endpoints both build on this module.
+//! This module has only plain values, and no I/O: paths into the tree, the JSON at a path, and the
+//! events that report changes. The stream and the Firebase endpoints both build on this module.
 
 mod event;
 mod keys;

@@ -16,7 +16,7 @@ const IDS_MAX: u64 = 10_000;
 pub(in crate::serve) struct DeliveryDedup(Cache<String, ()>);
 
 impl DeliveryDedup {
-    /// Remembers no delivery yet.
+    /// An empty set of ids.
     pub(in crate::serve) fn new() -> Self {
         // The default policy admits a new entry only if it was requested more often than the one it
         // evicts.
@@ -24,8 +24,8 @@ impl DeliveryDedup {
     }
 
     /// Runs `intake` for the delivery `id`, unless the delivery was accepted before. If another request
-    /// is in the middle of its intake, waits for that and shares its result. A failed delivery can be
-    /// sent again.
+    /// is accepting the same delivery, waits for that request and shares its result. A failed delivery
+    /// can be sent again.
     pub(super) async fn once(
         &self,
         id: &str,

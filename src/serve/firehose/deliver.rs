@@ -57,11 +57,11 @@ impl DeliveryHeaders {
 
 /// Accept a delivery of Firehose
 ///
-/// What Firehose sends to an HTTP endpoint: 1 to 10,000 records, at most 64 MiB before and after
-/// decompression. A record has one event, or several with one per line. The response is sent when the
-/// accepted events are durable. Rejected events become dead letters and do not fail the delivery. An
-/// event is also rejected if the token is not for its class or project. A repeated delivery has no
-/// effect.
+/// The body has the format that Firehose sends to an HTTP endpoint: 1 to 10,000 records, and at most 64
+/// MiB before and after decompression. A record has one event, or several with one per line. The
+/// response is sent when the accepted events are durable. Rejected events become dead letters and do not
+/// fail the delivery. An event is also rejected if the token is not for its class or project. A repeated
+/// delivery has no effect.
 #[utoipa::path(
     post,
     path = "/firehose/delivery",
@@ -98,8 +98,9 @@ pub(super) async fn deliver(
     };
     let outcome = app.delivery_dedup().once(&headers.request_id, intake).await;
     if let Some(body) = body {
-        // The delivery was accepted before, so its body is read and discarded: a client may not see a
-        // response while it is still sending. The result is the same even if this body is incomplete.
+        // The delivery was accepted before, so its body is read and discarded: a client could miss a
+        // response that it receives while it is still sending. The result is the same even if this body
+        // is incomplete.
         let (discard, _) = mpsc::channel(1);
         body::send_chunks(body, discard, app.limits().body_timeout).await.unwrap_or_default();
     }

@@ -24,11 +24,11 @@ use crate::serve::body::{
 use crate::serve::error::ApiError;
 use crate::serve::permissions::Permissions;
 
-/// A batch of this size is appended to the log: at most two of the largest records, or some 5,000 usual
-/// events.
+/// A batch is appended to the log once it has this size: at most two of the largest records, or some
+/// 5,000 typical events.
 const BATCH_BYTES: usize = 1 << 20;
-/// The same limit for short events, which need more memory after decoding or rejection than their text
-/// has.
+/// A batch is also appended once it has this many events, because short events need more memory once
+/// they are decoded or rejected than their text.
 const BATCH_EVENTS: usize = 8_192;
 
 /// The intake of one delivery, on a thread that may block.
@@ -117,8 +117,8 @@ impl DeliveryIntake {
         let count = batch.count();
         let Batch { lines, events, rejected, .. } = batch;
         self.runtime.block_on(async {
-            // Waits for the client's rate limit, because a delivery that is rejected in its middle is
-            // sent again.
+            // Waits for the client's rate limit, because Firehose would send the complete delivery again
+            // if it were rejected midway.
             self.app.limiter().wait_for_events(self.peer.ip(), count).await;
             match lines.is_empty() {
                 true => Ok(()),

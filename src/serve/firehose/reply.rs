@@ -77,8 +77,8 @@ impl DeliveryReply {
     }
 }
 
-/// Middleware that gives errors of deliveries the format of a [`DeliveryReply`], also those of the
-/// layers in front of the handler.
+/// Middleware that converts errors of deliveries to [`DeliveryReply`], including errors of the layers
+/// around the handler.
 pub(in crate::serve) async fn format_errors(request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>();
     if path.is_none_or(|path| path.as_str() != PATH) {

@@ -1,4 +1,5 @@
-//! What clients may use: requests, events and streams for each client, and memory for all bodies.
+//! Limits on what clients use: requests, events and streams of each client, and the memory of all
+//! bodies.
 
 mod client;
 mod rate;
@@ -19,8 +20,8 @@ use super::body::BodyBuffer;
 use super::error::ApiError;
 use super::limits::Limits;
 
-/// Seconds after which a client may open a stream again when it has the maximum number. `EventSource`
-/// waits about as long by itself.
+/// The `Retry-After` for a client that already has the maximum number of streams. `EventSource` waits
+/// about as long by itself.
 const STREAM_RETRY_SECONDS: u64 = 5;
 
 /// Enforces the limits of all clients.
@@ -91,7 +92,7 @@ impl Limiter {
         }
     }
 
-    /// A slot for a request of `peer` that carries a body; it is free again when it is dropped.
+    /// A slot for a request of `peer` that has a body. Dropping the slot frees it.
     ///
     /// # Errors
     /// 429 `too_many_requests` if all slots of this client are in use.
@@ -103,7 +104,7 @@ impl Limiter {
         })
     }
 
-    /// A slot for a stream of `peer`; it is free again when it is dropped.
+    /// A slot for a stream of `peer`. Dropping the slot frees it.
     ///
     /// # Errors
     /// 429 `too_many_requests` if all slots of this client are in use.

@@ -30,7 +30,7 @@ const UNAVAILABLE: [(&str, &str); 1] = [(
 )];
 
 /// The greatest ids of classes and racers, by the schema names of their types. utoipa describes both as
-/// int32, which ends at 2^31.
+/// int32, whose maximum is 2^31 - 1.
 const IDS: [(&str, usize); 2] = [("u16", u16::MAX as usize), ("u32", u32::MAX as usize)];
 
 /// A description without routes.
@@ -57,7 +57,7 @@ pub(super) fn complete(openapi: &mut OpenApi) {
         let id = id.minimum(Some(0usize)).maximum(Some(greatest)).into();
         components.schemas.insert(name.to_owned(), id);
     }
-    // In OpenAPI a parameter has no mark for matching all remaining segments.
+    // OpenAPI has no syntax for a parameter that matches all remaining segments.
     let paths = mem::take(&mut openapi.paths.paths).into_iter();
     openapi.paths.paths = paths.map(|(path, item)| (path.replace("{*", "{"), item)).collect();
     for operation in operations(openapi) {

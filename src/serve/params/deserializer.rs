@@ -13,7 +13,7 @@ use serde::forward_to_deserialize_any;
 
 use super::error::ParamError;
 
-/// Names and values, as a map; a type that is no map or struct gets the first value.
+/// Names and values, as a map; a type that is neither a map nor a struct gets the first value.
 pub(super) struct Pairs<'a, T>(pub(super) &'a [(T, T)]);
 
 /// One value and the name of its parameter.
@@ -29,7 +29,7 @@ struct Entries<'a, T> {
     value: Option<Value<'a>>,
 }
 
-/// Deserializes a whole number within `range`. The error states the range, also for text that is not a
+/// Deserializes a whole number within `range`. The error states the range, even if the text is not a
 /// number.
 pub(in crate::serve) fn number_within<'de, D: Deserializer<'de>>(
     deserializer: D,

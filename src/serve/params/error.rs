@@ -1,4 +1,4 @@
-//! What is wrong with a parameter, as the client reads it.
+//! Errors of parameters. Their messages are for the client.
 
 use std::fmt::Display;
 
@@ -41,7 +41,7 @@ pub(super) enum ParamError {
 }
 
 impl ParamError {
-    /// Adds the parameter and its value to an error of a value.
+    /// Adds the parameter and its value to a [`ParamError::Value`].
     pub(super) fn of(self, name: &str, value: &str) -> Self {
         match self {
             Self::Value(requirement) => {

@@ -1,7 +1,8 @@
 //! Extractors for the query string and the path.
 //!
 //! Their errors are 400 `bad_parameter`. The message names the parameter, quotes its value, and states
-//! what the call accepts. All messages are made in [`error`], so no text of serde reaches a client.
+//! what the call accepts. All messages are written in [`error`], so no message of serde reaches a
+//! client.
 
 mod deserializer;
 mod error;
@@ -20,8 +21,8 @@ use super::error::ApiError;
 
 pub(super) use self::deserializer::number_within;
 
-/// The parameters of the query string. The derive of `T` must have `#[serde(deny_unknown_fields)]` and
-/// must not flatten. A parameter that is unknown, repeated, missing or invalid is an error.
+/// The parameters of the query string. `T` must have `#[serde(deny_unknown_fields)]` and no flattened
+/// fields. A parameter that is unknown, repeated, missing or invalid is an error.
 #[derive(Clone, Copy, Debug)]
 pub struct QueryParams<T>(pub T);
 

@@ -30,7 +30,7 @@ pub(super) struct BoardParams {
     limit: Option<Limit>,
     /// The `next` of the previous page.
     cursor: Option<String>,
-    /// Selects the rows around this racer instead of a page; none if the racer is not on the board.
+    /// Selects the rows around this racer instead of a page; no rows if the racer is not on the board.
     around: Option<RacerId>,
     /// With `around`, the number of rows before and after the racer.
     #[param(inline)]
@@ -39,7 +39,7 @@ pub(super) struct BoardParams {
     after: Option<String>,
 }
 
-/// The second of a request. The handler compares it with the length of a race.
+/// Deserializes the second. It may still exceed the length of a race, which the handler checks.
 fn second<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
     let requirement = "a whole number from 1 to the length of a race";
     u16::deserialize(deserializer).map_err(|_| D::Error::custom(requirement))

@@ -1,7 +1,7 @@
 //! The read API: boards, leaderboards, curves, races, results and view counts.
 //!
 //! Each call has a file with its handler and its JSON. Every call takes `after`. A path that names
-//! something unknown is a 404, except that a class without records has empty boards.
+//! something unknown returns 404, except that a class without records has empty boards.
 
 mod board;
 pub(super) mod cache;

@@ -75,7 +75,8 @@ impl Selection {
     /// The rows around the racer `around`, or a page if it is `None`.
     ///
     /// # Errors
-    /// 400 `bad_parameter` for a combination of both, 400 `bad_cursor`.
+    /// 400 `bad_parameter` if parameters of a page are combined with those of `around`, 400
+    /// `bad_cursor`.
     pub(super) fn new(
         list: &str,
         limit: Option<Limit>,

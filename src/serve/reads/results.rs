@@ -71,8 +71,8 @@ pub(super) struct Results {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ResultRow {
-    /// The rank, from 1. Racers with equal outputs share the better rank. By `final` it is null if the
-    /// ride has no final event.
+    /// The rank, from 1. Racers with equal outputs share the better rank. If the results are ranked by
+    /// `final`, it is null for a ride without a final event.
     rank: Option<u64>,
     racer_id: RacerId,
     #[schema(value_type = Option<String>)]

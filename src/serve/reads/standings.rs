@@ -26,7 +26,7 @@ pub(super) struct StandingsParams {
     /// The `next` of the previous page. Outputs change every second, so a racer can be on two pages or
     /// on none.
     cursor: Option<String>,
-    /// Selects the rows around this racer instead of a page; none if the racer is not riding.
+    /// Selects the rows around this racer instead of a page; no rows if the racer is not riding.
     around: Option<RacerId>,
     /// With `around`, the number of rows before and after the racer.
     #[param(inline)]

@@ -8,7 +8,7 @@ use super::cache::{AnswerCache, CachedQuery};
 use crate::engine::Engine;
 use crate::serve::error::ApiError;
 
-/// Answers reads from an engine and from cached answers. Clones share both.
+/// Answers reads from an engine and a cache of its answers. Clones share both.
 #[derive(Clone, Debug)]
 pub struct ReadState {
     pub(in crate::serve) engine: Engine,

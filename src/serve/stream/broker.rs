@@ -58,7 +58,7 @@ pub(super) enum NextChunks {
         /// The number of topics that start with a snapshot.
         snapshots: u64,
     },
-    /// Nothing any more: the service is stopping.
+    /// Nothing more: the service is stopping.
     Closed,
 }
 
@@ -83,7 +83,7 @@ impl Broker {
         self.read().streams
     }
 
-    /// The event id of the frames at `position`. A client returns it to resume after them.
+    /// The event id of the frames at `position`. A client sends it back to resume after them.
     pub(super) fn event_id(&self, position: EventTime) -> String {
         format!("{}{position}", self.id_prefix)
     }
@@ -138,8 +138,8 @@ impl Broker {
     /// The frames of `topics` after `cursor`, which advances to the newest position.
     ///
     /// A topic starts with a snapshot if it has dropped frames after the cursor, or if there is no
-    /// cursor. Only the last chunk has an id, so the id proves that the client has received all chunks
-    /// before.
+    /// cursor. Only the last chunk has an id, so the id proves that the client has received all previous
+    /// chunks.
     pub(super) fn next_chunks(
         &self,
         topics: &[Topic],
@@ -173,8 +173,8 @@ impl Broker {
         NextChunks::Ready { chunks: others.chain([last.with_id()]).collect(), snapshots }
     }
 
-    /// Publishes frames at `position`, which must be greater than all before, and wakes the subscribers
-    /// of their topics.
+    /// Publishes frames at `position`, which must be greater than all previous positions, and wakes the
+    /// subscribers of their topics.
     ///
     /// A topic whose frame failed restarts with a snapshot.
     pub(super) fn publish(&self, position: EventTime, frames: Vec<NewFrame>) {

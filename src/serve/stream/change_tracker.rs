@@ -1,4 +1,4 @@
-//! What the hub needs of each kind of topic: which changes to report, and how.
+//! The interface between the hub and each kind of topic: which changes to report, and how.
 
 use velodrome_dataflows::EventTime;
 

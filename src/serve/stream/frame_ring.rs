@@ -28,8 +28,8 @@ pub(super) struct FrameRing {
 }
 
 impl FrameRing {
-    /// An empty ring of a new topic. `published` is the newest position of any topic: no frame reports
-    /// the changes of this topic up to there.
+    /// An empty ring of a new topic. `published` is the newest position of any topic. The ring lacks all
+    /// changes of this topic up to that position.
     pub(super) fn new(published: EventTime) -> Self {
         Self { complete_after: published + 1, ..Self::default() }
     }

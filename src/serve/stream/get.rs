@@ -28,7 +28,7 @@ pub(super) struct StreamParams {
     last_event_id: Option<String>,
 }
 
-/// Streams changes as server-sent events, without an end.
+/// Streams changes as server-sent events. The stream has no end.
 ///
 /// `event: snapshot` contains the complete state of a topic. `event: delta` contains the rows that
 /// changed since the topic's previous frame, each row complete, and in `gone` the keys of removed rows.

@@ -14,7 +14,7 @@ use crate::serve::reads::ReadState;
 pub(super) struct Message {
     /// The name of the server-sent event.
     event: &'static str,
-    /// The time that the payload is of.
+    /// The event clock of the state in the payload.
     as_of: EventTime,
     payload: Payload,
 }

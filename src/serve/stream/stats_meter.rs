@@ -30,7 +30,7 @@ pub(super) struct StatsMeter<L> {
     /// The number of measurements so far.
     version: u64,
     measured_at: Instant,
-    /// The number of events sent to the engine until then.
+    /// The number of events that were sent to the engine before `measured_at`.
     events_sent: u64,
 }
 

@@ -24,10 +24,10 @@ struct ControlEvents {
     expired: Option<&'static str>,
 }
 
-/// Clients reconnect one second after a lost connection.
+/// For `GET /v1/stream`. `retry` makes clients reconnect one second after they lose the connection.
 const DEFAULT_EVENTS: ControlEvents =
     ControlEvents { opening: Some("retry: 1000\n\n"), keep_alive: ": \n\n", expired: None };
-/// Firebase's first event is a `put`.
+/// For the Firebase endpoints. There is no opening event, because a Firebase client expects `put` first.
 const FIREBASE_EVENTS: ControlEvents = ControlEvents {
     opening: None,
     keep_alive: "event: keep-alive\ndata: null\n\n",

@@ -44,7 +44,8 @@ impl Topic {
     /// hexadecimal digits, so that a project id can contain a comma.
     ///
     /// # Errors
-    /// 400 `bad_parameter`, which quotes a name that is unknown, a duplicate or one too many.
+    /// 400 `bad_parameter` for a name that is unknown or repeated, and for too many names. The message
+    /// quotes the name.
     pub(super) fn parse_list(text: &str) -> Result<Vec<Self>, ApiError> {
         let mut topics = Vec::new();
         let mut seen = HashSet::new();

@@ -90,7 +90,7 @@ fn every_route_checks_the_classes_and_projects_of_its_token() {
         let permits = |claims: &_| route.permits(&service, claims);
         let expected = route.is_in(&ANY_RESTRICTION);
         assert_eq!(permits(&restricted), expected, "{} for others", route.name);
-        // A restriction to classes excludes all projects, and the reverse.
+        // A restriction to classes excludes all projects, and vice versa.
         restricted.projects = None;
         assert_eq!(permits(&restricted), expected, "{} for another class", route.name);
         (restricted.classes, restricted.projects) = (None, Some(BTreeSet::new()));

@@ -34,7 +34,7 @@ fn bodies_over_the_memory_of_all_clients_get_a_503() {
     assert_eq!(answer.error(), is_error(503, "busy"));
     assert_eq!(answer.header("retry-after"), "1");
     assert_eq!(service.post(LINES, "5").status, 200);
-    // Verdicts count like the body.
+    // Verdicts count against the same memory budget as the body.
     assert_eq!(service.post(LINES, "5\n5").error(), is_error(503, "busy"));
 }
 
@@ -46,7 +46,7 @@ fn limits_the_requests_in_flight_of_a_client() {
     let head = "POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
                 expect: 100-continue\r\nconnection: close\r\ncontent-length: 2\r\n\r\n";
     slow.write_all(head.as_bytes()).unwrap();
-    // The server requests the body once it counts the request.
+    // The server sends `100 Continue` once it has counted the request.
     let mut proceed = [0; 25];
     slow.read_exact(&mut proceed).unwrap();
     let answer = service.post(JSON, "[]");

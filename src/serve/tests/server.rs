@@ -67,7 +67,7 @@ fn closes_the_connection_of_a_client_that_reads_no_response() {
     let service = Service::start(Config { limits, ..without_tokens() });
     let mut stream = service.connect();
     stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
-    // More responses than the sockets buffer. Without the timeout both sides would wait forever.
+    // More responses than the sockets can buffer. Without the timeout both sides would wait forever.
     let requests = b"GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(100);
     let error = (0..10_000).find_map(|_| stream.write_all(&requests).err()).unwrap();
     assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock);

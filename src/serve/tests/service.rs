@@ -138,7 +138,7 @@ impl Service {
         }
         let mut response = agent.run(request.body(body).unwrap()).unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        // A stream has no end.
+        // A stream has no end, so its body is not read.
         let is_stream = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
         let text = (!is_stream).then(|| response.body_mut().read_to_string().unwrap());
         Answer { status, headers, text: text.unwrap_or_default() }
@@ -155,7 +155,7 @@ impl Service {
 
     pub(super) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).unwrap();
-        // A test that fails must end.
+        // Without a timeout, a failing test would hang.
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream
     }

@@ -1,4 +1,5 @@
-// The state that the frames of a topic add up to: one model per topic. `apply` applies a frame and is idempotent.
+// Models: the state of a topic, built from its frames. Applying a frame twice with `apply` changes
+// nothing.
 
 import { rank } from './ranking.js'
 
@@ -10,7 +11,10 @@ export class Standings {
     this.rows = new Map()
     /** For each racer, the greatest known output at each second of this race, from second 1. */
     this.curves = new Map()
-    /** The number of possible gaps in the curves: frames may be missing before each snapshot. */
+    /**
+     * The number of snapshots so far. Frames before each of them may be missing, which leaves gaps in
+     * the curves.
+     */
     this.gapCount = 0
     this.ranked = []
     this.isRanked = true
@@ -52,7 +56,10 @@ export class Standings {
     return this.ranked
   }
 
-  /** Returns the greatest second that half of the racers have reached, or null; as the service computes it. */
+  /**
+   * Returns the greatest second that half of the racers have reached, or null. The service computes it
+   * in the same way.
+   */
   second() {
     const reached = []
     for (const { second } of this.rows.values()) reached[second] = (reached[second] ?? 0) + 1

@@ -7,7 +7,7 @@
 import { ApiError, request, url } from './api.js'
 import { createParser } from './vendor/eventsource-parser.js'
 
-/** Waits before each reconnection attempt; the last one is repeated. */
+/** The wait before each reconnection attempt; the last value is repeated. */
 const RETRY_DELAYS_MS = [250, 500, 1_000, 2_000, 5_000]
 /** A connection without data for this long counts as dead; the service sends something every 15 s. */
 const SILENCE_TIMEOUT_MS = 20_000
@@ -110,8 +110,8 @@ export class StreamClient {
   }
 
   /**
-   * Waits before the next attempt, at least `leastMs`. Waits no longer than that once the network is back or the page
-   * becomes visible.
+   * Waits before the next attempt. The wait ends early when the network is back or the page becomes
+   * visible, but not before `leastMs`.
    */
   async backOff(leastMs) {
     const delayMs = RETRY_DELAYS_MS[Math.min(this.attempt, RETRY_DELAYS_MS.length - 1)]

@@ -56,7 +56,8 @@ impl S3 {
         iter::from_fn(move || self.runtime.block_on(pages.next()))
     }
 
-    /// The objects of a page. A key that ends with a slash is not one: consoles put it to show a folder.
+    /// The objects of a page. A key that ends with a slash is not an object: consoles create such keys
+    /// to show folders.
     pub(super) fn objects(&self, page: &ListObjectsV2Output) -> Vec<Object> {
         let object = |object: &aws_sdk_s3::types::Object| {
             let key = object.key()?.strip_prefix(&self.prefix)?;

@@ -16,7 +16,7 @@ use crate::store::interface::{Acl, Condition, PutOptions, StoreError};
 /// The metadata entry with an object's version.
 const VERSION: &str = "velodrome-version";
 
-/// Attempts at a write that loses a race against another writer each time.
+/// The maximum number of attempts at a write, if each one loses a race against another writer.
 const ATTEMPTS: u32 = 8;
 
 /// The first wait after a lost race.
@@ -31,7 +31,7 @@ pub(super) enum ConditionalWrite {
     Newer,
 }
 
-/// What the key must hold for a write to succeed.
+/// What must be at the key for a write to succeed.
 enum Precondition {
     Anything,
     NoObject,

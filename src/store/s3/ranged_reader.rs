@@ -20,12 +20,12 @@ const RANGE_BYTES: u64 = 4 << 20;
 /// request in flight per 85 to 90 MB/s (the same page).
 const RANGES_MAX: usize = 4;
 
-/// The first range is a bit longer: a caller that reads 4 MiB and up to the end of a line needs one
-/// request.
+/// The first range is a bit longer, so that a caller that reads 4 MiB and then to the end of the line
+/// needs only one request.
 const FIRST_BYTES: u64 = RANGE_BYTES + (64 << 10);
 
-/// The number of times that a range's body may break off. The SDK retries only calls that fail before
-/// their body begins.
+/// The maximum number of times that the body of a range may break off before the read fails. The SDK
+/// retries only calls that fail before their body begins.
 const BREAKS_MAX: u32 = 8;
 
 /// The first wait after a body broke off.
@@ -50,8 +50,8 @@ type ChunkResult = io::Result<Chunk>;
 
 /// Reads an object from an offset.
 ///
-/// It starts with one range, and doubles the ranges in flight with each one that is consumed. So a
-/// caller that stops early has not requested much.
+/// It starts with one range, and doubles the ranges in flight with each one that is consumed. So little
+/// is requested for a caller that stops early.
 pub(super) struct RangedReader {
     store: S3,
     key: String,

@@ -39,8 +39,8 @@ impl AnswerCache {
         let answers = Answers::builder()
             .weigher(|(query, _), (_, answer)| query.bytes(answer))
             .max_capacity(bytes_max)
-            // Not by frequency: the most frequent entries soon have an old version that nothing
-            // requests.
+            // Evicts the least recently used: the most frequently used entries soon have an old version,
+            // which no read requests.
             .eviction_policy(moka::policy::EvictionPolicy::lru())
             .build();
         Self { engine, answers }

@@ -143,6 +143,6 @@ async fn a_switch_to_new_rules_is_sent_as_changed_rows() {
     let races = &by_topic["races"];
     assert_eq!(races["rows"][0]["racers"], 2);
     assert_eq!(races["gone"], json!([{"classId": 1, "raceId": 7}]));
-    // The board changes although race and second are the same.
+    // The new rules change the board although race and second are the same.
     assert!(by_topic.contains_key("board:2"), "{by_topic:?}");
 }

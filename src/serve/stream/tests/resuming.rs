@@ -100,7 +100,7 @@ async fn only_the_last_frame_of_several_topics_has_an_id() {
 async fn a_racer_of_a_snapshot_between_two_deltas_is_removed_by_the_second() {
     let mut bench = Bench::new();
     let _first = bench.subscribed("standings:2").await;
-    // So many clients that deltas are further apart than snapshots.
+    // With so many clients, deltas are further apart than snapshots.
     let _others: Vec<_> = (0..60_000).map(|_| bench.subscribe("standings:2", None)).collect();
     tokio::time::advance(2 * SNAPSHOT_INTERVAL).await;
     bench.tick(5_010, vec![running((2, 9, 12), 8, 1.0)]).await;

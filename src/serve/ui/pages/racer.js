@@ -39,7 +39,7 @@ export class Racer extends Page {
     })
   }
 
-  /** Reads the data of a class again that a finished race may have changed. */
+  /** Reads again the data of a class that a finished race may have changed. */
   loadClass(classId) {
     const [id, of] = [this.openId, this.classes.get(classId)]
     const reads = {

@@ -161,7 +161,7 @@ export class Results extends Page {
         <button type="button" class="quiet" onClick=${() => this.loadNextPage()}>Show more</button>`}`
   }
 
-  /** Returns the columns rank and racer, and a number column if `name` is given. */
+  /** Returns the columns `Rank` and `Racer`, and a numeric column `name` if it is given. */
   columns(name, number) {
     const own = name ? [{ name, isNumber: true, cell: (row) => format.output(number(row)) }] : []
     return [...rankColumns(this.openClass), ...own]

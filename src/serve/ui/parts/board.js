@@ -12,9 +12,9 @@ const MOVE = { duration: 350, easing: 'ease-out', composite: 'add' }
 const reducedMotion = matchMedia('(prefers-reduced-motion: reduce)')
 
 /**
- * `props`: `label`; ranked `rows`, and `total`: the number of all racers; `followed`: a racer or null, and
- * `onFollow(racerId or null)`; `marked`: the racers whose rows have a dot, and `markTitle`: its meaning; `seconds`:
- * whether rows have a second; `empty`: the text without rows.
+ * `props`: `label`; ranked `rows`, and `total`: the number of all racers; `followed`: a racer or null,
+ * and `onFollow(racerId or null)`; `marked`: the racers whose rows have a dot, and `markTitle`: its
+ * meaning; `seconds`: whether rows show the latest second; `empty`: the text if there are no rows.
  */
 export class Board extends Component {
   constructor(props) {

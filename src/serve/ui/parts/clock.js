@@ -3,7 +3,10 @@
 import * as format from '../format.js'
 import { html } from '../html.js'
 
-/** `second` of `raceSeconds` that the race has reached, null if unknown; `now`: the service's time, once known. */
+/**
+ * `second`: the second that the race has reached, of `raceSeconds`, or null if unknown; `now`: the
+ * service's time, once known.
+ */
 export function Clock({ standings, second, raceSeconds, races, now }) {
   if (now === undefined) return html`<p class="clock faint">Waiting for the service…</p>`
   if (standings.raceId === null) {

@@ -14,8 +14,9 @@ export function rankColumns(classId) {
 }
 
 /**
- * `rows`, each with a `racerId`, or undefined until they are loaded; `columns` of `name`, `cell(row)`, `isNumber`, and
- * for sortable columns `onSort` and `isSorted`; `followed`: a racer whose row is highlighted, or null.
+ * `rows`, each with a `racerId`, or undefined until they are loaded; `columns`, each with `name`,
+ * `cell(row)`, `isNumber`, and if it is sortable, `onSort` and `isSorted`; `followed`: a racer whose row
+ * is highlighted, or null.
  */
 export function Table({ label, rows, columns, followed = null, empty, rowKey = (row) => row.racerId }) {
   if (rows === undefined || rows === null) return html`<p class="hint" aria-busy="true">Loading…</p>`

@@ -6,7 +6,8 @@ use velodrome_dataflows::ClassId;
 use super::*;
 use crate::live_state::{LiveTables, RaceSummary};
 
-/// The expected state of each topic, without boards, whose rows the engine has, and without `stats`.
+/// The expected state of each topic, without boards, whose rows come from the engine, and without
+/// `stats`.
 pub(super) fn expected_topics(live: &LiveTables) -> Topics {
     let mut all = Topics::new();
     let mut put = |topic: &str, fields: Value, rows: Vec<Value>| {

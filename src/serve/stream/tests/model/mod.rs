@@ -89,7 +89,7 @@ impl Scenario {
         tokio::time::advance(TICK).await;
     }
 
-    /// Without further changes, all clients catch up, with a snapshot if they need one.
+    /// Checks that without further changes all clients catch up, with a snapshot if they need one.
     async fn finish(mut self) {
         for _ in 0..3 {
             self.bench.hub.publish().await;

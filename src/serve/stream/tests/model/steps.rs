@@ -75,7 +75,7 @@ fn step() -> impl Strategy<Value = Step> {
     let delay_ms = prop_oneof![Just(1u16), 1..100u16, Just(1_100)];
     prop_oneof![
         8 => ticks(1..4u8, 6),
-        // More frames than a ring has room for.
+        // More frames than fit into a ring.
         1 => ticks(250..255u8, 4),
         4 => delay_ms.prop_map(|after_ms| Step::RunHub { after_ms }),
         6 => (client.clone(), prop_oneof![1..5u8, Just(255)])

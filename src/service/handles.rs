@@ -1,13 +1,13 @@
-//! Handles that the HTTP server and the background tasks share.
+//! What the HTTP server and the background tasks have in common.
 
 use crate::dead_letters::DeadLetterQueue;
 use crate::health::Health;
 use crate::publish::HistoryObjects;
 use crate::rebuild_requests::RebuildRequests;
 
-/// Handles that the HTTP server and the background tasks share.
+/// ServiceHandles that the HTTP server and the background tasks share.
 #[derive(Clone)]
-pub(super) struct Shared {
+pub(super) struct ServiceHandles {
     pub(super) health: Health,
     pub(super) dead_letters: DeadLetterQueue,
     /// The published history objects.
