@@ -54,7 +54,7 @@ struct Args {
 /// The state that the poster and the clients share.
 struct Race {
     racers: usize,
-    /// When the events of each second were posted.
+    /// Number of connections opened at a time: a tenth of a listener's backlog.
     posted: Mutex<Vec<Instant>>,
     connected: AtomicUsize,
     /// The first second of the phase. Earlier seconds do not count: a client gets them when it connects.
@@ -228,7 +228,7 @@ async fn main() {
     });
     let id = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let mut clients = JoinSet::new();
-    // Measured with the race in the service, so that the difference is the clients'.
+    // Measured while the service has the race, so that the difference is due to the clients alone.
     let alone = Args { seconds: 5, clients: 0, to: args.to.clone(), ..args };
     phase("no client", &args.to, id, &race, &alone).await;
     let before = memory(args.pid, "VmRSS:");
@@ -238,7 +238,7 @@ async fn main() {
     let after = memory(args.pid, "VmRSS:");
     let mut stalled = Vec::new();
     for _ in 0..args.stalled {
-        // A small buffer: what the system buffers would otherwise look like reading.
+        // A small buffer, because data that the system buffers would otherwise count as read.
         stalled.push(connect(address, Some(4 << 10)).await);
     }
     phase("stalled", &args.to, id, &race, &args).await;

@@ -32,7 +32,7 @@ struct Chunk {
     tracking: Vec<Tracking>,
 }
 
-/// The events in the order of the clock. A chunk holds some seconds of a race.
+/// The events in the order of the clock. A chunk has a few seconds of a race.
 fn chunks() -> Vec<Chunk> {
     let mut chunks: Vec<Chunk> = vec![Chunk::default()];
     for race in 0..RACES {
@@ -44,7 +44,7 @@ fn chunks() -> Vec<Chunk> {
             let Some(chunk) = chunks.last_mut() else { continue };
             chunk.time = clock;
             for slot in 0..CONCURRENT {
-                // 7919 is prime: each race has other racers, and none of them twice.
+                // 7919 is prime: each race has different racers, and none of them twice.
                 let racer = (slot + race * 7919) % RACERS;
                 let progress = f64::from(second) / 300.0;
                 chunk.samples.push(Sample {

@@ -6,11 +6,11 @@ use std::path::Path;
 
 /// Replaces the file `name` in `directory` atomically and durably. A missing directory is created.
 ///
-/// Readers see the previous or the new file, never a part, even after a crash. On return the new file is
-/// durable. Returns it, open for reading, together with the result of `write`.
+/// Readers see the previous or the new file, never a partial one, even after a crash. On return the new
+/// file is durable. Returns it, open for reading, together with the result of `write`.
 ///
 /// # Errors
-/// An error of `write` or of the disk. Then the file is the previous or the new one.
+/// If `write` or the disk fails. The file is then either the previous or the new one.
 pub fn replace_file<T>(
     directory: &Path,
     name: &str,
@@ -29,7 +29,7 @@ pub fn replace_file<T>(
 /// Removes the file at `path`, if it exists.
 ///
 /// # Errors
-/// An error of the disk.
+/// If the disk fails.
 pub fn remove_if_exists(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),

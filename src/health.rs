@@ -58,8 +58,8 @@ impl Health {
 }
 
 impl Component {
-    /// Reports that the component fails for `reason`, and retries. A reason that differs from the
-    /// previous one is logged.
+    /// Reports that the component is failing for `reason` and will retry. A reason that differs from
+    /// the previous one is logged.
     pub fn fail(&self, reason: impl Display) {
         let reason = reason.to_string();
         let mut components = self.health.lock();

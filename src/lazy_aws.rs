@@ -7,8 +7,8 @@ use crate::aws::{Aws, AwsError};
 #[cfg(feature = "aws")]
 use std::sync::{Mutex, PoisonError};
 
-/// Loads region and credentials of AWS when they are first needed. So a command that uses no AWS service
-/// needs none. A build without the feature `aws` never loads them.
+/// Loads the region and the credentials for AWS when they are first needed, so a command that uses no
+/// AWS service needs neither. A build without the feature `aws` never loads them.
 #[derive(Debug)]
 pub struct LazyAws {
     #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only used with AWS"))]
@@ -20,7 +20,8 @@ pub struct LazyAws {
 }
 
 impl LazyAws {
-    /// Nothing loaded yet. `endpoint` replaces the URLs of AWS; calls run on `runtime`.
+    /// A configuration that is not loaded yet. `endpoint` replaces the URLs of AWS. Calls run on
+    /// `runtime`.
     pub fn new(endpoint: Option<String>, runtime: Handle) -> Self {
         Self {
             endpoint,
@@ -30,10 +31,10 @@ impl LazyAws {
         }
     }
 
-    /// The loaded configuration, the same at each call.
+    /// The configuration. The first call loads it; later calls return the same.
     ///
     /// # Errors
-    /// No region, no credentials.
+    /// If there is no region, or there are no credentials.
     #[cfg(feature = "aws")]
     pub fn get(&self) -> Result<Aws, AwsError> {
         let mut loaded = self.aws.lock().unwrap_or_else(PoisonError::into_inner);

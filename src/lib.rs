@@ -1,8 +1,8 @@
 //! Velodrome turns race telemetry and view events into live standings, all-time records, race results,
 //! leaderboards and view counts.
 //!
-//! This library contains everything of the binary except the parsing of its command line. The dataflow
-//! graph is a crate of its own, `velodrome-dataflows`. The modules are listed in reading order, from the
+//! This library contains all of the binary except the parsing of its command line. The dataflow graph
+//! is a crate of its own, `velodrome-dataflows`. The modules are listed in reading order, from the
 //! command line down. A module uses only modules listed below it.
 //!
 //! Commands and what they run:

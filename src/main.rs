@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Decoding and the closing of rides allocate on all workers at once. This allocator scales there.
+/// All workers allocate at once when they decode and when rides close. This allocator scales with them.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

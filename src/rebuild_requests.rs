@@ -1,7 +1,7 @@
 //! Requests to switch the service to other rules, and the progress of the most recent one.
 //!
-//! The HTTP API makes requests, the service's rebuilder executes them. Only the most recent request
-//! counts: a new one cancels the one in progress, unless both ask for the same rules.
+//! The HTTP API makes requests, and the service's rebuilder executes them. Only the most recent request
+//! counts: a new one cancels the one in progress, unless both are for the same rules.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

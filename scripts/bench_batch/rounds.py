@@ -14,10 +14,10 @@ from pathlib import Path
 from measure import Figures, run
 from table import BASE, header, table
 
-# The number of workers of the base.
+# The number of workers of the base system.
 THREADS = "2"
 
-# These take many times as long as the others, or only serve to check results.
+# Systems that take many times as long as the others, or only serve to check results.
 FIRST_ROUND_ONLY = {"velodrome batch", "Python, orjson", "Python, json"}
 
 

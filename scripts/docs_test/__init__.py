@@ -1,1 +1,1 @@
-"""What scripts/docs is made of: pages, bash sessions, and local servers of AWS."""
+"""The parts of scripts/docs: pages, bash sessions, and local servers of AWS."""

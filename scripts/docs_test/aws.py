@@ -48,7 +48,7 @@ class Servers:
         raise Missing(f"'{command[0]}' did not start")
 
     def ports(self):
-        """The ports that pages write for such servers."""
+        """The ports of such servers as pages name them."""
         return {"9000": self.s3.rpartition(":")[2], "4567": self.kinesis.rpartition(":")[2]}
 
     def environment(self):

@@ -15,11 +15,11 @@ import urllib.request
 
 from . import page
 
-# Seconds that a block may take, that its service may take to be ready, and that the output of a background
-# command may take to arrive.
+# Time limit in seconds for a block, for its service to become ready, and for the output of a background
+# command to arrive.
 BLOCK_TIMEOUT = 60
 OUTPUT_TIMEOUT = 20
-# Ports that pages use, of which each session gets others.
+# Ports that pages name. Each session replaces them with free ones.
 PORTS = ("7070", "7071", "2101", "2102")
 # Runs a block in the session's own shell, and reports the status of the last command that failed, or 0.
 STEP = "failed=0; trap 'failed=$?' ERR; source {block} >{output} 2>&1 </dev/null; trap - ERR; echo $failed >&{report}\n"

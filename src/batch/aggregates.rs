@@ -16,7 +16,7 @@ use crate::results::Results;
 pub(super) struct Aggregates {
     rules: Rules,
     rides: HashMap<(ClassId, RaceId, RacerId), Ride>,
-    /// Records of late events. Those of the rides are added at the end.
+    /// Record curves from late samples. `into_results` adds the curves of the rides that have ended.
     records: HashMap<(ClassId, RacerId), Curve>,
     leaderboard: HashMap<(ClassId, RacerId), BestFinal>,
     views: Views,
@@ -56,12 +56,12 @@ impl Aggregates {
         }
     }
 
-    /// Number of samples that came after the repair window of their ride.
+    /// Number of samples that arrived after the repair window of their ride.
     pub(super) fn late(&self) -> u64 {
         self.late
     }
 
-    /// Adds the output of a final sample to the leaderboard, even if its ride has ended.
+    /// Updates the leaderboard if the sample is final, even if its ride has already ended.
     fn add_final(&mut self, clock: EventTime, sample: &Sample, output: f64) {
         let key = (sample.class, sample.racer);
         if sample.is_final {
@@ -142,7 +142,8 @@ mod tests {
         is_final: false,
     };
 
-    /// The results and the late count of samples, each with its time, which is also its device time.
+    /// Aggregates samples at the given times, which are also their device times. Returns the results
+    /// and the number of late samples.
     fn aggregate(samples: Vec<(EventTime, Sample)>) -> (Results, u64) {
         let mut aggregates = Aggregates::new(Rules::default());
         for (clock, sample) in samples {

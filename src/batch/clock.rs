@@ -6,11 +6,11 @@ use velodrome_dataflows::EventTime;
 
 use super::event::Event;
 
-/// Maximum time by which a device may be ahead of the clock and still move it, in milliseconds.
+/// How much a device may be ahead of the clock and still move it, in milliseconds.
 const AHEAD_MS_MAX: u64 = 600_000;
 
-/// This many consecutive events that are too far ahead, without a rejected line among them, are a gap in
-/// the stream. Fewer are devices with a wrong clock.
+/// Number of consecutive events too far ahead of the clock that count as a gap in the stream. A shorter
+/// run comes from devices with a wrong clock. A rejected line ends a run.
 const GAP_LINES: usize = 100;
 
 /// The event clock over all events in order. It never goes backwards.
@@ -18,13 +18,13 @@ const GAP_LINES: usize = 100;
 pub(super) struct EventClock {
     /// `None` before the first event.
     now: Option<EventTime>,
-    /// The current run of events that are too far ahead, until it is known whether it is a gap. The
-    /// clock does not move during the run.
+    /// The current run of events that are too far ahead. The clock does not move until the run turns
+    /// out to be a gap or ends.
     pending: Vec<Event>,
 }
 
 impl EventClock {
-    /// Adds the next event, and emits in order all events whose clock is now known.
+    /// Adds the next event. Emits, in order, all events whose time on the clock is now known.
     pub(super) fn push(&mut self, event: Event, emit: &mut dyn FnMut(EventTime, Event)) {
         if !self.is_too_far_ahead(&event) {
             self.finish(emit);
@@ -43,13 +43,13 @@ impl EventClock {
         }
     }
 
-    /// Ends a run that is too short to be a gap: emits its events without moving the clock.
+    /// Ends a run that is too short to be a gap. Emits its events without moving the clock.
     pub(super) fn finish(&mut self, emit: &mut dyn FnMut(EventTime, Event)) {
         let now = self.now();
         self.pending.drain(..).for_each(|event| emit(now, event));
     }
 
-    /// The current time: the clock of the last event whose clock is known.
+    /// The current time: that of the last emitted event.
     pub(super) fn now(&self) -> EventTime {
         self.now.unwrap_or_default()
     }
@@ -76,7 +76,7 @@ mod tests {
         Event { arrival_ms: Some(arrival_ms), ..device(device_ms) }
     }
 
-    /// Device time and clock of each event, in the order of emission.
+    /// Device time and time on the clock of each event, in the order of emission.
     fn clocks(events: impl IntoIterator<Item = Event>) -> Vec<(u64, EventTime)> {
         let (mut clock, mut seen) = (EventClock::default(), Vec::new());
         for event in events {
@@ -105,7 +105,7 @@ mod tests {
         let seen = clocks([device(5), arrival(7, far), arrival(8, 6), device(9)]);
         assert_eq!(seen, [(5, 5), (7, far), (8, far), (9, far)]);
         assert_eq!(clocks([arrival(9, 4), device(5)]), [(9, 4), (5, 5)]);
-        // With an arrival time, the device's time is ignored.
+        // The device's time is ignored if the event has an arrival time.
         assert_eq!(clocks([device(0), arrival(far, 6), device(7)]), [(0, 0), (far, 6), (7, 7)]);
         let run = (0..200).map(|_| arrival(far, 6));
         assert!(clocks([device(0)].into_iter().chain(run)).iter().all(|(_, clock)| *clock <= 6));

@@ -9,12 +9,13 @@ use crate::ingest::rejection::Rejection;
 
 /// Maximum nesting of objects and arrays, including those in ignored fields.
 const NESTING_MAX: usize = 128;
-/// Maximum watched time of one heartbeat: a day, in milliseconds.
+/// Maximum watched time in one heartbeat, in milliseconds: one day.
 const DURATION_MS_MAX: u64 = 86_400_000;
 
-/// The fields that any kind of event has, each as its JSON text. Null means absent.
+/// The fields of all kinds of events, each as its JSON text. Null means absent.
 ///
-/// The valid values of a field depend on the kind of the event, and the kind may be the last field.
+/// They are validated after the complete line was read, because the valid values of a field depend on
+/// the kind, which may be the last field.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
 struct Fields<'a> {
@@ -34,10 +35,10 @@ struct Fields<'a> {
     duration_ms: Option<&'a RawValue>,
 }
 
-/// Decodes a line. Samples are valid up to the second `race_seconds`.
+/// Decodes a line. A sample's second may be at most `race_seconds`.
 ///
 /// # Errors
-/// Why the line is not an event.
+/// If the line is not an event. The error says why.
 pub(super) fn decode(line: &[u8], race_seconds: u16) -> Result<Event, Rejection> {
     let text = std::str::from_utf8(line);
     let text = text.map_err(|error| Rejection::NotUtf8(error.valid_up_to()))?;

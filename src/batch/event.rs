@@ -6,7 +6,7 @@ use velodrome_dataflows::{ClassId, RaceId, RacerId};
 /// One event. Its time on the event clock is not known yet.
 #[derive(Debug, PartialEq)]
 pub(super) struct Event {
-    /// The time of the device, in milliseconds since the epoch.
+    /// The device's time, in milliseconds since the epoch.
     pub(super) device_ms: u64,
     /// When a log received the event, in milliseconds since the epoch.
     pub(super) arrival_ms: Option<u64>,
@@ -18,12 +18,12 @@ pub(super) struct Event {
 pub(super) enum Kind {
     Race(Sample),
     Tracking(View),
-    /// A sample at a second after the end of a race under the active rules. It moves the event clock,
-    /// but is a dead letter.
+    /// A sample after the last second of a race under the active rules. It moves the event clock, but
+    /// becomes a dead letter.
     BeyondRace(DeadLetter),
 }
 
-/// A line that is an event, but rejected by the active rules.
+/// A valid event that the active rules reject.
 #[derive(Debug, PartialEq)]
 pub(super) struct DeadLetter {
     pub(super) file: String,
@@ -47,7 +47,7 @@ pub(super) struct Sample {
     pub(super) is_final: bool,
 }
 
-/// The start of a view, or a heartbeat of watched time.
+/// The start of a view, or a heartbeat that reports watched time.
 #[derive(Debug, PartialEq)]
 pub(super) struct View {
     pub(super) uuid: CompactString,

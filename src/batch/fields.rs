@@ -17,7 +17,7 @@ pub(super) const INTEGER_MAX: u64 = (1 << 53) - 1;
 pub(super) struct Field<'a>(pub(super) &'static str, pub(super) Option<&'a RawValue>);
 
 impl Field<'_> {
-    /// An integer in `range`. It must consist of digits only: 1.0, 1e3 and -0 are rejected.
+    /// An integer in `range`. Only digits are valid: 1.0, 1e3 and -0 are rejected.
     pub(super) fn integer<T>(self, range: RangeInclusive<T>) -> Result<T, Rejection>
     where
         T: TryFrom<u64> + PartialOrd + Display,
@@ -68,7 +68,7 @@ impl Field<'_> {
         })
     }
 
-    /// The rejection for this field, which is missing or has a value other than `expected`.
+    /// The rejection of this field, which is missing or whose value is not `expected`.
     pub(super) fn wrong(self, expected: &str) -> Rejection {
         Rejection::of_field(self.0, self.1, expected.to_owned())
     }

@@ -1,4 +1,4 @@
-//! Cuts bytes into lines. Buffers at most one line of at most 1 MiB.
+//! Splits bytes into lines. Buffers at most one line of at most 1 MiB.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -17,7 +17,7 @@ pub(super) enum Line<'a> {
 /// The lines of one input, in order.
 pub(super) struct Lines {
     source: BufReader<Box<dyn Read>>,
-    /// The first `LINE_BYTES_MAX` bytes of the current line, as far as read.
+    /// The bytes of the current line that were read so far, at most `LINE_BYTES_MAX`.
     line: Vec<u8>,
     /// Whether the current line is longer than `LINE_BYTES_MAX`.
     is_oversized: bool,
@@ -29,7 +29,7 @@ impl Lines {
         Self { source, line: Vec::new(), is_oversized: false }
     }
 
-    /// The next line, or `None` at the end. The last line needs no newline.
+    /// The next line, or `None` at the end. The last line need not end with a newline.
     ///
     /// # Errors
     /// If the source cannot be read. [`Self::partial`] then returns the bytes of the incomplete line.
@@ -60,7 +60,7 @@ impl Lines {
         }
     }
 
-    /// The first `LINE_BYTES_MAX` bytes of the line that was read when an error occurred.
+    /// The first `LINE_BYTES_MAX` bytes of the line that was being read when an error occurred.
     pub(super) fn partial(&self) -> &[u8] {
         &self.line
     }
@@ -74,7 +74,7 @@ impl Lines {
 mod tests {
     use super::*;
 
-    /// Returns its parts one by one, then fails.
+    /// A reader that returns its parts one by one, then fails.
     struct Broken(Vec<&'static [u8]>);
 
     impl Read for Broken {

@@ -1,8 +1,8 @@
 //! The batch: computes the results in one pass over the inputs with hash maps, without dataflow.
 //!
 //! It is the oracle and the performance baseline of the replay. Batch and replay share input listing,
-//! decompression, the wording of rejections, and result writing. Line cutting, decoding, the event clock
-//! and all rules of the results are implemented here independently, as simply as possible.
+//! decompression, the wording of rejections, and result writing. Line splitting, decoding, the event
+//! clock and all rules of the results are implemented here independently, as simply as possible.
 
 mod aggregates;
 mod clock;
@@ -29,10 +29,11 @@ use clock::EventClock;
 use event::{DeadLetter, Event, Kind};
 use lines::{Line, Lines};
 
-/// Computes the results of all lines of `inputs`, in order, and a summary without the cost of the run.
+/// Computes the results of all lines of `inputs`, in order. The returned summary does not have the cost
+/// of the run yet.
 ///
-/// The results are as of the time `as_of` of the event clock, or of the end of all events without one.
-/// Rejected lines and damaged inputs are written to `dead_letters` and do not end the run.
+/// The results are as of the event time `as_of`, or of the last event if it is `None`. Rejected lines
+/// and damaged inputs are written to `dead_letters` and do not end the run.
 pub fn run(
     inputs: &[Input],
     rules: Rules,
@@ -57,7 +58,7 @@ pub fn run(
     pass.finish()
 }
 
-/// The state of one pass between lines.
+/// The state of a pass over the inputs.
 struct Pass<'a> {
     clock: EventClock,
     race_seconds: u16,
@@ -66,7 +67,7 @@ struct Pass<'a> {
 
 /// The results and counts so far.
 struct Totals<'a> {
-    /// The last time of the event clock that is included.
+    /// Events with a later time on the event clock are ignored.
     until: EventTime,
     aggregates: Aggregates,
     summary: Summary,
@@ -100,14 +101,14 @@ impl Pass<'_> {
 
     /// Decodes a line and adds its event.
     ///
-    /// Whether a line is an event does not depend on the rules, and neither does the event clock. The
-    /// rules then decide whether the event is a dead letter.
+    /// Decoding and the event clock do not depend on the rules, so the clock is the same under all
+    /// rules. Afterwards the rules decide whether the event becomes a dead letter.
     fn line(&mut self, file: &str, number: u64, line: &[u8]) {
         let is_beyond_race = |event: &Event| matches!(&event.kind, Kind::Race(sample) if sample.second > self.race_seconds);
         let event = match decode::decode(line, RACE_SECONDS_MAX) {
             Ok(event) if !is_beyond_race(&event) => event,
             decoded => {
-                // The reason names the length of races under the active rules.
+                // Decodes again under the active rules, because the reason names their race length.
                 let Err(rejection) = decode::decode(line, self.race_seconds) else { return };
                 let Ok(event) = decoded else {
                     return self.reject(file, number, &rejection, line);

@@ -12,22 +12,22 @@ const REPAIR_WINDOW_MS: u64 = 3_600_000;
 /// The state of a ride so far.
 #[derive(Debug)]
 pub(super) struct Ride {
-    /// Time of the event clock at which the ride ends.
+    /// Time on the event clock at which the ride ends.
     due: EventTime,
     curve: Curve,
     final_output: Option<f64>,
-    /// The name with the greatest device time, and that time. Of equal times, the greatest name.
+    /// The name with the greatest device time, and that time. On ties, the greatest name.
     name: Option<(u64, CompactString)>,
 }
 
 impl Ride {
-    /// A ride whose first sample, at `second`, came at the time `clock`.
+    /// Starts a ride with its first sample, at `second`, which arrived at `clock`.
     pub(super) fn new(rules: &Rules, clock: EventTime, second: u16) -> Self {
         let curve = Curve::with_capacity(rules.race_seconds);
         Self { due: rules.closes_at(clock, second), curve, final_output: None, name: None }
     }
 
-    /// Whether a sample at `clock` still changes the ride: until the end of the repair window.
+    /// Whether a sample at `clock` still changes the ride. It does until the repair window ends.
     pub(super) fn is_open(&self, clock: EventTime) -> bool {
         clock <= self.due + REPAIR_WINDOW_MS
     }
@@ -55,7 +55,7 @@ impl Ride {
         }
     }
 
-    /// The result. The total is summed in the order of seconds, which determines its last digits.
+    /// The result. The total is summed in order of seconds, because the order affects its last digits.
     pub(super) fn into_result(self) -> RideResult {
         let (mut best, mut total, mut seconds) = (f64::NEG_INFINITY, 0.0, 0);
         for (_, output) in self.curve.outputs() {
@@ -77,8 +77,8 @@ impl Ride {
 mod tests {
     use super::*;
 
-    /// The result of samples, each with its time, which is also its device time. The output is the
-    /// cadence.
+    /// The result of samples at the given times, which are also their device times. Each output equals
+    /// the cadence.
     fn result(samples: Vec<(EventTime, Sample)>) -> RideResult {
         let mut ride = Ride::new(&Rules::default(), 0, 1);
         for (clock, sample) in samples {
@@ -109,7 +109,7 @@ mod tests {
         let at = |second, cadence, is_final| (0, sample(second, cadence, is_final, None));
         let ride =
             result(vec![at(3, 0.2, false), at(1, 0.1, true), at(3, 0.3, true), at(2, 0.7, true)]);
-        // In another order the sum has other last digits.
+        // A different order of summation changes the last digits.
         assert_eq!((0.1 + 0.7) + 0.3, 1.0999999999999999);
         assert_eq!((ride.total.0, ride.best.0, ride.seconds), (1.0999999999999999, 0.7, 3));
         assert_eq!(ride.final_output, Some(Output(0.7)));

@@ -8,7 +8,7 @@ use crate::ingest::inputs::{GZIP_MAGIC, Input, InputKind};
 /// Compressed bytes per read.
 const BUFFER_BYTES: usize = 1 << 16;
 
-/// Opens the bytes of `input`, decompressed if it is gzip.
+/// Opens `input` for reading. Decompresses it if it is gzip.
 ///
 /// # Errors
 /// If the input cannot be opened, or the start of a stream cannot be read.
@@ -21,7 +21,8 @@ pub(super) fn open(input: &Input) -> io::Result<Box<dyn Read>> {
     }
 }
 
-/// Detects gzip by the first bytes. A pipe cannot be rewound, so they are chained before the rest.
+/// Detects gzip by its first bytes. They are put back in front of the rest, because a pipe cannot be
+/// rewound.
 fn by_magic(mut stream: impl Read + 'static) -> io::Result<Box<dyn Read>> {
     let mut start = Vec::new();
     stream.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut start)?;

@@ -9,7 +9,7 @@ use super::event::View;
 /// A day of the event clock, in milliseconds.
 const DAY_MS: u64 = 86_400_000;
 
-/// Number of days after an event was counted during which the same uuid is a duplicate.
+/// Number of days for which a uuid counts as a duplicate after its event was counted.
 const WINDOW_DAYS: u64 = 7;
 
 /// The counts, and the uuids of counted events.
@@ -18,7 +18,7 @@ pub(super) struct Views {
     counts: HashMap<CompactString, ViewCount>,
     /// The day on which each uuid was counted.
     seen: HashMap<CompactString, u64>,
-    /// The day of the last event. Old uuids are removed once a day.
+    /// The day of the last event. Expired uuids are removed once a day.
     today: u64,
 }
 
@@ -79,7 +79,7 @@ mod tests {
         for (events, views) in [
             (vec![first, at(17, DAY_MS - 1)], 1),
             (vec![first, at(18, 0)], 2),
-            // The duplicate on day 17 does not prolong the window; the second count does.
+            // The duplicate on day 17 does not extend the window, but counting the uuid again does.
             (vec![first, at(17, 0), at(18, 0)], 2),
             (vec![first, at(18, 0), at(25, 0)], 2),
         ] {

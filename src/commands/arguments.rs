@@ -1,4 +1,4 @@
-//! Arguments that several commands have.
+//! Arguments that several commands share.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::lazy_aws::LazyAws;
 use crate::rules::{self, RulesError};
 use crate::time;
 
-/// The URL of AWS' services.
+/// The URL that replaces those of AWS.
 #[derive(Debug, clap::Args)]
 pub(super) struct Endpoint {
     /// URL of a server that replaces AWS, such as http://127.0.0.1:9000
@@ -33,11 +33,12 @@ pub(super) struct Endpoint {
 /// The inputs of a run, its result directory, and the time of its results.
 #[derive(Debug, clap::Args)]
 pub(super) struct InputArgs {
-    /// Inputs, read in this order: files, directories, s3://bucket/prefix, kinesis:STREAM, or -
+    /// Inputs in the order given: files, directories, s3://bucket/prefix, kinesis:STREAM, or -
     ///
     /// A file has one JSON event on each line, plain or gzip. The files of a directory or a bucket are
-    /// read in the order of their paths. A Kinesis stream is read from its oldest record to the newest
-    /// one at the start of the run; the command batch cannot read one. A - is standard input.
+    /// read in the order of their paths. A Kinesis stream is read from its oldest record to the one
+    /// that is newest when the run starts; the command batch cannot read a stream. The name - means
+    /// standard input.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Directory for the results; results of an earlier run are replaced
@@ -45,8 +46,8 @@ pub(super) struct InputArgs {
     pub(super) out: PathBuf,
     /// Compute the results as of this time
     ///
-    /// Events with a later time are ignored, and rides that had not ended by then have no results. The
-    /// time is written as 2026-01-31T18:00:00Z, or in milliseconds since 1970.
+    /// Events with a later time are ignored, and rides that had not ended by then have no results.
+    /// Write the time as 2026-01-31T18:00:00Z, or in milliseconds since 1970.
     #[arg(long, env = "VELODROME_AS_OF", value_name = "TIME", value_parser = parse_time)]
     pub(super) as_of: Option<EventTime>,
     #[command(flatten)]
@@ -54,7 +55,7 @@ pub(super) struct InputArgs {
 }
 
 impl InputArgs {
-    /// The inputs in order. Calls of AWS run on `runtime`; `open_stream` opens streams.
+    /// The inputs in order. Calls to AWS run on `runtime`; `open_stream` opens streams.
     pub(super) fn inputs(
         &self,
         runtime: &Handle,
@@ -95,7 +96,7 @@ pub(super) struct ResultArgs {
 }
 
 impl ResultArgs {
-    /// The rules of the file, or Alleycat's.
+    /// The rules in the file, or Alleycat's rules if no file is given.
     pub(super) fn rules(&self) -> Result<Rules, RulesError> {
         self.rules.as_deref().map(rules::load).transpose().map(Option::unwrap_or_default)
     }

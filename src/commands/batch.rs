@@ -15,19 +15,20 @@ use crate::rules;
 /// Compute results from files of events with a plain sequential program
 ///
 /// It gives the same results as replay, but decodes and computes with independent, simple code and
-/// without parallelism. Use it to check results of replay: write both, and compare them with verify.
+/// without parallelism. Use it to check the results of replay: write both, and compare them with
+/// verify.
 ///
-/// The exit status is 1 if the end of an input was lost to damage.
+/// The exit status is 1 if an input is damaged and could not be read to its end.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     results: ResultArgs,
 }
 
-/// Runs the batch and prints its summary. The status is 1 if the end of an input was lost to damage.
+/// Runs the batch and prints its summary. The status is 1 if an input could not be read to its end.
 ///
 /// # Errors
-/// An input, a rules file or a result directory that cannot be used.
+/// If an input, the rules file or the result directory cannot be used.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let runtime = Runtime::new().context("cannot start threads")?;
     let rules = args.results.rules()?;

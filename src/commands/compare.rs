@@ -19,9 +19,9 @@ use crate::rules;
 /// Compute what new rules would change
 ///
 /// Runs the same events under two sets of rules at once, and writes every difference to --out: which
-/// records, results, ranks and counts change, and from what to what.
+/// records, results, ranks and counts change, with their old and new values.
 ///
-/// The exit status is 1 if the end of an input was lost to damage.
+/// The exit status is 1 if an input is damaged and could not be read to its end.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Example:
@@ -39,10 +39,11 @@ pub struct Args {
     workers: WorkerArgs,
 }
 
-/// Compares both rules over the inputs. The status is 1 if the end of an input was lost to damage.
+/// Compares both sets of rules over the inputs. The status is 1 if an input could not be read to its
+/// end.
 ///
 /// # Errors
-/// Inputs, rules or hosts that cannot be used, changes that cannot be written.
+/// If inputs, rules or hosts cannot be used, or changes cannot be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let runtime = Runtime::new().context("cannot start threads")?;

@@ -30,7 +30,7 @@ const RIDERS_PER_CLASS: u32 = 50;
 const RIDERS: u32 = CLASSES as u32 * RIDERS_PER_CLASS;
 /// Twice as many racers as ride at the same time, so that most of them have a record to beat.
 const RACERS: u32 = 2 * RIDERS;
-/// The number of races before the start, so that there are records, results and a leaderboard.
+/// The number of races before the start. They provide records, results and a leaderboard.
 const PAST_RACES: u64 = 3;
 /// A year of racing: longer than any demonstration.
 const HOURS: f64 = 8_760.0;
@@ -39,8 +39,8 @@ const FINISHED_AFTER_MS: u64 = RACE_INTERVAL_MS + 65_000;
 
 /// Run a service on this machine with simulated racing: six classes of 50 racers
 ///
-/// The web page of the service is at http://localhost:7070/, or at another --port. There is a quarter of
-/// an hour of past races, and racers ride in real time. Press Ctrl-C to stop.
+/// The web page of the service is at http://localhost:7070/, or at another --port. It starts with a
+/// quarter of an hour of past races, and then racers ride in real time. Press Ctrl-C to stop.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Data directory [default: a temporary one, removed at the end]
@@ -57,7 +57,7 @@ pub struct Args {
 /// Runs until a signal stops it.
 ///
 /// # Errors
-/// A directory or a port that cannot be used.
+/// If the directory or the port cannot be used.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.logging.start()?;
     let temporary = tempfile::Builder::new().prefix("velodrome-demo-").tempdir();
@@ -86,7 +86,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         batch: NonZeroUsize::new(500).unwrap_or(NonZeroUsize::MIN),
     };
     let sent = load_test::run(&EventSource::Simulated(workload), &sending, &stop, |progress| {
-        // When all riders have sent an event, every call of the guide has rows.
+        // When all riders have sent an event, every call in the printed guide returns rows.
         if progress.events >= u64::from(RIDERS) {
             printed.get_or_init(|| output::print(&guide));
         }
@@ -117,7 +117,7 @@ fn config(data: &Path, port: u16) -> Config {
     }
 }
 
-/// Racing of the demonstration's size, for `hours` from `start_ms` on.
+/// The simulated racing of the demonstration, for `hours`, starting at `start_ms`.
 fn workload(hours: f64, start_ms: u64, seed: u64) -> anyhow::Result<Workload> {
     Ok(Workload::new(Parameters {
         hours,
@@ -130,8 +130,8 @@ fn workload(hours: f64, start_ms: u64, seed: u64) -> anyhow::Result<Workload> {
     })?)
 }
 
-/// Writes a log of races that are finished at `now_ms`, with the arrivals that they would have had. Does
-/// nothing if `data` has events already.
+/// Writes a log of races that are finished at `now_ms`, with arrivals as if they had been received
+/// live. Does nothing if `data` already has events.
 fn write_past_races(data: &Path, now_ms: u64) -> anyhow::Result<()> {
     let _lock = DataDirectory::lock(data)?;
     let start_ms = now_ms - PAST_RACES * RACE_INTERVAL_MS - (FINISHED_AFTER_MS - RACE_INTERVAL_MS);

@@ -1,5 +1,4 @@
-//! `velodrome key`: creates a key that signs tokens. Also the argument with which commands find their
-//! keys.
+//! `velodrome key`: creates a key that signs tokens. Also defines the argument for a command's keys.
 
 use std::env;
 use std::path::PathBuf;
@@ -8,7 +7,7 @@ use std::process::ExitCode;
 use super::output;
 use crate::auth::{KeyError, Keyring, create_key};
 
-/// The environment variable with the text of keys. There is no flag for it, because other users can see
+/// The environment variable that contains keys. There is no flag for it, because other users can see
 /// the arguments of a process.
 const KEYS: &str = "VELODROME_KEYS";
 
@@ -27,7 +26,7 @@ pub struct Args {
 /// Creates a key.
 ///
 /// # Errors
-/// A file that exists already or cannot be written.
+/// If the file already exists or cannot be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     output::print(create_key(&args.file)?)?;
     Ok(ExitCode::SUCCESS)

@@ -1,7 +1,8 @@
 //! The commands of the binary: arguments in, exit status out.
 //!
-//! Each `run` returns 0 if everything succeeded, and 1 if a check failed or the end of an input was lost
-//! to damage. An error means that arguments or inputs cannot be used; it ends the process with status 2.
+//! Each `run` returns 0 if everything succeeded, and 1 if a check failed or an input could not be read
+//! to its end. An error means that arguments or inputs cannot be used; it ends the process with status
+//! 2.
 
 mod arguments;
 mod logging;

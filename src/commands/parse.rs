@@ -18,7 +18,7 @@ where
     }
 }
 
-/// Parses a number of things, of which there is at least one.
+/// Parses a count of at least one.
 pub(super) fn count(text: &str) -> Result<NonZeroUsize, String> {
     text.parse().map_err(|_| "give a whole number of at least 1".to_owned())
 }

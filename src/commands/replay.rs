@@ -20,7 +20,7 @@ use crate::rules;
 /// depend only on the events and their order, not on the number of workers or processes. Lines that are
 /// not events are written to rejected.jsonl in --out.
 ///
-/// The exit status is 1 if the end of an input was lost to damage.
+/// The exit status is 1 if an input is damaged and could not be read to its end.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -33,10 +33,10 @@ pub struct Args {
     workers: WorkerArgs,
 }
 
-/// Replays the inputs. The status is 1 if the end of an input was lost to damage.
+/// Replays the inputs. The status is 1 if an input could not be read to its end.
 ///
 /// # Errors
-/// Inputs, rules or hosts that cannot be used, results that cannot be written.
+/// If inputs, rules or hosts cannot be used, or results cannot be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let runtime = Runtime::new().context("cannot start threads")?;

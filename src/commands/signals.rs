@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Calls `stop` at the first signal. Later signals have no effect, because some senders send them twice.
 ///
 /// # Errors
-/// Signal handlers that cannot be installed.
+/// If the signal handlers cannot be installed.
 pub(super) fn on_shutdown(stop: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().build()?;
     let (mut interrupt, mut terminate) = {

@@ -56,7 +56,7 @@ fn ttl(text: &str) -> Result<Duration, String> {
 /// Signs a token.
 ///
 /// # Errors
-/// Keys that cannot be read, or none of them private.
+/// If the keys cannot be read, or none of them is private.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let keyring = args.keys.load()?;
     let keyring = keyring.context(

@@ -25,7 +25,7 @@ pub struct Args {
 /// Responds to the request on standard input, as one invocation of a Lambda function does.
 ///
 /// # Errors
-/// Rules that cannot be used, an invalid request, a request or a response that is too large.
+/// If the rules cannot be used, the request is invalid, or the request or the response is too large.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let rules = args.rules.as_deref().map(rules::load).transpose()?.unwrap_or_default();
     let mut request = Vec::new();

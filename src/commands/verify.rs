@@ -9,7 +9,7 @@ use crate::verify;
 /// Check that two result directories have the same results
 ///
 /// Compares every number of every file and prints the differences. With --changes, it checks instead
-/// that the output of compare describes exactly the differences between both directories.
+/// that the output of compare describes exactly the differences between the two directories.
 ///
 /// The exit status is 0 if the check succeeds and 1 if it fails.
 #[derive(Debug, clap::Args)]
@@ -32,7 +32,7 @@ pub struct Args {
 /// Prints the differences, file by file. The status is 1 if the check fails.
 ///
 /// # Errors
-/// A directory or file that is missing or cannot be parsed.
+/// If a directory or file is missing or cannot be parsed.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let out = &mut io::stdout().lock();
     let is_equal = match &args.changes {

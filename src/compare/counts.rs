@@ -7,7 +7,7 @@ use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use velodrome_dataflows::{Board, ClassId, Output, RacerId, RowDifference};
 
-/// Maximum number of moves in the counts of a class, and in those of all classes.
+/// Maximum number of rank moves listed for a class, and for all classes together.
 const MOVES: usize = 10;
 
 /// The last rank on the podium.
@@ -17,9 +17,9 @@ const PODIUM: u32 = 3;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassCounts {
-    /// Records whose output differs, or that exist under one of both rules only.
+    /// Records whose output differs, or that exist under only one of the two sets of rules.
     pub outputs_changed: u64,
-    /// Rows of boards whose rank differs, or that exist under one of both rules only.
+    /// Rows of boards whose rank differs, or that exist under only one of the two sets of rules.
     pub ranks_changed: u64,
     /// Boards with a changed row.
     pub boards_changed: u64,
@@ -29,14 +29,15 @@ pub struct ClassCounts {
     pub rides_changed: u64,
     /// Races where ranks 1 to 3 by final output changed.
     pub podiums_changed: u64,
-    /// Races where rank 1 by final output changed: another winner, or another number of winners.
+    /// Races where rank 1 by final output changed: a different winner, or a different number of
+    /// winners.
     pub winners_changed: u64,
-    /// The largest move of each of the ten racers who moved farthest on a board. Of equal moves, racers
-    /// ascend.
+    /// The ten largest moves on boards, at most one for each racer in a class, largest first. Equal
+    /// moves are in order of racers.
     pub moves: Vec<RankMove>,
 }
 
-/// A change of the rank of a racer on a board.
+/// A change of a racer's rank on a board.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RankMove {
@@ -90,7 +91,7 @@ pub struct ChangeCounter {
 }
 
 impl ChangeCounter {
-    /// Counts the next change. Changes must come class by class, and board by board.
+    /// Counts the next change. Changes must be grouped by class, and within a class by board.
     pub fn add(&mut self, difference: &RowDifference) {
         let RowDifference { board, racer, old, new } = difference;
         let class = class(board);

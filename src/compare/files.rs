@@ -25,13 +25,13 @@ const ROW_BYTES: usize = 128;
 
 /// Writes the files of changes from boards encoded by [`encode_board`].
 ///
-/// After a failed write nothing more is written, but the run continues. `finish` returns the error.
+/// After a write fails, later ones are dropped and the run continues. `finish` returns the error.
 #[derive(Debug)]
 pub struct ChangeFiles {
     records: Table,
     leaderboard: Table,
     results: Table,
-    /// Whether the file of leaderboards has a class.
+    /// Whether a class was already written to the file of leaderboards.
     is_begun: bool,
     failed: Option<WriteError>,
 }
@@ -68,7 +68,7 @@ impl ChangeFiles {
         })
     }
 
-    /// Writes the encoded changes of the next board. Boards must come in the order of the files.
+    /// Writes the encoded changes of the next board. Boards must be in the order of the files.
     pub fn push(&mut self, board: Board, rows: &[u8]) {
         if self.failed.is_none() {
             self.failed = self.write(board, rows).err();

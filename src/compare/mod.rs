@@ -1,7 +1,8 @@
-//! Comparison of two rules over the same events: files with every changed row, and a summary.
+//! Comparison of two sets of rules over the same events: files with every changed row, and a summary.
 //!
-//! The events and both rules alone determine every byte of `changes.jsonl`, `leaderboard-changes.json`
-//! and `results-changes.jsonl`. `summary.json` counts the changes and has the cost of the run.
+//! The events and the two sets of rules alone determine every byte of `changes.jsonl`,
+//! `leaderboard-changes.json` and `results-changes.jsonl`. `summary.json` has the counts of the changes
+//! and the cost of the run.
 
 use std::path::Path;
 

@@ -29,13 +29,13 @@ impl<T> From<[T; 2]> for OldNew<T> {
     }
 }
 
-/// The totals of a class under both rules, and the counts of its changes.
+/// The totals of a class under both sets of rules, and the counts of its changes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassSummary {
     /// Number of records: distinct (second, racer).
     pub records: OldNew<u64>,
-    /// Number of seconds with a record under either rules.
+    /// Number of seconds with a record under either set of rules.
     pub boards: u64,
     /// Number of racers with a record.
     pub racers: OldNew<u64>,
@@ -84,7 +84,7 @@ impl ClassSummary {
     /// Whether nothing changes.
     pub(super) fn is_unchanged(&self) -> bool {
         let counts = &self.counts;
-        // Every change of an output or a rank is a change of a board.
+        // A changed output or rank always changes its board too.
         counts.boards_changed + counts.leaderboard_changed + counts.rides_changed == 0
     }
 }
@@ -99,8 +99,8 @@ pub struct Summary {
     pub new: String,
     /// The rules that differ, each as JSON.
     pub rules_changed: BTreeMap<String, OldNew<Value>>,
-    /// Time of the event clock that the results are as of, in ms since the epoch. `None` for the end of
-    /// all events.
+    /// The event time that the results are as of, in ms since the epoch. `None` if all events are
+    /// included.
     pub as_of: Option<EventTime>,
     /// Events accepted.
     pub events: u64,
@@ -108,7 +108,7 @@ pub struct Summary {
     pub rejected: u64,
     /// Inputs that could not be read to their end.
     pub damaged: u64,
-    /// Samples that came more than an hour after the end of their ride.
+    /// Samples that arrived more than an hour after the end of their ride.
     pub late: OldNew<u64>,
     /// The changes of each class that has any data.
     pub classes: BTreeMap<ClassId, ClassSummary>,
@@ -127,7 +127,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Sets the identities of the compared rules, and their differences.
+    /// Sets the ids of the compared rules, and the rules that differ.
     pub fn with_rules(self, old: &Rules, new: &Rules) -> Self {
         let rules_changed = differing(old, new);
         Self { old: rules::id(old), new: rules::id(new), rules_changed, ..self }

@@ -1,7 +1,7 @@
 //! The data transformation: what a Lambda function does between a stream and its delivery.
 //!
-//! A race event gets its computed output as the last field, which replaces an existing output. The rest
-//! of an event, and a tracking event, keep their text.
+//! A race event gets its computed output as the last field, which replaces an existing output. Otherwise
+//! the text of an event is preserved.
 //!
 //! Each event becomes one line, so that consumers can read the delivery line by line. Blanks around the
 //! event are removed, and a newline is appended. Line breaks within an event become spaces, which is

@@ -1,4 +1,4 @@
-//! Dead letters of a run: the rejected lines, each with its place and reason.
+//! Dead letters of a run: the rejected lines, each with its location and reason.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -8,16 +8,16 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
-/// File of the rejected lines.
+/// Name of the file of rejected lines.
 pub const REJECTED: &str = "rejected.jsonl";
 
-/// One rejected line, or the damage that ended a file.
+/// A rejected line, or the damage at which a file ended.
 #[derive(Serialize)]
 struct DeadLetter<'a> {
     file: &'a str,
     line: u64,
     reason: &'a str,
-    /// The line as text. Only the first MiB of an oversized line.
+    /// The line as text. An oversized line is cut after its first MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
     /// The line in base64, if it is not UTF-8.
@@ -25,9 +25,9 @@ struct DeadLetter<'a> {
     base64: Option<String>,
 }
 
-/// Writes dead letters as JSON lines in the order of calls.
+/// Writes dead letters as JSON lines, in the order of the calls.
 ///
-/// After a failed write nothing more is written, but the run continues. `finish` returns the error.
+/// After a write fails, later ones are dropped and the run continues. `finish` returns the error.
 #[derive(Debug)]
 pub struct DeadLetterFile {
     out: BufWriter<File>,
@@ -43,7 +43,7 @@ impl DeadLetterFile {
         Ok(Self { out: BufWriter::new(File::create(path)?), failed: None })
     }
 
-    /// Writes line `line` (counted from 1) of `file`, with the reason why it was rejected.
+    /// Writes line `line` of `file`, counted from 1, with the reason for its rejection.
     pub fn write(&mut self, file: &str, line: u64, reason: &str, bytes: &[u8]) {
         if self.failed.is_none() {
             let text = std::str::from_utf8(bytes).ok();

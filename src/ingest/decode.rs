@@ -1,4 +1,4 @@
-//! Decodes a line: a fast path for the usual form, and the JSON library for every other form.
+//! Decodes a line: a fast path for the usual form, and the JSON library for all other forms.
 
 use std::str;
 
@@ -11,10 +11,10 @@ use super::rejection::Rejection;
 /// Maximum nesting of arrays and objects. Most JSON readers have the same limit.
 pub const DEPTH_MAX: usize = 128;
 
-/// Decodes one line of UTF-8 JSON. Samples are valid up to the second `race_seconds`.
+/// Decodes one line of UTF-8 JSON. A sample's second may be at most `race_seconds`.
 ///
 /// # Errors
-/// Why the line is not an event.
+/// If the line is not an event. The error says why.
 pub fn decode(line: &[u8], race_seconds: u16) -> Result<Event, Rejection> {
     match fast::decode(line, race_seconds) {
         Some(event) => Ok(event),
@@ -22,10 +22,10 @@ pub fn decode(line: &[u8], race_seconds: u16) -> Result<Event, Rejection> {
     }
 }
 
-/// Decodes one line with the JSON library alone. This defines the result of [`decode`].
+/// Decodes one line with the JSON library only. [`decode`] must always return the same.
 ///
 /// # Errors
-/// Why the line is not an event.
+/// If the line is not an event. The error says why.
 pub fn decode_any(line: &[u8], race_seconds: u16) -> Result<Event, Rejection> {
     if line.len() > LINE_BYTES_MAX {
         return Err(Rejection::Oversized);
@@ -44,7 +44,7 @@ pub fn decode_any(line: &[u8], race_seconds: u16) -> Result<Event, Rejection> {
 
 /// Whether arrays and objects nest deeper than `most`.
 ///
-/// The library itself has no limit on the depth of a field that it ignores.
+/// The library itself does not limit the depth of fields that it ignores.
 fn deeper_than(text: &str, most: usize) -> bool {
     let opening = memchr::memchr2_iter(b'{', b'[', text.as_bytes());
     if opening.take(most + 1).count() <= most {

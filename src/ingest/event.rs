@@ -14,7 +14,7 @@ pub const DURATION_MS_MAX: u64 = 86_400_000;
 /// A valid event, and its timestamp.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accepted<E> {
-    /// The event. Its clock is not known yet and is 0.
+    /// The event. Its clock is 0, because it is not known yet.
     pub event: E,
     /// The timestamp that moves the event clock.
     pub timestamp: EventTimestamp,
@@ -34,7 +34,7 @@ pub enum Event {
 pub enum EventTimestamp {
     /// When a log received the event. The event clock always trusts it.
     Arrival(u64),
-    /// The time of the device, for an event without an arrival. The event clock ignores it when it is too far
-    /// ahead.
+    /// The time of the device, for an event without an arrival. The event clock ignores it when it is
+    /// too far ahead.
     Device(u64),
 }

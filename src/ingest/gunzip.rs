@@ -1,20 +1,20 @@
-//! Decompresses gzip, member after member, up to the exact byte where it is damaged.
+//! Decompresses gzip members one after the other, and returns every byte before any damage.
 //!
-//! flate2's own `MultiGzDecoder` discards what it decompressed in the call that finds the damage. The
-//! number of lines read would then depend on the size of the reader's buffer.
+//! flate2's `MultiGzDecoder` discards the output of the call that finds the damage. The number of lines
+//! read would then depend on the size of the reader's buffer.
 
 use std::io::{self, BufRead, Read};
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-/// The maximum window of deflate, as the exponent of two that zlib expects (RFC 1950).
+/// The maximum deflate window, as the base-2 logarithm that zlib expects (RFC 1950).
 const WINDOW_BITS: u8 = 15;
 
 /// The decompressed bytes of one or more gzip members.
 pub(crate) struct Gunzip<R> {
     stream: R,
     decoder: Decompress,
-    /// The error that ended the stream. It is returned after the bytes before it.
+    /// The error that ended the stream. All bytes before it are returned first.
     failed: Option<io::Error>,
     /// Whether the current member was read to its end, checksum included.
     is_ended: bool,
@@ -82,7 +82,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// The bytes read with a buffer of `size` bytes, and the error that ended them.
+    /// Reads with a buffer of `size` bytes. Returns the bytes, and the error after them.
     fn read(bytes: &[u8], size: usize) -> (Vec<u8>, Option<String>) {
         let mut reader = Gunzip::new(io::BufReader::with_capacity(size, bytes));
         let (mut text, mut buffer) = (Vec::new(), vec![0; size]);
@@ -95,7 +95,7 @@ mod tests {
         }
     }
 
-    /// Text that compresses to some hundred bytes.
+    /// Text that compresses to a few hundred bytes.
     fn text() -> Vec<u8> {
         (0..500u32)
             .flat_map(|i| format!("{}\n", i.wrapping_mul(2_654_435_761)).into_bytes())

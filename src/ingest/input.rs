@@ -1,4 +1,4 @@
-//! One input of a run: a file, an object, a stream, or parts of another source.
+//! One input of a run: a file, an object, a stream, or a source with several parts.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -32,7 +32,7 @@ pub enum Origin {
     Stream(PathBuf),
     /// In the object with this key.
     Object(Arc<dyn Store>, String),
-    /// In the parts of another source.
+    /// In the parts of a source.
     Parts(Arc<dyn PartSource>),
 }
 
@@ -43,7 +43,7 @@ pub trait PartSource: fmt::Debug + Send + Sync {
 
     /// Opens the lines of part `part`, counted from 0.
     ///
-    /// # Errors
+    /// If the part cannot be opened. Reading from the result can fail too.
     /// If the part cannot be opened. Reading from it can fail, too.
     fn open(&self, part: u64) -> io::Result<Box<dyn Read>>;
 }
@@ -55,7 +55,8 @@ pub enum InputKind {
     Plain,
     /// One or more gzip members.
     Gzip,
-    /// Plain or gzip, detected from the first bytes when it is opened: a stream or a small object.
+    /// Plain or gzip. Streams and small objects are detected from their first bytes when they are
+    /// opened.
     Detect,
     /// Uncompressed lines in this many parts.
     Parts(u64),
@@ -86,7 +87,7 @@ impl Input {
         }
     }
 
-    /// Opens its bytes from the offset `from` on.
+    /// Opens the bytes of the input, starting at the offset `from`.
     ///
     /// A stream always starts at its beginning. For an input of parts, `from` is the number of the part.
     ///

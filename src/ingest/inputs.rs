@@ -63,7 +63,7 @@ pub fn list(paths: &[PathBuf], lazy_aws: &LazyAws) -> Result<Vec<Input>, InputEr
     }
 }
 
-/// What a path names. A path that is not UTF-8 is never a bucket.
+/// The location that a path names. A path that is not UTF-8 is never a bucket.
 fn location(path: &Path) -> Result<Location, LocationError> {
     path.to_str().map_or_else(|| Ok(Location::Directory(path.to_owned())), str::parse)
 }
@@ -90,7 +90,8 @@ fn list_files(path: &Path, inputs: &mut Vec<Input>) -> Result<(), InputError> {
         let path = path.join(&name);
         let mut key = name.into_encoded_bytes();
         if !key.starts_with(b".") {
-            // Object keys below a folder continue with a slash, and sort by it.
+            // Sorts a directory as if its name ended with a slash, because the object keys below a
+            // folder do.
             key.extend(path.is_dir().then_some(b'/'));
             entries.push((key, path));
         }
@@ -129,8 +130,8 @@ fn list_objects(
     Ok(())
 }
 
-/// An object as an input. Only a large object is read to detect its kind: a plain one is cut into
-/// chunks.
+/// Converts an object to an input. Only a large object is read to detect its kind, because a plain one
+/// is split into chunks.
 fn object_input(store: &Arc<dyn Store>, object: Object) -> Result<Input, StoreError> {
     let kind = if object.bytes > 0 && object.key.ends_with(".gz") {
         InputKind::Gzip
@@ -143,7 +144,7 @@ fn object_input(store: &Arc<dyn Store>, object: Object) -> Result<Input, StoreEr
     Ok(Input { origin: Origin::Object(Arc::clone(store), object.key), kind, bytes: object.bytes })
 }
 
-/// Detects the kind of a file by its content, or by its name if that says gzip: the content may be
+/// Detects the kind of a file. A name that says gzip takes precedence over the content, which may be
 /// damaged.
 fn file_kind(path: &Path) -> io::Result<InputKind> {
     let file = File::open(path)?;

@@ -1,4 +1,4 @@
-//! Cuts a stream of bytes into blocks of complete lines, in bounded memory.
+//! Splits a stream of bytes into blocks of complete lines, in bounded memory.
 
 use std::io::{self, Read};
 
@@ -19,7 +19,7 @@ pub enum LineBlock<'a> {
     Oversized(&'a [u8]),
     /// There are no more lines.
     End,
-    /// The stream failed. With the bytes of the incomplete last line.
+    /// The stream failed. The bytes are those of the incomplete last line.
     Damaged(io::Error, &'a [u8]),
 }
 
@@ -28,7 +28,7 @@ pub enum LineBlock<'a> {
 pub struct LineReader<R> {
     reader: R,
     buffer: Vec<u8>,
-    /// The bytes not yet handed out are `buffer[start..end]`.
+    /// The bytes that were not returned yet are `buffer[start..end]`.
     start: usize,
     end: usize,
     /// Offset in the stream of `buffer[start]`.
@@ -68,7 +68,7 @@ impl<R: Read> LineReader<R> {
         Self { offset, until, is_skipping: true, ..Self::all(reader) }
     }
 
-    /// The next block. `End` again after `End` or `Damaged`.
+    /// The next block. After `End` or `Damaged`, every further block is `End`.
     pub fn next_block(&mut self) -> LineBlock<'_> {
         loop {
             if self.offset >= self.until {
@@ -107,8 +107,8 @@ impl<R: Read> LineReader<R> {
 
     /// Whether the first buffered line is too long.
     ///
-    /// A later line cannot be: more bytes are read only while no complete line is buffered, so a line
-    /// that is too long is the first one when it reaches the limit.
+    /// Only the first line can be. More bytes are read only while no complete line is buffered, so a
+    /// line that is too long is the first one when it reaches the limit.
     fn is_oversized(buffered: &[u8]) -> bool {
         buffered.get(..=LINE_BYTES_MAX).is_some_and(|start| memchr(b'\n', start).is_none())
     }
@@ -117,7 +117,7 @@ impl<R: Read> LineReader<R> {
     fn complete_lines(&self, buffered: &[u8]) -> Option<usize> {
         let left = usize::try_from(self.until - self.offset).unwrap_or(usize::MAX);
         if left <= buffered.len() {
-            // The last line is the one with the last byte before `until`.
+            // The last line of the unit contains the last byte before `until`.
             let last = buffered.get(left - 1..).unwrap_or_default();
             if let Some(newline) = memchr(b'\n', last) {
                 return Some(left + newline);

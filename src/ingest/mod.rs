@@ -1,4 +1,4 @@
-//! Ingest: lists inputs, cuts them into lines, decodes the lines to events, and records rejected lines.
+//! Ingest: lists inputs, splits them into lines, decodes lines to events, and records rejected lines.
 
 pub mod dead_letters;
 pub mod decode;

@@ -1,27 +1,28 @@
-//! Names of objects of events. They follow the names of the objects that Firehose delivers.
+//! Names of objects that contain events. They have the format of the objects that Firehose delivers.
 
-/// The folder of the records whose processing failed. The name is that of Firehose.
+/// The folder of the records whose processing failed, named as Firehose names it.
 pub(crate) const FAILED_FOLDER: &str = "processing-failed";
 
 /// Start of every name: the stream, and the version of its configuration.
 const STREAM: &str = "velodrome-1-";
 
-/// The key of an object below the stream's prefix, by the time of its oldest record in UTC (see
-/// Firehose's "S3 object name format").
+/// The key of an object below the stream's prefix, from the time of its oldest record in UTC. Firehose
+/// documents the format as "S3 object name format".
 pub(crate) fn object_key(oldest_ms: u64, uuid: &str) -> String {
     let time = format_time(oldest_ms);
     format!("{}/{STREAM}{time}-{uuid}.gz", folder(&time))
 }
 
-/// The name, without folders, of an object of records whose processing failed, by the time of its oldest
-/// record.
+/// The name, without folders, of an object of records whose processing failed, from the time of its
+/// oldest record.
 ///
 /// [`failed_object_key`] adds the folders.
 pub(crate) fn failed_object_name(oldest_ms: u64, uuid: &str) -> String {
     format!("{STREAM}{}-{uuid}", format_time(oldest_ms))
 }
 
-/// The key below the stream's prefix of an object named by [`failed_object_name`]. `None` for any other text.
+/// The key below the stream's prefix of an object named by [`failed_object_name`]. `None` for any other
+/// text.
 pub(crate) fn failed_object_key(name: &str) -> Option<String> {
     let (time, uuid) = name.strip_prefix(STREAM)?.split_at_checked("YYYY-MM-DD-HH-MM-SS-".len())?;
     let is_ours = time.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit())
@@ -29,13 +30,13 @@ pub(crate) fn failed_object_key(name: &str) -> Option<String> {
     is_ours.then(|| format!("{FAILED_FOLDER}/{}/{name}", folder(time)))
 }
 
-/// The folders of objects of a time: year, month, day and hour.
+/// The folders of an object, from its time: year, month, day and hour.
 fn folder(time: &str) -> String {
     time.split('-').take(4).collect::<Vec<_>>().join("/")
 }
 
-/// A time in UTC in the form of object names, `YYYY-MM-DD-HH-MM-SS`. Up to the year 9999 it sorts by
-/// time.
+/// Formats a time in UTC as in object names, `YYYY-MM-DD-HH-MM-SS`. Up to the year 9999, the texts sort
+/// by time.
 pub(crate) fn format_time(ms: u64) -> String {
     let seconds = ms / 1_000;
     let (year, month, day) = civil(seconds / 86_400);
@@ -44,7 +45,7 @@ pub(crate) fn format_time(ms: u64) -> String {
 }
 
 /// Year, month and day of the day `days` after 1970-01-01: Howard Hinnant's `civil_from_days`
-/// (<https://howardhinnant.github.io/date_algorithms.html>), for days from the epoch on.
+/// (<https://howardhinnant.github.io/date_algorithms.html>), without days before the epoch.
 fn civil(days: u64) -> (u64, u64, u64) {
     // Eras of 400 years begin on March 1, so that a leap day is the last day of a year.
     let days = days + 719_468;

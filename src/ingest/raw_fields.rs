@@ -14,8 +14,8 @@ use super::event::{
 use super::rejection::{Rejection, integer_between};
 use crate::rules::MEASURE_MAX;
 
-/// All fields that some kind of event knows, as raw JSON. A null counts as absent. Fields of the other
-/// kind are ignored, whatever their value.
+/// The fields of all kinds of events, as raw JSON. A null counts as absent. Fields of another kind of
+/// event are ignored, whatever their value.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RawFields<'a> {
@@ -52,8 +52,8 @@ pub(super) struct RawFields<'a> {
 impl RawFields<'_> {
     /// The event with these fields, in a race of `race_seconds`.
     ///
-    /// Of several invalid fields, the rejection names the first in the order of these functions.
-    /// `batch` has the same order, so both reject a line for the same reason.
+    /// If several fields are invalid, the rejection names the one that these functions check first.
+    /// `batch` checks in the same order, so both reject a line for the same reason.
     pub(super) fn event(&self, race_seconds: u16) -> Result<Event, Rejection> {
         match text(self.event).as_deref() {
             Some("update") => self.race(false, race_seconds),
@@ -77,7 +77,7 @@ impl RawFields<'_> {
         let name = optional_string("name", self.name, "a string", |_| true)?;
         let uuid = optional_string("uuid", self.uuid, "a string", |_| true)?;
         let (device_ms, timestamp) = self.timestamps()?;
-        // The ranges above are those of the types.
+        // The casts lose nothing, because the ranges above are those of the types.
         let event = Sample {
             clock: 0,
             race,
@@ -116,7 +116,7 @@ impl RawFields<'_> {
             clock: 0,
             uuid: xxh3_128(uuid.as_bytes()),
             project: project.into(),
-            // At most a day.
+            // Fits, because it is at most a day.
             duration_ms: duration_ms as u32,
             is_view,
         };
@@ -136,7 +136,7 @@ impl RawFields<'_> {
     }
 }
 
-/// A required field that `parse` accepts.
+/// A required field, as `parse` returns it. `None` from `parse` rejects the value.
 fn required<T>(
     field: &'static str,
     raw: Option<&RawValue>,
@@ -147,7 +147,7 @@ fn required<T>(
     value.ok_or_else(|| Rejection::of_field(field, raw, expected()))
 }
 
-/// A required integer from `min` to `max`. Only digits are one: not 1.0, 1e3 or -0.
+/// A required integer from `min` to `max`. Only digits are valid: 1.0, 1e3 and -0 are rejected.
 fn integer(
     field: &'static str,
     raw: Option<&RawValue>,
@@ -161,7 +161,7 @@ fn integer(
 /// A required number from 0 to [`MEASURE_MAX`].
 fn measure(field: &'static str, raw: Option<&RawValue>) -> Result<f64, Rejection> {
     let parse = |raw: &str| {
-        // JSON numbers only: Rust also parses "inf" and other forms.
+        // Rust would also parse "inf" and other forms that are not JSON numbers.
         let is_number = raw.starts_with(|first: char| first == '-' || first.is_ascii_digit());
         let value: f64 = raw.parse().ok().filter(|_| is_number)?;
         (0.0..=MEASURE_MAX).contains(&value).then_some(value)
@@ -169,7 +169,7 @@ fn measure(field: &'static str, raw: Option<&RawValue>) -> Result<f64, Rejection
     required(field, raw, || format!("a number from 0 to {MEASURE_MAX}").into(), parse)
 }
 
-/// A string that may be absent, and that `accepts` accepts otherwise.
+/// A string, or `None` if the field is absent. A string is rejected unless `accepts` returns true.
 fn optional_string(
     field: &'static str,
     raw: Option<&RawValue>,

@@ -1,4 +1,4 @@
-//! Cuts a record of a stream or of a delivery into its events.
+//! Splits a record of a stream or of a delivery into its events.
 
 use super::decode::decode;
 
@@ -11,7 +11,8 @@ pub(crate) fn split_events(data: &[u8], race_seconds: u16) -> impl Iterator<Item
     lines(data.trim_ascii(), is_one)
 }
 
-/// Whether a record of several lines is a single event. It is not if its first line already is an event.
+/// Whether a record of several lines is a single event. It is not if its first line is already an
+/// event.
 fn is_one(data: &[u8], race_seconds: u16) -> bool {
     let mut lines = lines(data, false);
     lines.next().is_some_and(|first| decode(first, race_seconds).is_err())
@@ -19,7 +20,7 @@ fn is_one(data: &[u8], race_seconds: u16) -> bool {
         && decode(data.trim_ascii(), race_seconds).is_ok()
 }
 
-/// The lines that are not blank, or everything as one line if `is_one`.
+/// The lines that are not blank, or everything as one line if `is_one` is true.
 fn lines(data: &[u8], is_one: bool) -> impl Iterator<Item = &[u8]> {
     let lines = data.split(move |byte| !is_one && *byte == b'\n');
     lines.map(<[u8]>::trim_ascii).filter(|line| !line.is_empty())

@@ -10,13 +10,13 @@ use super::event::INTEGER_MAX;
 /// Characters of an invalid value that a message quotes.
 const QUOTED_CHARS: usize = 40;
 
-/// Why a line is not an event. Clients and dead letters get these messages.
+/// Why a line is not an event. Clients receive these messages, and dead letters contain them.
 #[derive(Debug, Error, PartialEq)]
 pub enum Rejection {
     /// The line is longer than the limit.
     #[error("longer than 1 MiB, the limit for one event")]
     Oversized,
-    /// The line is not UTF-8. The number of valid bytes before the first invalid one.
+    /// The line is not UTF-8. The value is the number of valid bytes before the first invalid one.
     #[error("not valid UTF-8 after the first {0} bytes")]
     NotUtf8(usize),
     /// Arrays and objects nest deeper than this limit.
@@ -65,7 +65,7 @@ impl Rejection {
 }
 
 impl From<serde_json::Error> for Rejection {
-    /// Drops the line from the position where it is 1: a reader would take it for the line of the file.
+    /// Removes "line 1" from the position, because a reader would mistake it for the line of the file.
     fn from(error: serde_json::Error) -> Self {
         let text = error.to_string();
         let column = error.column();
@@ -76,13 +76,13 @@ impl From<serde_json::Error> for Rejection {
     }
 }
 
-/// The words for an integer from `min` to `max`.
+/// Describes an integer from `min` to `max`.
 pub(crate) fn integer_between(min: u64, max: u64) -> String {
     debug_assert!(max <= INTEGER_MAX, "no field is greater");
     format!("an integer from {min} to {max}")
 }
 
-/// The start of a long value, or all of a short one.
+/// The value, or its start and its length if it is long.
 fn excerpt(value: &str) -> String {
     match value.char_indices().nth(QUOTED_CHARS) {
         Some((end, _)) => {

@@ -1,4 +1,5 @@
-//! Units of reading: the parts of inputs that one worker reads, in an order that all processes share.
+//! Units of reading: parts of inputs, each read by one worker. All processes list them in the same
+//! order.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -8,7 +9,8 @@ use super::gunzip::Gunzip;
 use super::input::{GZIP_MAGIC, Input, InputKind};
 use super::lines::LineReader;
 
-/// Size of the chunks that plain files and objects are cut into, so that all workers share in one.
+/// Size of the chunks that plain files and objects are split into, so that all workers can read one
+/// input.
 pub const CHUNK_BYTES: u64 = 4 << 20;
 
 /// Compressed bytes per read.
@@ -19,12 +21,12 @@ const BUFFER_BYTES: usize = 64 << 10;
 pub struct Unit {
     /// Index of the input.
     pub input: usize,
-    /// Index of the chunk of a plain input, or of the part. 0 for inputs that can only be read from the
-    /// start.
+    /// Index of the chunk of a plain input, or of the part of a source. 0 for inputs that can only be
+    /// read from the start.
     pub chunk: u64,
 }
 
-/// Cuts the inputs into units, in order.
+/// Splits the inputs into units, in order.
 pub fn units(inputs: &[Input]) -> Vec<Unit> {
     let chunks = |input: &Input| match input.kind {
         InputKind::Plain => input.bytes.div_ceil(CHUNK_BYTES),

@@ -1,4 +1,4 @@
-//! The fields of a JSON object in their original text.
+//! Removes a field from a JSON object, without changing the text of the other fields.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 /// # Errors
 /// If the line had to be parsed and is not a JSON object.
 pub(crate) fn without_field<'a>(line: &'a [u8], name: &str) -> serde_json::Result<Cow<'a, [u8]>> {
-    // A name may be written with escapes.
+    // A name may contain escapes, so a line with a backslash has to be parsed.
     if memchr(b'\\', line).is_none() && memmem::find(line, name.as_bytes()).is_none() {
         return Ok(Cow::Borrowed(line));
     }

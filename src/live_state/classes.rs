@@ -18,13 +18,13 @@ pub struct Versions {
     pub leaderboard: EventTime,
 }
 
-/// All known classes. A class is known from its first race, record or leaderboard row on.
+/// All known classes. A class becomes known with its first race, record or leaderboard row.
 #[derive(Debug, Default)]
 pub(super) struct Classes {
     /// The races of all classes.
     order: BTreeSet<RaceOrder>,
     classes: HashMap<ClassId, Class>,
-    /// The newest versions of any class.
+    /// When the records and the leaderboard of any class most recently changed.
     newest: Versions,
     /// When the records and leaderboards of all classes last changed together: by bans or new rules.
     global_version: EventTime,
@@ -59,15 +59,15 @@ impl Classes {
         self.global_version = time;
     }
 
-    /// Adds the classes of `other` that are not known here, without races.
+    /// Adds the classes of `other` that are not known here, without their races.
     pub(super) fn add_known(&mut self, other: &Self) {
         for class in other.classes.keys() {
             self.classes.entry(*class).or_default();
         }
     }
 
-    /// Updates the lists after a race of `class` changed from `before` to `after`, where `None` is no
-    /// race.
+    /// Updates the lists after a race of `class` changed from `before` to `after`. `None` means that
+    /// the race does not exist.
     pub(super) fn relist(
         &mut self,
         class: ClassId,
@@ -93,7 +93,7 @@ impl Classes {
         }
     }
 
-    /// The races of one class or of all, newest first, from the first one older than `after` on.
+    /// The races of one class or of all, newest first, starting with the first one older than `after`.
     pub(super) fn races(
         &self,
         class: Option<ClassId>,
@@ -114,25 +114,25 @@ impl Classes {
         self.classes.get(&class)?.running_race()
     }
 
-    /// The newest running race of each class that has one, classes unordered.
+    /// The newest running race of each class that has one, in no particular order.
     pub(super) fn running_races(&self) -> impl Iterator<Item = (ClassId, RaceId)> {
         let classes = self.classes.iter();
         classes.filter_map(|(class, of_class)| Some((*class, of_class.running_race()?)))
     }
 
-    /// The versions of a class.
+    /// When the records and the leaderboard of a class last changed.
     pub(super) fn versions(&self, class: ClassId) -> Versions {
         let own = self.classes.get(&class).map(|of_class| of_class.versions);
         self.at_least_global(own.unwrap_or_default())
     }
 
-    /// When the records of each known class last changed, classes unordered.
+    /// When the records of each known class last changed, in no particular order.
     pub(super) fn record_versions(&self) -> impl Iterator<Item = (ClassId, EventTime)> {
         let classes = self.classes.iter();
         classes.map(|(class, own)| (*class, self.at_least_global(own.versions).records))
     }
 
-    /// The newest versions of any class.
+    /// When the records and the leaderboard of any class most recently changed.
     pub(super) fn newest_versions(&self) -> Versions {
         self.at_least_global(self.newest)
     }

@@ -2,8 +2,7 @@
 //! each class last changed.
 //!
 //! One engine thread writes and many tasks read. A writer applies all changes of one tick under the
-//! lock, so a reader always sees the state as of one time. Of a finished ride, only its count remains
-//! here.
+//! lock, so a reader always sees the state as of one time. Finished rides are only counted here.
 
 mod change;
 mod classes;

@@ -4,13 +4,13 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use velodrome_dataflows::{ClassId, Curve, EventTime, RaceId, RacerId, Stage, Standing};
 
-/// When a race began, its class and its id. Newer races are greater.
+/// The sort key of a race: its start, its class and its id. Newer races are greater.
 pub type RaceOrder = (EventTime, ClassId, RaceId);
 
-/// A race as lists of races show it.
+/// A race as it appears in lists of races.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RaceSummary {
-    /// When the first of its rides began, its class and its id.
+    /// The start of the first of its rides, its class and its id.
     pub order: RaceOrder,
     /// Whether any of its rides is running. Otherwise the race is finished.
     pub is_running: bool,
@@ -75,13 +75,13 @@ impl Race {
     fn remove_running(&mut self, racer: RacerId) -> bool {
         let was_running = self.running.remove(&racer).is_some();
         if self.running.is_empty() {
-            // Finished races stay for days. They must not keep the capacity that their standings needed.
+            // Finished races remain for days, so the capacity that their standings needed is released.
             self.running = HashMap::new();
         }
         was_running
     }
 
-    /// The summary of this race under its key, or `None` when it has no rides left.
+    /// The summary of this race, which does not know its own key. `None` when it has no rides left.
     pub(super) fn summary(&self, (class, race): (ClassId, RaceId)) -> Option<RaceSummary> {
         let racers = self.running.len() + self.finished;
         let (order, is_running) = ((self.started_at, class, race), !self.running.is_empty());

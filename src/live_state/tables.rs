@@ -75,10 +75,10 @@ impl LiveTables {
     pub(super) fn mark_differences(&mut self, previous: &mut Self, at: EventTime) {
         self.time = self.time.max(at);
         self.classes.set_global_version(at);
-        // A class without any data left has changed, too.
+        // A class that no longer has any data has changed too.
         self.classes.add_known(&previous.classes);
-        // Changes of the previous state that no reader has taken yet still have to be reported, even
-        // where both states agree.
+        // Changes of the previous state that no reader has taken yet must still be reported, even where
+        // both states agree.
         let mut changed = mem::take(previous.changed_mut());
         for (key, race) in self.races.iter().chain(&previous.races) {
             if race.median_second().is_some() {
@@ -138,7 +138,7 @@ impl LiveTables {
 
     /// Up to `limit` races of one class or of all, newest first: descending by start, class and race.
     ///
-    /// The list starts with the first race older than `after`, which need not exist any more.
+    /// The list starts with the first race older than `after`, which itself need not exist any more.
     pub fn races(
         &self,
         class: Option<ClassId>,
@@ -159,7 +159,7 @@ impl LiveTables {
         self.classes.running_race(class)
     }
 
-    /// The newest running race of each class that has one, classes unordered.
+    /// The newest running race of each class that has one, in no particular order.
     pub fn running_races(&self) -> Vec<(ClassId, RaceId)> {
         self.classes.running_races().collect()
     }
@@ -169,12 +169,12 @@ impl LiveTables {
         self.classes.versions(class)
     }
 
-    /// When the records of each known class last changed, classes unordered.
+    /// When the records of each known class last changed, in no particular order.
     pub fn record_versions(&self) -> Vec<(ClassId, EventTime)> {
         self.classes.record_versions().collect()
     }
 
-    /// When records and a leaderboard of any class last changed.
+    /// When records and a leaderboard of any class most recently changed.
     pub fn newest_versions(&self) -> Versions {
         self.classes.newest_versions()
     }

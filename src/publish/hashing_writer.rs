@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use xxhash_rust::xxh3::Xxh3;
 
-/// Passes on what is written, and computes its length and hash.
+/// Forwards what is written, and computes its length and hash.
 pub(super) struct HashingWriter<W> {
     to: W,
     length: u64,

@@ -42,7 +42,7 @@ pub struct Publisher {
     uploads: Option<Uploads>,
     objects: HistoryObjects,
     clock: log::Clock,
-    /// By class, the event time that its object is as of, and when it was published.
+    /// For each class, the event time that its object reflects, and when it was published.
     published: BTreeMap<ClassId, (EventTime, u64)>,
 }
 
@@ -116,7 +116,8 @@ impl Publisher {
         is_complete
     }
 
-    /// Publishes one class as of `version` or later, and returns the time that its object is as of.
+    /// Publishes one class as of `version` or later, and returns the event time that its object
+    /// reflects.
     async fn object(&mut self, class: ClassId, version: EventTime) -> Result<EventTime, String> {
         // The version is from the live state, which may be a tick ahead of the state that answers
         // queries.

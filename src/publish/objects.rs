@@ -16,8 +16,8 @@ use velodrome_dataflows::{ClassId, EventTime};
 use super::hashing_writer::HashingWriter;
 use crate::results::history;
 
-/// Bytes of an object in memory for each client that downloads it: what a connection buffers before it
-/// waits for the client.
+/// Bytes of an object in memory for each client that downloads it. A connection buffers about as much
+/// before it waits for the client.
 const CHUNK_BYTES: u64 = 32 << 10;
 
 /// A published object. Its file is never written again, only replaced, so length and hash stay valid.
@@ -33,7 +33,7 @@ pub struct HistoryObject {
 /// The most recent publication of a class.
 #[derive(Clone, Debug)]
 pub(super) struct Published {
-    /// The event time that the object is as of. `None` if it may have records of banned racers.
+    /// The event time that the object reflects. `None` if it may have records of banned racers.
     pub(super) as_of: Option<EventTime>,
     /// `None` if the class had no records.
     pub(super) object: Option<HistoryObject>,
@@ -97,8 +97,8 @@ impl HistoryObject {
 impl HistoryObjects {
     /// The objects that an earlier run published in `directory`, served until they are published again.
     ///
-    /// They are as of `as_of`. It is `None` if any racer is banned, because the ban may be newer than
-    /// the objects.
+    /// `as_of` is the event time that they reflect. It is `None` if any racer is banned, because the
+    /// ban may be newer than the objects.
     pub fn open(directory: &Path, as_of: Option<EventTime>) -> Self {
         let objects = Self::default();
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -117,8 +117,8 @@ impl HistoryObjects {
 
     /// Waits for the object of a class as of `since` or later. `None` if the class has no records.
     ///
-    /// If the published object is older, this requests a new one, without the minimum time between two
-    /// publications.
+    /// If the published object is older, this requests a new one immediately, without waiting for the
+    /// minimum time between two publications.
     pub async fn get(&self, class: ClassId, since: EventTime) -> Option<HistoryObject> {
         let mut published = self.published.subscribe();
         let is_fresh = |published: &BTreeMap<ClassId, Published>| {

@@ -25,7 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Start of the service's clock.
 const START_MS: u64 = 1_620_240_000_000;
 
-/// A publisher of class 1. Racer 5 has a record there, whose output is the time that is complete.
+/// A publisher of class 1, where racer 5 has a record. Its output is the time up to which the state is
+/// complete.
 struct Publishing {
     publisher: Publisher,
     objects: HistoryObjects,
@@ -167,7 +168,7 @@ async fn a_request_after_a_ban_waits_for_an_object_that_applies_it() {
     assert!(!asking.is_finished());
     publishing.complete.send(20).unwrap();
     let began = tokio::time::Instant::now();
-    // No timeout here: paused time would jump to its end.
+    // There is no timeout here, because a paused clock would jump to its end.
     let object = asking.await.unwrap().unwrap();
     assert_eq!(Some(content(&bytes(object).await)), at(20));
     // The request woke the publisher before its next poll.
@@ -203,7 +204,7 @@ async fn objects_of_an_earlier_run_are_served_until_they_are_published_again() {
     assert_eq!(objects.classes(), [1, 7]);
     assert_eq!(objects.get(1, 0).await.unwrap().hash, earlier.hash);
 
-    // If anybody is banned, requests wait for the publisher.
+    // If any racer is banned, requests wait for the publisher.
     let objects = HistoryObjects::open(publishing.directory.path(), None);
     let fresh = tokio::spawn({
         let objects = objects.clone();

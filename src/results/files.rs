@@ -31,7 +31,7 @@ pub fn write_rules(path: &Path, rules: &Rules) -> Result<(), WriteError> {
 
 /// Creates the directory `out` and removes `files` of an earlier run from it.
 ///
-/// After a run that was stopped, the directory then has no files of an earlier run.
+/// If the new run is stopped, the directory then has no files of an earlier one.
 ///
 /// # Errors
 /// If a directory cannot be created or written.

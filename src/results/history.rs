@@ -53,7 +53,7 @@ pub(crate) fn class_of_object(name: &str) -> Option<ClassId> {
     (object_name(class) == name).then_some(class)
 }
 
-/// Writes the history object of one class: seconds and racers ascend, seconds without a record are
+/// Writes the history object of one class. Seconds and racers ascend; seconds without a record are
 /// omitted.
 pub(crate) fn write_object(curves: &[(RacerId, Record)], out: impl Write) -> io::Result<()> {
     // The header has no name and no time, so that equal records give equal bytes.

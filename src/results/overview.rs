@@ -19,7 +19,7 @@ impl fmt::Display for Overview<'_> {
         for (class, racers) in records.iter().take(CLASSES_SHOWN) {
             write!(f, "{class:>5} {:>8}", racers.len())?;
             let bests = leaderboard.get(class).into_iter().flatten();
-            // Of equal outputs, the smallest racer id leads, as on boards.
+            // On equal outputs, the smallest racer id leads, as on boards.
             if let Some((racer, best)) =
                 bests.max_by_key(|(racer, b)| (b.output, u32::MAX - **racer))
             {

@@ -31,7 +31,7 @@ impl Results {
         curves.map(|(_, curve)| curve.outputs().count() as u64).sum()
     }
 
-    /// Writes all result files and the file of `rules` into `out`, the history objects on up to
+    /// Writes all result files and the file of `rules` into `out`. Writes the history objects on up to
     /// `threads` threads.
     ///
     /// # Errors

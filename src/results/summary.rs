@@ -20,8 +20,8 @@ pub const SUMMARY: &str = "summary.json";
 pub struct Summary {
     /// The `rulesId`: the SHA-256 of `rules.json`.
     pub rules_id: String,
-    /// Time of the event clock that the results are as of, in ms since the epoch. `None` for the end of
-    /// all events.
+    /// The event time that the results are as of, in ms since the epoch. `None` if all events are
+    /// included.
     pub as_of: Option<EventTime>,
     /// Events accepted.
     pub events: u64,
@@ -29,11 +29,11 @@ pub struct Summary {
     pub rejected: u64,
     /// Inputs that could not be read to their end.
     pub damaged: u64,
-    /// Samples that came more than an hour after the end of their ride.
+    /// Samples that arrived more than an hour after the end of their ride.
     pub late: u64,
     /// Rides with a result.
     pub rides: u64,
-    /// Distinct (class, second, racer).
+    /// Number of records: distinct (class, second, racer).
     pub records: u64,
     /// Time from the first byte read to the last result written.
     pub wall_seconds: f64,

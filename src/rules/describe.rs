@@ -3,7 +3,7 @@
 use super::error::InvalidRules;
 use super::ranges;
 
-/// An unknown key or a value is shown up to this many characters.
+/// Maximum number of characters shown of an unknown key or of a value.
 const SHOWN_CHARS: usize = 64;
 
 /// Describes why the TOML library rejects `text`.
@@ -13,7 +13,7 @@ pub(super) fn describe(text: &str, error: &toml::de::Error) -> InvalidRules {
     let at = text.get(span).unwrap_or_default();
     let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
     let message = error.message().lines().next().unwrap_or_default();
-    // The library quotes keys: first the wrong one, then those that it knows.
+    // The library's message quotes the unknown key first, then the known ones.
     let mut quoted = message.split('`').skip(1).step_by(2);
     if message.starts_with("unknown field") {
         return unknown_key(line, quoted.next().unwrap_or_default(), &quoted.collect::<Vec<_>>());
@@ -38,7 +38,8 @@ fn unknown_key(line: usize, key: &str, known: &[&str]) -> InvalidRules {
     InvalidRules::Unknown { line, key, nearest, known: known.join(", ") }
 }
 
-/// A value `at` that has the wrong type or is outside its range, with the text `before` it.
+/// Describes the value at the start of `at`, which has the wrong type or is outside its range. `before`
+/// is the text in front of it.
 fn wrong_value(line: usize, before: &str, at: &str, serde_expected: &str) -> Option<InvalidRules> {
     let is_header = at.starts_with('[') && !before.trim_end().ends_with(['=', ',', '[']);
     let (key, value) = match at.strip_prefix("[[") {
@@ -51,11 +52,11 @@ fn wrong_value(line: usize, before: &str, at: &str, serde_expected: &str) -> Opt
     Some(InvalidRules::Value { line, key, value, expected })
 }
 
-/// The last part of the key of the value that follows `before`, or an empty text if it is not clear.
+/// The last part of the key of the value that follows `before`. Empty if the key is not clear.
 fn key_of_value(before: &str) -> &str {
     let Some((before, after)) = before.rsplit_once('=') else { return "" };
     if after.contains('}') {
-        // The value is an element of a list, after a table.
+        // A table ended since the last `=`, so the value is an element of a list.
         return "";
     }
     let begin = before.rfind(['\n', '{', ',']).map_or(0, |at| at + 1);

@@ -15,7 +15,7 @@ pub enum RulesError {
     Invalid(PathBuf, InvalidRules),
 }
 
-/// Text that is not valid rules. Lines count from 1.
+/// Why a text is not valid rules. Lines are counted from 1.
 #[derive(Debug, Error)]
 pub enum InvalidRules {
     /// The text has an unknown key.
@@ -27,7 +27,7 @@ pub enum InvalidRules {
         key: String,
         /// The most similar known key.
         nearest: String,
-        /// All known keys in that place.
+        /// All keys that are valid in that place.
         known: String,
     },
     /// A value has the wrong type, or is outside the range of its type.

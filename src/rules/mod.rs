@@ -1,4 +1,4 @@
-//! The rules file: how events are scored, as TOML; and the id of rules.
+//! Reads the rules file, which defines in TOML how events are scored, and computes the id of rules.
 
 mod describe;
 mod error;
@@ -17,10 +17,10 @@ pub use error::{InvalidRules, RulesError};
 /// The greatest valid cadence and resistance of an event.
 pub const MEASURE_MAX: f64 = 1000.0;
 
-/// Reads and checks the rules at `path`. Rules that are not in the file have their defaults.
+/// Reads and checks the rules at `path`. Rules that the file omits have their default values.
 ///
 /// # Errors
-/// A file that cannot be read, and everything that [`parse`] rejects.
+/// If the file cannot be read, or [`parse`] rejects its text.
 pub fn load(path: &Path) -> Result<Rules, RulesError> {
     let text = fs::read_to_string(path).map_err(|e| RulesError::Read(path.to_owned(), e))?;
     parse(&text).map_err(|e| RulesError::Invalid(path.to_owned(), e))
@@ -29,22 +29,22 @@ pub fn load(path: &Path) -> Result<Rules, RulesError> {
 /// Parses rules in TOML.
 ///
 /// # Errors
-/// Text that is not TOML, an unknown rule, a rule under which an output would not be a number.
+/// If the text is not TOML, has an unknown rule, or has a rule outside its range.
 pub fn parse(text: &str) -> Result<Rules, InvalidRules> {
     let rules = toml::from_str(text).map_err(|error| describe::describe(text, &error))?;
     check(&rules)?;
     Ok(rules)
 }
 
-/// The canonical form of rules: JSON without white space. Equal rules have the same.
+/// The canonical form of rules: JSON without white space. Equal rules have equal canonical forms.
 pub fn canonical(rules: &Rules) -> String {
-    // A negative zero is the same offset as zero.
+    // A negative zero is the same offset as zero, so it must have the same form.
     let rules = Rules {
         cadence_offset: rules.cadence_offset + 0.0,
         resistance_offset: rules.resistance_offset + 0.0,
         ..rules.clone()
     };
-    // Rules are numbers, texts, and keys that are either, so they always serialize.
+    // Rules consist of numbers, texts, and maps with such keys, so they always serialize.
     serde_json::to_string(&rules).unwrap_or_default()
 }
 
@@ -57,9 +57,9 @@ pub fn id(rules: &Rules) -> String {
 /// Checks that every rule is in its range.
 ///
 /// # Errors
-/// The first rule that is not.
+/// If a rule is not. The error names the first one.
 pub fn check(rules: &Rules) -> Result<(), InvalidRules> {
-    // Far inside the range in which the product of two sums stays finite.
+    // Far below the limit at which the product of two sums would no longer be finite.
     let is_bounded = |value: f64| value.abs() <= 1e9;
     let (cadence, resistance) = (rules.cadence_offset, rules.resistance_offset);
     let (divisor, seconds) = (rules.divisor, rules.race_seconds);

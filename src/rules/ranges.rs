@@ -1,4 +1,4 @@
-//! The valid values of each rule, in the words of messages.
+//! The valid values of each rule, as messages describe them.
 
 pub(super) const OFFSET: &str = "a number from -1e9 to 1e9";
 pub(super) const DIVISOR: &str = "a number from 1e-9 to 1e9, or its negative";
@@ -8,10 +8,10 @@ const UP_TO_U16: &str = "a whole number from 0 to 65535";
 const UP_TO_U32: &str = "a whole number from 0 to 4294967295";
 const UP_TO_U64: &str = "a whole number from 0 to 18446744073709551615";
 
-/// The valid values of `key`, where serde expects a value in its own words `serde_expected`. `None` if
-/// neither says what is valid.
+/// The valid values of `key`, for a message. `serde_expected` is what serde expects there, in its own
+/// words. `None` if neither determines the valid values.
 ///
-/// For a key that has a list, serde's words decide between the list and its elements.
+/// If the value of a key is a list, serde's words distinguish the list from its elements.
 pub(super) fn expected(key: &str, serde_expected: &str) -> Option<&'static str> {
     match serde_expected {
         "struct ExcludedRace" => {

@@ -46,13 +46,13 @@ fn a_file_can_exclude_racers_races_and_rides_and_correct_racers_and_devices() {
         ..Rules::default()
     };
     assert_eq!(rules, expected);
-    // A checkpoint saves the canonical form.
+    // A checkpoint saves the canonical form, so it must parse to the same rules.
     assert_eq!(serde_json::from_str::<Rules>(&canonical(&rules)).unwrap(), expected);
 }
 
 #[test]
 fn the_id_depends_on_the_meaning_of_rules_and_not_on_their_notation() {
-    // sha256sum of the canonical form.
+    // The output of sha256sum for the canonical form.
     let default = "{\"cadence_offset\":35.0,\"resistance_offset\":65.0,\"divisor\":100.0,\
                    \"race_seconds\":300,\"grace_seconds\":60}";
     assert_eq!(canonical(&Rules::default()), default);

@@ -12,11 +12,11 @@ pub struct Limits {
     /// Events of one client in a second, and in one request. The default is what two cores can append to
     /// the log and process in the graph.
     pub client_events_per_second: NonZeroU32,
-    /// Concurrent requests of one client that have bodies.
+    /// Concurrent requests with bodies, for each client.
     pub client_requests_in_flight: usize,
     /// Requests of one client in a second. It may send them all at once.
     pub client_requests_per_second: NonZeroU32,
-    /// Concurrent streams of one client.
+    /// Concurrent streams, for each client.
     pub client_streams: NonZeroUsize,
     /// The lag of the engine above which no more events are accepted. At the default, a dashboard still
     /// looks live.

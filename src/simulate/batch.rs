@@ -51,7 +51,7 @@ impl Batch {
 }
 
 impl Workload {
-    /// The batches of the race with this index, from 0.
+    /// The batches of the race with this index, counted from 0.
     pub fn race_batches(&self, index: u64) -> impl Iterator<Item = Batch> {
         let race = self.race(index);
         (0..self.batches()).map(move |number| race.batch(number))
@@ -59,17 +59,17 @@ impl Workload {
 }
 
 impl Race<'_> {
-    /// The batch with this number, from 0, of the race's lines.
+    /// The race's batch with this number, counted from 0.
     pub fn batch(&self, number: u32) -> Batch {
         let seconds = self.workload.batch_seconds();
         let first = 1 + number * seconds;
         self.arrivals_in(first, (first + seconds).min(RACE_SECONDS + 1))
     }
 
-    /// The lines that arrive in the seconds from `first` up to, not including, `end`.
+    /// The lines that arrive in the seconds `first..end`.
     fn arrivals_in(&self, first: u32, end: u32) -> Batch {
-        // Some of the lines were sent in earlier seconds. Those seconds are drawn again: that costs less
-        // than passing lines from batch to batch, and keeps batches independent.
+        // Some of the lines were sent in earlier seconds. Those seconds are generated again, because
+        // that costs less than passing lines from batch to batch, and keeps batches independent.
         let sent = first.saturating_sub(SLOW_DELAY_MS_MAX / 1_000).max(1)..end;
         let expected = sent.len() * (self.riders.len() + self.riders.len() / 16);
         let (mut events, mut keys) = (Vec::with_capacity(expected), Vec::with_capacity(expected));
@@ -85,8 +85,8 @@ impl Race<'_> {
                 }
             });
         }
-        // By arrival, then in the order sent. Equal keys are one line that arrives twice at the same
-        // time.
+        // Sorts by arrival, then by the order of sending. Two equal keys are copies of one line that
+        // arrive at the same time.
         keys.sort_unstable();
 
         let mut lines = LineWriter::with_capacity(keys.len());

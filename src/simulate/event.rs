@@ -4,7 +4,7 @@ use super::parameters::RACE_SECONDS;
 use super::race::Race;
 use super::random::{Probability, Random, Uuid};
 
-/// The clocks of devices differ by less than this many ms.
+/// The clocks of devices differ by less than this, in ms.
 const JITTER_MS: u32 = 200;
 /// The maximum delay of most lines from the device to the log, in ms.
 const DELAY_MS_MAX: u32 = 50;
@@ -12,7 +12,7 @@ const DELAY_MS_MAX: u32 = 50;
 pub(super) const SLOW_DELAY_MS_MAX: u32 = 2_000;
 /// One line out of this many is slow.
 const SLOW_ONE_IN: u32 = 100;
-/// The last arrival of a race's lines, in ms from its start. Then the next race's lines begin.
+/// The latest arrival of a race's lines, in ms from its start. The lines of the next race arrive later.
 const LAST_ARRIVAL_MS: u32 = (RACE_SECONDS + 1) * 1_000 - 1;
 
 /// The number of projects.
@@ -44,7 +44,7 @@ pub(super) enum Kind {
     Watch { project: u32, viewer: u32, duration_ms: u32 },
 }
 
-/// The arrivals of an event's line, one or two, in ms from the start of the race.
+/// The one or two arrivals of an event's line, in ms from the start of the race.
 pub(super) type Arrivals = [Option<u32>; 2];
 
 impl Race<'_> {
@@ -66,7 +66,7 @@ impl Race<'_> {
         }
     }
 
-    /// The number of tracking events of `second`. Those of a race are spread evenly.
+    /// The number of tracking events of `second`. They are spread evenly over the race.
     fn tracking_in(&self, second: u32) -> u64 {
         let until =
             |second: u32| self.workload.tracking * u64::from(second) / u64::from(RACE_SECONDS);
@@ -76,7 +76,8 @@ impl Race<'_> {
 
 /// A random tracking event.
 fn tracking(random: &mut Random) -> Kind {
-    // The cube of a uniform draw: the first project has a sixth of all views, as in a Zipf law over 200.
+    // Cubing a uniform draw gives the first project a sixth of all views, as Zipf's law does for 200
+    // projects.
     let draw = random.unit();
     let project = 1 + (draw * draw * draw * PROJECTS) as u32;
     let viewer = random.below(VIEWERS);

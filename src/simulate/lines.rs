@@ -21,7 +21,7 @@ impl LineWriter {
         Self { text, integers: itoa::Buffer::new(), floats: zmij::Buffer::new() }
     }
 
-    /// Adds the line of `event`, an event of `race`.
+    /// Adds the line of an event of `race`.
     pub(super) fn push(&mut self, race: &Race<'_>, event: &Event) {
         match event.kind {
             Kind::Ride { rider, second } => self.ride(race, event, rider, second),

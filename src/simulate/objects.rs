@@ -29,10 +29,10 @@ pub struct ObjectError {
 }
 
 /// Writes an object for each race of `workload` to `directory`, on `threads` threads. Calls `progress`
-/// with numbers of further lines. Other objects in the directory are not changed.
+/// with the number of lines of each write. Other objects in the directory are not changed.
 ///
 /// # Errors
-/// An object or directory that cannot be written. Objects that were complete before stay.
+/// If an object or the directory cannot be written. Objects that are already complete remain.
 pub fn write(
     workload: &Workload,
     directory: &Path,
@@ -51,7 +51,7 @@ pub fn write(
             }
             let object = write_object(workload, index, directory, &progress);
             if object.is_err() {
-                // No thread starts another object.
+                // Stops all threads before their next object.
                 next.store(workload.races(), Ordering::Relaxed);
             }
             stats = stats.plus(object?);
@@ -68,7 +68,7 @@ pub fn write(
 }
 
 /// Writes the lines of the race with this index. The object has a hidden name until it is complete,
-/// because objects in S3 appear atomically too.
+/// because an object in S3 is not visible before that either.
 fn write_object(
     workload: &Workload,
     index: u64,

@@ -12,7 +12,7 @@ pub const RACE_SECONDS: u32 = 300;
 const END_MS: u64 = 253_402_300_800_000;
 /// The maximum number of riders in a race. Each thread has one second of a race in memory: 200 MB.
 const CONCURRENT_MAX: u32 = 1_000_000;
-/// The maximum number of tracking events for each race event. Beyond that, races are not the workload.
+/// The maximum number of tracking events for each race event. With more, races would hardly matter.
 const VIEWS_MAX: f64 = 10.0;
 
 /// The parameters of a workload.
@@ -53,7 +53,7 @@ impl Parameters {
     /// The number of races, one after the other.
     ///
     /// # Errors
-    /// The first parameter that is outside its range.
+    /// If a parameter is outside its range. The error names the first one.
     pub(super) fn races(&self) -> Result<u64, ParameterError> {
         let Self { hours, racers, concurrent, classes, views, duplicates, start_ms, .. } = *self;
         if !(hours.is_finite() && hours > 0.0) {

@@ -7,7 +7,7 @@ use super::parameters::{RACE_INTERVAL_MS, RACE_SECONDS};
 use super::random::{Random, Uuid};
 use super::workload::Workload;
 
-/// The part of a race's random generators that draws the riders. The seconds are parts 1 to 300.
+/// The number of the random generator that draws a race's riders. Numbers 1 to 300 are for the seconds.
 const RIDERS: u32 = 0;
 /// The range of the cadence, in rpm.
 const CADENCE: (i32, i32) = (40, 110);
@@ -15,12 +15,12 @@ const CADENCE: (i32, i32) = (40, 110);
 const RESISTANCE: (i32, i32) = (20, 90);
 /// The maximum by which a racer's strength raises an effort, in rpm or percent.
 const STRENGTH: i32 = 40;
-/// An effort is raised at random in each race, by less than this.
+/// In each race, a random number below this is added to an effort.
 const FORM: u32 = 31;
 /// The maximum change of an effort during a race.
 const CHANGE: i32 = 15;
 
-/// Names of racers. The rare ones have letters of more than one byte.
+/// Names of racers. `RARE_NAMES` have letters of more than one byte.
 const NAMES: [&str; 40] = [
     "Adell", "Amanda", "Arden", "Axel", "Bruno", "Cara", "Chesley", "Clara", "Cordia", "Damaris",
     "Damion", "Eleanore", "Emil", "Frieda", "Hayden", "Hubert", "Ida", "Jonathon", "Josefina",

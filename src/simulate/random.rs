@@ -6,7 +6,7 @@ use rand::Rng;
 use rand_pcg::Mcg128Xsl64;
 use xxhash_rust::xxh3::xxh3_128;
 
-/// A random UUID of version 4 (RFC 9562), as its two halves.
+/// A random UUID of version 4 (RFC 9562), as two halves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Uuid(u64, u64);
 
@@ -67,13 +67,13 @@ impl Random {
         Self(Mcg128Xsl64::new(xxh3_128(&name)))
     }
 
-    /// A number from 0 up to, not including, `bound`; 0 if `bound` is 0.
+    /// A number in `0..bound`; 0 if `bound` is 0.
     pub(super) fn below(&mut self, bound: u32) -> u32 {
         // The high half of the product; the bias is less than bound / 2^32 (Lemire, arXiv:1805.10941).
         (((self.0.next_u64() >> 32) * u64::from(bound)) >> 32) as u32
     }
 
-    /// A number from 0 up to, not including, 1, in steps of 2^-53.
+    /// A number from 0 to less than 1, in steps of 2^-53.
     pub(super) fn unit(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }

@@ -37,7 +37,7 @@ impl RecordedEvents {
     /// Lists the files and objects of `paths`, as a replay does.
     ///
     /// # Errors
-    /// A path that is missing or cannot be read; directories without any file.
+    /// If a path is missing or cannot be read, or if directories have no file.
     pub fn list(paths: &[PathBuf], lazy_aws: &LazyAws) -> Result<Self, InputError> {
         Ok(Self { inputs: inputs::list(paths, lazy_aws)? })
     }
@@ -95,8 +95,8 @@ fn open(input: &Input, unit: Unit) -> Result<(&Input, LineReader<UnitReader>), R
     Ok((input, lines.map_err(|error| RecordedError::Read(input.name().into_owned(), error))?))
 }
 
-/// The lines of a block, without empty ones. `arrival_ms` is the arrival of the previous line, and then
-/// of the last one.
+/// The lines of a block, without empty ones. `arrival_ms` is the arrival of the previous line, and is
+/// set to that of the last one.
 fn batch(block: &[u8], arrival_ms: &mut u64) -> Batch {
     let mut batch = Batch { text: Vec::with_capacity(block.len() + 1), ends: Vec::new() };
     let mut rest = block;

@@ -1,4 +1,5 @@
-//! Writes a workload as one stream of lines. Several threads generate it, one writes it in order.
+//! Writes a workload as one stream of lines. Several threads generate the lines, and one writes them in
+//! order.
 
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
@@ -32,9 +33,9 @@ pub fn write(
         });
         let queues: Vec<_> = queues.collect();
         let mut stats = WriteStats::default();
-        // The threads generate batches in turn. The first queue that ends had the last batch before its
-        // turn, so all other queues are empty too. After an error the receivers are dropped, which ends
-        // the threads.
+        // The threads generate batches in turn. When a queue has ended at its turn, the previous batch
+        // was the last one, so all other queues are empty too. After an error the receivers are
+        // dropped, which ends the threads.
         for batch in queues.iter().cycle().map_while(|receiver| receiver.recv().ok()) {
             out.write_all(batch.text())?;
             stats.lines += batch.len() as u64;

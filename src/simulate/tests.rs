@@ -47,7 +47,8 @@ fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
 
 #[test]
 fn the_bytes_of_a_workload_do_not_change() {
-    // Other bytes would change all published measurements. Announce such a change, then update the hash.
+    // Different bytes would invalidate all published measurements. Announce such a change, then update
+    // the hash.
     let hash = xxhash_rust::xxh3::xxh3_64(&text(SMALL, 2));
     assert_eq!(hash, 3066951061924870484);
 }

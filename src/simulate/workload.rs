@@ -5,8 +5,8 @@ use super::random::Probability;
 
 /// Web pages resend their events this many times as often as bikes do.
 const TRACKING_DUPLICATES: f64 = 10.0;
-/// The approximate number of lines in a batch: 2 MB, which is worth a transfer between threads and stays
-/// in the cache.
+/// The approximate number of lines in a batch, 2 MB: large enough to be worth a transfer between
+/// threads, and small enough for the cache.
 const BATCH_LINES: f64 = 10_000.0;
 
 /// A workload with valid parameters.
@@ -24,7 +24,7 @@ impl Workload {
     /// A workload of these parameters.
     ///
     /// # Errors
-    /// The first parameter that is outside its range.
+    /// If a parameter is outside its range. The error names the first one.
     pub fn new(parameters: Parameters) -> Result<Self, ParameterError> {
         let races = parameters.races()?;
         let race_events = f64::from(parameters.concurrent) * f64::from(RACE_SECONDS);

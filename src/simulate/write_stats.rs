@@ -12,7 +12,7 @@ pub struct WriteStats {
 }
 
 impl WriteStats {
-    /// The sum of both.
+    /// The sum of the two sizes.
     pub(super) fn plus(self, other: Self) -> Self {
         Self {
             lines: self.lines + other.lines,

@@ -18,8 +18,8 @@ use crate::results::{HISTORY, LEADERBOARD, RIDES, RULES, history};
 /// Returns whether `changes`, which `compare` wrote, reports exactly how the results in `new` differ
 /// from those in `old`.
 ///
-/// Prints to `out` like [`run`](super::run): `left` is computed from the results, `right` is in the
-/// files.
+/// Prints to `out` like [`run`](super::run), where `left` means computed from the results and `right`
+/// means read from the files.
 ///
 /// # Errors
 /// If a directory or file is missing or invalid, or `out` cannot be written.
@@ -83,7 +83,7 @@ fn records(
     Ok(())
 }
 
-/// The rows that differ between both sides in content or rank. Keys are a board and a racer.
+/// The rows that differ between the two sides in content or rank. A key is a board and a racer.
 fn changed<B: Ord + Clone, T: PartialEq>(
     old: BTreeMap<(B, RacerId), T>,
     new: BTreeMap<(B, RacerId), T>,

@@ -28,7 +28,7 @@ impl VerifyError {
             ("expected u32", "expected an integer from 0 to 4294967295"),
             ("expected u64", "expected an integer from 0"),
         ];
-        // serde names the type of a number, which only a programmer understands.
+        // serde's messages name Rust types, which users do not know.
         let plain = |text: String, (ours, plain): (&str, &str)| text.replace(ours, plain);
         Self::Parse(path.to_owned(), numbers.into_iter().fold(reason.to_string(), plain))
     }

@@ -136,7 +136,7 @@ impl RecordChanges {
         self.next.as_ref().map(|row| row.class_id)
     }
 
-    /// Reads the rows of `class` by second and racer. They are empty if another class is next.
+    /// Reads the rows of `class` by second and racer. There are none if another class is next.
     pub(super) fn read_class(
         &mut self,
         class: ClassId,

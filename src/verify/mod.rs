@@ -1,7 +1,7 @@
 //! Verifies that two result directories have equal results, or differ exactly as a comparison reports.
 //!
 //! Numbers are compared as doubles and rows by their keys, so neither the order of rows nor the form of
-//! a number matters. The history of at most one class of each side is in memory.
+//! a number matters. Histories are read class by class, to have at most one of each side in memory.
 
 mod change_rows;
 mod changes;

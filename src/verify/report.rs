@@ -53,7 +53,7 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    /// Prints one difference: where, the left value, the right value.
+    /// Prints one difference: its place, the left value and the right value.
     pub(super) fn difference(
         &mut self,
         name: &str,

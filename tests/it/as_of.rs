@@ -5,7 +5,7 @@ use crate::run::{Workplace, gzip, sample, view};
 
 const HOUR: u64 = 3_600_000;
 
-/// A sample of the second after the end of a default race.
+/// A sample after the last second of a race under the default rules.
 fn after_the_end(device_ms: u64, racer: u32) -> String {
     sample(device_ms, racer, 301, 0.0)
 }
@@ -46,7 +46,7 @@ fn a_line_after_the_end_of_the_race_is_part_of_a_gap() {
 #[test]
 fn a_line_after_the_end_of_the_race_moves_the_clock() {
     let place = Workplace::new();
-    // It moves the clock to more than an hour after the close of the first ride.
+    // The line moves the clock to more than an hour after the end of the first ride.
     let arrival = format!(r#","arrivalTimestamp":{}}}"#, 3 * HOUR);
     let line = after_the_end(0, 9).replace('}', &arrival);
     let summary = place.results(&[sample(0, 5, 1, 0.0), line, sample(1, 5, 2, 0.0)]);
@@ -102,7 +102,7 @@ fn lines_after_the_time_are_neither_counted_nor_rejected() {
     let lines: Vec<_> =
         place.json_lines("out/rejected.jsonl").iter().map(|l| l["line"].clone()).collect();
     assert_eq!(lines, [3, 5]);
-    // A final event counts at once, its ride when it closes.
+    // A final event counts immediately, and its ride when it closes.
     assert_eq!(place.json("out/leaderboard.json")["class-1"]["5"]["output"], 66.0);
     assert_eq!(place.json("out/views.json")["p"]["views"], 1);
     assert_eq!(place.json_lines("out/results.jsonl").len(), 0);

@@ -6,7 +6,7 @@ use crate::restarts::{Answers, RACERS, StoppedService, answers};
 use crate::run::{history, sample};
 use crate::serving::{ServiceProcess, agent, wait_for};
 
-/// A racer of the finished race and of the running one: the best of those who finished.
+/// The best racer who finished the first race. This racer also rides in the running one.
 pub(crate) const BANNED_RACER: u32 = RACERS - 2;
 
 /// Bans a racer, or lifts a ban.
@@ -36,7 +36,7 @@ fn a_banned_racer_is_in_no_answer_until_the_ban_is_lifted_also_after_a_crash_and
     };
     assert_ne!(without_start_times(stopped.answers.clone()), without);
 
-    // No event comes, so all changes follow from the ban.
+    // No events arrive, so all changes are due to the ban.
     let mut serving = stopped.start("--workers 2");
     set(&serving, BANNED_RACER, true);
     assert_without(&serving, "after the reply");

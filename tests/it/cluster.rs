@@ -81,8 +81,8 @@ fn a_cluster_exits_when_a_process_is_lost() {
         let cluster = format!("-n 2 -p {process} --hosts hosts -w 1");
         place.spawn(&format!("replay - --out out {cluster}"))
     });
-    // More than a pipe's buffer: once it is written, the cluster has formed and reads. The input stays
-    // open, so that the run does not end by itself.
+    // The text exceeds a pipe's buffer, so once it is written, the cluster has formed and reads. The
+    // input stays open, so that the run does not end by itself.
     let mut input = survivor.stdin.take().unwrap();
     input.write_all(&vec![b'\n'; 1 << 20]).unwrap();
     lost.kill().unwrap();

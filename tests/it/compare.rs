@@ -11,8 +11,8 @@ use crate::cluster::hosts;
 use crate::rules::golden_with_devices;
 use crate::run::{Workplace, contents, sample, view};
 
-/// Compares `input` under both rules with each number of workers, and verifies the changes against two
-/// batches.
+/// Compares `input` under both sets of rules with each number of workers, and verifies the changes
+/// against two batches.
 fn check(place: &Workplace, input: &str, more: &str, workers: &[usize]) {
     for (out, rules) in [("old", "old.toml"), ("new", "new.toml")] {
         let ended = place.run(&format!("batch {input} --rules {rules} --out {out} {more}"));
@@ -111,7 +111,7 @@ fn reports_ranks_podiums_and_moves() {
     // Racers 1 to 4 finish in this order, 2 and 3 with equal outputs.
     let outputs = [(1, 9.0), (2, 5.0), (3, 5.0), (4, 1.0)];
     let ended = |(racer, resistance)| sample(9, racer, 7, resistance).replace("update", "final");
-    // Racer 4 wins another race, under both rules.
+    // Racer 4 wins another race, under both sets of rules.
     let other = ended((4, 0.5)).replace(r#""raceId":7"#, r#""raceId":8"#);
     place.write("in.jsonl", outputs.map(ended).join("\n") + "\n" + &other);
     place.write("rules.toml", "excluded_racers = [1]\ncorrected_racers.4.resistance = 6");
@@ -185,7 +185,7 @@ fn stream() -> impl Strategy<Value = Vec<String>> {
     })
 }
 
-/// The text of a rules file with some of all kinds of rules.
+/// The text of a rules file with a random selection of all kinds of rules.
 fn rules() -> impl Strategy<Value = String> {
     let rule = prop_oneof![
         Just("resistance_offset = 60".to_owned()),

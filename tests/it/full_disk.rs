@@ -1,4 +1,4 @@
-//! The service on a disk that becomes full and has space again.
+//! The service on a disk that fills up and later has space again.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -63,7 +63,7 @@ fn a_full_disk_is_reported_and_the_service_resumes_without_loss_when_it_has_spac
     };
     assert_eq!(send(0).0, 200);
     let ballast = disk.fill();
-    // The last page of the segment may have room for some more events.
+    // The last page of the segment may have room for a few more events.
     let mut refused = (1..1000).map(&mut send).find(|(status, _)| *status != 200).unwrap();
     assert_eq!((refused.0, refused.1["error"]["code"].take()), (507, json!("disk_full")));
     let (status, body) = readiness();

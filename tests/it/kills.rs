@@ -53,14 +53,15 @@ fn results_after_kills_equal_a_replay_byte_for_byte() {
         for lines in events.chunks(events.len().div_ceil(CLIENTS)) {
             let (url, acknowledged) = (&url, &acknowledged);
             let random = Pcg64::seed_from_u64(random.next_u64());
-            // The pauses spread the kills over checkpoints, ends of rides and repairs.
+            // The pauses prolong the run, so that kills hit checkpoints, ends of rides and repairs too.
             let pause_ms = 100 * kills as u64 + 1;
             scope.spawn(move || client(lines, url, acknowledged, random, pause_ms));
         }
         for moment in moments {
             wait_for("events are acknowledged", || acknowledged.load(Ordering::Relaxed) > moment);
             thread::sleep(Duration::from_millis(random.random_range(0..50)));
-            // Taken by value: the killed process must end before the next one locks the directory.
+            // The killed process must end before the next one locks the directory, so `kill` consumes
+            // it.
             let killed = std::mem::replace(&mut serving, ServiceProcess::placeholder());
             killed.kill();
             serving = start();

@@ -25,7 +25,7 @@ fn post_rules(serving: &ServiceProcess, rules: &str) -> (u16, Value) {
     (answer.status().as_u16(), serde_json::from_str(&text).unwrap())
 }
 
-/// Waits until the rules with this identity are active, and returns them.
+/// Waits until the rules with this id are active, and returns them.
 fn wait_until_active(serving: &ServiceProcess, id: &Value) -> Value {
     let mut rules = Value::Null;
     wait_for("the rules are active", || {
@@ -37,8 +37,8 @@ fn wait_until_active(serving: &ServiceProcess, id: &Value) -> Value {
     rules["rules"].clone()
 }
 
-/// Events in the reverse order of their text, so that each part of them covers all races, and each race
-/// is ridden as long as events arrive.
+/// Events sorted by their reversed text, so that each part of them covers all races, and each race runs
+/// as long as events arrive.
 fn interleaved_events(place: &Workplace) -> String {
     let simulated = place
         .run("simulate --hours 0.5 --racers 90 --concurrent 36 --classes 3 --out events.jsonl");
@@ -55,13 +55,13 @@ fn post_all(url: &str, lines: &[&str], acknowledged: &AtomicUsize) {
         let token = post_until_accepted(url, &batch.join("\n"));
         acknowledged.fetch_add(batch.len(), Ordering::Relaxed);
         assert_eq!(get(&format!("{url}/v1/races?after={token}")).0, 200);
-        // The pace lets segments become archive objects while events arrive.
+        // Posts slowly enough that segments are archived while events arrive.
         thread::sleep(Duration::from_millis(20));
     }
 }
 
-/// Makes every kind of read in turn until `is_over`. No read fails, and no answer is of an earlier time
-/// than the previous answer to the same call.
+/// Makes every kind of read in turn until `is_over`. Asserts that no read fails, and that no answer is
+/// older than the previous answer to the same call.
 fn read_all(url: &str, part: usize, reads: &AtomicUsize, is_over: &AtomicBool) {
     let (mut seen, mut number) = ([0; 9], 0_usize);
     while !is_over.load(Ordering::Relaxed) {
@@ -80,7 +80,8 @@ fn read_all(url: &str, part: usize, reads: &AtomicUsize, is_over: &AtomicBool) {
         let call = (number / 2 + part) % paths.len();
         let path = &paths[call];
         let (status, body) = get(&format!("{url}{path}"));
-        // A racer without a record, a race before its first event, a class before its first object.
+        // 404 is right for a racer without a record, a race before its first event, and a class before
+        // its first object.
         let is_answered = status == 200 || status == 404 && body["error"]["code"] == "not_found";
         assert!(is_answered, "{path}: {status} {body}");
         if let Some(as_of) = body["asOf"].as_u64() {

@@ -20,7 +20,7 @@ const SECONDS: u16 = 12;
 /// The data directory of a stopped service, in which one race is finished and one is running.
 pub(crate) struct StoppedService {
     pub(crate) place: Workplace,
-    /// The arguments of a clock at which this is still so.
+    /// The arguments of a clock at which the races are still in these states.
     clock: String,
     pub(crate) answers: Answers,
 }
@@ -30,14 +30,14 @@ impl StoppedService {
         Self::with_racers(|_| true)
     }
 
-    /// The same, with some of the racers.
+    /// Like `new`, with only some of the racers.
     pub(crate) fn with_racers(is_included: impl Fn(u32) -> bool + Copy) -> Self {
         let place = Workplace::new();
         let data = place.path("data");
         let serving = ServiceProcess::start(&data, "");
         serving.post(&race(7, is_included));
         assert_eq!(serving.stop(), 0);
-        // A restart begins a new file, so that a recovery need not read the first race again.
+        // A restart begins a new segment, so that a recovery need not read the first race again.
         let serving = ServiceProcess::start(&data, "");
         serving.post(&view(1, "a"));
         assert_eq!(serving.stop(), 0);
@@ -83,7 +83,7 @@ fn race(race: u64, is_included: impl Fn(u32) -> bool) -> String {
     (0..RACERS).filter(|racer| is_included(*racer)).flat_map(ride).collect::<Vec<_>>().join("\n")
 }
 
-/// All answers of a service, without the time that they are of.
+/// All answers of a service, without their times.
 pub(crate) fn answers(serving: &ServiceProcess) -> Answers {
     let mut paths = vec![
         "/v1/classes".to_owned(),

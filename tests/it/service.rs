@@ -102,7 +102,7 @@ fn objects(archive: &Path) -> Vec<PathBuf> {
     objects
 }
 
-/// Whether it is `YYYY/MM/DD/HH/<stream>-<version>-YYYY-MM-DD-HH-mm-ss-<uuid>.gz` with equal times.
+/// Whether a path is `YYYY/MM/DD/HH/<stream>-<version>-YYYY-MM-DD-HH-mm-ss-<uuid>.gz` with equal times.
 fn is_named_as_by_firehose(path: &str) -> bool {
     let shape: String = path.chars().map(|c| if c.is_ascii_hexdigit() { '0' } else { c }).collect();
     let uuid = "00000000-0000-0000-0000-000000000000";
@@ -111,7 +111,7 @@ fn is_named_as_by_firehose(path: &str) -> bool {
         && name.split_at("velodrome-1-".len()).1.replace('-', "/").starts_with(&path[..13])
 }
 
-/// The word with zeros in place of hexadecimal digits.
+/// The word with each hexadecimal digit replaced by zero.
 fn hexless(word: &str) -> String {
     word.chars().map(|c| if c.is_ascii_hexdigit() { '0' } else { c }).collect()
 }
@@ -211,7 +211,7 @@ fn every_flag_is_an_environment_variable_as_well() {
     let place = Workplace::new();
     for command in ["serve", "demo"] {
         let help = place.run(&format!("{command} --help")).stdout;
-        // The texts of flags are indented by ten columns, the flags by less.
+        // Help texts are indented by ten columns, and flags by less.
         let is_flag =
             |line: &&str| line.trim_start().starts_with('-') && !line.starts_with("       ");
         let own = |line: &&str| !["--help", "--version"].iter().any(|name| line.contains(name));

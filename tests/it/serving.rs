@@ -72,7 +72,7 @@ impl ServiceProcess {
         Self { child: Some(child), url, log }
     }
 
-    /// No process, to take the place of one that is moved out.
+    /// A stand-in without a process, to replace one that is moved out.
     pub(crate) fn placeholder() -> Self {
         Self { child: None, url: String::new(), log: PathBuf::new() }
     }
@@ -95,12 +95,12 @@ impl ServiceProcess {
         terminate(&mut child, signal)
     }
 
-    /// Waits until it ends by itself. Returns its exit status.
+    /// Waits until it exits by itself. Returns its exit status.
     pub(crate) fn wait(mut self) -> i32 {
         self.child.take().unwrap().wait().unwrap().code().unwrap()
     }
 
-    /// The value of a field of the log line about its recovery.
+    /// The value of a field of the log line that reports its recovery.
     pub(crate) fn recovered(&self, field: &str) -> String {
         let log = self.log();
         let recovered = log.lines().find(|line| line.contains(" recovered ")).unwrap();
@@ -222,7 +222,7 @@ pub(crate) fn post(url: &str, lines: &str) -> Result<(u16, Value), ureq::Error> 
     Ok((answer.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::String(text))))
 }
 
-/// Waits until `is_there` returns true; `what` describes it.
+/// Waits until `is_there` returns true; `what` describes the condition.
 pub(crate) fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_there() {

@@ -98,7 +98,7 @@ fn keys_are_replaced_without_downtime() {
     };
     assert_eq!(statuses(&serving), [200, 200]);
     assert_eq!(serving.stop(), 0);
-    // Since it was appended, the new key has signed all tokens.
+    // The new key has signed all tokens since it was appended.
     let serving = start(&place, "new.pem");
     assert_eq!(statuses(&serving), [401, 200]);
     assert_eq!(serving.stop(), 0);

@@ -1,4 +1,4 @@
-//! A build without the feature `aws`: whatever needs AWS fails with one line.
+//! A build without the feature `aws`: every use of AWS fails with a one-line error.
 
 use crate::run::Workplace;
 use crate::serving::startup_error;

@@ -61,7 +61,7 @@ export class Service {
     service.child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     service.ended = new Promise((resolve) => service.child.once('exit', resolve))
     endings.push(() => service.end())
-    // The demonstration prints its tour once all racers have ridden a second.
+    // The demonstration prints its guide once all racers have ridden a second.
     const last = command.startsWith('demo') ? /Ctrl-C/ : /http/
     for await (const line of createInterface({ input: service.child.stdout })) {
       service.url ??= line.match(/https?:\/\/\S+/)?.[0]

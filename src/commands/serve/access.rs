@@ -17,7 +17,7 @@ use crate::serve::limits::Limits;
 use crate::serve::origin::Origin;
 use crate::serve::tls;
 
-/// Who may call.
+/// Who may call the service.
 #[derive(Debug, clap::Args)]
 pub(super) struct AccessArgs {
     /// Whether requests need a token; "off" is only possible on a loopback address
@@ -64,7 +64,7 @@ pub(super) struct ClientLimitArgs {
     #[arg(long, env = "VELODROME_CLIENT_REQUESTS", value_name = "N", value_parser = parse::rate,
         default_value_t = Limits::default().client_requests_per_second)]
     client_requests: NonZeroU32,
-    /// Maximum number of streams that each client follows at the same time
+    /// Maximum number of streams that each client may follow at the same time
     #[arg(long, env = "VELODROME_CLIENT_STREAMS", value_name = "N", value_parser = parse::count,
         default_value_t = Limits::default().client_streams)]
     client_streams: NonZeroUsize,

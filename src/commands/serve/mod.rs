@@ -29,8 +29,8 @@ use storage::StorageArgs;
 /// Run a service: accept events over HTTP, and serve standings, records, results and counts
 ///
 /// Accepted events are durable in --data before they are acknowledged. After a crash the service
-/// continues from there without loss. Ctrl-C or SIGTERM stops it in order: requests in progress
-/// complete, and everything is saved.
+/// resumes without loss. Ctrl-C or SIGTERM shuts it down gracefully: requests in progress complete, and
+/// everything is saved.
 ///
 /// A web page at the service's address shows the data live. GET /openapi.json describes the API.
 #[derive(Debug, clap::Args)]
@@ -56,7 +56,7 @@ pub struct Args {
     /// Number of worker threads that compute results [default: one per core]
     #[arg(short, long, env = "VELODROME_WORKERS", value_name = "N", value_parser = parse::count)]
     workers: Option<NonZeroUsize>,
-    /// TOML file of scoring rules [default: the most recent rules of --data, first Alleycat's]
+    /// TOML file of scoring rules [default: those last used with --data, else Alleycat's]
     ///
     /// If the service ran under different rules before, it does not start unless --rebuild is given too.
     #[arg(long, env = "VELODROME_RULES", value_name = "FILE")]
@@ -70,7 +70,7 @@ pub struct Args {
     rebuild: bool,
     #[command(flatten)]
     storage: StorageArgs,
-    /// Seconds between writes of the checkpoint, 1 to 30
+    /// Seconds between checkpoints, 1 to 30
     ///
     /// After a crash the service replays the log from the last checkpoint.
     #[arg(long, env = "VELODROME_CHECKPOINT_SECONDS", value_name = "N", default_value_t = 10,
@@ -119,10 +119,10 @@ impl Args {
     }
 }
 
-/// Serves until a signal stops it, and then stops in order.
+/// Serves until a signal stops it, then shuts down gracefully.
 ///
 /// # Errors
-/// A data directory, a checkpoint, a log or an address that cannot be used.
+/// If the data directory, the checkpoint, the log or the address cannot be used.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.logging.start()?;
     let service = Service::listen(args.config()?, serve::metrics::install()?)?;

@@ -19,7 +19,7 @@ pub(super) struct StorageArgs {
     /// Where to publish class-N.gz: a directory or s3://bucket/prefix [default: DATA/history]
     #[arg(long, env = "VELODROME_HISTORY", value_name = "DIR|S3")]
     history: Option<Location>,
-    /// ACL of the objects in an s3:// --history: public-read makes them readable by everybody
+    /// ACL of the objects if --history is in S3: public-read makes them readable by everybody
     #[arg(
         long,
         env = "VELODROME_HISTORY_ACL",

@@ -23,10 +23,10 @@ const DEFAULT: Parameters = Parameters::DEFAULT;
 /// Races of five minutes follow each other. In each race, --concurrent racers send an event a second,
 /// and viewers send view and watch events. The same arguments give the same events.
 ///
-/// With --to, events are sent in real time, or as --rate says, until they end or Ctrl-C is pressed. Then
-/// a report is printed: events per second, latencies, and how far sending lagged behind its schedule.
-/// Some of the events are looked up in the standings of the service. The exit status is 1 if one was
-/// missing although it was acknowledged.
+/// With --to, events are sent in real time, or at the speed of --rate, until they end or Ctrl-C is
+/// pressed. Then a report is printed: events per second, latencies, and the lag of sending behind its
+/// schedule. Some of the events are looked up in the standings of the service. The exit status is 1 if
+/// an acknowledged event was missing there.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -62,11 +62,11 @@ pub struct Args {
     views: f64,
     /// Fraction of race events that are sent twice, 0 to 1
     ///
-    /// The fraction of view and watch events is ten times as large.
+    /// For view and watch events, the fraction is ten times as large.
     #[arg(long, env = "VELODROME_DUPLICATES", value_name = "FRACTION",
         value_parser = parse::number, default_value_t = DEFAULT.duplicates)]
     duplicates: f64,
-    /// Seed of the random numbers; another seed gives other races
+    /// Seed of the random numbers; a different seed gives different races
     #[arg(long, env = "VELODROME_SEED", value_name = "N",
         value_parser = parse::whole_number(0, u64::MAX), default_value_t = DEFAULT.seed)]
     seed: u64,
@@ -78,7 +78,7 @@ pub struct Args {
     send: send::SendArgs,
 }
 
-/// Where the events are written or sent: exactly one of both.
+/// Where the events are written or sent: exactly one of the two.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct TargetArgs {
@@ -97,8 +97,8 @@ struct TargetArgs {
 /// service did not show events that it had acknowledged.
 ///
 /// # Errors
-/// Arguments out of range, files that cannot be read, an output that cannot be written, a service or a stream
-/// that rejects events.
+/// If an argument is out of range, a file cannot be read, an output cannot be written, or a service or
+/// a stream rejects events.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let workload = |default_start_ms| {
         Workload::new(Parameters {
@@ -114,7 +114,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     match args.target {
         TargetArgs { to: Some(to), .. } => {
-            // The calls of AWS run on it.
+            // Calls to AWS run on this runtime.
             let runtime = Runtime::new().context("cannot start threads")?;
             let endpoint = args.send.endpoint.url.clone();
             let lazy_aws = LazyAws::new(endpoint, runtime.handle().clone());
@@ -124,7 +124,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             };
             send::run(&events, send::target(to, &args.send, &lazy_aws)?, args.send)
         }
-        // clap requires one of both.
+        // clap requires one of the two.
         TargetArgs { out, .. } => {
             write::run(&workload(DEFAULT.start_ms)?, &out.unwrap_or_default())
         }

@@ -61,7 +61,8 @@ pub(super) struct SendArgs {
         conflicts_with = "out"
     )]
     batch: NonZeroUsize,
-    // It does not conflict with --out: the environment may have it for other commands.
+    // This does not conflict with --out, because the environment variable may be set for other
+    // commands.
     /// Token for the service, with the scopes ingest and read
     #[arg(long, env = "VELODROME_TOKEN", hide_env_values = true)]
     token: Option<String>,
@@ -104,7 +105,7 @@ pub(super) fn run(
 /// The target that `to` names.
 ///
 /// # Errors
-/// An invalid name of a stream; no access to AWS.
+/// If the name of a stream is invalid, or AWS is not accessible.
 pub(super) fn target(to: String, args: &SendArgs, lazy_aws: &LazyAws) -> anyhow::Result<Target> {
     if !StreamName::has_scheme(&to) {
         return Ok(Target::Service { url: to, token: args.token.clone() });

@@ -22,7 +22,7 @@ impl<'a> Cursor<'a> {
         Self(line)
     }
 
-    /// The next byte.
+    /// The next byte, without consuming it.
     #[inline]
     pub(super) fn first(&self) -> Option<u8> {
         self.0.first().copied()
@@ -58,7 +58,7 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// Appends the next digits to the number `value`. Returns the new number and the count of digits.
+    /// Consumes digits and appends them to `value`. Returns the new value and the number of digits.
     #[inline]
     fn digits(&mut self, mut value: u64) -> (u64, usize) {
         let mut count = 0;
@@ -88,7 +88,7 @@ impl<'a> Cursor<'a> {
         usual.then_some(value)
     }
 
-    /// A number without sign and exponent, correctly rounded.
+    /// A number without sign or exponent, correctly rounded.
     #[inline]
     pub(super) fn number(&mut self) -> Option<f64> {
         let text = self.0;
@@ -102,7 +102,7 @@ impl<'a> Cursor<'a> {
             return None;
         }
         let length = text.len() - self.0.len();
-        // At most 19 digits and the point, so no digit overflowed.
+        // More than 19 digits and the point may have overflowed.
         if length > 20 {
             return None;
         }

@@ -36,7 +36,7 @@ struct Fields<'a> {
     duration_ms: Option<u64>,
 }
 
-/// Decodes a line of the usual form. Samples are valid up to the second `race_seconds`.
+/// Decodes a line of the usual form. A sample's second may be at most `race_seconds`.
 #[inline]
 pub(super) fn decode(line: &[u8], race_seconds: u16) -> Option<Event> {
     let fields = Fields::scan(line)?;
@@ -61,7 +61,7 @@ impl<'a> Fields<'a> {
         let mut fields = Self::default();
         let mut at = Cursor::new(line.strip_prefix(b"{\"")?);
         loop {
-            // The first byte of a name leaves one or a few candidates.
+            // The first byte narrows a name to one or a few candidates.
             match at.first()? {
                 b'e' if at.eat(b"event\":\"") => set(&mut fields.kind, at.kind()?)?,
                 b'd' if at.eat(b"deviceTimestamp\":") => {
@@ -127,7 +127,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Sets a field. Returns `None` if it was set before: the library rejects such a line.
+/// Sets a field. Returns `None` if it was set before, because the library rejects duplicate fields.
 #[inline]
 fn set<T>(field: &mut Option<T>, value: T) -> Option<()> {
     field.replace(value).is_none().then_some(())

@@ -19,11 +19,11 @@ pub(super) const POWERS: [u64; 20] = {
 pub(super) fn quotient(digits: u64, decimals: usize) -> Option<f64> {
     let power = *POWERS.get(decimals)?;
     if digits <= EXACT && power <= EXACT {
-        // Both are exact as doubles, so that only the division rounds (Clinger 1990).
+        // Both are exact as doubles, so only the division rounds (Clinger 1990).
         return Some(digits as f64 / power as f64);
     }
-    // 2^64 times the quotient, with far more bits than a double has. Of the remainder it only matters
-    // whether it is zero, so the last bit is set if it is not.
+    // 2^64 times the quotient, which has far more bits than a double. Rounding depends on the remainder
+    // only by whether it is zero, so a remainder sets the last bit.
     let scaled = u128::from(digits) << 64;
     let whole = scaled / u128::from(power);
     let rest = u128::from(whole * u128::from(power) != scaled);
@@ -34,13 +34,13 @@ pub(super) fn quotient(digits: u64, decimals: usize) -> Option<f64> {
 #[inline]
 pub(super) fn leading_digits(bytes: [u8; 8]) -> (usize, u64) {
     let digits = u64::from_le_bytes(bytes) ^ 0x3030_3030_3030_3030;
-    // Sets the high bit of bytes over 9. A carry only reaches bytes after the first of them.
+    // Sets the high bit of each byte over 9. A carry can only reach bytes after the first such byte.
     let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
     let count = (others.trailing_zeros() / 8) as usize;
     if count == 0 {
         return (0, 0);
     }
-    // Pads with leading zeros, then combines neighbours to pairs, fours and finally all eight.
+    // Pads with leading zeros, then combines adjacent digits into pairs, fours and finally all eight.
     let eight = digits << (64 - 8 * count);
     let pairs = eight.wrapping_mul(10 * 256 + 1) >> 8 & 0x00ff_00ff_00ff_00ff;
     let fours = pairs.wrapping_mul(100 * 65_536 + 1) >> 16 & 0x0000_ffff_0000_ffff;

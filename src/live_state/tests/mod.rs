@@ -1,4 +1,4 @@
-//! The live state against a model on random changes, and cases worth spelling out.
+//! Tests the live state against a model with random changes, and in special cases.
 
 mod model;
 
@@ -195,7 +195,7 @@ fn replacing_the_state_reports_every_difference() {
     for class in 0..5 {
         assert_eq!(state.versions(class), versions);
     }
-    // Class 3 has no data left, and is listed nevertheless.
+    // Class 3 has no data left, but is still listed.
     let mut classes = state.record_versions();
     classes.sort_unstable();
     assert_eq!(classes, [(1, 25), (2, 25), (3, 25)]);

@@ -1,4 +1,4 @@
-//! A model of the live state: the stage of every ride. It recomputes each answer from them.
+//! A model of the live state. It stores the stage of every ride and recomputes each answer from them.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ pub(super) struct Model {
     pub(super) rides: BTreeMap<RideKey, Stage>,
     /// The best output at each second of the running rides.
     pub(super) curves: BTreeMap<RideKey, BTreeMap<u16, Output>>,
-    /// The earliest start of any ride that the race has had since it last had none.
+    /// The earliest start of the rides of each race. It is reset when the race has no rides left.
     started_at: BTreeMap<(ClassId, RaceId), EventTime>,
     records: BTreeMap<ClassId, EventTime>,
     leaderboard: BTreeMap<ClassId, EventTime>,

@@ -26,11 +26,11 @@ const RETRY_MIN: Duration = Duration::from_secs(1);
 /// Maximum delay before a retry.
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
-/// Time limit of the uploads at shutdown: the time that a supervisor gives a service to stop (30 s by
-/// default in Kubernetes), less the rest of the shutdown.
+/// Time limit for the uploads at shutdown: the time that a supervisor allows for a stop (30 s by
+/// default in Kubernetes), minus the rest of the shutdown.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A finished upload: its class, the time that its object is as of, and the outcome.
+/// A finished upload: its class, the event time that its object reflects, and the outcome.
 type Upload = (ClassId, EventTime, Result<WriteOutcome, StoreError>);
 
 /// The uploads of a publisher.
@@ -47,24 +47,24 @@ pub struct Uploads {
 /// The requested state of a class in the bucket.
 #[derive(Debug)]
 struct Pending {
-    /// The event time that the object is as of.
+    /// The event time that the object reflects.
     as_of: EventTime,
-    /// `None` to remove the object: the class has no records.
+    /// `None` to remove the object, because the class has no records.
     object: Option<HistoryObject>,
     is_running: bool,
-    /// When the upload is tried next, and the delay after another failure.
+    /// When the upload is next attempted, and the delay after another failure.
     due: Instant,
     retry: Duration,
     error: Option<String>,
 }
 
 impl Uploads {
-    /// Uploads to `bucket`, and lets the readers in `acl` read the objects, too. Reports to `component`.
+    /// Uploads to `bucket`, with `acl` on each object. Reports to `component`.
     pub fn new(bucket: Arc<dyn Store>, acl: Option<Acl>, component: Component) -> Self {
         Self { bucket, acl, component, pending: BTreeMap::new(), running: JoinSet::new() }
     }
 
-    /// Requests the upload of the object of a class as of `as_of`, or its removal. Replaces an earlier
+    /// Requests the upload of a class's object as of `as_of`, or its removal. Replaces an earlier
     /// request.
     pub(super) fn request(
         &mut self,

@@ -7,7 +7,7 @@ use super::*;
 use crate::health::Health;
 use crate::store::{Directory, Listing, Object as Stored, WriteBody};
 
-/// A directory that can be made unreachable, and where writes of class 1 can be made to hang.
+/// A directory that can be made unreachable, and whose writes of class 1 can be made to hang.
 #[derive(Debug)]
 struct Troubled {
     directory: Directory,

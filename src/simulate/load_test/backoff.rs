@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-/// The first and the longest pause, in ms: from the time of a group commit to that of a restart.
+/// The first and the longest pause, in ms. A group commit takes about the first, a restart the longest.
 const PAUSE_MS: (u64, u64) = (50, 2_000);
 
 /// The pause after `attempts` earlier pauses.
 ///
-/// It is what the service requested with `Retry-After`, if anything. Otherwise it doubles each time, and
-/// is shortened by up to half, in proportion to the random number `jitter` (0 to 1).
+/// If the service sent `Retry-After`, this is the requested pause. Otherwise the pause doubles each
+/// time. The random number `jitter` (0 to 1) shortens it by up to half.
 pub(super) fn pause(retry_after: Option<Duration>, attempts: u32, jitter: f64) -> Duration {
     let (first_ms, longest_ms) = PAUSE_MS;
     let pause_ms = first_ms.saturating_mul(2_u64.saturating_pow(attempts)).min(longest_ms);

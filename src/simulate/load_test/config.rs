@@ -6,8 +6,8 @@ use super::rate::Rate;
 #[cfg(feature = "aws")]
 use crate::kinesis::put::StreamWriter;
 
-/// The maximum number of connections. Each has a thread, and a machine starts this many without
-/// preparation.
+/// The maximum number of connections. Each has a thread, and a machine can start this many threads
+/// without special settings.
 pub(super) const CONNECTIONS_MAX: usize = 1_000;
 
 /// The configuration of a load test.

@@ -10,13 +10,13 @@ use crate::kinesis::stream::StreamError;
 /// A load test that fails.
 #[derive(Debug, Error)]
 pub enum LoadTestError {
-    /// The address is not a service's.
+    /// The address is not that of a service.
     #[error("'{0}' is not the address of a service; give one like http://127.0.0.1:7070")]
     Address(String),
     /// The token cannot be in an HTTP header.
     #[error("the token has characters that no HTTP header can hold; give it as it was issued")]
     Token,
-    /// There are more connections than threads are meant to be started.
+    /// The number of connections is out of range.
     #[error("connections must be 1 to {CONNECTIONS_MAX}, not '{0}'")]
     Connections(usize),
     /// The service rejected a request, and would reject it again.
@@ -29,7 +29,7 @@ pub enum LoadTestError {
         /// The service's reason.
         message: String,
     },
-    /// The response is not a service's.
+    /// The response is not that of a service.
     #[error("'{url}' sent a response that cannot be read: {reason}; is it a velodrome service?")]
     Unreadable {
         /// The URL of the request.
@@ -37,7 +37,7 @@ pub enum LoadTestError {
         /// Why the response cannot be read.
         reason: serde_json::Error,
     },
-    /// Nothing was acknowledged for too long.
+    /// Nothing was acknowledged within the timeout.
     #[error("'{to}' acknowledged nothing for {seconds} s: {reason}")]
     Silent {
         /// The service or stream.
@@ -47,7 +47,7 @@ pub enum LoadTestError {
         /// Why the last attempt failed.
         reason: String,
     },
-    /// The stream accepts nothing.
+    /// The stream cannot be used.
     #[cfg(feature = "aws")]
     #[error(transparent)]
     Stream(#[from] StreamError),

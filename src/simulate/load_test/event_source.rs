@@ -13,7 +13,7 @@ pub enum EventSource {
     Recorded(RecordedEvents),
 }
 
-/// Batches in order, each with the first arrival of the complete source, in ms since the epoch.
+/// Batches in order, each with the arrival of the first line of the source, in ms since the epoch.
 pub(super) type Batches<'a> = Box<dyn Iterator<Item = Result<(u64, Batch), RecordedError>> + 'a>;
 
 impl EventSource {
@@ -42,7 +42,7 @@ impl EventSource {
                 let mut start_ms = None;
                 Box::new(recorded.batches().map(move |batch| {
                     let batch = batch?;
-                    // Lines before the first line with a time arrive at 0.
+                    // Lines before the first one with a time have the arrival 0.
                     let first = batch.ends.iter().map(|(ms, _)| *ms).find(|ms| *ms > 0);
                     start_ms = start_ms.or(first);
                     Ok((start_ms.unwrap_or_default(), batch))

@@ -11,7 +11,7 @@ use ureq::{Agent, Body, RequestBuilder};
 use super::error::LoadTestError;
 use super::probe::ProbedSample;
 
-/// The timeout of a request: twice the time that a read with `after` waits.
+/// The timeout of a request: twice the maximum wait of a read with `after`.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The statuses of temporary failures: too many requests, unavailable, not visible in time, no space
 /// left.
@@ -114,8 +114,8 @@ impl HttpClient {
         }
     }
 
-    /// Whether the standings include `sample`, or a later second of the same racer. They are read after
-    /// the post that `after` acknowledged.
+    /// Whether the standings include `sample`, or a later second of the same racer. The service reads
+    /// them only once they include the post that `after` acknowledged.
     pub(super) fn is_shown(
         &self,
         sample: &ProbedSample,

@@ -1,5 +1,5 @@
-//! Senders of HTTP requests, one for each connection: each posts batches and probes, one after the
-//! other.
+//! Senders of HTTP requests, one for each connection. Each sends one request at a time: a batch, or a
+//! probe.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -16,10 +16,10 @@ use super::post_batch::{PostBatch, post_batches};
 use super::rate::SEND_INTERVAL;
 use super::session::Session;
 
-/// The capacity of the queue of batches, for each connection. At one batch each 20 ms, 8 connections
-/// have a third of a second in which the next lines are generated.
+/// The capacity of the queue of batches, for each connection. At one batch every 20 ms, 8 connections
+/// leave a third of a second to generate the next lines.
 const QUEUED_BATCHES: usize = 2;
-/// At rate max, or behind the schedule, one batch out of this many is probed.
+/// At rate max, or when sending lags, one batch out of this many is probed.
 const PROBE_ONE_IN: u64 = 16;
 
 /// Starts a sender for each of `clients`, and the thread that generates their batches. Each sender holds
@@ -65,7 +65,7 @@ struct HttpSender<'a> {
 }
 
 impl<'a> HttpSender<'a> {
-    /// The sender with this number, from 0.
+    /// The sender with this number, counted from 0.
     fn new(number: usize, client: HttpClient, session: &'a Session<'a>) -> Self {
         Self { client, session, random: Random::new(number as u64, 0, 0), acknowledged: 0 }
     }
@@ -112,7 +112,7 @@ impl<'a> HttpSender<'a> {
         Ok(())
     }
 
-    /// Sends a request until it succeeds. Returns `None` if the load test is over before.
+    /// Sends a request until it succeeds. Returns `None` if the load test ends first.
     fn retry<T>(
         &mut self,
         mut request: impl FnMut(&HttpClient, &Session<'_>) -> Result<T, Failure>,
@@ -142,8 +142,8 @@ impl<'a> HttpSender<'a> {
     }
 }
 
-/// Whether the batch with this number (from 0) of a connection is probed. Every batch is probed that was
-/// sent in time, because then the connection is idle anyway.
+/// Whether to probe the batch with this number (counted from 0) of a connection. Every batch that was
+/// sent in time is probed, because the connection would be idle anyway.
 fn is_probed(number: u64, lag: Option<Duration>) -> bool {
     lag.is_some_and(|lag| lag <= SEND_INTERVAL) || number.is_multiple_of(PROBE_ONE_IN)
 }

@@ -21,10 +21,10 @@ use crate::kinesis::put::{KEY_CHARS_MAX, PutOutcome, RECORD_BYTES_MAX, RECORDS_M
 
 /// The capacity of a sender's channel, in records.
 const CHANNEL_RECORDS: usize = RECORDS_MAX;
-/// The capacity of a sender's queue, in records: twice a request's, so that a request can be full
+/// The capacity of a sender's queue, in records: twice that of a request, so that a request can be full
 /// although some keys have to wait.
 const QUEUE_RECORDS: usize = 2 * RECORDS_MAX;
-/// The key of a line without racer and project, which is not an event.
+/// The key of a line without racer or project, which is not an event.
 const NO_KEY: &str = "none";
 
 /// Starts the senders, and the thread that distributes records to them. Each sender holds a clone of
@@ -49,7 +49,7 @@ pub(super) fn start<'scope, 'env>(
             drop(running);
         });
     }
-    // This thread ends when a sender has ended, and the senders end when this thread has.
+    // When a sender ends, this thread ends too. That closes all channels, which ends the other senders.
     scope.spawn(move || distribute(events, config, &senders, session));
 }
 
@@ -124,15 +124,16 @@ impl KinesisSender<'_> {
                     self.session.fail(error);
                 }
             } else {
-                // A record that arrives meanwhile may have a key that does not wait.
+                // Waits for at most one send interval, because a record that arrives meanwhile may have
+                // a key that need not wait.
                 let next = self.queue.next_at().unwrap_or(now).min(now + SEND_INTERVAL);
                 self.session.wait_until(next);
             }
         }
     }
 
-    /// Fills the queue with the records that are there, and waits for one if the queue is empty. Returns
-    /// false when there are no more.
+    /// Fills the queue with the available records. Waits for one if the queue is empty. Returns false
+    /// when there are no more.
     fn fill(&mut self, records: &Receiver<QueuedRecord>) -> bool {
         if self.queue.len() == 0 {
             let Ok(record) = records.recv() else { return false };

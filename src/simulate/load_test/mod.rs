@@ -2,8 +2,8 @@
 //! service shows what it acknowledged.
 //!
 //! One thread generates what is sent, in order of arrival, and one thread for each connection sends it.
-//! Between them are bounded queues. A request that fails temporarily is sent again, so nothing is lost;
-//! a service that received it already counts nothing twice.
+//! Between them are bounded queues. A request that fails temporarily is sent again, so nothing is lost.
+//! The service does not count an event twice if it had already received the request.
 
 mod backoff;
 mod config;

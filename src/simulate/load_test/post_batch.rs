@@ -1,4 +1,4 @@
-//! Events cut into batches, each of which is sent in one POST.
+//! Splits events into batches, each of which is sent in one POST.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ impl PostBatch {
     }
 }
 
-/// All batches of `events`, generated lazily, until there is an error.
+/// All batches of `events`, generated lazily, up to the first error.
 pub(super) fn post_batches(
     events: &EventSource,
     config: &LoadTest,
@@ -48,7 +48,7 @@ pub(super) fn post_batches(
     })
 }
 
-/// Cuts a batch: lines that are due together are sent together, up to the maximum batch size.
+/// Splits a batch: lines that are due together are sent together, up to the maximum batch size.
 fn cut(batch: Batch, start_ms: u64, config: &LoadTest, is_shown: bool) -> Vec<PostBatch> {
     let batch = Arc::new(batch);
     let after_ms = |arrival_ms: u64| arrival_ms.saturating_sub(start_ms);

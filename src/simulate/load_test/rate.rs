@@ -1,4 +1,4 @@
-//! The rate of a load test: how fast it goes through the time of its events.
+//! The rate of a load test: how fast the time of its events passes.
 
 use std::str::FromStr;
 use std::time::Duration;

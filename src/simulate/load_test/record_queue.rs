@@ -112,7 +112,8 @@ impl RecordQueue {
     }
 
     /// Removes the records that the stream accepted at `now`, and returns the latency of each. The
-    /// others stay in their positions to be sent again; `jitter` (0 to 1) spreads their times.
+    /// others stay in their positions to be sent again; `jitter` (0 to 1) spreads the times of the
+    /// retries.
     pub(super) fn settle(
         &mut self,
         picked: &PickedRecords,

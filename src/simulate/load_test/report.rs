@@ -41,7 +41,7 @@ pub struct Report {
     /// The time from the start of a batch's first POST, or of a record's first request, to its
     /// acknowledgement.
     pub acknowledged_ms: Option<Latency>,
-    /// The time from the start of a batch's first POST until standings showed an event of it.
+    /// The time from the start of a batch's first POST until the standings showed one of its events.
     pub visible_ms: Option<Latency>,
     /// The number of batches that were probed in the standings.
     pub probes: u64,

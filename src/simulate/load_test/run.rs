@@ -20,14 +20,14 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The interval between calls of `progress`.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Sends `events` until they end or `stop` becomes true, and reports. Calls `progress` about once a
-/// second.
+/// Sends `events` until they end or `stop` becomes true, and returns the report. Calls `progress` about
+/// once a second.
 ///
 /// When `stop` is true, requests in progress may take up to 10 s to complete, and are not sent again.
 ///
 /// # Errors
-/// An address, a token or a number of connections that cannot be used; a response that would be the same
-/// again; files that cannot be read; no acknowledgement for 60 s.
+/// If an address, a token or a number of connections cannot be used, a request fails permanently, a
+/// file cannot be read, or nothing is acknowledged for 60 s.
 pub fn run(
     events: &EventSource,
     config: &LoadTest,

@@ -12,7 +12,7 @@ use super::stats::Stats;
 /// The interval at which waits check whether the load test is over.
 const POLL: Duration = Duration::from_millis(50);
 
-/// A running load test. Its times count from its start.
+/// A running load test. All times are relative to its start.
 #[derive(Debug)]
 pub(super) struct Session<'a> {
     start: Instant,
@@ -34,12 +34,12 @@ impl<'a> Session<'a> {
         Ok(Self { start: Instant::now(), silence_timeout, stop, stats, error: OnceLock::new() })
     }
 
-    /// The time.
+    /// The time since the start.
     pub(super) fn now(&self) -> Duration {
         self.start.elapsed()
     }
 
-    /// Waits until `time`. Returns false if the load test is over before.
+    /// Waits until `time`. Returns false if the load test ends first.
     pub(super) fn wait_until(&self, time: Duration) -> bool {
         loop {
             if self.is_over() {

@@ -7,8 +7,8 @@ use hdrhistogram::{CreationError, Histogram};
 use super::http_client::Acknowledgement;
 use super::report::{Latency, Progress, Report};
 
-/// Latencies are recorded in µs, to three significant digits, up to an hour: a request can be retried as
-/// long as other requests are acknowledged.
+/// Latencies are recorded in µs, to three significant digits, up to an hour: a request can be retried
+/// as long as other requests are acknowledged.
 const LATENCY_US: (u64, u64) = (1, 3_600_000_000);
 const LATENCY_DIGITS: u8 = 3;
 
@@ -77,7 +77,7 @@ impl Stats {
     }
 
     /// Counts a request with records, sent `lag` behind its schedule and answered at `end`. `latencies`
-    /// are the times from the first sending of each accepted record.
+    /// has the time since the first attempt for each accepted record.
     #[cfg(feature = "aws")]
     pub(super) fn put(
         &mut self,

@@ -1,4 +1,4 @@
-//! A bucket behaves like a directory behind the store interface, also when connections fail.
+//! A bucket behaves like a directory behind the store interface, even when connections fail.
 
 use std::io::Read;
 use std::sync::atomic::Ordering;
@@ -127,7 +127,7 @@ fn the_newest_version_wins_every_race() {
     let store = server.store(None, "races", "");
     for round in 0..8 {
         let key = round.to_string();
-        // All writers find this object first.
+        // Every writer starts from this existing object.
         put(&store, &key, "0", Condition::NotNewerThan(0));
         thread::scope(|scope| {
             for version in [3_u64, 1, 4, 2] {
@@ -156,7 +156,7 @@ fn lists_more_keys_than_a_page_has() {
     assert_eq!(store.list("k/").unwrap().objects.len(), expected.len());
 }
 
-/// Puts an object of 13 MiB without repetitions. Returns its bytes.
+/// Puts an object of 13 MiB without repeated content. Returns its bytes.
 fn large(server: &S3) -> Vec<u8> {
     let bytes: Vec<_> = (0..(13 << 20) / 4_u32).flat_map(|number| number.to_le_bytes()).collect();
     server.create("races");
@@ -170,7 +170,7 @@ fn a_large_object_is_read_completely_although_connections_break() {
     let bytes = large(&server);
     let length = bytes.len() as u64;
     for from in [0, 1, (4 << 20) + 70_000, length - 1] {
-        // Cuts in the first ranges, in ranges ahead of the reader, and in resumed ranges.
+        // Breaks connections in the first ranges, in ranges that are read ahead, and in resumed ranges.
         let proxy = CuttingProxy::new(server.address(), 6, 1_500_000);
         let store = server.store(Some(&proxy.url), "races", "");
         assert!(read(&store, "large", length, from).unwrap() == bytes[from as usize..], "{from}");

@@ -1,4 +1,5 @@
-//! A server with one response, for errors of AWS that the local servers do not have.
+//! A server that always sends the same response, for errors of AWS that the local servers do not
+//! produce.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! From a stream to a bucket: the sample's events, with faults on the way.
+//! The events of the published Alleycat sample, from a stream to a bucket, with faults on the way.
 
 use std::fs;
 use std::path::Path;
@@ -82,7 +82,7 @@ fn resharding_throttling_and_a_kill_do_not_change_the_history() {
     check_replay(&place, &golden, &s3, &receiver, answers);
 }
 
-/// Puts the sample's events, and 250 views twice each, into the stream.
+/// Puts the events of the published sample into the stream, and 250 views, each twice.
 fn put_events(place: &Workplace, golden: &Path, environment: &[(&str, &str)]) {
     let views: Vec<_> = (0..500).map(|uuid| view(1, &(uuid / 2).to_string())).collect();
     place.write("views.jsonl", views.join("\n"));

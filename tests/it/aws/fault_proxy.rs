@@ -1,4 +1,4 @@
-//! A proxy in front of a Kinesis server that injects faults which AWS has and the local server does not.
+//! A proxy in front of a Kinesis server. It injects faults that AWS has and the local server does not.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -164,7 +164,7 @@ impl Proxy {
         (answer.status(), [(CONTENT_TYPE, content_type)], body).into_response()
     }
 
-    /// Whether a fault of this rate happens now. Counts it.
+    /// Decides whether a fault with this probability happens now, and counts it.
     fn happens(&self, rate: f64, count: &AtomicUsize) -> bool {
         let happens = self.random.lock().unwrap().random_bool(rate);
         count.fetch_add(usize::from(happens), Ordering::Relaxed);

@@ -8,7 +8,7 @@ use super::source::{put_view, start, views};
 use crate::run::Workplace;
 use crate::serving::{get, now_ms, startup_error_in, wait_for};
 
-/// The error of a `velodrome serve --source kinesis:races` that does not start.
+/// The error of a `velodrome serve --source kinesis:races` that fails to start.
 fn startup_error(kinesis: &Kinesis, data: &Path) -> String {
     startup_error_in(&kinesis.environment().collect::<Vec<_>>(), data, "--source kinesis:races")
 }

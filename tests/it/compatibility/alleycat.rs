@@ -103,7 +103,7 @@ fn sends_a_history_object_again_only_if_it_changed() {
     let place = Workplace::new();
     let data = place.path("data");
     let finished = |second: u16| sample(1, 5, second, 1.0).replace("update", "final");
-    // A ride is finished at the next start, whose clock is ahead.
+    // The ride finishes at the next start, because its clock is ahead.
     let serving = ServiceProcess::start(&data, "");
     serving.post(&finished(10));
     let path = "/history/class-1.gz";

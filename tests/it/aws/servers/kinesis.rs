@@ -27,8 +27,8 @@ impl Kinesis {
         Self::start_as("kinesalite")
     }
 
-    /// Starts another implementation, which is more exact about shards, but slow: up to some 2,000
-    /// records per stream.
+    /// Starts another implementation, which is more exact about shards, but slow: it handles up to
+    /// about 2,000 records per stream.
     pub(crate) fn start_slow() -> Self {
         Self::start_as("kinesis-local")
     }

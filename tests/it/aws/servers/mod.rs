@@ -19,8 +19,8 @@ use tokio::runtime::Runtime;
 pub(crate) use kinesis::Kinesis;
 pub(crate) use s3::S3;
 
-/// The environment of each client: credentials that the servers accept, and no access to the machine's
-/// own.
+/// The environment of each client: credentials that the servers accept, and settings that hide the
+/// machine's own.
 const CREDENTIALS: [(&str, &str); 4] = [
     ("AWS_ACCESS_KEY_ID", "test"),
     ("AWS_SECRET_ACCESS_KEY", "test"),

@@ -136,7 +136,7 @@ fn the_clock_follows_an_idle_stream_so_that_rides_finish() {
         let races = serving.get("/v1/races");
         races["rows"].as_array().unwrap().first().is_some_and(|race| race["state"] == "over")
     });
-    // Events sent by HTTP get the same time.
+    // Events sent over HTTP get the same time.
     let token = serving.post(&sample(1, 500, 2, 1.0).replace("\"raceId\":7", "\"raceId\":8"));
     let standings = serving.get(&format!("/v1/races/1/8/standings?after={token}"));
     assert_eq!(standings["racers"], 1);

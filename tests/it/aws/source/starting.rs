@@ -1,4 +1,4 @@
-//! Where reading starts the first time.
+//! Where a service starts reading a stream for the first time.
 
 use serde_json::Value;
 
