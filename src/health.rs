@@ -65,7 +65,7 @@ impl Component {
         let mut components = self.health.lock();
         let condition = components.entry(self.name).or_default();
         if condition.fault.as_ref() != Some(&reason) {
-            error!(component = self.name, reason, "component fails; retrying");
+            error!(component = self.name, reason, "component is failing; retrying");
             condition.fault = Some(reason);
         }
     }

@@ -73,7 +73,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let stop = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&stop);
     signals::on_shutdown(move || set.store(true, Ordering::Relaxed))
-        .context("cannot wait for signals")?;
+        .context("cannot install the signal handlers")?;
     output::print(format_args!("velodrome races at {url}"))?;
 
     let workload = workload(HOURS, now_ms, 1)?;

@@ -29,6 +29,6 @@ impl LoggingArgs {
         let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
         let logs = logs.with_ansi(io::stderr().is_terminal());
         let started = if self.log_json { logs.json().try_init() } else { logs.try_init() };
-        started.map_err(|error| anyhow::anyhow!("cannot log: {error}"))
+        started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
     }
 }

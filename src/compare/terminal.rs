@@ -42,7 +42,7 @@ impl fmt::Display for Summary {
         let peak = self.peak_rss_bytes as f64 / 1e6;
         writeln!(f, "peak      {peak:>11.0} MB  (workers: {workers}, processes: {processes})\n")?;
         if self.total.is_unchanged() {
-            return write!(f, "nothing changes");
+            return write!(f, "no changes");
         }
         writeln!(
             f,

@@ -50,13 +50,13 @@ impl<R: BufRead> Read for Gunzip<R> {
             match status {
                 Ok(Status::StreamEnd) => self.is_ended = true,
                 Ok(Status::Ok | Status::BufError) if is_empty && produced == 0 => {
-                    let message = "the gzip stream is cut short";
+                    let message = "the gzip stream is truncated";
                     self.failed = Some(io::Error::new(io::ErrorKind::UnexpectedEof, message));
                 }
                 Ok(Status::Ok | Status::BufError) => {}
                 Err(error) => {
                     let reason = error.message().unwrap_or("corrupt");
-                    let message = format!("the gzip stream is broken: {reason}");
+                    let message = format!("the gzip stream is corrupt: {reason}");
                     self.failed = Some(io::Error::new(io::ErrorKind::InvalidData, message));
                 }
             }
@@ -129,14 +129,14 @@ mod tests {
         wrong_sum[crc] ^= 1;
         let garbage = [&whole[..], b"garbage"].concat();
         for (bytes, part) in
-            [(&whole[..whole.len() - 1], "cut short"), (&wrong_sum, "broken"), (&garbage, "broken")]
+            [(&whole[..whole.len() - 1], "truncated"), (&wrong_sum, "corrupt"), (&garbage, "corrupt")]
         {
             let (text_read, error) = read(bytes, 1 << 16);
             assert_eq!(text_read, text());
             assert!(error.as_ref().is_some_and(|e| e.contains(part)), "{error:?}");
         }
         for bytes in [&whole[..1], &whole[..5]] {
-            assert_eq!(read(bytes, 64).1.as_deref(), Some("the gzip stream is cut short"));
+            assert_eq!(read(bytes, 64).1.as_deref(), Some("the gzip stream is truncated"));
         }
     }
 }

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 /// A result file that could not be written.
 #[derive(Debug, Error)]
-#[error("cannot write '{path}': {reason}; give --out a directory that can be written")]
+#[error("cannot write '{path}': {reason}; pass a writable directory with --out")]
 pub struct WriteError {
     /// The file or directory that could not be written.
     pub path: PathBuf,

@@ -59,7 +59,7 @@ impl Permissions {
     /// 403 `forbidden` for a restricted token. For requests that concern all classes and projects, or
     /// none in particular.
     pub(super) fn require_all(&self) -> Result<(), ApiError> {
-        let message = "the token is for single classes or projects; name one of them";
+        let message = "the token is limited to some classes or projects; name one of them";
         self.objects.is_none().then_some(()).ok_or_else(|| forbidden(message))
     }
 

@@ -20,7 +20,7 @@ const LEVEL: Compression = Compression::new(1);
 
 /// An object that cannot be written.
 #[derive(Debug, Error)]
-#[error("cannot write '{path}': {reason}; give --out a directory that can be written")]
+#[error("cannot write '{path}': {reason}; pass a writable directory with --out")]
 pub struct ObjectError {
     /// The object, or its directory.
     pub path: PathBuf,

@@ -92,7 +92,7 @@ pub enum ParameterError {
     #[error("concurrent racers must be 1 to {CONCURRENT_MAX}, not '{0}'")]
     Concurrent(u32),
     /// There are more riders than racers.
-    #[error("'{concurrent}' concurrent racers out of '{racers}' are too many; give more racers")]
+    #[error("--concurrent '{concurrent}' exceeds --racers '{racers}'; raise --racers")]
     Racers {
         /// The number of riders.
         concurrent: u32,
@@ -110,7 +110,7 @@ pub enum ParameterError {
     Duplicates(f64),
     /// The racing ends after the year 9999.
     #[error(
-        "racing from '{start_ms}' ms since the epoch for '{hours}' hours goes beyond year 9999"
+        "racing from '{start_ms}' ms since the epoch for '{hours}' hours ends after the year 9999"
     )]
     End {
         /// The start.

@@ -12,7 +12,7 @@ pub enum VerifyError {
     #[error("cannot read '{0}': {1}; name two directories that replay or batch wrote as --out")]
     Read(PathBuf, io::Error),
     /// The file is not a valid result file.
-    #[error("cannot understand '{0}': {1}; write its directory again with replay or batch")]
+    #[error("'{0}' is not a valid result file: {1}; recreate its directory with replay or batch")]
     Parse(PathBuf, String),
     /// The report cannot be written.
     #[error("cannot print the comparison")]

@@ -56,7 +56,7 @@ fn report_rules(left: &Path, right: &Path, report: &mut Report<'_>) -> Result<()
     let (left, right) = read_both(left, right, RULES, files::text)?;
     if left != right {
         report.line(format_args!(
-            "{RULES}: made under different rules: left {left}, right {right}"
+            "{RULES}: the results have different rules: left {left}, right {right}"
         ))?;
     }
     Ok(())

@@ -50,7 +50,7 @@ pub(super) fn insert_once<K: Ord + Debug, V>(
     value: V,
 ) -> Result<(), String> {
     if rows.contains_key(&key) {
-        return Err(format!("the key {key:?} comes twice"));
+        return Err(format!("duplicate key {key:?}"));
     }
     rows.insert(key, value);
     Ok(())
@@ -66,6 +66,6 @@ mod tests {
             serde_json::from_str(r#"{"4":1,"3":2.5}"#).unwrap();
         assert_eq!(rows.into_iter().collect::<Vec<_>>(), [(3, 2.5), (4, 1.0)]);
         let error = serde_json::from_str::<UniqueMap<u32, f64>>(r#"{"4":1,"4":1}"#).unwrap_err();
-        assert!(error.to_string().contains("the key 4 comes twice"), "{error}");
+        assert!(error.to_string().contains("duplicate key 4"), "{error}");
     }
 }

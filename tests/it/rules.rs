@@ -85,7 +85,7 @@ fn results_carry_the_identity_of_their_rules() {
     let verified = place.run("verify a b");
     assert_eq!(verified.code, 0, "{}", verified.stdout);
     assert!(
-        verified.stdout.contains("rules.json: made under different rules"),
+        verified.stdout.contains("rules.json: the results have different rules"),
         "{}",
         verified.stdout
     );

@@ -135,13 +135,13 @@ fn rejects_directories_without_valid_results() {
     let (twice, unknown) = (format!("{ride}\n{ride}\n"), ride.replace("best", "worst"));
     let cut = &gzip(b"{}")[..12];
     for (name, bytes, part) in [
-        ("results.jsonl", Some(twice.as_bytes()), "line 2: the key (1, 7, 5) comes twice"),
+        ("results.jsonl", Some(twice.as_bytes()), "line 2: duplicate key (1, 7, 5)"),
         ("results.jsonl", Some(unknown.as_bytes()), "line 1: unknown field `worst`"),
         ("views.json", Some(b"[]"), "invalid type"),
         ("views.json", None, "cannot read 'b/views.json'"),
         ("rejected.jsonl", Some(b"{"), "line 1"),
-        ("history/class-1.gz", Some(cut), "cannot understand 'b/history/class-1.gz'"),
-        ("history/class-1.gz", Some(b"{}"), "cannot understand 'b/history/class-1.gz'"),
+        ("history/class-1.gz", Some(cut), "'b/history/class-1.gz' is not a valid result file"),
+        ("history/class-1.gz", Some(b"{}"), "'b/history/class-1.gz' is not a valid result file"),
         ("history/class-01.gz", Some(b""), "its name is not class-<classId>.gz"),
     ] {
         let ended = changed(name, bytes);

@@ -129,7 +129,7 @@ fn rejects_files_without_valid_changes() {
     for (file, text, part) in [
         ("changes.jsonl", "{}", "line 1"),
         ("changes.jsonl", &(line(2) + &line(1)), "line 2: its class comes before"),
-        ("changes.jsonl", &(line(1) + &line(1)), "comes twice"),
+        ("changes.jsonl", &(line(1) + &line(1)), "duplicate key"),
         ("leaderboard-changes.json", "[]", "leaderboard-changes.json"),
         ("results-changes.jsonl", "{\"worst\":1}", "unknown field"),
     ] {

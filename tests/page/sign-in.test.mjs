@@ -69,5 +69,5 @@ test('a token for some classes and projects shows only those', async () => {
   await page.getByRole('link', { name: 'Views' }).click()
   await page.locator('.projects .odometer').waitFor()
   await page.getByRole('link', { name: 'Operations' }).click()
-  await page.getByText('the token is for single classes or projects').waitFor()
+  await page.getByText('the token is limited to some classes or projects').waitFor()
 })

@@ -95,7 +95,7 @@ impl TlsArgs {
         if !listen.ip().to_canonical().is_loopback() {
             warn!(
                 %listen,
-                "tokens and data are not encrypted unless a proxy in front speaks TLS; give --tls-cert \
+                "tokens and data are not encrypted unless a proxy terminates TLS; give --tls-cert \
                  and --tls-key"
             );
         }

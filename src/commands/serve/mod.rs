@@ -130,7 +130,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let running = service.start()?;
     let (stop, stopped) = mpsc::channel();
     signals::on_shutdown(move || stop.send(()).unwrap_or_default())
-        .context("cannot wait for signals")?;
+        .context("cannot install the signal handlers")?;
     // If the signal thread ends without a signal, the service stops too.
     stopped.recv().unwrap_or_default();
     running.stop();

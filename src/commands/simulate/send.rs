@@ -84,7 +84,7 @@ pub(super) fn run(
     let stop = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&stop);
     let stop_it = move || set.store(true, Ordering::Relaxed);
-    signals::on_shutdown(stop_it).context("cannot wait for signals")?;
+    signals::on_shutdown(stop_it).context("cannot install the signal handlers")?;
     let bar = progress_bar(events.expected());
     let show = |progress: &Progress| {
         bar.set_position(progress.events);

@@ -115,7 +115,7 @@ impl Uploads {
         for class in self.pending.keys() {
             tracing::warn!(
                 class,
-                "a history object is not in the bucket; the next start puts it there"
+                "a history object was not uploaded before shutdown; the next start uploads it"
             );
         }
     }
@@ -129,7 +129,10 @@ impl Uploads {
             Ok(put) => {
                 if put == WriteOutcome::PreconditionFailed {
                     let name = self.bucket.name(&history::object_name(class));
-                    tracing::warn!(name, "a newer history object is in the bucket and stays");
+                    tracing::warn!(
+                        name,
+                        "kept a newer history object that is already in the bucket"
+                    );
                 }
                 metrics::counter!("velodrome_history_uploads_total").increment(1);
                 (pending.error, pending.retry) = (None, RETRY_MIN);

@@ -51,7 +51,8 @@ impl BodyBuffer {
     pub(in crate::serve) fn reserve(&mut self, bytes: usize) -> Result<(), ApiError> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let permit = Arc::clone(&self.budget).try_acquire_many_owned(bytes).map_err(|_| {
-            let message = "too many bodies are being received; send it again in a second";
+            let message =
+                "too many request bodies are being received; send the request again in a second";
             ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).retry_after(1)
         })?;
         match &mut self.permit {

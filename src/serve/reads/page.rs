@@ -87,10 +87,10 @@ impl Selection {
         let rejected = |message| Err(ApiError::bad_parameter(message));
         match around {
             Some(_) if cursor.is_some() => {
-                rejected("around and cursor exclude each other; leave one out")
+                rejected("around and cursor cannot be combined; remove one")
             }
             Some(_) if limit.is_some() => {
-                rejected("around and limit exclude each other; use window instead of limit")
+                rejected("around and limit cannot be combined; use window instead of limit")
             }
             Some(racer) => Ok(Self::Around { racer, window: window.unwrap_or_default() }),
             None if window.is_some() => {

@@ -35,7 +35,7 @@ fn bodies_over_the_memory_of_all_clients_get_a_503() {
     assert_eq!(answer.header("retry-after"), "1");
     assert_eq!(service.post(LINES, "5").status, 200);
     // Verdicts count against the same memory budget as the body.
-    assert_eq!(service.post(LINES, "5\n5").error(), is_error(503, "busy"));
+    assert_eq!(service.post(LINES, "5\n5\n5").error(), is_error(503, "busy"));
 }
 
 #[test]

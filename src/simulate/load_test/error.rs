@@ -14,7 +14,9 @@ pub enum LoadTestError {
     #[error("'{0}' is not the address of a service; give one like http://127.0.0.1:7070")]
     Address(String),
     /// The token cannot be in an HTTP header.
-    #[error("the token has characters that no HTTP header can hold; give it as it was issued")]
+    #[error(
+        "the token has characters that are invalid in an HTTP header; pass it exactly as it was issued"
+    )]
     Token,
     /// The number of connections is out of range.
     #[error("connections must be 1 to {CONNECTIONS_MAX}, not '{0}'")]

@@ -65,12 +65,12 @@ async fn an_invalid_parameter_is_a_400_that_states_what_is_allowed() {
         (
             &format!("{board}&around=1&limit=5"),
             "bad_parameter",
-            "around and limit exclude each other",
+            "around and limit cannot be combined",
         ),
         (
             &format!("{board}&around=1&cursor=x"),
             "bad_parameter",
-            "around and cursor exclude each other",
+            "around and cursor cannot be combined",
         ),
         (&format!("{board}&window=5"), "bad_parameter", "window needs around"),
         (&format!("{board}&cursor=x"), "bad_cursor", "cursor is 'x'"),
