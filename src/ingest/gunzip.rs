@@ -128,9 +128,11 @@ mod tests {
         let crc = wrong_sum.len() - 8;
         wrong_sum[crc] ^= 1;
         let garbage = [&whole[..], b"garbage"].concat();
-        for (bytes, part) in
-            [(&whole[..whole.len() - 1], "truncated"), (&wrong_sum, "corrupt"), (&garbage, "corrupt")]
-        {
+        for (bytes, part) in [
+            (&whole[..whole.len() - 1], "truncated"),
+            (&wrong_sum, "corrupt"),
+            (&garbage, "corrupt"),
+        ] {
             let (text_read, error) = read(bytes, 1 << 16);
             assert_eq!(text_read, text());
             assert!(error.as_ref().is_some_and(|e| e.contains(part)), "{error:?}");
