@@ -8,7 +8,7 @@
 //! and return 503 until the service has started. A handler checks each class and project that it reads
 //! against the [`permissions::Permissions`] of the token. All errors are an [`error::ApiError`].
 //!
-//! [`router`] is on top and knows all handlers, which share the application [`state`]; `body`, `params`,
+//! [`router`] is on top and knows all handlers, which share the application `state`; `body`, `params`,
 //! `limiter` and `permissions` are below them and do not depend on routes.
 
 mod ack_latency;

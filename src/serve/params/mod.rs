@@ -1,7 +1,7 @@
 //! Extractors for the query string and the path.
 //!
 //! Their errors are 400 `bad_parameter`. The message names the parameter, quotes its value, and states
-//! what the call accepts. All messages are written in [`error`], so no message of serde reaches a
+//! what the call accepts. All messages are written in `error`, so no message of serde reaches a
 //! client.
 
 mod deserializer;

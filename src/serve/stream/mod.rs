@@ -4,7 +4,7 @@
 //! live state ──► hub: a change tracker per topic ──► broker: a frame ring per topic ──► subscriptions
 //! ```
 //!
-//! After each tick the [`Hub`] builds one frame for each topic that changed. All clients of a topic
+//! After each tick the hub builds one frame for each topic that changed. All clients of a topic
 //! share the frame's bytes. A client is a cursor into the frame rings, not a queue. A slow client, or
 //! one that reconnects, gets the frames after its cursor, or a snapshot if a ring has already dropped
 //! some of them. So a stalled client costs nothing and delays no other client. The snapshots and deltas
