@@ -114,7 +114,7 @@ mod tests {
         let half = whole.len() / 2;
         let broken = [&whole[..half], &[0xff; 64], &whole[half + 64..]].concat();
         let expected = read(&broken, 1);
-        assert!(expected.1.as_ref().is_some_and(|e| e.contains("broken")), "{:?}", expected.1);
+        assert!(expected.1.as_ref().is_some_and(|e| e.contains("corrupt")), "{:?}", expected.1);
         assert_eq!(expected.0[..1000], text[..1000]);
         for size in [13, 1 << 16] {
             assert_eq!(read(&broken, size), expected);

@@ -230,7 +230,7 @@ fn rejects_parameters_outside_their_ranges() {
         (Parameters { hours: 1e300, ..SMALL }, "year 9999"),
         (Parameters { start_ms: far, ..SMALL }, "year 9999"),
         (Parameters { concurrent: 0, ..SMALL }, "concurrent"),
-        (Parameters { concurrent: 1_001, ..SMALL }, "out of '1000'"),
+        (Parameters { concurrent: 1_001, ..SMALL }, "exceeds --racers '1000'"),
         (Parameters { concurrent: 2_000_000, racers: 3_000_000, ..SMALL }, "concurrent"),
         (Parameters { classes: 0, ..SMALL }, "classes"),
         (Parameters { views: -0.1, ..SMALL }, "views"),

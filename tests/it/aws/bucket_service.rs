@@ -211,7 +211,7 @@ fn an_older_history_does_not_replace_a_newer_one() {
     let newer_object = server.metadata("races", "class-1.gz");
     let older = serve("older", now_ms());
     wait_for("the newer object is logged", || {
-        older.log().contains("newer history object is in the bucket")
+        older.log().contains("newer history object that is already in the bucket")
     });
     wait_for("the race is finished", || older.get("/v1/races")["rows"][0]["state"] == "over");
     assert_eq!(older.stop(), 0);
