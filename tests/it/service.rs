@@ -211,9 +211,7 @@ fn every_flag_is_an_environment_variable_as_well() {
     let place = Workplace::new();
     for command in ["serve", "demo"] {
         let help = place.run(&format!("{command} --help")).stdout;
-        // Help texts are indented by ten columns, and flags by less.
-        let is_flag =
-            |line: &&str| line.trim_start().starts_with('-') && !line.starts_with("       ");
+        let is_flag = |line: &&str| line.starts_with("      --") || line.starts_with("  -w, ");
         let own = |line: &&str| !["--help", "--version"].iter().any(|name| line.contains(name));
         let flags = help.lines().filter(is_flag).filter(own).count();
         assert!(flags >= 4, "{help}");
