@@ -4,7 +4,10 @@ use std::io::{self, IsTerminal};
 
 use anyhow::Context;
 use clap::builder::BoolishValueParser;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{fmt, registry};
 
 /// What is logged on standard error.
 #[derive(Debug, clap::Args)]
@@ -23,12 +26,15 @@ pub(super) struct LoggingArgs {
 impl LoggingArgs {
     /// Starts logging.
     pub(super) fn start(&self) -> anyhow::Result<()> {
-        let filter = EnvFilter::try_new(&self.log).with_context(|| {
+        let filter: Targets = self.log.parse().with_context(|| {
             format!("'{}' is not a log filter; give a level such as info", self.log)
         })?;
-        let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-        let logs = logs.with_ansi(io::stderr().is_terminal());
-        let started = if self.log_json { logs.json().try_init() } else { logs.try_init() };
+        let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+        let filtered = registry().with(filter);
+        let started = match self.log_json {
+            true => filtered.with(lines.json()).try_init(),
+            false => filtered.with(lines).try_init(),
+        };
         started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
     }
 }
