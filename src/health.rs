@@ -82,7 +82,7 @@ impl Component {
     /// Adds a note about an event that has lasting effects, and logs it as an error.
     pub fn note(&self, note: impl Display) {
         let note = note.to_string();
-        error!(component = self.name, note, "note");
+        error!(component = self.name, "{note}");
         let mut components = self.health.lock();
         let notes = &mut components.entry(self.name).or_default().notes;
         notes.push(note);

@@ -37,7 +37,9 @@ pub enum KeyError {
         number: usize,
     },
     /// All keys are public, so none can sign.
-    #[error("there is no private key to sign with; create one with 'velodrome key FILE'")]
+    #[error(
+        "all keys are public, so none can sign; create a private one with 'velodrome key FILE'"
+    )]
     Private,
     /// The claims cannot be signed.
     #[error("cannot sign a token: {0}")]

@@ -47,7 +47,7 @@ pub(super) struct InputArgs {
     /// Compute the results as of this time
     ///
     /// Events with a later time are ignored, and rides that had not ended by then have no results.
-    /// Write the time as 2026-01-31T18:00:00Z, or in milliseconds since 1970.
+    /// Write the time as 2026-01-31T18:00:00Z, or in milliseconds since the epoch.
     #[arg(long, env = "VELODROME_AS_OF", value_name = "TIME", value_parser = parse_time)]
     pub(super) as_of: Option<EventTime>,
     #[command(flatten)]
@@ -81,7 +81,7 @@ fn stream_name(path: &Path) -> Option<&str> {
 }
 
 fn parse_time(text: &str) -> Result<EventTime, String> {
-    let hint = "give a time as 2026-01-31T18:00:00Z, or in milliseconds since 1970";
+    let hint = "give a time as 2026-01-31T18:00:00Z, or in milliseconds since the epoch";
     time::parse_ms(text).ok_or_else(|| hint.to_owned())
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
-use anyhow::Context;
+use anyhow::anyhow;
 use clap::builder::BoolishValueParser;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -14,7 +14,7 @@ use tracing_subscriber::{fmt, registry};
 pub(super) struct LoggingArgs {
     /// What to log on standard error: a level, or levels by module
     ///
-    /// Levels are error, warn, info, debug and trace. Levels by module are separated by commas, such as
+    /// Levels are off, error, warn, info, debug and trace. Levels by module are separated by commas, such as
     /// warn,velodrome::log=debug.
     #[arg(long, env = "VELODROME_LOG", value_name = "FILTER", default_value = "info")]
     log: String,
@@ -26,8 +26,9 @@ pub(super) struct LoggingArgs {
 impl LoggingArgs {
     /// Starts logging.
     pub(super) fn start(&self) -> anyhow::Result<()> {
-        let filter: Targets = self.log.parse().with_context(|| {
-            format!("'{}' is not a log filter; give a level such as info", self.log)
+        let filter: Targets = self.log.parse().map_err(|_| {
+            let log = &self.log;
+            anyhow!("'{log}' is not a log filter; give a level such as info, or levels by module")
         })?;
         let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
         let filtered = registry().with(filter);
@@ -35,6 +36,6 @@ impl LoggingArgs {
             true => filtered.with(lines.json()).try_init(),
             false => filtered.with(lines).try_init(),
         };
-        started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
+        started.map_err(|error| anyhow!("cannot start logging: {error}"))
     }
 }

@@ -1,6 +1,7 @@
 //! Parsers of argument values, whose errors say what is valid.
 
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::str::FromStr;
 
@@ -26,6 +27,11 @@ pub(super) fn count(text: &str) -> Result<NonZeroUsize, String> {
 /// Parses a rate per second.
 pub(super) fn rate(text: &str) -> Result<NonZeroU32, String> {
     whole_number(NonZeroU32::MIN, NonZeroU32::MAX)(text)
+}
+
+/// Parses an address and port.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "give an IP address and a port, such as 127.0.0.1:7070".to_owned())
 }
 
 /// Parses a decimal number.

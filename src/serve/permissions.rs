@@ -59,7 +59,8 @@ impl Permissions {
     /// 403 `forbidden` for a restricted token. For requests that concern all classes and projects, or
     /// none in particular.
     pub(super) fn require_all(&self) -> Result<(), ApiError> {
-        let message = "the token is limited to some classes or projects; name one of them";
+        let message = "the token is limited to some classes or projects; name one of them, or use a \
+                       token without this limit if the call concerns all of them";
         self.objects.is_none().then_some(()).ok_or_else(|| forbidden(message))
     }
 

@@ -20,9 +20,8 @@ use crate::auth::Scope;
 /// All routes of `app`, to be served by [`super::server::serve`]. `metrics` is the handle of the
 /// recorder that [`super::metrics::install`] returns.
 pub fn router(app: App, metrics: PrometheusHandle) -> Router {
-    let (router, mut description) = described_routes(&app).split_for_parts();
-    openapi::complete(&mut description);
-    let json = serde_json::to_vec(&description).unwrap_or_default();
+    let (router, description) = described_routes(&app).split_for_parts();
+    let json = openapi::to_json(description);
 
     let router = router
         .merge(ui::routes())

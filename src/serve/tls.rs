@@ -33,7 +33,7 @@ pub enum TlsError {
         /// The key's file.
         key: PathBuf,
         /// Why they cannot be used.
-        reason: rustls::Error,
+        reason: String,
     },
 }
 
@@ -55,7 +55,15 @@ pub fn load(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
         .with_safe_default_protocol_versions()
         .and_then(|config| config.with_no_client_auth().with_single_cert(chain, private));
     let (cert, key) = (cert.to_owned(), key.to_owned());
-    let mut config = config.map_err(|reason| TlsError::Unusable { cert, key, reason })?;
+    let mut config = config.map_err(|error| {
+        let reason = match error {
+            rustls::Error::InconsistentKeys(_) => {
+                "it was issued for another key; give the key that belongs to it".to_owned()
+            }
+            error => error.to_string(),
+        };
+        TlsError::Unusable { cert, key, reason }
+    })?;
     config.alpn_protocols = vec![HTTP.to_vec()];
     Ok(Arc::new(config))
 }

@@ -46,7 +46,14 @@ impl EngineState {
         let seconds = began.elapsed().as_secs_f64();
         let checkpoint_ms = self.checkpoint.complete();
         let RecoveryCounts { events, rejected, .. } = recovered;
-        tracing::info!(seconds, ?checkpoint_ms, inputs, events, rejected, "recovered");
+        tracing::info!(
+            seconds,
+            checkpoint_ms,
+            inputs,
+            events,
+            rejected,
+            "loaded the checkpoint and replayed the log"
+        );
         Ok(recovered.clock)
     }
 

@@ -29,7 +29,7 @@ pub mod load_test;
 mod tests;
 
 pub use batch::{Batch, Line};
-pub use parameters::{ParameterError, Parameters, RACE_INTERVAL_MS, RACE_SECONDS};
+pub use parameters::{CONCURRENT_MAX, ParameterError, Parameters, RACE_INTERVAL_MS, RACE_SECONDS};
 pub use race::Race;
 pub use recorded::{RecordedError, RecordedEvents};
 pub use workload::Workload;

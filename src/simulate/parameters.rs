@@ -11,7 +11,7 @@ pub const RACE_SECONDS: u32 = 300;
 /// year.
 const END_MS: u64 = 253_402_300_800_000;
 /// The maximum number of riders in a race. Each thread has one second of a race in memory: 200 MB.
-const CONCURRENT_MAX: u32 = 1_000_000;
+pub const CONCURRENT_MAX: u32 = 1_000_000;
 /// The maximum number of tracking events for each race event. With more, races would hardly matter.
 const VIEWS_MAX: f64 = 10.0;
 
@@ -86,10 +86,10 @@ impl Parameters {
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 pub enum ParameterError {
     /// The duration is not positive.
-    #[error("hours must be a number above 0, not '{0}'")]
+    #[error("--hours is '{0}'; give a number above 0")]
     Hours(f64),
     /// There are no riders, or too many for the memory.
-    #[error("concurrent racers must be 1 to {CONCURRENT_MAX}, not '{0}'")]
+    #[error("--concurrent is '{0}'; give a whole number from 1 to {CONCURRENT_MAX}")]
     Concurrent(u32),
     /// There are more riders than racers.
     #[error("--concurrent '{concurrent}' exceeds --racers '{racers}'; raise --racers")]
@@ -100,17 +100,18 @@ pub enum ParameterError {
         racers: u32,
     },
     /// There is no class.
-    #[error("classes must be 1 to 65535, not '0'")]
+    #[error("--classes is '0'; give a whole number from 1 to 65535")]
     Classes,
     /// The fraction of tracking events is out of range.
-    #[error("views must be a number from 0 to {VIEWS_MAX}, not '{0}'")]
+    #[error("--views is '{0}'; give a number from 0 to {VIEWS_MAX}")]
     Views(f64),
     /// The fraction of duplicates is out of range.
-    #[error("duplicates must be a fraction from 0 to 1, not '{0}'")]
+    #[error("--duplicates is '{0}'; give a number from 0 to 1")]
     Duplicates(f64),
     /// The racing ends after the year 9999.
     #[error(
-        "racing from '{start_ms}' ms since the epoch for '{hours}' hours ends after the year 9999"
+        "racing from '{start_ms}' ms since the epoch for '{hours}' hours ends after the year 9999; \
+         give fewer --hours or an earlier --start"
     )]
     End {
         /// The start.

@@ -10,7 +10,7 @@ pub(super) struct ClockArgs {
     #[arg(long, env = "VELODROME_CLOCK_SPEED", value_name = "FACTOR", requires = "clock_from",
         value_parser = speed)]
     clock_speed: Option<f64>,
-    /// Time at which the accelerated clock equals the system's clock, in milliseconds since 1970
+    /// Time at which the accelerated clock equals the system's clock, in milliseconds since the epoch
     #[arg(long, env = "VELODROME_CLOCK_FROM", value_name = "MS", requires = "clock_speed",
         value_parser = parse::whole_number(0, u64::MAX))]
     clock_from: Option<u64>,

@@ -50,6 +50,7 @@ pub struct Args {
         long,
         env = "VELODROME_LISTEN",
         value_name = "ADDRESS",
+        value_parser = parse::address,
         default_value = "127.0.0.1:7070"
     )]
     listen: SocketAddr,

@@ -11,7 +11,7 @@ pub(super) struct SourceArgs {
     /// Where to start reading a stream for the first time: trim-horizon, latest, or a time
     ///
     /// With trim-horizon it starts at the oldest record, and with latest after the newest. A time is
-    /// written as 2026-01-31T18:00:00Z or in milliseconds since 1970. Later starts continue where the
+    /// written as 2026-01-31T18:00:00Z or in milliseconds since the epoch. Later starts continue where the
     /// previous one ended. If --data already has events of other sources, reading starts at the time of
     /// the last one.
     #[arg(

@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use super::parse;
 use crate::lazy_aws::LazyAws;
 use crate::simulate::load_test::EventSource;
-use crate::simulate::{Parameters, RecordedEvents, Workload};
+use crate::simulate::{CONCURRENT_MAX, Parameters, RecordedEvents, Workload};
 
 const DEFAULT: Parameters = Parameters::DEFAULT;
 
@@ -44,17 +44,17 @@ pub struct Args {
     hours: f64,
     /// Number of racers
     #[arg(long, env = "VELODROME_RACERS", value_name = "N",
-        value_parser = parse::whole_number(0, u32::MAX), default_value_t = DEFAULT.racers)]
+        value_parser = parse::whole_number(1, u32::MAX), default_value_t = DEFAULT.racers)]
     racers: u32,
     /// Number of racers in each race, 1 to 1000000
     ///
     /// Each of them sends an event a second, so this is about the number of events per second.
     #[arg(long, env = "VELODROME_CONCURRENT", value_name = "N",
-        value_parser = parse::whole_number(0, u32::MAX), default_value_t = DEFAULT.concurrent)]
+        value_parser = parse::whole_number(1, CONCURRENT_MAX), default_value_t = DEFAULT.concurrent)]
     concurrent: u32,
     /// Number of classes that the racers of a race are distributed over, 1 to 65535
     #[arg(long, env = "VELODROME_CLASSES", value_name = "N",
-        value_parser = parse::whole_number(0, u16::MAX), default_value_t = DEFAULT.classes)]
+        value_parser = parse::whole_number(1, u16::MAX), default_value_t = DEFAULT.classes)]
     classes: u16,
     /// View and watch events for each race event, 0 to 10
     #[arg(long, env = "VELODROME_VIEWS", value_name = "FRACTION",
@@ -70,7 +70,7 @@ pub struct Args {
     #[arg(long, env = "VELODROME_SEED", value_name = "N",
         value_parser = parse::whole_number(0, u64::MAX), default_value_t = DEFAULT.seed)]
     seed: u64,
-    /// Start of the first race in milliseconds since 1970 [default: now with --to, else 1620240000000]
+    /// Start of the first race in milliseconds since the epoch [default: now with --to, else 1620240000000]
     #[arg(long, env = "VELODROME_START", value_name = "MS",
         value_parser = parse::whole_number(0, u64::MAX))]
     start: Option<u64>,

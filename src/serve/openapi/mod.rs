@@ -14,6 +14,7 @@ use self::operations::{add_responses, operations};
 use super::error::{ErrorBody, ErrorDetail};
 use super::firebase::FirebaseError;
 use super::firehose::DeliveryReply;
+use crate::ingest::event::INTEGER_MAX;
 
 pub(super) use self::security::describe_token;
 
@@ -29,9 +30,13 @@ const UNAVAILABLE: [(&str, &str); 1] = [(
     "The service is busy, starting or stopping. The header Retry-After states when to try again.",
 )];
 
-/// The greatest ids of classes and racers, by the schema names of their types. utoipa describes both as
-/// int32, whose maximum is 2^31 - 1.
-const IDS: [(&str, usize); 2] = [("u16", u16::MAX as usize), ("u32", u32::MAX as usize)];
+/// The schemas that utoipa names after their Rust types: their names here, descriptions and maxima.
+/// utoipa describes ids as int32, whose maximum is 2^31 - 1.
+const INTEGERS: [(&str, &str, &str, usize); 3] = [
+    ("u16", "ClassId", "A class.", u16::MAX as usize),
+    ("u32", "RacerId", "A racer.", u32::MAX as usize),
+    ("u64", "Integer", "A race, or a time in ms since the epoch.", INTEGER_MAX as usize),
+];
 
 /// A description without routes.
 pub(super) fn base() -> OpenApi {
@@ -49,13 +54,23 @@ pub(super) fn base() -> OpenApi {
     openapi
 }
 
-/// Adds the responses of the layers to each route, and the bounds of ids.
-pub(super) fn complete(openapi: &mut OpenApi) {
+/// The description as JSON, completed.
+pub(super) fn to_json(mut openapi: OpenApi) -> String {
+    complete(&mut openapi);
+    let json = openapi.to_json().unwrap_or_default();
+    INTEGERS.iter().fold(json, |json, (rust, name, ..)| {
+        let json = json.replace(&format!("/schemas/{rust}\""), &format!("/schemas/{name}\""));
+        json.replace(&format!("\"{rust}\":"), &format!("\"{name}\":"))
+    })
+}
+
+/// Adds the responses of the layers to each route, and the bounds of integers.
+fn complete(openapi: &mut OpenApi) {
     let components = openapi.components.get_or_insert_default();
-    for (name, greatest) in IDS {
-        let id = ObjectBuilder::new().schema_type(Type::Integer);
-        let id = id.minimum(Some(0usize)).maximum(Some(greatest)).into();
-        components.schemas.insert(name.to_owned(), id);
+    for (rust, _, description, greatest) in INTEGERS {
+        let integer = ObjectBuilder::new().schema_type(Type::Integer);
+        let integer = integer.description(Some(description)).minimum(Some(0usize));
+        components.schemas.insert(rust.to_owned(), integer.maximum(Some(greatest)).into());
     }
     // OpenAPI has no syntax for a parameter that matches all remaining segments.
     let paths = mem::take(&mut openapi.paths.paths).into_iter();

@@ -128,7 +128,7 @@ pub(super) fn ranked(results: &[(RaceId, RacerId, Arc<RideResult>)], by: RankBy)
 
 /// The results of the finished rides of a race
 ///
-/// The service keeps results for seven days.
+/// The service retains results for seven days.
 #[utoipa::path(
     get,
     path = "/v1/races/{classId}/{raceId}/results",

@@ -113,7 +113,7 @@ impl RideRow {
 
 /// The newest finished rides of a racer, each with its rank in its race
 ///
-/// The service keeps results for seven days. A racer without finished rides has no rows.
+/// The service retains results for seven days. A racer without finished rides has no rows.
 #[utoipa::path(
     get,
     path = "/v1/racers/{racerId}/results",

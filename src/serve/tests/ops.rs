@@ -59,6 +59,14 @@ fn metrics_include_requests_events_lag_and_memory() {
 fn the_description_lists_every_route_with_all_its_responses() {
     let service = Service::start(without_tokens());
     let json = service.get("/openapi.json").json();
+    let schemas = json["components"]["schemas"].as_object().unwrap();
+    assert!(schemas.contains_key("ClassId"), "{:?}", schemas.keys());
+    // No schema is named after a type of Rust.
+    assert!(
+        schemas.keys().all(|name| name.starts_with(char::is_uppercase)),
+        "{:?}",
+        schemas.keys()
+    );
     let statuses = |path: &str, method: &str| {
         let responses = json["paths"][path][method]["responses"].as_object().unwrap();
         for (status, response) in responses {

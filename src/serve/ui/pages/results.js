@@ -108,7 +108,7 @@ export class Results extends Page {
             <div class="card-head"><h2>Leaderboard</h2><p class="faint">best final outputs</p></div>
             <${Table} label="Leaderboard" rows=${this.leaders?.rows}
                       columns=${this.columns('Best final', ({ output }) => output)}
-                      empty="No finished race in this class yet." />
+                      empty="No final output in this class yet." />
           </section>
         </div>
       </div>`

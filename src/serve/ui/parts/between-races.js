@@ -58,7 +58,7 @@ export class BetweenRaces extends Component {
             <a href="/results?class=${classId}">Full leaderboard</a>
           </div>
           <${Table} label="Leaderboard" rows=${leaders?.rows} followed=${followed}
-                    empty="No finished race yet." columns=${[...columns, best]} />
+                    empty="No final output yet." columns=${[...columns, best]} />
         </section>
       </div>`
   }
