@@ -103,7 +103,7 @@ impl ServiceProcess {
     /// The value of a field of the log line that reports its recovery.
     pub(crate) fn recovered(&self, field: &str) -> String {
         let log = self.log();
-        let recovered = log.lines().find(|line| line.contains(" recovered ")).unwrap();
+        let recovered = log.lines().find(|line| line.contains("replayed the log")).unwrap();
         let mut fields = recovered.split(' ').filter_map(|word| word.split_once('='));
         fields.find(|(name, _)| *name == field).unwrap().1.to_owned()
     }
