@@ -125,7 +125,11 @@ fn keys_can_come_from_the_environment_and_openssl_reads_them() {
     assert_eq!(status(&serving, ended.stdout.trim(), "/v1/classes", None), 200);
     assert_eq!(serving.stop(), 0);
     let refused = place.run("token --key-file public.pem --scope read --ttl 1h");
-    assert!(refused.code == 2 && refused.stderr.contains("all keys are public"), "{}", refused.stderr);
+    assert!(
+        refused.code == 2 && refused.stderr.contains("all keys are public"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]
