@@ -6,7 +6,7 @@ use velodrome_dataflows::{
     Rules,
 };
 
-use super::event::{Event, Kind, Sample};
+use super::event::{Content, Sample};
 use super::ride::Ride;
 use super::views::Views;
 use crate::results::Results;
@@ -36,23 +36,23 @@ impl Aggregates {
     }
 
     /// Adds an event at its time on the event clock. Times must not decrease.
-    pub(super) fn add(&mut self, clock: EventTime, event: Event) {
-        match event.kind {
-            Kind::Tracking(view) => self.views.add(clock, view),
-            Kind::Race(sample) => {
+    pub(super) fn add(&mut self, clock: EventTime, content: Content) {
+        match content {
+            Content::Tracking(view) => self.views.add(clock, view),
+            Content::Race(sample) => {
                 let Some(output) = output_of(&self.rules, &sample) else { return };
                 self.add_final(clock, &sample, output);
                 let key = (sample.class, sample.race, sample.racer);
                 let first = || Ride::new(&self.rules, clock, sample.second);
                 let ride = self.rides.entry(key).or_insert_with(first);
                 if ride.is_open(clock) {
-                    return ride.add(event.device_ms, sample, output);
+                    return ride.add(sample, output);
                 }
                 self.late += 1;
                 let record = self.records.entry((sample.class, sample.racer)).or_default();
                 record.raise(sample.second, output);
             }
-            Kind::BeyondRace(_) => {}
+            Content::Rejected(_) | Content::Damaged(_) => {}
         }
     }
 
@@ -131,6 +131,7 @@ mod tests {
     const HOUR_MS: u64 = 3_600_000;
 
     const SAMPLE: Sample = Sample {
+        device_ms: 0,
         class: 1,
         race: 7,
         racer: 5,
@@ -147,8 +148,7 @@ mod tests {
     fn aggregate(samples: Vec<(EventTime, Sample)>) -> (Results, u64) {
         let mut aggregates = Aggregates::new(Rules::default());
         for (clock, sample) in samples {
-            let kind = Kind::Race(sample);
-            aggregates.add(clock, Event { device_ms: clock, arrival_ms: None, kind });
+            aggregates.add(clock, Content::Race(Sample { device_ms: clock, ..sample }));
         }
         let late = aggregates.late();
         (aggregates.into_results(EventTime::MAX), late)

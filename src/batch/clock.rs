@@ -1,147 +1,164 @@
-//! The event clock: the current time of the stream, derived from the times of its events.
+//! The event clock: the time that the majority of devices agrees on.
+//!
+//! An arrival is always right. A device's time is right if it is at most ten seconds past the last time
+//! that was voted right. Otherwise the lines after it vote, each device once.
 
-use std::mem;
+use std::collections::{HashSet, VecDeque};
 
 use velodrome_dataflows::EventTime;
 
-use super::event::Event;
+use super::event::{Line, Sender, Time};
 
-/// How much a device may be ahead of the clock and still move it, in milliseconds.
-const AHEAD_MS_MAX: u64 = 600_000;
+/// A device's time needs no vote if it is at most this much past the last one that was voted right, in
+/// milliseconds.
+const UNVOTED_MS: u64 = 10_000;
+/// A time at most this much later supports a candidate even if the candidate is only a little ahead.
+const LATER_MS: u64 = 60_000;
+/// A candidate further ahead may follow a quiet night. Then the vote waits for other devices.
+const NIGHT_MS: u64 = 600_000;
+/// Lines without a new voter after which a vote ends, unless it waits.
+const UNCHANGED_LINES: usize = 256;
+/// Lines after which a vote ends, the candidate's included.
+const VOTE_LINES: usize = 16_384;
 
-/// Number of consecutive events too far ahead of the clock that count as a gap in the stream. A shorter
-/// run comes from devices with a wrong clock. A rejected line ends a run.
-const GAP_LINES: usize = 100;
-
-/// The event clock over all events in order. It never goes backwards.
+/// The event clock over all lines in order. It never goes backwards.
 #[derive(Debug, Default)]
 pub(super) struct EventClock {
-    /// `None` before the first event.
-    now: Option<EventTime>,
-    /// The current run of events that are too far ahead. The clock does not move until the run turns
-    /// out to be a gap or ends.
-    pending: Vec<Event>,
+    /// The clock at the last emitted line, and the last time that was voted right. `None` at the start.
+    now: Option<(EventTime, EventTime)>,
+    /// Lines whose votes were not taken yet.
+    waiting: VecDeque<Line>,
+    /// Lines before those, which had no clock because all votes so far failed, and the least of their
+    /// times.
+    unstarted: Vec<Line>,
+    least: Option<EventTime>,
+    /// The device of the first event, and whether there was an event of another one.
+    first: Option<Sender>,
+    is_crowd: bool,
 }
 
 impl EventClock {
-    /// Adds the next event. Emits, in order, all events whose time on the clock is now known.
-    pub(super) fn push(&mut self, event: Event, emit: &mut dyn FnMut(EventTime, Event)) {
-        if !self.is_too_far_ahead(&event) {
-            self.finish(emit);
-            let time = event.arrival_ms.unwrap_or(event.device_ms);
-            let now = self.now.map_or(time, |now| now.max(time));
-            self.now = Some(now);
-            return emit(now, event);
+    /// Adds the next line. Emits, in order, lines whose time on the clock is known.
+    pub(super) fn push(&mut self, line: Line, emit: &mut dyn FnMut(EventTime, Line)) {
+        self.waiting.push_back(line);
+        // The outcome of a vote does not depend on when it is taken, so votes are taken many at a time.
+        if self.waiting.len() == 1 || self.waiting.len() == 2 * VOTE_LINES {
+            self.settle(false, emit);
         }
-        self.pending.push(event);
-        if self.pending.len() == GAP_LINES {
-            let run = mem::take(&mut self.pending);
-            self.now = run.first().map(|first| first.device_ms);
-            for event in run {
-                self.push(event, emit);
+    }
+
+    /// Emits all lines that are left.
+    pub(super) fn finish(&mut self, emit: &mut dyn FnMut(EventTime, Line)) {
+        self.settle(true, emit);
+        self.unstarted.drain(..).for_each(|line| emit(0, line));
+    }
+
+    /// The current time: that of the last emitted line.
+    pub(super) fn now(&self) -> EventTime {
+        self.now.map_or(0, |(now, _)| now)
+    }
+
+    /// Emits the waiting lines, up to a vote that needs more lines.
+    fn settle(&mut self, is_all: bool, emit: &mut dyn FnMut(EventTime, Line)) {
+        while let Some(line) = self.waiting.front() {
+            match &line.time {
+                Some(Time::Arrival(ms)) => {
+                    let (now, voted) = self.now.unwrap_or_default();
+                    self.now = Some((now.max(*ms), voted.max(*ms)));
+                }
+                Some(Time::Device(ms, sender)) => {
+                    let (ms, sender) = (*ms, sender.clone());
+                    self.is_crowd |= self.first.get_or_insert_with(|| sender.clone()) != &sender;
+                    match self.now {
+                        Some((now, voted)) if ms <= voted + UNVOTED_MS => {
+                            self.now = Some((ms.max(now), voted));
+                        }
+                        _ if !is_all && self.waiting.len() < VOTE_LINES => return,
+                        now => match (self.is_right(ms, &sender), now) {
+                            (true, _) => self.now = Some((ms.max(self.now()), ms)),
+                            (false, Some(_)) => {}
+                            (false, None) => {
+                                self.least = self.least.into_iter().chain([ms]).min();
+                            }
+                        },
+                    }
+                }
+                None => {}
+            }
+            self.unstarted.extend(self.waiting.pop_front());
+            if self.unstarted.len() == VOTE_LINES {
+                self.now = self.least.map(|least| (least, least));
+            }
+            if self.now.is_some() || self.unstarted.len() == VOTE_LINES {
+                let now = self.now();
+                self.unstarted.drain(..).for_each(|line| emit(now, line));
             }
         }
     }
 
-    /// Ends a run that is too short to be a gap. Emits its events without moving the clock.
-    pub(super) fn finish(&mut self, emit: &mut dyn FnMut(EventTime, Event)) {
-        let now = self.now();
-        self.pending.drain(..).for_each(|event| emit(now, event));
-    }
-
-    /// The current time: that of the last emitted event.
-    pub(super) fn now(&self) -> EventTime {
-        self.now.unwrap_or_default()
-    }
-
-    fn is_too_far_ahead(&self, event: &Event) -> bool {
-        let latest = self.now.map(|now| now + AHEAD_MS_MAX);
-        event.arrival_ms.is_none() && latest.is_some_and(|latest| event.device_ms > latest)
+    /// Whether the first waiting line, sent at `ms` by `sender`, is voted right.
+    fn is_right(&mut self, ms: EventTime, sender: &Sender) -> bool {
+        let voted = self.now.map(|(_, voted)| voted);
+        let ahead = ms - voted.unwrap_or(0);
+        let (mut yes, mut no, mut later, mut unchanged, mut is_met) = (1, 0, 0, 0, false);
+        let mut voters = HashSet::new();
+        for (index, line) in self.waiting.iter().enumerate().take(VOTE_LINES).skip(1) {
+            let is_waiting = !is_met || (ahead > NIGHT_MS && no == 0);
+            let is_decided = yes >= no + 32
+                || no >= yes + if ahead <= LATER_MS { 0 } else { 2 }
+                || (unchanged >= UNCHANGED_LINES && !is_waiting);
+            // A source that begins with one device waits for others.
+            if is_decided && (self.is_crowd || voted.is_some()) {
+                break;
+            }
+            unchanged += 1;
+            let (other_ms, other) = match &line.time {
+                Some(Time::Device(ms, other)) => (*ms, other),
+                Some(Time::Arrival(_)) => break,
+                None => continue,
+            };
+            if !self.is_crowd && self.first.as_ref() != Some(other) {
+                self.is_crowd = true;
+                return self.is_right(ms, sender);
+            }
+            is_met |= other != sender;
+            let Some(opinion) = opinion(voted, ms, other_ms) else { continue };
+            // A single device votes with each of its events.
+            let voter = if self.is_crowd { (0, Some(other)) } else { (index, None) };
+            if (self.is_crowd && other == sender) || !voters.insert(voter) {
+                continue;
+            }
+            unchanged = 0;
+            match opinion {
+                Opinion::Yes => yes += 1,
+                Opinion::No => no += 1,
+                Opinion::Later => later += 1,
+            }
+        }
+        let is_small = voted.is_none() || ahead <= LATER_MS;
+        yes > 2 * no && (yes > 1 || (no == 0 && (is_small || later > 0)))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::event::{Kind, View};
-    use super::*;
+/// What another event says about a candidate.
+enum Opinion {
+    Yes,
+    No,
+    /// It is much later, which is a yes unless somebody says no.
+    Later,
+}
 
-    const MINUTE: u64 = 60_000;
-
-    fn device(device_ms: u64) -> Event {
-        let view = View { uuid: "u".into(), project: "p".into(), duration_ms: 0, is_view: true };
-        Event { device_ms, arrival_ms: None, kind: Kind::Tracking(view) }
+/// What an event at `other_ms` says about a candidate at `ms`. Nothing if it is far from both the
+/// candidate and the last time that was voted right.
+fn opinion(voted: Option<EventTime>, ms: EventTime, other_ms: EventTime) -> Option<Opinion> {
+    let ahead = voted.map(|voted| ms - voted);
+    let tolerance = ahead.map_or(UNVOTED_MS, |ahead| UNVOTED_MS.min(ahead / 2));
+    if other_ms + tolerance >= ms {
+        return match other_ms.saturating_sub(ms) {
+            ..=LATER_MS => Some(Opinion::Yes),
+            distance => ahead.filter(|ahead| distance <= *ahead).map(|_| Opinion::Later),
+        };
     }
-
-    fn arrival(device_ms: u64, arrival_ms: u64) -> Event {
-        Event { arrival_ms: Some(arrival_ms), ..device(device_ms) }
-    }
-
-    /// Device time and time on the clock of each event, in the order of emission.
-    fn clocks(events: impl IntoIterator<Item = Event>) -> Vec<(u64, EventTime)> {
-        let (mut clock, mut seen) = (EventClock::default(), Vec::new());
-        for event in events {
-            clock.push(event, &mut |now, event| seen.push((event.device_ms, now)));
-        }
-        clock.finish(&mut |now, event| seen.push((event.device_ms, now)));
-        seen
-    }
-
-    #[test]
-    fn is_the_greatest_time_so_far() {
-        let seen = clocks([5, 3, 10 * MINUTE + 5, 7].map(device));
-        let last = 10 * MINUTE + 5;
-        assert_eq!(seen, [(5, 5), (3, 5), (last, last), (7, last)]);
-    }
-
-    #[test]
-    fn is_not_moved_by_a_device_more_than_ten_minutes_ahead() {
-        let ahead = 10 * MINUTE + 1;
-        assert_eq!(clocks([0, ahead, 1].map(device)), [(0, 0), (ahead, 0), (1, 1)]);
-    }
-
-    #[test]
-    fn always_trusts_an_arrival_and_never_goes_backwards() {
-        let far = 1000 * MINUTE;
-        let seen = clocks([device(5), arrival(7, far), arrival(8, 6), device(9)]);
-        assert_eq!(seen, [(5, 5), (7, far), (8, far), (9, far)]);
-        assert_eq!(clocks([arrival(9, 4), device(5)]), [(9, 4), (5, 5)]);
-        // The device's time is ignored if the event has an arrival time.
-        assert_eq!(clocks([device(0), arrival(far, 6), device(7)]), [(0, 0), (far, 6), (7, 7)]);
-        let run = (0..200).map(|_| arrival(far, 6));
-        assert!(clocks([device(0)].into_iter().chain(run)).iter().all(|(_, clock)| *clock <= 6));
-    }
-
-    #[test]
-    fn follows_a_gap_of_a_hundred_lines_from_its_first_event() {
-        let night = 600 * MINUTE;
-        let run = || (0..99).map(move |i| device(night + 100 - i));
-        let short = clocks([device(0)].into_iter().chain(run()));
-        assert!(short.iter().all(|(_, clock)| *clock == 0));
-        let long = clocks([device(0)].into_iter().chain(run()).chain([device(night + 200)]));
-        assert_eq!(long[..2], [(0, 0), (night + 100, night + 100)]);
-        assert_eq!(long[99..], [(night + 2, night + 100), (night + 200, night + 200)]);
-    }
-
-    #[test]
-    fn an_event_that_is_not_ahead_ends_the_run() {
-        for breaker in [device(1), arrival(1, 1)] {
-            let night = 600 * MINUTE;
-            let run = |n| (0..n).map(move |_| device(night));
-            let events = [device(0)].into_iter().chain(run(99)).chain([breaker]).chain(run(99));
-            let seen = clocks(events);
-            assert!(seen.iter().all(|(_, clock)| *clock <= 1));
-            assert_eq!((seen.len(), seen[99].1, seen[101].1), (200, 0, 1));
-        }
-    }
-
-    #[test]
-    fn applies_the_same_rules_to_the_rest_of_a_gap() {
-        let (night, later) = (600 * MINUTE, 1200 * MINUTE);
-        let run = (0..99).map(|_| device(later));
-        let events = [device(0), device(night)].into_iter().chain(run).chain([device(night + 1)]);
-        let seen = clocks(events);
-        assert_eq!(seen[1], (night, night));
-        assert!(seen[2..101].iter().all(|&pair| pair == (later, night)));
-        assert_eq!(seen[101], (night + 1, night + 1));
-    }
+    let least = voted.zip(ahead).map_or(0, |(voted, ahead)| voted.saturating_sub(ahead / 2));
+    (other_ms >= least).then_some(Opinion::No)
 }

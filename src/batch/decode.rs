@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::event::{Event, Kind, Sample, View};
+use super::event::{Content, Line, Sample, Sender, Time, View};
 use super::fields::{Field, INTEGER_MAX};
 use crate::ingest::rejection::Rejection;
 
@@ -39,7 +39,7 @@ struct Fields<'a> {
 ///
 /// # Errors
 /// If the line is not an event. The error says why.
-pub(super) fn decode(line: &[u8], race_seconds: u16) -> Result<Event, Rejection> {
+pub(super) fn decode(line: &[u8], race_seconds: u16) -> Result<Line, Rejection> {
     let text = std::str::from_utf8(line);
     let text = text.map_err(|error| Rejection::NotUtf8(error.valid_up_to()))?;
     if is_too_deep(line) {
@@ -51,23 +51,30 @@ pub(super) fn decode(line: &[u8], race_seconds: u16) -> Result<Event, Rejection>
     }
     let fields: Fields<'_> = serde_json::from_str(text)?;
     let event = Field("event", fields.event);
-    let kind = match event.string(0..=usize::MAX).ok().flatten().as_deref() {
+    let (sender, content) = match event.string(0..=usize::MAX).ok().flatten().as_deref() {
         Some("update") => race(&fields, race_seconds, false)?,
         Some("final") => race(&fields, race_seconds, true)?,
         Some("view") => tracking(&fields, true)?,
         Some("watch") => tracking(&fields, false)?,
         _ => return Err(event.wrong(r#""update", "final", "view" or "watch""#)),
     };
+    let device_ms = device_ms(&fields)?;
     let arrival = Field("arrivalTimestamp", fields.arrival_timestamp);
-    Ok(Event {
-        device_ms: Field("deviceTimestamp", fields.device_timestamp).integer(0..=INTEGER_MAX)?,
-        arrival_ms: arrival.integer_if_present(0..=INTEGER_MAX)?,
-        kind,
-    })
+    let arrival_ms = arrival.integer_if_present(0..=INTEGER_MAX)?;
+    let time = arrival_ms.map_or_else(|| Time::Device(device_ms, sender), Time::Arrival);
+    Ok(Line { time: Some(time), content })
 }
 
-fn race(fields: &Fields<'_>, race_seconds: u16, is_final: bool) -> Result<Kind, Rejection> {
-    Ok(Kind::Race(Sample {
+fn device_ms(fields: &Fields<'_>) -> Result<u64, Rejection> {
+    Field("deviceTimestamp", fields.device_timestamp).integer(0..=INTEGER_MAX)
+}
+
+fn race(
+    fields: &Fields<'_>,
+    race_seconds: u16,
+    is_final: bool,
+) -> Result<(Sender, Content), Rejection> {
+    let sample = Sample {
         class: Field("classId", fields.class_id).integer(1..=u16::MAX)?,
         race: Field("raceId", fields.race_id).integer(0..=INTEGER_MAX)?,
         racer: Field("racerId", fields.racer_id).integer(0..=u32::MAX)?,
@@ -76,19 +83,22 @@ fn race(fields: &Fields<'_>, race_seconds: u16, is_final: bool) -> Result<Kind, 
         resistance: Field("resistance", fields.resistance).measure()?,
         name: Field("name", fields.name).string(0..=usize::MAX)?,
         device: Field("uuid", fields.uuid).string(0..=usize::MAX)?,
+        device_ms: device_ms(fields)?,
         is_final,
-    }))
+    };
+    Ok((Sender::Racer(sample.racer), Content::Race(sample)))
 }
 
-fn tracking(fields: &Fields<'_>, is_view: bool) -> Result<Kind, Rejection> {
-    Field("viewerId", fields.viewer_id).string(0..=128)?;
+fn tracking(fields: &Fields<'_>, is_view: bool) -> Result<(Sender, Content), Rejection> {
+    let viewer = Field("viewerId", fields.viewer_id).string(0..=128)?;
     let duration = Field("durationMs", fields.duration_ms);
-    Ok(Kind::Tracking(View {
+    let view = View {
         uuid: Field("uuid", fields.uuid).required_string(1..=64)?,
         project: Field("projectId", fields.project_id).required_string(1..=128)?,
         duration_ms: duration.integer_if_present(0..=DURATION_MS_MAX)?.unwrap_or(0),
         is_view,
-    }))
+    };
+    Ok((Sender::Viewer(viewer.filter(|viewer| !viewer.is_empty())), Content::Tracking(view)))
 }
 
 fn is_too_deep(line: &[u8]) -> bool {
@@ -127,7 +137,7 @@ mod tests {
         }
     }
 
-    fn decoded(line: &str) -> Event {
+    fn decoded(line: &str) -> Line {
         decode(line.as_bytes(), 300).unwrap_or_else(|rejection| panic!("{line}: {rejection}"))
     }
 
@@ -149,9 +159,11 @@ mod tests {
             resistance: 1000.0,
             name: Some("Jürg".into()),
             device: None,
+            device_ms: 0,
             is_final: true,
         };
-        assert_eq!(event, Event { device_ms: 0, arrival_ms: None, kind: Kind::Race(sample) });
+        let time = Some(Time::Device(0, Sender::Racer(0)));
+        assert_eq!(event, Line { time, content: Content::Race(sample) });
     }
 
     #[test]
@@ -160,7 +172,7 @@ mod tests {
             r#"{"uuid":"u","projectId":"p","deviceTimestamp":5,"arrivalTimestamp":6,"second":"x","event":"watch"}"#,
         );
         let view = View { uuid: "u".into(), project: "p".into(), duration_ms: 0, is_view: false };
-        let expected = Event { device_ms: 5, arrival_ms: Some(6), kind: Kind::Tracking(view) };
+        let expected = Line { time: Some(Time::Arrival(6)), content: Content::Tracking(view) };
         assert_eq!(event, expected);
     }
 

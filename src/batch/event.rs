@@ -3,38 +3,69 @@
 use compact_str::CompactString;
 use velodrome_dataflows::{ClassId, RaceId, RacerId};
 
-/// One event. Its time on the event clock is not known yet.
+use crate::ingest::dead_letters::DeadLetterFile;
+
+/// A line. Its time on the event clock is not known yet.
 #[derive(Debug, PartialEq)]
-pub(super) struct Event {
-    /// The device's time, in milliseconds since the epoch.
-    pub(super) device_ms: u64,
-    /// When a log received the event, in milliseconds since the epoch.
-    pub(super) arrival_ms: Option<u64>,
-    pub(super) kind: Kind,
+pub(super) struct Line {
+    /// Its own time, or `None` if it is not an event.
+    pub(super) time: Option<Time>,
+    pub(super) content: Content,
 }
 
-/// The kind of an event, with its data.
+/// The time of an event, in milliseconds since the epoch.
 #[derive(Debug, PartialEq)]
-pub(super) enum Kind {
+pub(super) enum Time {
+    /// When a log received the event.
+    Arrival(u64),
+    /// The clock of the device, if no log received the event.
+    Device(u64, Sender),
+}
+
+/// Who sent an event: a racer, or a viewer if the event names one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Sender {
+    Racer(RacerId),
+    Viewer(Option<CompactString>),
+}
+
+/// What a line contains.
+#[derive(Debug, PartialEq)]
+pub(super) enum Content {
     Race(Sample),
     Tracking(View),
-    /// A sample after the last second of a race under the active rules. It moves the event clock, but
-    /// becomes a dead letter.
-    BeyondRace(DeadLetter),
+    /// No event, or one after the last second of a race under the active rules. The latter still has a
+    /// time.
+    Rejected(DeadLetter),
+    /// The place where the input is damaged.
+    Damaged(DeadLetter),
 }
 
-/// A valid event that the active rules reject.
+/// A line that is not counted, and why.
 #[derive(Debug, PartialEq)]
 pub(super) struct DeadLetter {
-    pub(super) file: String,
-    pub(super) number: u64,
-    pub(super) reason: String,
-    pub(super) line: Vec<u8>,
+    file: String,
+    number: u64,
+    reason: String,
+    line: Vec<u8>,
+}
+
+impl DeadLetter {
+    /// A dead letter of line `number` of `file`, counted from 1.
+    pub(super) fn new(file: &str, number: u64, reason: &impl ToString, line: &[u8]) -> Self {
+        Self { file: file.to_owned(), number, reason: reason.to_string(), line: line.to_owned() }
+    }
+
+    pub(super) fn write(&self, dead_letters: &mut DeadLetterFile) {
+        dead_letters.write(&self.file, self.number, &self.reason, &self.line);
+    }
 }
 
 /// One second of one racer in one race.
 #[derive(Debug, PartialEq)]
 pub(super) struct Sample {
+    /// The device's time, in milliseconds since the epoch.
+    pub(super) device_ms: u64,
     pub(super) class: ClassId,
     pub(super) race: RaceId,
     pub(super) racer: RacerId,

@@ -57,7 +57,7 @@ impl Field<'_> {
         self,
         lengths: RangeInclusive<usize>,
     ) -> Result<CompactString, Rejection> {
-        let value = self.1.and_then(|raw| serde_json::from_str::<CompactString>(raw.get()).ok());
+        let value = self.1.and_then(|raw| string_value(raw.get()));
         value.filter(|value| lengths.contains(&value.len())).ok_or_else(|| {
             let expected = match (*lengths.start(), *lengths.end()) {
                 (_, usize::MAX) => "a string".to_owned(),
@@ -72,4 +72,31 @@ impl Field<'_> {
     pub(super) fn wrong(self, expected: &str) -> Rejection {
         Rejection::of_field(self.0, self.1, expected.to_owned())
     }
+}
+
+/// The value of a JSON string. A lone surrogate becomes U+FFFD.
+fn string_value(json: &str) -> Option<CompactString> {
+    let value = serde_json::from_str(json).ok();
+    value.or_else(|| serde_json::from_str(&without_lone_surrogates(json)).ok())
+}
+
+/// The JSON text with lone surrogate escapes replaced by the escape of U+FFFD.
+fn without_lone_surrogates(json: &str) -> String {
+    let surrogate = |at: usize| {
+        let escape = json.get(at..at + 6)?.strip_prefix("\\u")?;
+        u32::from_str_radix(escape, 16).ok().filter(|unit| (0xd800..0xe000).contains(unit))
+    };
+    let (mut out, mut at) = (String::new(), 0);
+    while let Some(rest) = json.get(at..).filter(|rest| !rest.is_empty()) {
+        let length = match (surrogate(at), surrogate(at + 6)) {
+            (Some(..0xdc00), Some(0xdc00..)) => 12,
+            (Some(_), _) => 6,
+            (None, _) if rest.starts_with('\\') => 2,
+            (None, _) => rest.chars().next().map_or(1, char::len_utf8),
+        };
+        let part = rest.get(..length).unwrap_or(rest);
+        out.push_str(if length == 6 { "\\ufffd" } else { part });
+        at += part.len();
+    }
+    out
 }

@@ -9,9 +9,9 @@ mod clock;
 mod decode;
 mod event;
 mod fields;
-mod lines;
 mod ride;
 mod source;
+mod texts;
 mod views;
 
 use std::io;
@@ -26,8 +26,8 @@ use crate::results::summary::Summary;
 
 use aggregates::Aggregates;
 use clock::EventClock;
-use event::{DeadLetter, Event, Kind};
-use lines::{Line, Lines};
+use event::{Content, DeadLetter, Line};
+use texts::{Text, Texts};
 
 /// Computes the results of all lines of `inputs`, in order. The returned summary does not have the cost
 /// of the run yet.
@@ -78,63 +78,59 @@ impl Pass<'_> {
     fn input(&mut self, input: &Input) {
         let file = input.name();
         match source::open(input) {
-            Ok(source) => self.lines(&file, Lines::new(source)),
+            Ok(source) => self.texts(&file, Texts::new(source)),
             Err(error) => self.damage(&file, 1, &error, b""),
         }
     }
 
-    fn lines(&mut self, file: &str, mut lines: Lines) {
-        let mut number = 0;
+    fn texts(&mut self, file: &str, mut texts: Texts) {
         while self.clock.now() <= self.totals.until {
-            number += 1;
-            match lines.next() {
+            match texts.next() {
                 Ok(None) => return,
-                Ok(Some(Line::Whole(line))) if line.iter().all(|b| b" \t\r".contains(b)) => {}
-                Ok(Some(Line::Whole(line))) => self.line(file, number, line),
-                Ok(Some(Line::Oversized(start))) => {
-                    self.reject(file, number, &Rejection::Oversized, start);
+                Ok(Some((number, Text::Whole(text)))) => self.text(file, number, text),
+                Ok(Some((number, Text::Oversized(start)))) => {
+                    let letter = DeadLetter::new(file, number, &Rejection::Oversized, start);
+                    self.push(Line { time: None, content: Content::Rejected(letter) });
                 }
-                Err(error) => return self.damage(file, number, &error, lines.partial()),
+                Err(error) => {
+                    let (number, partial) = texts.partial();
+                    return self.damage(file, number, &error, partial);
+                }
             }
         }
     }
 
-    /// Decodes a line and adds its event.
+    /// Decodes a text and adds its event.
     ///
     /// Decoding and the event clock do not depend on the rules, so the clock is the same under all
     /// rules. Afterwards the rules decide whether the event becomes a dead letter.
-    fn line(&mut self, file: &str, number: u64, line: &[u8]) {
-        let is_beyond_race = |event: &Event| matches!(&event.kind, Kind::Race(sample) if sample.second > self.race_seconds);
-        let event = match decode::decode(line, RACE_SECONDS_MAX) {
-            Ok(event) if !is_beyond_race(&event) => event,
+    fn text(&mut self, file: &str, number: u64, text: &[u8]) {
+        let decoded = decode::decode(text, RACE_SECONDS_MAX);
+        let is_within_race = |line: &Line| !matches!(&line.content, Content::Race(sample) if sample.second > self.race_seconds);
+        let line = match decoded {
+            Ok(line) if is_within_race(&line) => line,
             decoded => {
                 // Decodes again under the active rules, because the reason names their race length.
-                let Err(rejection) = decode::decode(line, self.race_seconds) else { return };
-                let Ok(event) = decoded else {
-                    return self.reject(file, number, &rejection, line);
-                };
-                let (file, reason) = (file.to_owned(), rejection.to_string());
-                let letter = DeadLetter { file, number, reason, line: line.to_owned() };
-                Event { kind: Kind::BeyondRace(letter), ..event }
+                let Err(rejection) = decode::decode(text, self.race_seconds) else { return };
+                let content = Content::Rejected(DeadLetter::new(file, number, &rejection, text));
+                Line { time: decoded.ok().and_then(|line| line.time), content }
             }
         };
-        self.clock.push(event, &mut |clock, event| self.totals.add(clock, event));
-    }
-
-    fn reject(&mut self, file: &str, number: u64, rejection: &Rejection, line: &[u8]) {
-        self.clock.finish(&mut |clock, event| self.totals.add(clock, event));
-        self.totals.summary.rejected += 1;
-        self.totals.dead_letters.write(file, number, &rejection.to_string(), line);
+        self.push(line);
     }
 
     fn damage(&mut self, file: &str, number: u64, error: &io::Error, partial: &[u8]) {
-        self.clock.finish(&mut |clock, event| self.totals.add(clock, event));
-        self.totals.summary.damaged += 1;
-        self.totals.dead_letters.write(file, number, &format!("input damaged: {error}"), partial);
+        let reason = format!("input damaged: {error}");
+        let letter = DeadLetter::new(file, number, &reason, partial);
+        self.push(Line { time: None, content: Content::Damaged(letter) });
+    }
+
+    fn push(&mut self, line: Line) {
+        self.clock.push(line, &mut |clock, line| self.totals.add(clock, line.content));
     }
 
     fn finish(mut self) -> (Results, Summary) {
-        self.clock.finish(&mut |clock, event| self.totals.add(clock, event));
+        self.clock.finish(&mut |clock, line| self.totals.add(clock, line.content));
         let Totals { until, aggregates, mut summary, .. } = self.totals;
         summary.late = aggregates.late();
         let results = aggregates.into_results(until);
@@ -145,20 +141,22 @@ impl Pass<'_> {
 }
 
 impl Totals<'_> {
-    /// Adds an event at its time on the event clock.
-    fn add(&mut self, clock: EventTime, event: Event) {
+    /// Adds a line at its time on the event clock.
+    fn add(&mut self, clock: EventTime, content: Content) {
         if clock > self.until {
             return;
         }
-        match event.kind {
-            Kind::BeyondRace(letter) => {
+        match &content {
+            Content::Race(_) | Content::Tracking(_) => self.summary.events += 1,
+            Content::Rejected(letter) => {
                 self.summary.rejected += 1;
-                self.dead_letters.write(&letter.file, letter.number, &letter.reason, &letter.line);
+                letter.write(self.dead_letters);
             }
-            _ => {
-                self.summary.events += 1;
-                self.aggregates.add(clock, event);
+            Content::Damaged(letter) => {
+                self.summary.damaged += 1;
+                letter.write(self.dead_letters);
             }
         }
+        self.aggregates.add(clock, content);
     }
 }

@@ -43,12 +43,12 @@ impl Ride {
     }
 
     /// Adds a sample with its output.
-    pub(super) fn add(&mut self, device_ms: u64, sample: Sample, output: f64) {
+    pub(super) fn add(&mut self, sample: Sample, output: f64) {
         self.curve.raise(sample.second, output);
         if sample.is_final {
             self.final_output = Some(self.final_output.map_or(output, |best| best.max(output)));
         }
-        let name = sample.name.map(|name| (device_ms, name));
+        let name = sample.name.map(|name| (sample.device_ms, name));
         // `None` is less than every name.
         if name > self.name {
             self.name = name;
@@ -83,7 +83,7 @@ mod tests {
         let mut ride = Ride::new(&Rules::default(), 0, 1);
         for (clock, sample) in samples {
             let output = sample.cadence;
-            ride.add(clock, sample, output);
+            ride.add(Sample { device_ms: clock, ..sample }, output);
         }
         ride.into_result()
     }
@@ -100,6 +100,7 @@ mod tests {
             resistance: 0.0,
             name,
             device,
+            device_ms: 0,
             is_final,
         }
     }

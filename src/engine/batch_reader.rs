@@ -7,10 +7,11 @@ use velodrome_dataflows::RACE_SECONDS_MAX;
 
 use super::batch_report::BatchReport;
 use super::decoded_batch::DecodedBatch;
-use crate::ingest::decode::decode;
+use crate::ingest::decode::{decode, decode_any, decode_first};
 use crate::ingest::event::Event;
 use crate::ingest::inputs::Input;
 use crate::ingest::lines::{LINE_BYTES_MAX, LineBlock, LineReader};
+use crate::ingest::objects::objects;
 use crate::ingest::rejection::Rejection;
 use crate::ingest::units::{self, CHUNK_BYTES, Unit, UnitReader};
 
@@ -61,12 +62,12 @@ impl BatchReader {
                 LineBlock::Oversized(start) => {
                     bytes += start.len();
                     let reason = Rejection::Oversized.to_string();
-                    report.reject(BatchReport::NO_TIME, reason, start, false);
+                    report.reject(None, reason, start, false);
                 }
                 LineBlock::Damaged(error, rest) => {
                     bytes += rest.len();
                     let reason = format!("input damaged: {error}");
-                    report.reject(BatchReport::NO_TIME, reason, rest, true);
+                    report.reject(None, reason, rest, true);
                 }
                 LineBlock::End => {
                     report.is_last = true;
@@ -79,7 +80,7 @@ impl BatchReader {
     }
 }
 
-/// Decodes the lines of a block. Events after the end of a race of `race_seconds` are rejected.
+/// Decodes the events of a block. Events after the end of a race of `race_seconds` are rejected.
 ///
 /// Lines are decoded with the longest race that any rules allow, because the event clock must not depend
 /// on the rules. An event after the end of a shorter race is rejected, but its time still advances the
@@ -91,49 +92,61 @@ fn decode_block(
     report: &mut BatchReport,
 ) {
     let mut rest = block;
-    while !rest.is_empty() {
-        let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-        let (line, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-        rest = after.get(1..).unwrap_or_default();
-        let event = match decode(line, RACE_SECONDS_MAX) {
-            Ok(Event::Race(decoded)) if decoded.event.second > race_seconds => {
-                let mark = BatchReport::mark_rejected(decoded.timestamp);
-                report.reject(mark, reason(line, race_seconds), line, false);
-                continue;
+    while let Some(first) = rest.first() {
+        if *first == b'\n' {
+            report.lines += 1;
+            rest = rest.get(1..).unwrap_or_default();
+        } else if let Some((event, after)) = decode_first(rest, RACE_SECONDS_MAX) {
+            let text = rest.get(..rest.len() - after.len()).unwrap_or_default();
+            add(Ok(event), text, race_seconds, batch, report);
+            rest = after;
+        } else {
+            let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            let (line, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+            let line = line.trim_ascii();
+            match decode_any(line, RACE_SECONDS_MAX) {
+                Ok(event) => add(Ok(event), line, race_seconds, batch, report),
+                Err(_) => {
+                    for object in objects(line) {
+                        let event = decode(object, RACE_SECONDS_MAX);
+                        add(event, object, race_seconds, batch, report);
+                    }
+                }
             }
-            Ok(event) => event,
-            Err(_) if line.trim_ascii().is_empty() => {
-                report.lines += 1;
-                continue;
-            }
-            Err(_) => {
-                let mark = BatchReport::NO_TIME;
-                report.reject(mark, reason(line, race_seconds), line, false);
-                continue;
-            }
-        };
-        let index = report.time_marks.len() as u64;
-        let timestamp = match event {
-            Event::Race(mut decoded) => {
-                decoded.event.clock = index;
-                batch.samples.push(decoded.event);
-                decoded.timestamp
-            }
-            Event::Tracking(mut decoded) => {
-                decoded.event.clock = index;
-                batch.tracking.push(decoded.event);
-                decoded.timestamp
-            }
-        };
-        report.time_marks.push(BatchReport::mark(timestamp));
-        report.lines += 1;
-        batch.bytes += line.len();
+            rest = after;
+        }
     }
 }
 
-/// Why a line is not an event of a race of `race_seconds`.
-fn reason(line: &[u8], race_seconds: u16) -> String {
-    decode(line, race_seconds).err().map_or_else(String::new, |error| error.to_string())
+/// Adds an event, or rejects its text.
+fn add(
+    decoded: Result<Event, Rejection>,
+    text: &[u8],
+    race_seconds: u16,
+    batch: &mut DecodedBatch,
+    report: &mut BatchReport,
+) {
+    let index = report.time_marks.len() as u64;
+    let timestamp = match decoded {
+        Ok(Event::Race(decoded)) if decoded.event.second > race_seconds => {
+            let rejection = decode(text, race_seconds).err();
+            let reason = rejection.map_or_else(String::new, |rejection| rejection.to_string());
+            return report.reject(Some(decoded.timestamp), reason, text, false);
+        }
+        Ok(Event::Race(mut decoded)) => {
+            decoded.event.clock = index;
+            batch.samples.push(decoded.event);
+            decoded.timestamp
+        }
+        Ok(Event::Tracking(mut decoded)) => {
+            decoded.event.clock = index;
+            batch.tracking.push(decoded.event);
+            decoded.timestamp
+        }
+        Err(rejection) => return report.reject(None, rejection.to_string(), text, false),
+    };
+    report.accept(timestamp);
+    batch.bytes += text.len();
 }
 
 /// The reader of an input that cannot be opened. Its first read returns the error.

@@ -13,11 +13,13 @@ pub(super) struct BatchReport {
     pub(super) batch: usize,
     /// Whether the batch is the last of its unit.
     pub(super) is_last: bool,
-    /// The number of lines, blank ones included.
+    /// The number of lines that end in the batch, blank ones included.
     pub(super) lines: u64,
-    /// A time mark for each line that is not blank, in order: see [`Self::mark`],
-    /// [`Self::mark_rejected`] and [`Self::NO_TIME`].
+    /// A time mark for each event and rejected object, in order: its time with flags, or
+    /// [`Self::NO_TIME`].
     pub(super) time_marks: Vec<u64>,
+    /// The device of each time mark; 0 where the mark is not a device's time.
+    pub(super) devices: Vec<u32>,
     /// The rejected lines, in order.
     pub(super) rejects: Vec<RejectedLine>,
 }
@@ -35,33 +37,36 @@ pub(super) struct RejectedLine {
 
 impl BatchReport {
     /// The mark of a line that is not an event under any rules and therefore has no time.
-    pub(super) const NO_TIME: u64 = u64::MAX;
+    const NO_TIME: u64 = u64::MAX;
     /// The bit that marks an arrival. Times are below 2^53.
     const ARRIVAL: u64 = 1 << 63;
     /// The bit that marks a rejected line.
     const REJECTED: u64 = 1 << 62;
 
-    /// The mark of an accepted event.
-    pub(super) fn mark(timestamp: EventTimestamp) -> u64 {
-        match timestamp {
-            EventTimestamp::Device(ms) => ms,
-            EventTimestamp::Arrival(ms) => ms | Self::ARRIVAL,
-        }
+    /// Adds an accepted event with the given timestamp.
+    pub(super) fn accept(&mut self, timestamp: EventTimestamp) {
+        self.mark(timestamp, 0);
     }
 
-    /// The mark of an event that only the rules of this run reject. Its time still advances the event
-    /// clock.
-    pub(super) fn mark_rejected(timestamp: EventTimestamp) -> u64 {
-        Self::mark(timestamp) | Self::REJECTED
+    fn mark(&mut self, timestamp: EventTimestamp, flags: u64) {
+        let (mark, device) = match timestamp {
+            EventTimestamp::Device { ms, device } => (ms, device),
+            EventTimestamp::Arrival(ms) => (ms | Self::ARRIVAL, 0),
+        };
+        self.time_marks.push(mark | flags);
+        self.devices.push(device);
     }
 
-    /// The time of a mark, which is not [`Self::NO_TIME`].
-    pub(super) fn timestamp(mark: u64) -> EventTimestamp {
-        let ms = mark & !(Self::ARRIVAL | Self::REJECTED);
-        match mark & Self::ARRIVAL {
-            0 => EventTimestamp::Device(ms),
-            _ => EventTimestamp::Arrival(ms),
-        }
+    /// The timestamps of the marks, in order. `None` for a rejected object without time.
+    pub(super) fn timestamps(&self) -> impl Iterator<Item = Option<EventTimestamp>> {
+        self.time_marks.iter().zip(&self.devices).map(|(&mark, &device)| {
+            let ms = mark & !(Self::ARRIVAL | Self::REJECTED);
+            match mark {
+                Self::NO_TIME => None,
+                _ if mark & Self::ARRIVAL == 0 => Some(EventTimestamp::Device { ms, device }),
+                _ => Some(EventTimestamp::Arrival(ms)),
+            }
+        })
     }
 
     /// Whether a mark is of a rejected line, with or without a time.
@@ -69,11 +74,25 @@ impl BatchReport {
         mark & Self::REJECTED != 0
     }
 
-    /// Adds a rejected line with its time mark.
-    pub(super) fn reject(&mut self, mark: u64, reason: String, bytes: &[u8], is_damage: bool) {
+    /// Adds a rejected line.
+    ///
+    /// An event that only the rules of this run reject has a timestamp, which still advances the event
+    /// clock.
+    pub(super) fn reject(
+        &mut self,
+        timestamp: Option<EventTimestamp>,
+        reason: String,
+        bytes: &[u8],
+        is_damage: bool,
+    ) {
         let line = self.lines;
         self.rejects.push(RejectedLine { line, reason, bytes: bytes.to_owned(), is_damage });
-        self.time_marks.push(mark);
-        self.lines += 1;
+        match timestamp {
+            Some(timestamp) => self.mark(timestamp, Self::REJECTED),
+            None => {
+                self.time_marks.push(Self::NO_TIME);
+                self.devices.push(0);
+            }
+        }
     }
 }

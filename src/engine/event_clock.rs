@@ -1,119 +1,137 @@
-//! The event clock of one source: a running maximum of the times that events carry.
+//! The event clock of one source: the time that the majority of its devices agree on.
+//!
+//! An event up to [`STEP_MS`] past the last confirmed time moves the clock at once. A later one is a
+//! *candidate*: the events after it vote on whether its time is right, each device once. So a minority of
+//! devices with wrong clocks never moves the clock far, and never stops it.
+
+#[cfg(test)]
+mod tests;
+mod vote;
+
+use std::collections::VecDeque;
+use std::iter::repeat_n;
+use std::mem;
 
 use crate::ingest::event::EventTimestamp;
+use vote::{Candidate, LINES_MAX, Line, STEP_MS, Vote};
 
-/// A device's time advances the clock by at most this much, because device clocks can be wrong.
-pub(super) const AHEAD_MS_MAX: u64 = 600_000;
-
-/// After this many consecutive events further ahead than [`AHEAD_MS_MAX`], the clock treats them as a
-/// gap in the source (a quiet night, another day's file) and not as wrong device clocks.
-pub(super) const GAP_EVENTS: usize = 100;
-
-/// The running maximum of the times in one source's events, without times too far ahead.
+/// The clock at each line of one source.
 ///
-/// The clock at an event depends only on the source's events in order, not on how the source is cut into
-/// batches or which worker reads them.
+/// It depends only on the source's lines in order, not on how the source is cut into batches or which
+/// worker reads them. It never decreases.
 #[derive(Debug, Default)]
 pub(super) struct EventClock {
+    /// The clock at the last line whose clock is known.
     now: Option<u64>,
-    /// The times of consecutive events too far ahead, not yet known to be a gap or errors.
-    pending: Vec<u64>,
+    /// The last time that a vote or an arrival confirmed. `now` is at most [`STEP_MS`] later.
+    confirmed: u64,
+    /// Lines whose clock is not known yet, in order. The first one is a candidate.
+    pending: VecDeque<Line>,
+    /// The vote on the first pending line.
+    vote: Vote,
+    devices: Devices,
+    /// The number of lines, before all pending ones, that wait for the clock to start, and the least of
+    /// their times.
+    unstarted: usize,
+    least: Option<u64>,
+}
+
+/// The devices of the events so far.
+#[derive(Clone, Copy, Debug, Default)]
+enum Devices {
+    #[default]
+    None,
+    /// Only this one.
+    One(u32),
+    Several,
 }
 
 impl EventClock {
-    /// Adds the time of the next event.
-    ///
-    /// Appends to `event_times`, in order, the clocks that are now known: none, that of this event, or
-    /// those of all pending events and this one.
-    pub(super) fn push(&mut self, timestamp: EventTimestamp, event_times: &mut Vec<u64>) {
-        let now = self.now.unwrap_or(0);
-        match timestamp {
-            EventTimestamp::Device(ms) if self.now.is_some() && ms > now + AHEAD_MS_MAX => {
-                self.pending.push(ms);
-                if self.pending.len() == GAP_EVENTS {
-                    self.jump(event_times);
+    /// Adds the next line. Appends to `event_times`, in order, the clocks that are now known.
+    pub(super) fn push(&mut self, line: Line, event_times: &mut Vec<u64>) {
+        self.count_device(line);
+        if self.pending.is_empty()
+            && self.unstarted == 0
+            && let Some(now) = self.accept(line)
+        {
+            return event_times.push(now);
+        }
+        self.pending.push_back(line);
+        self.settle(false, event_times);
+    }
+
+    /// Decides all open votes, at the end of the source.
+    pub(super) fn flush(&mut self, event_times: &mut Vec<u64>) {
+        self.settle(true, event_times);
+        event_times.extend(repeat_n(0, mem::take(&mut self.unstarted)));
+    }
+
+    /// Counts the device of an event. With the second device, open votes start again.
+    fn count_device(&mut self, line: Line) {
+        let Some(EventTimestamp::Device { device, .. }) = line else { return };
+        match self.devices {
+            Devices::None => self.devices = Devices::One(device),
+            Devices::One(other) if other != device => {
+                self.devices = Devices::Several;
+                self.vote = Vote::default();
+            }
+            Devices::One(_) | Devices::Several => {}
+        }
+    }
+
+    /// Moves the clock to a line that needs no vote, and returns it. `None` if the line needs a vote or
+    /// the clock has not started.
+    fn accept(&mut self, line: Line) -> Option<u64> {
+        match line {
+            Some(EventTimestamp::Device { ms, .. }) if ms > self.confirmed + STEP_MS => {
+                return None;
+            }
+            Some(EventTimestamp::Device { ms, .. }) => self.now = Some(self.now?.max(ms)),
+            Some(EventTimestamp::Arrival(ms)) => self.confirm(ms),
+            None => {}
+        }
+        self.now
+    }
+
+    fn confirm(&mut self, ms: u64) {
+        self.confirmed = self.confirmed.max(ms);
+        self.now = self.now.max(Some(ms));
+    }
+
+    /// Determines the clocks of pending lines, up to the first vote that is open.
+    fn settle(&mut self, is_end: bool, event_times: &mut Vec<u64>) {
+        while let Some(&line) = self.pending.front() {
+            if self.accept(line).is_none()
+                && let Some(EventTimestamp::Device { ms, device }) = line
+            {
+                let confirmed = self.now.map(|_| self.confirmed);
+                let is_sole = matches!(self.devices, Devices::One(_));
+                let candidate = Candidate { ms, device, confirmed, is_sole };
+                match self.vote.verdict(candidate, &self.pending, is_end) {
+                    None => return,
+                    Some(true) => self.confirm(ms),
+                    Some(false) if self.now.is_none() => {
+                        self.least = Some(self.least.map_or(ms, |least| least.min(ms)));
+                    }
+                    Some(false) => {}
+                }
+                self.vote.close(candidate, self.pending.get(1));
+            } else {
+                self.vote.skip();
+            }
+            self.pending.pop_front();
+            self.unstarted += 1;
+            if self.unstarted == LINES_MAX {
+                match self.least {
+                    Some(least) => self.confirm(least),
+                    // Only rejected lines so far.
+                    None => event_times.extend(repeat_n(0, mem::take(&mut self.unstarted))),
                 }
             }
-            EventTimestamp::Device(ms) | EventTimestamp::Arrival(ms) => {
-                self.flush(event_times);
-                let now = now.max(ms);
-                self.now = Some(now);
-                event_times.push(now);
+            if let Some(now) = self.now {
+                event_times.extend(repeat_n(now, self.unstarted));
+                self.unstarted = 0;
             }
         }
-    }
-
-    /// Treats the pending events as wrong device clocks: they get the current clock and do not advance
-    /// it. The caller flushes at the end of the source.
-    pub(super) fn flush(&mut self, event_times: &mut Vec<u64>) {
-        let now = self.now.unwrap_or(0);
-        event_times.extend(self.pending.drain(..).map(|_| now));
-    }
-
-    /// Adds a line without a time. It ends a run of pending events and gets the current clock.
-    pub(super) fn push_without_time(&mut self, event_times: &mut Vec<u64>) {
-        self.flush(event_times);
-        event_times.push(self.now.unwrap_or(0));
-    }
-
-    /// Accepts the pending events as a gap: the clock continues at the first of them.
-    fn jump(&mut self, event_times: &mut Vec<u64>) {
-        let mut pending = std::mem::take(&mut self.pending).into_iter();
-        if let Some(first) = pending.next() {
-            self.now = Some(first);
-            event_times.push(first);
-        }
-        pending.for_each(|ms| self.push(EventTimestamp::Device(ms), event_times));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn event_times(timestamps: impl IntoIterator<Item = EventTimestamp>) -> Vec<u64> {
-        let (mut clock, mut times) = (EventClock::default(), Vec::new());
-        timestamps.into_iter().for_each(|timestamp| clock.push(timestamp, &mut times));
-        clock.flush(&mut times);
-        times
-    }
-
-    #[test]
-    fn is_the_running_maximum_without_times_too_far_ahead() {
-        let limit = 5 + AHEAD_MS_MAX;
-        let device = [5, 3, limit + 1, 4, limit, 6].map(EventTimestamp::Device);
-        assert_eq!(event_times(device), [5, 5, 5, 5, limit, limit]);
-    }
-
-    #[test]
-    fn accepts_an_arrival_at_any_distance_ahead() {
-        let timestamps = [
-            EventTimestamp::Device(5),
-            EventTimestamp::Arrival(1 << 40),
-            EventTimestamp::Device(7),
-        ];
-        assert_eq!(event_times(timestamps), [5, 1 << 40, 1 << 40]);
-    }
-
-    #[test]
-    fn jumps_to_the_first_event_after_a_gap() {
-        let night = 8 * 3_600_000;
-        let gap =
-            |events: usize| (0..events as u64).map(move |i| EventTimestamp::Device(night + i));
-        let after =
-            |events| event_times([EventTimestamp::Device(1)].into_iter().chain(gap(events)));
-        assert_eq!(after(GAP_EVENTS - 1), vec![1; GAP_EVENTS]);
-        let expected: Vec<_> = [1].into_iter().chain(night..night + GAP_EVENTS as u64).collect();
-        assert_eq!(after(GAP_EVENTS), expected);
-    }
-
-    #[test]
-    fn an_event_in_time_interrupts_a_gap() {
-        let night = EventTimestamp::Device(8 * 3_600_000);
-        let mut timestamps = vec![EventTimestamp::Device(1)];
-        timestamps.extend([night; GAP_EVENTS - 1]);
-        timestamps.push(EventTimestamp::Device(2));
-        timestamps.extend([night; GAP_EVENTS - 1]);
-        assert_eq!(event_times(timestamps).last(), Some(&2));
     }
 }

@@ -145,15 +145,8 @@ fn count_rejects(input: &Input, report: &BatchReport, is_final: bool) -> Result<
 /// The clock at each time mark of the report.
 fn event_times(clock: &mut EventClock, report: &BatchReport) -> Vec<EventTime> {
     let mut event_times = Vec::with_capacity(report.time_marks.len());
-    for mark in &report.time_marks {
-        if BatchReport::is_rejected(*mark) {
-            clock.flush(&mut event_times);
-            event_times.push(0);
-        } else {
-            clock.push(BatchReport::timestamp(*mark), &mut event_times);
-        }
-    }
     // Every event of the log has an arrival, so the clock never has to wait for later events.
+    report.timestamps().for_each(|timestamp| clock.push(timestamp, &mut event_times));
     clock.flush(&mut event_times);
     event_times
 }

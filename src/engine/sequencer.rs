@@ -55,6 +55,8 @@ pub(super) struct Sequencer {
     /// The index of the current input. `lines` is the number of its lines in earlier batches.
     input: usize,
     lines: u64,
+    /// The index of the last damaged input.
+    damaged: Option<usize>,
     /// Batches with events whose clock is not known yet, each with the worker that read it.
     waiting: VecDeque<(usize, BatchReport)>,
     /// The known clocks of the waiting batches' events, in order.
@@ -76,6 +78,7 @@ impl Sequencer {
             early: BTreeMap::new(),
             input: 0,
             lines: 0,
+            damaged: None,
             waiting: VecDeque::new(),
             event_times: Vec::new(),
             logical_time: 0,
@@ -94,13 +97,8 @@ impl Sequencer {
                 false => (report.unit, report.batch + 1),
             };
             self.event_times.reserve(report.time_marks.len());
-            for mark in &report.time_marks {
-                match *mark {
-                    BatchReport::NO_TIME => self.clock.push_without_time(&mut self.event_times),
-                    mark => {
-                        self.clock.push(BatchReport::timestamp(mark), &mut self.event_times);
-                    }
-                }
+            for timestamp in report.timestamps() {
+                self.clock.push(timestamp, &mut self.event_times);
             }
             self.waiting.push_back((from, report));
             self.assign(times);
@@ -166,7 +164,12 @@ impl Sequencer {
                 continue;
             };
             match reject.is_damage {
-                true => self.counts.damaged += 1,
+                // An input is damaged once, also if several of its units cannot be read.
+                true if self.damaged == Some(unit.input) => continue,
+                true => {
+                    self.damaged = Some(unit.input);
+                    self.counts.damaged += 1;
+                }
                 false => self.counts.rejected += 1,
             }
             if let (Some(dead_letters), Some(file)) = (&mut self.dead_letters, &file) {

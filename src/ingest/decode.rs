@@ -16,10 +16,17 @@ pub const DEPTH_MAX: usize = 128;
 /// # Errors
 /// If the line is not an event. The error says why.
 pub fn decode(line: &[u8], race_seconds: u16) -> Result<Event, Rejection> {
-    match fast::decode(line, race_seconds) {
-        Some(event) => Ok(event),
-        None => decode_any(line, race_seconds),
+    match decode_first(line, race_seconds) {
+        Some((event, [])) if line.len() <= LINE_BYTES_MAX => Ok(event),
+        _ => decode_any(line, race_seconds),
     }
+}
+
+/// Decodes the event at the start of `bytes` if it has the usual form, and returns it with the bytes
+/// after it. `None` says nothing about its validity.
+#[inline]
+pub(crate) fn decode_first(bytes: &[u8], race_seconds: u16) -> Option<(Event, &[u8])> {
+    fast::decode_first(bytes, race_seconds)
 }
 
 /// Decodes one line with the JSON library only. [`decode`] must always return the same.
@@ -141,7 +148,7 @@ pub(crate) mod tests {
 
         #[test]
         fn the_fast_path_never_differs_from_the_library(line in line()) {
-            if let Some(event) = fast::decode(&line, 300) {
+            if let Some((event, [])) = fast::decode_first(&line, 300) {
                 prop_assert_eq!(Ok(event), decode_any(&line, 300));
             }
         }
@@ -155,9 +162,13 @@ pub(crate) mod tests {
             r#"{"event":"view","uuid":"u","projectId":"p","viewerId":"v","deviceTimestamp":1}"#,
             r#"{"event":"watch","uuid":"u","projectId":"p","durationMs":86400000,"deviceTimestamp":1}"#,
         ] {
-            let event = fast::decode(line.as_bytes(), 300);
-            assert!(event.is_some(), "{line}");
-            assert_eq!(event, decode_any(line.as_bytes(), 300).ok());
+            let Some((event, rest)) = fast::decode_first(line.as_bytes(), 300) else {
+                panic!("{line}");
+            };
+            assert_eq!((Ok(event), rest), (decode_any(line.as_bytes(), 300), &b""[..]));
+            let followed = [line, "\n{"].concat();
+            let (_, rest) = fast::decode_first(followed.as_bytes(), 300).unwrap();
+            assert_eq!(rest, b"\n{");
         }
     }
 

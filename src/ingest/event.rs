@@ -1,6 +1,7 @@
 //! Events, and the limits of their fields.
 
-use velodrome_dataflows::{Sample, Tracking};
+use velodrome_dataflows::{RacerId, Sample, Tracking};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// The greatest integer that every JSON reader represents exactly: 2^53 - 1.
 pub const INTEGER_MAX: u64 = (1 << 53) - 1;
@@ -34,7 +35,26 @@ pub enum Event {
 pub enum EventTimestamp {
     /// When a log received the event. The event clock always trusts it.
     Arrival(u64),
-    /// The time of the device, for an event without an arrival. The event clock ignores it when it is
-    /// too far ahead.
-    Device(u64),
+    /// The time of the device, for an event without an arrival. The event clock trusts it only together
+    /// with those of other devices.
+    Device {
+        /// The time.
+        ms: u64,
+        /// Who sent the event: [`racer_device`] or [`viewer_device`].
+        device: u32,
+    },
+}
+
+/// The device of a race event, for the event clock.
+#[inline]
+pub(super) fn racer_device(racer: RacerId) -> u32 {
+    racer
+}
+
+/// The device of a tracking event, for the event clock. All events without a viewer have the same.
+///
+/// Two devices may have the same number. Then they have one vote, which decides nothing among many.
+#[inline]
+pub(super) fn viewer_device(viewer: Option<&[u8]>) -> u32 {
+    xxh3_64(viewer.unwrap_or_default()) as u32
 }

@@ -39,6 +39,12 @@ impl<R: BufRead> Read for Gunzip<R> {
                 return Ok(0);
             }
             if self.is_ended {
+                // Zeros after a member are padding, not damage.
+                let zeros = input.iter().take_while(|byte| **byte == 0).count();
+                if zeros > 0 {
+                    self.stream.consume(zeros);
+                    continue;
+                }
                 self.decoder.reset(true);
                 self.is_ended = false;
             }
@@ -104,7 +110,7 @@ mod tests {
 
     #[test]
     fn reads_member_after_member() {
-        let bytes = [gzip(b"one\n"), gzip(b""), gzip(b"two\n")].concat();
+        let bytes = [gzip(b"one\n"), vec![0; 20], gzip(b""), gzip(b"two\n"), vec![0; 7]].concat();
         assert_eq!(read(&bytes, 7), (b"one\ntwo\n".to_vec(), None));
     }
 

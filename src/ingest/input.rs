@@ -9,9 +9,6 @@ use std::sync::Arc;
 
 use crate::store::{Object, Store};
 
-/// The first bytes of a gzip member (RFC 1952).
-pub const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-
 /// One input of a run.
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -51,11 +48,9 @@ pub trait PartSource: fmt::Debug + Send + Sync {
 /// How to read the bytes of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputKind {
-    /// Uncompressed lines.
+    /// Uncompressed lines, which can be read from any offset.
     Plain,
-    /// One or more gzip members.
-    Gzip,
-    /// Plain or gzip. Streams and small objects are detected from their first bytes when they are
+    /// Lines that may be compressed or elements of an array. Their first bytes decide when they are
     /// opened.
     Detect,
     /// Uncompressed lines in this many parts.
@@ -72,10 +67,10 @@ impl Input {
         Ok(Self { origin: Origin::File(path.to_owned()), kind: InputKind::Plain, bytes })
     }
 
-    /// An input of a gzip object in `store`.
-    pub(crate) fn gzip(store: &Arc<dyn Store>, object: Object) -> Self {
+    /// An input of a compressed object in `store`.
+    pub(crate) fn compressed(store: &Arc<dyn Store>, object: Object) -> Self {
         let origin = Origin::Object(Arc::clone(store), object.key);
-        Self { origin, kind: InputKind::Gzip, bytes: object.bytes }
+        Self { origin, kind: InputKind::Detect, bytes: object.bytes }
     }
 
     /// Its name in messages: its path as given or found, or `s3://bucket/key`.
@@ -87,7 +82,13 @@ impl Input {
         }
     }
 
-    /// Opens the bytes of the input, starting at the offset `from`.
+    /// Whether its name says that it is gzip.
+    pub(crate) fn is_named_gzip(&self) -> bool {
+        self.name().ends_with(".gz")
+    }
+
+    /// Opens the bytes of the input, starting at the offset `from`. A file that has grown since it was
+    /// listed ends at its listed size.
     ///
     /// A stream always starts at its beginning. For an input of parts, `from` is the number of the part.
     ///
@@ -98,7 +99,7 @@ impl Input {
             Origin::File(path) => {
                 let mut file = File::open(path)?;
                 file.seek(SeekFrom::Start(from))?;
-                Ok(Box::new(file))
+                Ok(Box::new(file.take(self.bytes.saturating_sub(from))))
             }
             Origin::Stream(path) if path.as_os_str() == "-" => Ok(Box::new(io::stdin())),
             Origin::Stream(path) => Ok(Box::new(File::open(path)?)),

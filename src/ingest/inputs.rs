@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-pub use super::input::{GZIP_MAGIC, Input, InputKind, Origin, PartSource};
+pub use super::input::{Input, InputKind, Origin, PartSource};
 use super::object_names::FAILED_FOLDER;
 use super::units::CHUNK_BYTES;
+use super::wrapping::Wrapping;
 use crate::lazy_aws::LazyAws;
 use crate::store::{Location, LocationError, Object, OpenError, Store, StoreError};
 
@@ -133,9 +134,7 @@ fn list_objects(
 /// Converts an object to an input. Only a large object is read to detect its kind, because a plain one
 /// is split into chunks.
 fn object_input(store: &Arc<dyn Store>, object: Object) -> Result<Input, StoreError> {
-    let kind = if object.bytes > 0 && object.key.ends_with(".gz") {
-        InputKind::Gzip
-    } else if object.bytes <= CHUNK_BYTES {
+    let kind = if object.bytes <= CHUNK_BYTES {
         InputKind::Detect
     } else {
         let failed = |reason| StoreError { action: "read", name: store.name(&object.key), reason };
@@ -144,21 +143,15 @@ fn object_input(store: &Arc<dyn Store>, object: Object) -> Result<Input, StoreEr
     Ok(Input { origin: Origin::Object(Arc::clone(store), object.key), kind, bytes: object.bytes })
 }
 
-/// Detects the kind of a file. A name that says gzip takes precedence over the content, which may be
-/// damaged.
+/// The kind of a file. The name counts only for gzip, which may be damaged from its start.
 fn file_kind(path: &Path) -> io::Result<InputKind> {
-    let file = File::open(path)?;
-    let named = path.extension().is_some_and(|extension| extension == "gz");
-    match named && file.metadata()?.len() > 0 {
-        true => Ok(InputKind::Gzip),
-        false => kind_of_content(file),
-    }
+    let is_named_gzip = path.extension().is_some_and(|extension| extension == "gz");
+    if is_named_gzip { Ok(InputKind::Detect) } else { kind_of_content(File::open(path)?) }
 }
 
-fn kind_of_content(bytes: impl Read) -> io::Result<InputKind> {
-    let mut start = Vec::new();
-    bytes.take(GZIP_MAGIC.len() as u64).read_to_end(&mut start)?;
-    Ok(if start == GZIP_MAGIC { InputKind::Gzip } else { InputKind::Plain })
+fn kind_of_content(bytes: impl Read + 'static) -> io::Result<InputKind> {
+    let (wrapping, _) = Wrapping::detect(bytes)?;
+    Ok(if wrapping == Wrapping::Lines { InputKind::Plain } else { InputKind::Detect })
 }
 
 #[cfg(test)]
@@ -178,7 +171,7 @@ mod tests {
             ("z.jsonl", &b"{}"[..]),
             ("b/c/2.jsonl", b""),
             ("b/c/10.gz", b"xx"),
-            ("b/0", &GZIP_MAGIC),
+            ("b/0", b"\x1f\x8b"),
             ("b-1", b"{}"),
             ("processing-failed/2026/x", b"{}"),
             ("b/c/processing-failed/x", b"{}"),
@@ -194,8 +187,8 @@ mod tests {
             seen,
             [
                 (at("b-1"), InputKind::Plain, 2),
-                (at("b/0"), InputKind::Gzip, 2),
-                (at("b/c/10.gz"), InputKind::Gzip, 2),
+                (at("b/0"), InputKind::Detect, 2),
+                (at("b/c/10.gz"), InputKind::Detect, 2),
                 (at("b/c/2.jsonl"), InputKind::Plain, 0),
                 (at("z.jsonl"), InputKind::Plain, 2),
                 ("-".into(), InputKind::Detect, 0),

@@ -4,8 +4,11 @@ use std::io::{self, Read};
 
 use memchr::{memchr, memrchr};
 
-/// Maximum length of a valid line, in bytes without its newline.
-pub const LINE_BYTES_MAX: usize = 1 << 20;
+pub use super::objects::LINE_BYTES_MAX;
+use super::objects::{first_length, next_event, trim_start};
+
+/// How far an overlong object is skipped at a time to look for the next event in its line.
+const SKIP_BYTES: usize = LINE_BYTES_MAX / 2;
 
 /// Bytes per read: few enough to stay in a core's cache until they are decoded.
 const READ_BYTES: usize = 256 << 10;
@@ -13,14 +16,25 @@ const READ_BYTES: usize = 256 << 10;
 /// The next item of a stream of lines.
 #[derive(Debug)]
 pub enum LineBlock<'a> {
-    /// Complete lines, each with its newline. The last line of the stream may have none.
+    /// Complete lines, each with its newline. The last line of the stream may have none. Or the next
+    /// objects of a long line; the rest of the line follows in further blocks.
     Lines(&'a [u8]),
-    /// A line that is too long: its first [`LINE_BYTES_MAX`] bytes.
+    /// An object that is too long: its first [`LINE_BYTES_MAX`] bytes. The rest of it is not returned.
     Oversized(&'a [u8]),
     /// There are no more lines.
     End,
     /// The stream failed. The bytes are those of the incomplete last line.
     Damaged(io::Error, &'a [u8]),
+}
+
+/// What a reader skips.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Skipping {
+    Nothing,
+    /// The rest of a line that belongs to the previous unit.
+    Line,
+    /// An object that is too long, up to the next event or the end of its line.
+    Object,
 }
 
 /// Blocks of the lines of `R` that start before a given offset.
@@ -35,8 +49,9 @@ pub struct LineReader<R> {
     offset: u64,
     /// Lines that start at this offset or later belong to the next unit.
     until: u64,
-    /// Whether the rest of the current line is skipped.
-    is_skipping: bool,
+    skipping: Skipping,
+    /// Whether the next byte continues a line of which a part was returned.
+    is_within_line: bool,
     /// How the stream ended, if it has.
     ended: Option<io::Result<()>>,
 }
@@ -51,7 +66,8 @@ impl<R: Read> LineReader<R> {
             end: 0,
             offset: 0,
             until: u64::MAX,
-            is_skipping: false,
+            skipping: Skipping::Nothing,
+            is_within_line: false,
             ended: None,
         }
     }
@@ -65,28 +81,36 @@ impl<R: Read> LineReader<R> {
     ///
     /// The first line starts after the first newline at or after `offset`.
     pub fn within(reader: R, offset: u64, until: u64) -> Self {
-        Self { offset, until, is_skipping: true, ..Self::all(reader) }
+        Self { offset, until, skipping: Skipping::Line, ..Self::all(reader) }
     }
 
     /// The next block. After `End` or `Damaged`, every further block is `End`.
     pub fn next_block(&mut self) -> LineBlock<'_> {
         loop {
-            if self.offset >= self.until {
+            if self.offset >= self.until && !self.is_within_line {
                 return LineBlock::End;
             }
             let buffered = self.buffer.get(self.start..self.end).unwrap_or_default();
-            if self.is_skipping {
-                let newline = memchr(b'\n', buffered);
-                self.consume(newline.map_or(buffered.len(), |newline| newline + 1));
-                self.is_skipping = newline.is_none();
-                if newline.is_some() {
+            if self.skipping != Skipping::Nothing {
+                if let Some((length, is_done)) = self.skip_length(buffered) {
+                    if is_done {
+                        self.skipping = Skipping::Nothing;
+                    }
+                    self.consume(length);
                     continue;
                 }
-            } else if Self::is_oversized(buffered) {
-                self.is_skipping = true;
-                let line = self.consume(LINE_BYTES_MAX);
-                return LineBlock::Oversized(self.buffer.get(line).unwrap_or_default());
+            } else if Self::is_long(buffered) {
+                let length = Self::objects_length(buffered);
+                self.is_within_line = true;
+                if length == 0 {
+                    self.skipping = Skipping::Object;
+                    let start = self.consume(LINE_BYTES_MAX);
+                    return LineBlock::Oversized(self.buffer.get(start).unwrap_or_default());
+                }
+                let objects = self.consume(length);
+                return LineBlock::Lines(self.buffer.get(objects).unwrap_or_default());
             } else if let Some(length) = self.complete_lines(buffered) {
+                self.is_within_line = false;
                 let lines = self.consume(length);
                 return LineBlock::Lines(self.buffer.get(lines).unwrap_or_default());
             }
@@ -95,7 +119,7 @@ impl<R: Read> LineReader<R> {
                 continue;
             }
             let rest = self.consume(self.end - self.start);
-            self.until = 0;
+            (self.until, self.is_within_line) = (0, false);
             let rest = self.buffer.get(rest).unwrap_or_default();
             return match self.ended.take() {
                 Some(Err(error)) => LineBlock::Damaged(error, rest),
@@ -105,22 +129,59 @@ impl<R: Read> LineReader<R> {
         }
     }
 
-    /// Whether the first buffered line is too long.
+    /// Whether the first buffered line is longer than one event can be.
     ///
     /// Only the first line can be. More bytes are read only while no complete line is buffered, so a
-    /// line that is too long is the first one when it reaches the limit.
-    fn is_oversized(buffered: &[u8]) -> bool {
+    /// long line is the first one when it reaches the limit.
+    fn is_long(buffered: &[u8]) -> bool {
         buffered.get(..=LINE_BYTES_MAX).is_some_and(|start| memchr(b'\n', start).is_none())
     }
 
-    /// Length in bytes of the buffered complete lines that start before `until`.
+    /// Length in bytes of the objects with which a long line starts, as far as they are certain: 0 if the
+    /// first one is too long.
+    ///
+    /// Each object is searched in the [`LINE_BYTES_MAX`] from its start, so that the result does not
+    /// depend on how many bytes happen to be buffered.
+    fn objects_length(buffered: &[u8]) -> usize {
+        let newline = memchr(b'\n', buffered);
+        let line = buffered.get(..newline.unwrap_or(buffered.len())).unwrap_or(buffered);
+        let mut rest = trim_start(line);
+        while let Some(window) = rest.get(..LINE_BYTES_MAX)
+            && let Some(length) = first_length(window, false)
+        {
+            rest = trim_start(rest.get(length..).unwrap_or_default());
+        }
+        line.len() - rest.len()
+    }
+
+    /// Length in bytes of what can be skipped now, and whether skipping then ends. `None` if more bytes
+    /// are needed to know.
+    fn skip_length(&self, buffered: &[u8]) -> Option<(usize, bool)> {
+        let newline = memchr(b'\n', buffered);
+        if self.skipping == Skipping::Line {
+            let length = newline.map_or(buffered.len(), |newline| newline + 1);
+            return Some((length, newline.is_some())).filter(|_| length > 0);
+        }
+        let is_known = newline.is_some() || self.ended.is_some();
+        let line = buffered.get(..newline.unwrap_or(buffered.len())).unwrap_or_default();
+        let window = line.get(..LINE_BYTES_MAX).or(Some(line).filter(|_| is_known))?;
+        let is_end = is_known && window.len() == line.len();
+        match next_event(window, is_end) {
+            Some(event) => Some((event, true)),
+            None if is_end => Some((line.len(), true)),
+            None => Some((SKIP_BYTES, false)),
+        }
+    }
+
+    /// Length in bytes of the buffered complete lines that start before `until`, and of the rest of the
+    /// current line.
     fn complete_lines(&self, buffered: &[u8]) -> Option<usize> {
-        let left = usize::try_from(self.until - self.offset).unwrap_or(usize::MAX);
+        let left = usize::try_from(self.until.saturating_sub(self.offset)).unwrap_or(usize::MAX);
         if left <= buffered.len() {
             // The last line of the unit contains the last byte before `until`.
-            let last = buffered.get(left - 1..).unwrap_or_default();
+            let last = buffered.get(left.max(1) - 1..).unwrap_or_default();
             if let Some(newline) = memchr(b'\n', last) {
-                return Some(left + newline);
+                return Some(left.max(1) + newline);
             }
         }
         memrchr(b'\n', buffered).map(|newline| newline + 1)
@@ -199,7 +260,8 @@ mod tests {
         assert_eq!((lines[0].len(), &lines[1][..]), (LINE_BYTES_MAX, "next"));
         for length in [LINE_BYTES_MAX + 1, 3 * LINE_BYTES_MAX] {
             let (lines, _) = cut(LineReader::all(&text(length)[..]));
-            assert_eq!(lines, [&format!("oversized {LINE_BYTES_MAX}"), "next"], "{length}");
+            // The newline of the skipped line follows.
+            assert_eq!(lines, [&format!("oversized {LINE_BYTES_MAX}"), "", "next"], "{length}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Ingest: lists inputs, splits them into lines, decodes lines to events, and records rejected lines.
 
+mod array_lines;
 pub mod dead_letters;
 pub mod decode;
 pub mod event;
@@ -9,8 +10,11 @@ mod input;
 pub mod inputs;
 pub mod lines;
 pub(crate) mod object_names;
+pub(crate) mod objects;
 mod raw_fields;
 pub(crate) mod record;
 pub mod rejection;
 pub mod units;
+mod unzstd;
 pub(crate) mod without_field;
+pub(crate) mod wrapping;

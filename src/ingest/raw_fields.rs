@@ -1,15 +1,18 @@
 //! The fields of an event as raw JSON values, and their validation.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use compact_str::CompactString;
 use serde::Deserialize;
+use serde::de::{Deserializer, Visitor};
 use serde_json::value::RawValue;
 use velodrome_dataflows::{Sample, Tracking, device_hash};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::event::{
     Accepted, DURATION_MS_MAX, Event, EventTimestamp, ID_BYTES_MAX, INTEGER_MAX, UUID_BYTES_MAX,
+    racer_device, viewer_device,
 };
 use super::rejection::{Rejection, integer_between};
 use crate::rules::MEASURE_MAX;
@@ -76,7 +79,7 @@ impl RawFields<'_> {
         let resistance = measure("resistance", self.resistance)?;
         let name = optional_string("name", self.name, "a string", |_| true)?;
         let uuid = optional_string("uuid", self.uuid, "a string", |_| true)?;
-        let (device_ms, timestamp) = self.timestamps()?;
+        let (device_ms, timestamp) = self.timestamps(racer_device(racer as u32))?;
         // The casts lose nothing, because the ranges above are those of the types.
         let event = Sample {
             clock: 0,
@@ -98,7 +101,8 @@ impl RawFields<'_> {
         const UUID: &str = "a string of 1 to 64 bytes";
         const PROJECT: &str = "a string of 1 to 128 bytes";
         let viewer = "a string of at most 128 bytes";
-        optional_string("viewerId", self.viewer_id, viewer, |id| id.len() <= ID_BYTES_MAX)?;
+        let viewer =
+            optional_string("viewerId", self.viewer_id, viewer, |id| id.len() <= ID_BYTES_MAX)?;
         let uuid = optional_string("uuid", self.uuid, UUID, |uuid| {
             (1..=UUID_BYTES_MAX).contains(&uuid.len())
         })?;
@@ -111,7 +115,8 @@ impl RawFields<'_> {
             None => 0,
             duration => integer("durationMs", duration, 0, DURATION_MS_MAX)?,
         };
-        let (_, timestamp) = self.timestamps()?;
+        let device = viewer_device(viewer.as_deref().map(str::as_bytes));
+        let (_, timestamp) = self.timestamps(device)?;
         let event = Tracking {
             clock: 0,
             uuid: xxh3_128(uuid.as_bytes()),
@@ -124,10 +129,10 @@ impl RawFields<'_> {
     }
 
     /// The device's time, and the timestamp for the event clock.
-    fn timestamps(&self) -> Result<(u64, EventTimestamp), Rejection> {
+    fn timestamps(&self, device: u32) -> Result<(u64, EventTimestamp), Rejection> {
         let device_ms = integer("deviceTimestamp", self.device_timestamp, 0, INTEGER_MAX)?;
         let timestamp = match self.arrival_timestamp {
-            None => EventTimestamp::Device(device_ms),
+            None => EventTimestamp::Device { ms: device_ms, device },
             arrival => {
                 EventTimestamp::Arrival(integer("arrivalTimestamp", arrival, 0, INTEGER_MAX)?)
             }
@@ -181,7 +186,39 @@ fn optional_string(
     string.map(Some).ok_or_else(|| Rejection::of_field(field, raw, expected))
 }
 
-/// The value of a JSON string; `None` for any other value.
+/// The value of a JSON string; `None` for any other value. Half of a surrogate pair becomes U+FFFD.
 fn text(raw: Option<&RawValue>) -> Option<String> {
-    serde_json::from_str(raw?.get()).ok()
+    let raw = raw?.get();
+    serde_json::from_str(raw).ok().or_else(|| {
+        // As bytes, the library returns such a half as it would be encoded (WTF-8): ED, A0 to BF, any.
+        let mut bytes = serde_json::from_str::<Bytes>(raw).ok()?.0;
+        let halves = memchr::memchr_iter(0xed, &bytes.clone()).collect::<Vec<_>>();
+        for at in halves {
+            if let Some(half @ [_, 0xa0..=0xbf, _]) = bytes.get_mut(at..at + 3) {
+                half.copy_from_slice("\u{fffd}".as_bytes());
+            }
+        }
+        String::from_utf8(bytes).ok()
+    })
+}
+
+/// The bytes of a JSON string.
+struct Bytes(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct BytesVisitor;
+        impl Visitor<'_> for BytesVisitor {
+            type Value = Bytes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Ok(Bytes(bytes.to_owned()))
+            }
+        }
+        deserializer.deserialize_bytes(BytesVisitor)
+    }
 }

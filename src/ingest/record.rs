@@ -1,29 +1,15 @@
 //! Splits a record of a stream or of a delivery into its events.
 
 use super::decode::decode;
+use super::objects::objects;
 
 /// The events of a record, in order, not yet validated.
 ///
-/// A record is either one event, which may span several lines, or one event per line. Blank lines, and
-/// white space around events, are removed.
+/// A record is either one event, which may span several lines, or lines of one or several events each.
+/// Blank lines, and white space around events, are removed.
 pub(crate) fn split_events(data: &[u8], race_seconds: u16) -> impl Iterator<Item = &[u8]> {
-    let is_one = is_one(data, race_seconds);
-    lines(data.trim_ascii(), is_one)
-}
-
-/// Whether a record of several lines is a single event. It is not if its first line is already an
-/// event.
-fn is_one(data: &[u8], race_seconds: u16) -> bool {
-    let mut lines = lines(data, false);
-    lines.next().is_some_and(|first| decode(first, race_seconds).is_err())
-        && lines.next().is_some()
-        && decode(data.trim_ascii(), race_seconds).is_ok()
-}
-
-/// The lines that are not blank, or everything as one line if `is_one` is true.
-fn lines(data: &[u8], is_one: bool) -> impl Iterator<Item = &[u8]> {
-    let lines = data.split(move |byte| !is_one && *byte == b'\n');
-    lines.map(<[u8]>::trim_ascii).filter(|line| !line.is_empty())
+    let is_one = decode(data.trim_ascii(), race_seconds).is_ok();
+    data.split(move |byte| !is_one && *byte == b'\n').flat_map(objects)
 }
 
 #[cfg(test)]

@@ -1,20 +1,17 @@
 //! Units of reading: parts of inputs, each read by one worker. All processes list them in the same
 //! order.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 
 use indicatif::ProgressBar;
 
-use super::gunzip::Gunzip;
-use super::input::{GZIP_MAGIC, Input, InputKind};
+use super::input::{Input, InputKind};
 use super::lines::LineReader;
+use super::wrapping::unwrap;
 
 /// Size of the chunks that plain files and objects are split into, so that all workers can read one
 /// input.
 pub const CHUNK_BYTES: u64 = 4 << 20;
-
-/// Compressed bytes per read.
-const BUFFER_BYTES: usize = 64 << 10;
 
 /// A part of an input that one worker reads from start to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +27,7 @@ pub struct Unit {
 pub fn units(inputs: &[Input]) -> Vec<Unit> {
     let chunks = |input: &Input| match input.kind {
         InputKind::Plain => input.bytes.div_ceil(CHUNK_BYTES),
-        InputKind::Gzip | InputKind::Detect => 1,
+        InputKind::Detect => 1,
         InputKind::Parts(parts) => parts,
     };
     let cut = |(index, input)| (0..chunks(input)).map(move |chunk| Unit { input: index, chunk });
@@ -61,15 +58,7 @@ pub fn open(
                 _ => LineReader::within(reader, before, until),
             })
         }
-        InputKind::Gzip => {
-            let gzip = Gunzip::new(BufReader::with_capacity(BUFFER_BYTES, counted(0)?));
-            Ok(LineReader::all(Box::new(gzip)))
-        }
         InputKind::Parts(_) => Ok(LineReader::all(Box::new(counted(unit.chunk)?))),
-        InputKind::Detect => {
-            let mut bytes = BufReader::with_capacity(BUFFER_BYTES, counted(0)?);
-            let gzip = bytes.fill_buf()?.starts_with(&GZIP_MAGIC);
-            Ok(LineReader::all(if gzip { Box::new(Gunzip::new(bytes)) } else { Box::new(bytes) }))
-        }
+        InputKind::Detect => Ok(LineReader::all(unwrap(counted(0)?, input.is_named_gzip())?)),
     }
 }

@@ -50,7 +50,7 @@ impl LogFiles {
             if sequence >= oldest {
                 continue;
             }
-            inputs.push(Input::gzip(&self.archive, object));
+            inputs.push(Input::compressed(&self.archive, object));
             // All older objects have only earlier events.
             if time < from {
                 break;

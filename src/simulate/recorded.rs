@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::{io, iter, vec};
 
 use indicatif::ProgressBar;
-use memchr::memchr;
 use serde::Deserialize;
 use thiserror::Error;
 
 use super::batch::Batch;
 use crate::ingest::inputs::{self, Input, InputError};
 use crate::ingest::lines::{LINE_BYTES_MAX, LineBlock, LineReader};
+use crate::ingest::objects::objects;
 use crate::ingest::units::{self, Unit, UnitReader};
 use crate::lazy_aws::LazyAws;
 
@@ -95,20 +95,13 @@ fn open(input: &Input, unit: Unit) -> Result<(&Input, LineReader<UnitReader>), R
     Ok((input, lines.map_err(|error| RecordedError::Read(input.name().into_owned(), error))?))
 }
 
-/// The lines of a block, without empty ones. `arrival_ms` is the arrival of the previous line, and is
+/// The events of a block, one on each line. `arrival_ms` is the arrival of the previous line, and is
 /// set to that of the last one.
 fn batch(block: &[u8], arrival_ms: &mut u64) -> Batch {
     let mut batch = Batch { text: Vec::with_capacity(block.len() + 1), ends: Vec::new() };
-    let mut rest = block;
-    while !rest.is_empty() {
-        let end = memchr(b'\n', rest).unwrap_or(rest.len());
-        let line = rest.get(..end).unwrap_or_default();
-        rest = rest.get(end + 1..).unwrap_or_default();
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        *arrival_ms = time(line).unwrap_or_default().max(*arrival_ms);
-        batch.text.extend_from_slice(line);
+    for event in block.split(|byte| *byte == b'\n').flat_map(objects) {
+        *arrival_ms = time(event).unwrap_or_default().max(*arrival_ms);
+        batch.text.extend_from_slice(event);
         batch.text.push(b'\n');
         batch.ends.push((*arrival_ms, batch.text.len()));
     }
@@ -162,7 +155,7 @@ mod tests {
             (20, "{\"deviceTimestamp\":20}\n"),
             (20, "{\"deviceTimestamp\":10}\n"),
             (30, "{\"deviceTimestamp\":30}\n"),
-            (50, "{\"deviceTimestamp\":70,\"arrivalTimestamp\":50}\r\n"),
+            (50, "{\"deviceTimestamp\":70,\"arrivalTimestamp\":50}\n"),
         ];
         assert_eq!(read.unwrap(), lines.map(|(ms, line)| (ms, line.to_owned())));
     }

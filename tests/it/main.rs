@@ -27,10 +27,11 @@ mod golden;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
+mod odd_files;
+#[cfg(test)]
 mod rebuild;
 #[cfg(test)]
 mod restarts;
-#[cfg(test)]
 mod results;
 #[cfg(test)]
 mod rules;

@@ -28,10 +28,10 @@ impl<'a> Cursor<'a> {
         self.0.first().copied()
     }
 
-    /// Whether only the closing brace is left.
+    /// The bytes that were not consumed.
     #[inline]
-    pub(super) fn is_at_end(&self) -> bool {
-        self.0 == b"}"
+    pub(super) fn rest(self) -> &'a [u8] {
+        self.0
     }
 
     /// Consumes `expected`, if it comes next.

@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::event::{
     Accepted, DURATION_MS_MAX, Event, EventTimestamp, ID_BYTES_MAX, INTEGER_MAX, UUID_BYTES_MAX,
+    racer_device, viewer_device,
 };
 use crate::rules::MEASURE_MAX;
 use cursor::{Cursor, Kind};
@@ -36,30 +37,19 @@ struct Fields<'a> {
     duration_ms: Option<u64>,
 }
 
-/// Decodes a line of the usual form. A sample's second may be at most `race_seconds`.
+/// Decodes an event of the usual form at the start of `bytes`. Returns it and the bytes after it. A
+/// sample's second may be at most `race_seconds`.
 #[inline]
-pub(super) fn decode(line: &[u8], race_seconds: u16) -> Option<Event> {
-    let fields = Fields::scan(line)?;
-    let device_ms = fields.device_timestamp.filter(|ms| *ms <= INTEGER_MAX)?;
-    let timestamp = match fields.arrival_timestamp {
-        Some(ms) if ms <= INTEGER_MAX => EventTimestamp::Arrival(ms),
-        Some(_) => return None,
-        None => EventTimestamp::Device(device_ms),
-    };
-    let kind = fields.kind?;
-    if matches!(kind, Kind::Update | Kind::Final) {
-        let event = fields.sample(device_ms, kind == Kind::Final, race_seconds)?;
-        Some(Event::Race(Accepted { event, timestamp }))
-    } else {
-        let event = fields.tracking(kind == Kind::View)?;
-        Some(Event::Tracking(Accepted { event, timestamp }))
-    }
+pub(super) fn decode_first(bytes: &[u8], race_seconds: u16) -> Option<(Event, &[u8])> {
+    let (fields, rest) = Fields::scan(bytes)?;
+    Some((fields.event(race_seconds)?, rest))
 }
 
 impl<'a> Fields<'a> {
-    fn scan(line: &'a [u8]) -> Option<Self> {
+    /// The fields of the object at the start of `bytes`, and the bytes after it.
+    fn scan(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let mut fields = Self::default();
-        let mut at = Cursor::new(line.strip_prefix(b"{\"")?);
+        let mut at = Cursor::new(bytes.strip_prefix(b"{\"")?);
         loop {
             // The first byte narrows a name to one or a few candidates.
             match at.first()? {
@@ -85,8 +75,31 @@ impl<'a> Fields<'a> {
                 _ => return None,
             }
             if !at.eat(b",\"") {
-                return at.is_at_end().then_some(fields);
+                return at.eat(b"}").then(|| (fields, at.rest()));
             }
+        }
+    }
+
+    #[inline]
+    fn event(self, race_seconds: u16) -> Option<Event> {
+        let device_ms = self.device_timestamp.filter(|ms| *ms <= INTEGER_MAX)?;
+        let arrival_ms = self.arrival_timestamp;
+        if arrival_ms.is_some_and(|ms| ms > INTEGER_MAX) {
+            return None;
+        }
+        let timestamp = |device| match arrival_ms {
+            Some(ms) => EventTimestamp::Arrival(ms),
+            None => EventTimestamp::Device { ms: device_ms, device },
+        };
+        let kind = self.kind?;
+        if matches!(kind, Kind::Update | Kind::Final) {
+            let event = self.sample(device_ms, kind == Kind::Final, race_seconds)?;
+            let timestamp = timestamp(racer_device(event.racer));
+            Some(Event::Race(Accepted { event, timestamp }))
+        } else {
+            let viewer = self.viewer_id;
+            let event = self.tracking(kind == Kind::View)?;
+            Some(Event::Tracking(Accepted { event, timestamp: timestamp(viewer_device(viewer)) }))
         }
     }
 

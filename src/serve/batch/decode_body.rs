@@ -7,6 +7,7 @@ use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Batch;
+use crate::ingest::objects::objects;
 use crate::serve::body::{BodySyntax, bad_body};
 use crate::serve::error::ApiError;
 use crate::serve::limiter::too_many_events;
@@ -30,10 +31,8 @@ impl Batch {
         }
         match syntax {
             BodySyntax::Lines => {
-                let lines =
-                    body.split(|byte| *byte == b'\n').filter(|l| !l.trim_ascii().is_empty());
-                for line in lines {
-                    batch.push(batch.count, line.strip_suffix(b"\r").unwrap_or(line));
+                for event in body.split(|byte| *byte == b'\n').flat_map(objects) {
+                    batch.push(batch.count, event);
                     batch.check_count(events_max)?;
                 }
             }
