@@ -7,6 +7,9 @@ use velodrome::commands::{
     batch, compare, demo, key, replay, serve, simulate, token, transform, verify,
 };
 
+/// The version and the build, which must be the same in all processes of a replay.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (build ", env!("VELODROME_BUILD"), ")");
+
 /// Live standings, all-time records, race results, leaderboards and view counts from race telemetry
 ///
 /// Run "velodrome demo" for a first look, and "velodrome help COMMAND" for the options of a command.
@@ -15,7 +18,7 @@ use velodrome::commands::{
 /// Exit status: 0 for success, 1 if a check failed or an input is damaged, 2 if arguments or inputs
 /// cannot be used.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true)]
+#[command(version = VERSION, propagate_version = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,

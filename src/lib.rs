@@ -40,6 +40,7 @@
 //! - [`rules`]: the rules file
 //! - [`health`]: collects the faults of components and reports them at `/readyz`
 //! - [`atomic_file`]: replaces files atomically
+//! - [`file_id`]: the identity of files, and loops of symbolic links
 //! - [`memory`]: memory use of the process
 //! - [`time`]: parses times
 
@@ -54,6 +55,7 @@ pub mod commands;
 pub mod compare;
 pub mod dead_letters;
 pub mod engine;
+pub mod file_id;
 pub mod firehose;
 pub mod health;
 pub mod ingest;

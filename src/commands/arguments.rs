@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use velodrome_dataflows::{EventTime, Rules};
@@ -10,6 +11,7 @@ use velodrome_dataflows::{EventTime, Rules};
 use super::parse;
 use crate::engine::{Cluster, ClusterError};
 use crate::ingest::inputs::{self, Input};
+use crate::ingest::streams;
 use crate::kinesis::StreamName;
 use crate::lazy_aws::LazyAws;
 use crate::rules::{self, RulesError};
@@ -55,10 +57,13 @@ pub(super) struct InputArgs {
 }
 
 impl InputArgs {
-    /// The inputs in order. Calls to AWS run on `runtime`; `open_stream` opens streams.
+    /// The inputs in order, for process `process` of the run, which also reads the files `others`. Calls to
+    /// AWS run on `runtime`; `open_stream` opens Kinesis streams.
     pub(super) fn inputs(
         &self,
         runtime: &Handle,
+        process: usize,
+        others: &[Option<&Path>],
         open_stream: impl Fn(&StreamName, &LazyAws) -> anyhow::Result<Input>,
     ) -> anyhow::Result<Vec<Input>> {
         let lazy_aws = LazyAws::new(self.endpoint.url.clone(), runtime.clone());
@@ -71,6 +76,7 @@ impl InputArgs {
                 None => inputs.extend(inputs::list(paths, &lazy_aws)?),
             }
         }
+        streams::check(&inputs, others.iter().flatten().copied(), process)?;
         Ok(inputs)
     }
 }
@@ -85,6 +91,11 @@ fn parse_time(text: &str) -> Result<EventTime, String> {
     time::parse_ms(text).ok_or_else(|| hint.to_owned())
 }
 
+/// The time of results as a setting that processes compare.
+pub(super) fn time_setting(as_of: Option<EventTime>) -> String {
+    as_of.map_or("none".to_owned(), |time| time.to_string())
+}
+
 /// The arguments of a run that computes results under one set of rules.
 #[derive(Debug, clap::Args)]
 pub(super) struct ResultArgs {
@@ -92,7 +103,7 @@ pub(super) struct ResultArgs {
     pub(super) input: InputArgs,
     /// TOML file of scoring rules [default: Alleycat's rules]
     #[arg(long, env = "VELODROME_RULES", value_name = "FILE")]
-    rules: Option<PathBuf>,
+    pub(super) rules: Option<PathBuf>,
 }
 
 impl ResultArgs {
@@ -110,7 +121,8 @@ pub(super) struct WorkerArgs {
     workers: Option<NonZeroUsize>,
     /// Number of processes that share the work
     ///
-    /// Start each process with the same arguments, except for --process.
+    /// Start each process with the same arguments, except for --process. All processes end with the same
+    /// exit status.
     #[arg(short = 'n', long, env = "VELODROME_PROCESSES", default_value = "1", value_name = "N",
         value_parser = parse::count)]
     processes: NonZeroUsize,
@@ -120,7 +132,11 @@ pub(super) struct WorkerArgs {
     process: usize,
     /// File with the addresses of the processes, one host:port on each line
     #[arg(long, env = "VELODROME_HOSTS", value_name = "FILE")]
-    hosts: Option<PathBuf>,
+    pub(super) hosts: Option<PathBuf>,
+    /// Seconds to wait for the other processes to start, 1 to 86400
+    #[arg(long, env = "VELODROME_WAIT_SECONDS", value_name = "N", default_value_t = 60,
+        value_parser = parse::whole_number(1_u64, 86_400))]
+    wait_seconds: u64,
 }
 
 impl WorkerArgs {
@@ -128,6 +144,7 @@ impl WorkerArgs {
     pub(super) fn cluster(&self) -> Result<Cluster, ClusterError> {
         let workers = self.workers.or_else(|| thread::available_parallelism().ok());
         let workers = workers.map_or(1, NonZeroUsize::get);
-        Cluster::new(workers, self.process, self.processes.get(), self.hosts.as_deref())
+        let wait = Duration::from_secs(self.wait_seconds);
+        Cluster::new(workers, self.process, self.processes.get(), self.hosts.as_deref(), wait)
     }
 }

@@ -32,8 +32,8 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let runtime = Runtime::new().context("cannot start threads")?;
     let rules = args.results.rules()?;
-    let input = args.results.input;
-    let inputs = input.inputs(runtime.handle(), |name, _| {
+    let (input, others) = (args.results.input, [args.results.rules.as_deref()]);
+    let inputs = input.inputs(runtime.handle(), 0, &others, |name, _| {
         bail!("'{name}' is a stream, which batch cannot read; use replay")
     })?;
     let (out, as_of) = (&input.out, input.as_of);

@@ -1,16 +1,18 @@
 //! `velodrome compare`: what new rules would change, computed in one pass.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
 use tokio::runtime::Runtime;
+use velodrome_dataflows::Rules;
 
-use super::arguments::{InputArgs, WorkerArgs};
+use super::arguments::{InputArgs, WorkerArgs, time_setting};
 use super::output;
+use super::processes::run_in_all;
 use crate::compare::{AGAINST, ChangeFiles, Summary};
-use crate::engine::{Plan, RunProgress, compare};
+use crate::engine::{Members, Plan, RunProgress, Settings, compare};
 use crate::kinesis;
 use crate::results::summary::SUMMARY;
 use crate::results::{RULES, write_rules};
@@ -49,23 +51,41 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let runtime = Runtime::new().context("cannot start threads")?;
     let new = rules::load(&args.rules)?;
     let old = args.against.as_deref().map(rules::load).transpose()?.unwrap_or_default();
-    let input = args.input;
-    let inputs =
-        input.inputs(runtime.handle(), |name, lazy_aws| Ok(kinesis::input(name, lazy_aws)?))?;
-    let out = &input.out;
     let cluster = args.workers.cluster()?;
-    let outputs = (cluster.process == 0).then(|| {
-        let dead_letters = output::prepare_changes(out, &inputs)?;
+    let input = &args.input;
+    let others = [Some(&*args.rules), args.against.as_deref(), args.workers.hosts.as_deref()];
+    let inputs = input.inputs(runtime.handle(), cluster.process, &others, |name, lazy_aws| {
+        Ok(kinesis::input(name, lazy_aws)?)
+    })?;
+    let settings = Settings::new("compare")
+        .with("rules (--rules)", rules::id(&new))
+        .with("rules to compare with (--against)", rules::id(&old))
+        .with("time (--as-of)", time_setting(input.as_of));
+    let plan = Plan::new(inputs, &[&old, &new], input.as_of, cluster.process, cluster.processes());
+    run_in_all(cluster, settings, plan, |members, plan| {
+        write_changes(members, plan, [old, new], &input.out, started)
+    })
+}
+
+/// Compares the rules over `plan`, and writes the changes to `out` in process 0. Returns the exit status.
+fn write_changes(
+    members: &mut Members,
+    plan: Plan,
+    [old, new]: [Rules; 2],
+    out: &Path,
+    started: Instant,
+) -> anyhow::Result<u8> {
+    let (workers, processes) = (members.cluster().workers, members.cluster().processes());
+    let (is_first, as_of) = (members.cluster().process == 0, plan.as_of);
+    let outputs = is_first.then(|| {
+        let dead_letters = output::prepare_changes(out, &plan.inputs)?;
         anyhow::Ok((dead_letters, ChangeFiles::create(out)?))
     });
-
-    let progress = RunProgress::start(&inputs);
-    let as_of = input.as_of;
-    let plan = Plan::new(inputs, &[&old, &new], as_of, cluster.process, cluster.processes());
-    let rules = [old.clone(), new.clone()];
-    let outcome = compare(plan, rules, &cluster, outputs.transpose()?, &progress)?;
+    let outputs = outputs.transpose()?;
+    let progress = RunProgress::start(&plan.inputs);
+    let outcome = compare(plan, [old.clone(), new.clone()], members, outputs, &progress)?;
     progress.finish();
-    let Some(compared) = outcome else { return Ok(ExitCode::SUCCESS) };
+    let Some(compared) = outcome else { return Ok(0) };
     compared.changes.finish()?;
     write_rules(&out.join(RULES), &new)?;
     write_rules(&out.join(AGAINST), &old)?;
@@ -75,13 +95,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         rejected: compared.rejected,
         damaged: compared.damaged,
         late: compared.late.into(),
-        workers: cluster.workers * cluster.processes(),
-        processes: cluster.processes(),
+        workers: workers * processes,
+        processes,
         ..Summary::default()
     };
     let summary = summary.with_rules(&old, &new).with_changes(compared.totals, compared.counts);
     let summary = summary.with_cost(started.elapsed().as_secs_f64());
     summary.write(&out.join(SUMMARY))?;
     output::print(format_args!("{summary}\n\nchanges in '{}'", out.display()))?;
-    Ok(ExitCode::from(u8::from(summary.damaged > 0)))
+    Ok(u8::from(summary.damaged > 0))
 }

@@ -8,6 +8,7 @@ mod arguments;
 mod logging;
 mod output;
 mod parse;
+mod processes;
 mod signals;
 
 pub mod batch;

@@ -1,14 +1,17 @@
 //! `velodrome replay`: results from files of events, computed by the dataflow graph.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context;
 use tokio::runtime::Runtime;
+use velodrome_dataflows::Rules;
 
-use super::arguments::{ResultArgs, WorkerArgs};
+use super::arguments::{ResultArgs, WorkerArgs, time_setting};
 use super::output;
-use crate::engine::{Plan, RunProgress, replay};
+use super::processes::run_in_all;
+use crate::engine::{Members, Plan, RunProgress, Settings, replay};
 use crate::kinesis;
 use crate::results::Overview;
 use crate::results::summary::{SUMMARY, Summary};
@@ -41,23 +44,41 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     let runtime = Runtime::new().context("cannot start threads")?;
     let rules = args.results.rules()?;
-    let input = args.results.input;
-    let inputs =
-        input.inputs(runtime.handle(), |name, lazy_aws| Ok(kinesis::input(name, lazy_aws)?))?;
-    let (out, as_of) = (&input.out, input.as_of);
     let cluster = args.workers.cluster()?;
-    let dead_letters = (cluster.process == 0).then(|| output::prepare_results(out, &inputs));
+    let input = &args.results.input;
+    let others = [args.results.rules.as_deref(), args.workers.hosts.as_deref()];
+    let inputs = input.inputs(runtime.handle(), cluster.process, &others, |name, lazy_aws| {
+        Ok(kinesis::input(name, lazy_aws)?)
+    })?;
+    let settings = Settings::new("replay")
+        .with("rules (--rules)", rules::id(&rules))
+        .with("time (--as-of)", time_setting(input.as_of));
+    let plan = Plan::new(inputs, &[&rules], input.as_of, cluster.process, cluster.processes());
+    run_in_all(cluster, settings, plan, |members, plan| {
+        write_results(members, plan, rules, &input.out, started)
+    })
+}
 
-    let progress = RunProgress::start(&inputs);
-    let plan = Plan::new(inputs, &[&rules], as_of, cluster.process, cluster.processes());
-    let outcome = replay(plan, rules.clone(), &cluster, dead_letters.transpose()?, &progress)?;
+/// Replays `plan` under `rules`, and writes the results to `out` in process 0. Returns the exit status.
+fn write_results(
+    members: &mut Members,
+    plan: Plan,
+    rules: Rules,
+    out: &Path,
+    started: Instant,
+) -> anyhow::Result<u8> {
+    let cluster = members.cluster();
+    let (workers, is_first, as_of) = (cluster.workers, cluster.process == 0, plan.as_of);
+    let dead_letters = is_first.then(|| output::prepare_results(out, &plan.inputs)).transpose()?;
+    let progress = RunProgress::start(&plan.inputs);
+    let outcome = replay(plan, rules.clone(), members, dead_letters, &progress)?;
     progress.finish();
-    let Some(outcome) = outcome else { return Ok(ExitCode::SUCCESS) };
-    outcome.results.write(out, &rules, cluster.workers)?;
+    let Some(outcome) = outcome else { return Ok(0) };
+    outcome.results.write(out, &rules, workers)?;
     let summary = Summary { rules_id: rules::id(&rules), as_of, ..outcome.summary };
     let summary = summary.with_cost(started.elapsed().as_secs_f64());
     summary.write(&out.join(SUMMARY))?;
     let overview = Overview(&outcome.results);
     output::print(format_args!("{summary}\n\n{overview}\nresults in '{}'", out.display()))?;
-    Ok(ExitCode::from(u8::from(summary.damaged > 0)))
+    Ok(u8::from(summary.damaged > 0))
 }

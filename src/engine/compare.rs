@@ -16,7 +16,7 @@ use velodrome_dataflows::{
     board_differences, class_totals, comparison_graph,
 };
 
-use super::cluster::Cluster;
+use super::cluster::Members;
 use super::decoded_batch::DecodedBatch;
 use super::gather::{RowInput, gather_rows};
 use super::plan::Plan;
@@ -47,23 +47,23 @@ pub struct ComparisonOutcome {
 }
 
 /// Runs the inputs of `plan` through the graph under the old and the new rules at once, on the workers
-/// of `cluster`, and writes the differences.
+/// of `members`, and writes the differences.
 ///
 /// Only process 0 passes `outputs`, the files of rejected lines and of changes, and only process 0
 /// returns an outcome.
 ///
 /// # Errors
-/// When the cluster cannot start, when its processes have different plans, when a worker is lost, and
-/// when the rejected lines cannot be written.
+/// When the workers cannot start, when a worker or a process is lost, and when the rejected lines cannot be
+/// written.
 pub fn compare(
     plan: Plan,
     rules: [Rules; 2],
-    cluster: &Cluster,
+    members: &mut Members,
     outputs: Option<(DeadLetterFile, ChangeFiles)>,
     progress: &RunProgress,
 ) -> Result<Option<ComparisonOutcome>, RunError> {
     let (plan, progress) = (Arc::new(plan), progress.clone());
-    run_on_workers(cluster, outputs, move |worker, outputs| {
+    run_on_workers(members, outputs, move |worker, outputs| {
         run(worker, &plan, &rules, outputs, &progress)
     })
 }
@@ -114,8 +114,7 @@ fn run(
 
     let totals = class_totals(&mut traces);
     let (changes, counts) = write_differences(worker, traces, changes);
-    let (plan, late) = (plan.fingerprint(), late.map(|late| late.get()));
-    let share = Share { plan, late, totals, counts };
+    let share = Share { late: late.map(|late| late.get()), totals, counts };
     let send = |rows: &mut RowInput<Share>| rows.send(share);
     let gathered = gather_rows(worker, send, Gathered::add);
     // Only worker 0 has the files of changes.
@@ -174,8 +173,6 @@ fn write_differences(
 /// The counts of one worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Share {
-    /// The fingerprint of the worker's plan.
-    plan: u64,
     late: [u64; 2],
     totals: BTreeMap<ClassId, ClassTotals>,
     counts: BTreeMap<ClassId, ClassCounts>,
@@ -184,7 +181,6 @@ struct Share {
 /// The counts of all workers, on worker 0.
 #[derive(Default)]
 struct Gathered {
-    plans: Vec<u64>,
     late: [u64; 2],
     totals: BTreeMap<ClassId, ClassTotals>,
     counts: BTreeMap<ClassId, ClassCounts>,
@@ -192,7 +188,6 @@ struct Gathered {
 
 impl Gathered {
     fn add(&mut self, share: Share) {
-        self.plans.push(share.plan);
         self.late.iter_mut().zip(share.late).for_each(|(sum, late)| *sum += late);
         for (class, totals) in share.totals {
             self.totals.entry(class).or_default().add(totals);
@@ -208,12 +203,9 @@ impl Gathered {
         changes: ChangeFiles,
         sequencer: &mut Sequencer,
     ) -> Result<ComparisonOutcome, RunError> {
-        if self.plans.iter().any(|plan| Some(plan) != self.plans.first()) {
-            return Err(RunError::Disagreement);
-        }
         sequencer.finish_dead_letters().map_err(RunError::DeadLetters)?;
         let LineCounts { events, rejected, damaged } = sequencer.counts;
-        let Self { late, totals, counts, .. } = self;
+        let Self { late, totals, counts } = self;
         Ok(ComparisonOutcome { changes, counts, totals, events, rejected, damaged, late })
     }
 }

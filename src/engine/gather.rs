@@ -27,8 +27,6 @@ enum Row {
     Best(ClassId, RacerId, BestFinal),
     Views(CompactString, ViewCount),
     Late(u64),
-    /// The fingerprint of the worker's plan.
-    Plan(u64),
 }
 
 /// The results of all workers, on worker 0.
@@ -36,8 +34,6 @@ enum Row {
 pub(super) struct Gathered {
     pub(super) results: Results,
     pub(super) late: u64,
-    /// The fingerprint of each worker's plan.
-    plans: Vec<u64>,
 }
 
 impl Gathered {
@@ -55,7 +51,6 @@ impl Gathered {
                 results.views.insert(project.into_string(), count);
             }
             Row::Late(count) => self.late += count,
-            Row::Plan(fingerprint) => self.plans.push(fingerprint),
         }
     }
 
@@ -65,11 +60,6 @@ impl Gathered {
             racers.sort_unstable_by_key(|(racer, _)| *racer);
         }
         self.results.rides.sort_unstable_by_key(|(ride, _)| *ride);
-    }
-
-    /// Whether all workers had the same plan.
-    pub(super) fn plans_agree(&self) -> bool {
-        self.plans.iter().all(|plan| Some(plan) == self.plans.first())
     }
 }
 
@@ -81,9 +71,8 @@ type NoOutput = CapacityContainerBuilder<Vec<()>>;
 
 /// Sends the contents of `traces` to worker 0. Returns the results of all workers on worker 0, and empty
 /// results on the others.
-pub(super) fn gather(worker: &mut Worker, traces: Traces, late: u64, plan: u64) -> Gathered {
+pub(super) fn gather(worker: &mut Worker, traces: Traces, late: u64) -> Gathered {
     let send_all = |rows: &mut RowInput<Row>| {
-        rows.send(Row::Plan(plan));
         rows.send(Row::Late(late));
         send_traces(traces, rows);
     };

@@ -56,11 +56,6 @@ impl Engine {
         self
     }
 
-    /// The same engine with workers in `processes` processes.
-    pub(super) fn with_processes(self, processes: usize) -> Self {
-        Self { processes, ..self }
-    }
-
     /// Switches all clones to the workers of `next` and to its rules.
     pub(super) fn switch_to(&self, next: &Self) {
         *self.workers.write().unwrap_or_else(PoisonError::into_inner) = next.workers();

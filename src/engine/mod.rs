@@ -46,7 +46,7 @@ mod standby_feed;
 #[cfg(test)]
 mod test_support;
 
-pub use cluster::{Cluster, ClusterError};
+pub use cluster::{Cluster, ClusterError, Members, Settings};
 pub use command::{Command, Events};
 pub use command_channel::{COMMANDS_MAX, CommandReceiver, CommandSender, command_channel};
 pub use compare::{ComparisonOutcome, compare};

@@ -1,11 +1,10 @@
 //! The plan of a run: its inputs, cut into units, and the units that this process reads.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use velodrome_dataflows::{EventTime, Rules};
 
-use crate::ingest::inputs::{Input, Origin};
+use crate::ingest::inputs::{Input, InputKind, Origin};
 use crate::ingest::units::{Unit, units};
 
 /// The inputs and parameters of a run. All its workers and processes must have the same.
@@ -16,9 +15,7 @@ pub struct Plan {
     /// The longest race of all rules of the run, in seconds.
     pub(super) race_seconds: u16,
     /// Results are computed as of this time of the event clock, or from all events if it is `None`.
-    as_of: Option<EventTime>,
-    /// The rules and `as_of` as text, for the fingerprint.
-    parameters: String,
+    pub as_of: Option<EventTime>,
     /// The units of all inputs, in order.
     pub(super) units: Vec<Unit>,
     /// The numbers of the units that this process reads.
@@ -40,7 +37,6 @@ impl Plan {
         processes: usize,
     ) -> Self {
         let race_seconds = rules.iter().map(|rules| rules.race_seconds).max().unwrap_or_default();
-        let parameters = format!("{rules:?} {as_of:?}");
         let units = units(&inputs);
         let reader = |(number, unit): (usize, &Unit)| match inputs.get(unit.input)?.origin {
             Origin::Stream(_) => Some((number, 0)),
@@ -52,7 +48,7 @@ impl Plan {
         let own_units =
             readers.filter(|(_, by)| *by == process).map(|(number, _)| number).collect();
         let next = AtomicUsize::new(0);
-        Self { inputs, race_seconds, as_of, parameters, units, own_units, next }
+        Self { inputs, race_seconds, as_of, units, own_units, next }
     }
 
     /// The end of the plan: the last time of the event clock whose events are included.
@@ -67,14 +63,18 @@ impl Plan {
         Some((number, unit, self.inputs.get(unit.input)?))
     }
 
-    /// A hash of the plan. Processes compare it to detect different inputs or parameters.
-    pub(super) fn fingerprint(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        for input in &self.inputs {
-            (input.name(), input.bytes).hash(&mut hasher);
-        }
-        self.units.len().hash(&mut hasher);
-        self.parameters.hash(&mut hasher);
-        hasher.finish()
+    /// A description of each input, in order. Processes compare them to detect different inputs.
+    pub fn describe_inputs(&self) -> Vec<String> {
+        let describe = |input: &Input| {
+            let (name, bytes) = (input.name(), input.bytes);
+            let name = name.escape_debug();
+            match (&input.origin, input.kind) {
+                (Origin::Stream(_), _) => format!("'{name}' (a stream)"),
+                (_, InputKind::Parts(parts)) => format!("'{name}' ({parts} parts)"),
+                (_, InputKind::Plain) => format!("'{name}' (plain lines, {bytes} bytes)"),
+                (_, InputKind::Detect) => format!("'{name}' ({bytes} bytes)"),
+            }
+        };
+        self.inputs.iter().map(describe).collect()
     }
 }

@@ -11,7 +11,7 @@ use timely::dataflow::operators::probe::{Handle, Probe};
 use timely::worker::Worker;
 use velodrome_dataflows::{EventTime, Inputs, Mode, Rules, Sample, Traces, Tracking, graph};
 
-use super::cluster::Cluster;
+use super::cluster::Members;
 use super::decoded_batch::DecodedBatch;
 use super::gather::{Gathered, gather};
 use super::plan::Plan;
@@ -32,25 +32,26 @@ pub struct ReplayOutcome {
     pub summary: Summary,
 }
 
-/// Runs the inputs of `plan` through the graph under `rules`, on the workers of `cluster`.
+/// Runs the inputs of `plan` through the graph under `rules`, on the workers of `members`.
 ///
 /// Only process 0 passes `dead_letters`, the file of rejected lines, and only process 0 returns an
 /// outcome.
 ///
 /// # Errors
-/// When the cluster cannot start, when its processes have different plans, when a worker is lost, and
-/// when the rejected lines cannot be written.
+/// When the workers cannot start, when a worker or a process is lost, and when the rejected lines cannot be
+/// written.
 pub fn replay(
     plan: Plan,
     rules: Rules,
-    cluster: &Cluster,
+    members: &mut Members,
     dead_letters: Option<DeadLetterFile>,
     progress: &RunProgress,
 ) -> Result<Option<ReplayOutcome>, RunError> {
     let (plan, progress) = (Arc::new(plan), progress.clone());
-    let outcome = run_on_workers(cluster, dead_letters, move |worker, dead_letters| {
+    let outcome = run_on_workers(members, dead_letters, move |worker, dead_letters| {
         run(worker, &plan, &rules, dead_letters, &progress)
     })?;
+    let cluster = members.cluster();
     Ok(outcome.map(|mut outcome| {
         outcome.summary.workers = cluster.workers * cluster.processes();
         outcome.summary.processes = cluster.processes();
@@ -102,7 +103,7 @@ fn run(
     tracking.close();
     worker.step_or_park_while(None, || !probe.done());
 
-    let gathered = gather(worker, traces, late.get(), plan.fingerprint());
+    let gathered = gather(worker, traces, late.get());
     let is_first = worker.index() == 0;
     is_first.then(|| conclude(gathered, &mut sequencer.borrow_mut())).transpose()
 }
@@ -129,9 +130,6 @@ fn build(worker: &mut Worker, plan: &Plan, rules: &Rules, late: &Rc<Cell<u64>>) 
 
 /// The outcome of a replay, on worker 0.
 fn conclude(gathered: Gathered, sequencer: &mut Sequencer) -> Result<ReplayOutcome, RunError> {
-    if !gathered.plans_agree() {
-        return Err(RunError::Disagreement);
-    }
     sequencer.finish_dead_letters().map_err(RunError::DeadLetters)?;
     let LineCounts { events, rejected, damaged } = sequencer.counts;
     let summary = Summary {

@@ -11,20 +11,14 @@ use timely::dataflow::operators::Inspect;
 use timely::worker::Worker;
 use velodrome_dataflows::{Change, EventTime};
 
-use super::cluster::{Cluster, ClusterError, start};
+use super::cluster::{ClusterError, Members};
 
 /// Why a run has no results.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// The cluster cannot start.
+    /// The workers cannot start, or another process was lost.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// The processes have different inputs or rules.
-    #[error(
-        "the processes have different inputs or rules; start all with the same files, --rules and \
-         --as-of"
-    )]
-    Disagreement,
     /// The file of rejected lines cannot be written.
     #[error("cannot write the rejected lines: {0}; make room for them and run again")]
     DeadLetters(std::io::Error),
@@ -33,25 +27,25 @@ pub enum RunError {
     Lost,
 }
 
-/// Runs `work` on all workers of `cluster`, with `given` passed to worker 0. Returns worker 0's outcome,
+/// Runs `work` on all workers of `members`, with `given` passed to worker 0. Returns worker 0's outcome,
 /// or `None` in processes other than worker 0's.
 ///
 /// # Errors
-/// When the cluster cannot start, when a worker panics, and the errors of `work`.
+/// When the workers cannot start, when one of them or another process is lost, and the errors of `work`.
 pub(super) fn run_on_workers<G: Send + 'static, T: Send + 'static>(
-    cluster: &Cluster,
+    members: &mut Members,
     given: Option<G>,
     work: impl Fn(&mut Worker, Option<G>) -> Result<Option<T>, RunError> + Send + Sync + 'static,
 ) -> Result<Option<T>, RunError> {
     let given = Mutex::new(given);
-    let guards = start(cluster, move |worker| {
+    let results = members.run(move |worker| {
         let is_first = worker.index() == 0;
         let given =
             is_first.then(|| given.lock().unwrap_or_else(PoisonError::into_inner).take()).flatten();
         work(worker, given)
     })?;
     let mut outcome = None;
-    for result in guards.join() {
+    for result in results {
         outcome = outcome.or(result.map_err(|_| RunError::Lost)??);
     }
     Ok(outcome)

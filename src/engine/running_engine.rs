@@ -7,7 +7,7 @@ use timely::communication::WorkerGuards;
 use tokio::sync::watch;
 use velodrome_dataflows::Rules;
 
-use super::cluster::{self, Cluster, ClusterError};
+use super::cluster::{ClusterError, start_local};
 use super::command::Command;
 use super::command_channel::{CommandSender, command_channel};
 use super::handle::Engine;
@@ -50,8 +50,7 @@ impl RunningEngine {
         };
         let (sender, started) = mpsc::channel();
         let sender = Mutex::new(sender);
-        let cluster = Cluster { workers, process: 0, hosts: Vec::new() };
-        let guards = cluster::start(&cluster, move |worker| {
+        let guards = start_local(workers, move |worker| {
             let (commands, receiver) = command_channel();
             let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).clone();
             sender.send((worker.index(), commands)).unwrap_or_default();
@@ -60,9 +59,7 @@ impl RunningEngine {
         let mut commands: Vec<_> = started.iter().take(workers).collect();
         commands.sort_by_key(|(index, _)| *index);
         let commands = commands.into_iter().map(|(_, commands)| commands).collect();
-        let engine = Engine::new(commands, receiver, live_state)
-            .with_rules(rules)
-            .with_processes(cluster.processes());
+        let engine = Engine::new(commands, receiver, live_state).with_rules(rules);
         let workers = Workers { commands: engine.workers(), _guards: guards };
         Ok(Self { engine, unsaved, reader_state, workers })
     }

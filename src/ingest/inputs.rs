@@ -10,8 +10,10 @@ use thiserror::Error;
 
 pub use super::input::{Input, InputKind, Origin, PartSource};
 use super::object_names::FAILED_FOLDER;
+use super::streams::StreamError;
 use super::units::CHUNK_BYTES;
 use super::wrapping::Wrapping;
+use crate::file_id::{FileId, is_link_loop};
 use crate::lazy_aws::LazyAws;
 use crate::store::{Location, LocationError, Object, OpenError, Store, StoreError};
 
@@ -33,13 +35,16 @@ pub enum InputError {
     /// The store cannot be listed or read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A stream is among the inputs twice.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
 }
 
 /// Lists the inputs of `paths` in order.
 ///
 /// Directories and buckets are both walked in the order of their keys, so the same files have the same
-/// order in either. Hidden files and the folder `processing-failed` are skipped. Buckets are opened
-/// with `lazy_aws`.
+/// order in either. Hidden files and the folder `processing-failed` are skipped, and symbolic links to
+/// a directory above them with a note. Buckets are opened with `lazy_aws`.
 ///
 /// # Errors
 /// If a path is missing or cannot be read, or if all paths together have no file.
@@ -52,7 +57,7 @@ pub fn list(paths: &[PathBuf], lazy_aws: &LazyAws) -> Result<Vec<Input>, InputEr
             continue;
         }
         match location(path)? {
-            Location::Directory(path) => list_files(&path, &mut inputs)?,
+            Location::Directory(path) => list_files(&path, &mut Vec::new(), &mut inputs)?,
             Location::Bucket(bucket, prefix) => {
                 list_objects(bucket, &prefix, lazy_aws, &mut inputs)?
             }
@@ -69,10 +74,21 @@ fn location(path: &Path) -> Result<Location, LocationError> {
     path.to_str().map_or_else(|| Ok(Location::Directory(path.to_owned())), str::parse)
 }
 
-/// Adds the file at `path`, or all files below it.
-fn list_files(path: &Path, inputs: &mut Vec<Input>) -> Result<(), InputError> {
+/// Adds the file at `path`, or all files below it. `parents` are the directories above it, up to the one
+/// that the user named.
+fn list_files(
+    path: &Path,
+    parents: &mut Vec<FileId>,
+    inputs: &mut Vec<Input>,
+) -> Result<(), InputError> {
     let failed = |e| InputError::Read(path.to_owned(), e);
-    let metadata = fs::metadata(path).map_err(failed)?;
+    let metadata = match fs::metadata(path) {
+        Err(error) if is_link_loop(&error) && !parents.is_empty() => {
+            note_link_loop(path);
+            return Ok(());
+        }
+        metadata => metadata.map_err(failed)?,
+    };
     if !metadata.is_dir() {
         let (origin, bytes) = (path.to_owned(), metadata.len());
         // A pipe can be read only once, so its kind is not detected here.
@@ -83,6 +99,11 @@ fn list_files(path: &Path, inputs: &mut Vec<Input>) -> Result<(), InputError> {
             }
             false => Input { origin: Origin::Stream(origin), kind: InputKind::Detect, bytes },
         });
+        return Ok(());
+    }
+    let id = FileId::from(&metadata);
+    if parents.contains(&id) {
+        note_link_loop(path);
         return Ok(());
     }
     let mut entries = Vec::new();
@@ -99,7 +120,14 @@ fn list_files(path: &Path, inputs: &mut Vec<Input>) -> Result<(), InputError> {
     }
     entries.retain(|(key, _)| key.strip_suffix(b"/") != Some(FAILED_FOLDER.as_bytes()));
     entries.sort();
-    entries.iter().try_for_each(|(_, path)| list_files(path, inputs))
+    parents.push(id);
+    entries.iter().try_for_each(|(_, path)| list_files(path, parents, inputs))?;
+    parents.pop();
+    Ok(())
+}
+
+fn note_link_loop(path: &Path) {
+    eprintln!("velodrome: skipped '{}', a symbolic link that leads back to itself", path.display());
 }
 
 /// Adds the objects below a prefix, or the single object that the prefix names.
@@ -156,6 +184,8 @@ fn kind_of_content(bytes: impl Read + 'static) -> io::Result<InputKind> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     fn listed(paths: &[PathBuf]) -> Result<Vec<Input>, InputError> {
@@ -195,6 +225,27 @@ mod tests {
             ]
         );
         assert_eq!(listed(&[at("processing-failed/2026")]).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn skips_links_that_lead_back_to_themselves() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        for name in ["a/x", "b/y"] {
+            fs::create_dir_all(at(name).parent().unwrap()).unwrap();
+            fs::write(at(name), b"{}").unwrap();
+        }
+        for (target, link) in [("..", "a/up"), ("../b", "a/b"), ("../a", "b/a"), ("self", "self")] {
+            symlink(target, at(link)).unwrap();
+        }
+        let names = |path| {
+            let inputs = listed(&[path]).unwrap();
+            inputs.iter().map(|input| PathBuf::from(&*input.name())).collect::<Vec<_>>()
+        };
+        assert_eq!(names(root.path().to_owned()), [at("a/b/y"), at("a/x"), at("b/a/x"), at("b/y")]);
+        assert_eq!(names(at("a/up/b")), [at("a/up/b/a/x"), at("a/up/b/y")]);
+        // The user named this link, so it is an error.
+        assert!(matches!(listed(&[at("self")]), Err(InputError::Read(..))));
     }
 
     #[test]

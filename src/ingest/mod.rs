@@ -14,6 +14,7 @@ pub(crate) mod objects;
 mod raw_fields;
 pub(crate) mod record;
 pub mod rejection;
+pub mod streams;
 pub mod units;
 mod unzstd;
 pub(crate) mod without_field;

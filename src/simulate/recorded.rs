@@ -11,6 +11,7 @@ use super::batch::Batch;
 use crate::ingest::inputs::{self, Input, InputError};
 use crate::ingest::lines::{LINE_BYTES_MAX, LineBlock, LineReader};
 use crate::ingest::objects::objects;
+use crate::ingest::streams;
 use crate::ingest::units::{self, Unit, UnitReader};
 use crate::lazy_aws::LazyAws;
 
@@ -37,9 +38,11 @@ impl RecordedEvents {
     /// Lists the files and objects of `paths`, as a replay does.
     ///
     /// # Errors
-    /// If a path is missing or cannot be read, or if directories have no file.
+    /// If a path is missing or cannot be read, if directories have no file, or if a stream is repeated.
     pub fn list(paths: &[PathBuf], lazy_aws: &LazyAws) -> Result<Self, InputError> {
-        Ok(Self { inputs: inputs::list(paths, lazy_aws)? })
+        let inputs = inputs::list(paths, lazy_aws)?;
+        streams::check(&inputs, [], 0)?;
+        Ok(Self { inputs })
     }
 
     /// The lines in batches of about 256 KiB, until a file cannot be read.

@@ -5,12 +5,15 @@ use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
+use tracing::warn;
+
 use super::compare_writer::CompareWriter;
 use super::fsync;
 use super::interface::{
     Condition, Listing, Object, PutOptions, Store, StoreError, WriteBody, WriteOutcome,
 };
 use super::walk::Walk;
+use crate::file_id::{FileId, is_link_loop};
 
 /// A directory of objects, created by the first put.
 ///
@@ -71,6 +74,10 @@ impl Store for Directory {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Listing::default()),
             entries => entries.map_err(self.failed("list", folder))?,
         };
+        // Ids of the folder and of all folders above it, up to the root. A link to one of them is a loop.
+        let parents = Path::new(folder).ancestors().map(|folder| self.root.join(folder));
+        let parents: Vec<_> =
+            parents.filter_map(|path| Some(FileId::from(&fs::metadata(path).ok()?))).collect();
         let mut listing = Listing::default();
         for entry in entries {
             let entry = entry.map_err(self.failed("list", folder))?;
@@ -80,6 +87,8 @@ impl Store for Directory {
             let key = format!("{folder}{name}");
             // Symbolic links are followed, as they are in paths that users give.
             match fs::metadata(entry.path()) {
+                Ok(metadata) if parents.contains(&FileId::from(&metadata)) => note_link_loop(&key),
+                Err(error) if is_link_loop(&error) => note_link_loop(&key),
                 Ok(metadata) if metadata.is_dir() => listing.folders.push(key + "/"),
                 Ok(metadata) => listing.objects.push(Object { key, bytes: metadata.len() }),
                 // Removed since the directory was read.
@@ -151,6 +160,10 @@ impl Store for Directory {
     }
 }
 
+fn note_link_loop(key: &str) {
+    warn!(key, "skipped a symbolic link that leads back to itself");
+}
+
 /// The version of the object at `path`, which is the modification time of its file; none without a file.
 fn version_of(path: &Path) -> Option<u64> {
     let modified = fs::metadata(path).and_then(|metadata| metadata.modified()).ok()?;
@@ -167,6 +180,8 @@ fn hidden(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     const OPTIONS: PutOptions =
@@ -196,6 +211,20 @@ mod tests {
         let listing = store.list("b/").unwrap();
         assert_eq!(listing.folders, ["b/c/"]);
         assert_eq!(listing.objects, [Object { key: "b/0".to_owned(), bytes: 3 }]);
+    }
+
+    #[test]
+    fn skips_links_that_lead_back_to_themselves() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Directory::new(root.path().join("archive"));
+        put(&store, "a/x", "x", OPTIONS);
+        put(&store, "b/y", "y", OPTIONS);
+        let link = |target: &str, key: &str| symlink(target, store.path(key)).unwrap();
+        link("..", "a/up");
+        link("../b", "a/b");
+        link("../a", "b/a");
+        link("self", "self");
+        assert_eq!(keys(&store, ""), ["a/b/y", "a/x", "b/a/x", "b/y"]);
     }
 
     #[test]

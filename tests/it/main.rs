@@ -13,6 +13,10 @@ mod bans;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod cluster_end;
+#[cfg(test)]
+mod cluster_forming;
+#[cfg(test)]
 mod compare;
 #[cfg(test)]
 mod compatibility;
@@ -47,6 +51,8 @@ mod simulate;
 mod stream;
 #[cfg(test)]
 mod stream_clients;
+#[cfg(test)]
+mod streams_as_inputs;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]

@@ -56,6 +56,11 @@ impl Workplace {
         self.command(arguments).spawn().unwrap()
     }
 
+    /// Starts `velodrome` with this standard input.
+    pub(crate) fn spawn_with(&self, arguments: &str, input: impl Into<Stdio>) -> Child {
+        self.command(arguments).stdin(input).spawn().unwrap()
+    }
+
     fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_velodrome"));
         command.args(arguments.split_whitespace()).current_dir(self.0.path());
