@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use anyhow::ensure;
 use tokio::runtime::Handle;
 use velodrome_dataflows::{EventTime, Rules};
 
 use super::parse;
 use crate::engine::{Cluster, ClusterError};
-use crate::ingest::inputs::{self, Input};
+use crate::ingest::inputs::{self, Input, InputError};
+use crate::ingest::run_inputs::RunInputs;
 use crate::ingest::streams;
 use crate::kinesis::StreamName;
 use crate::lazy_aws::LazyAws;
@@ -32,6 +34,9 @@ pub(super) struct Endpoint {
     pub(super) url: Option<String>,
 }
 
+/// The most partitions that are merged. Each needs memory for its next events, and a thread.
+const PARTITIONS_MAX: usize = 256;
+
 /// The inputs of a run, its result directory, and the time of its results.
 #[derive(Debug, clap::Args)]
 pub(super) struct InputArgs {
@@ -52,6 +57,13 @@ pub(super) struct InputArgs {
     /// Write the time as 2026-01-31T18:00:00Z, or in milliseconds since the epoch.
     #[arg(long, env = "VELODROME_AS_OF", value_name = "TIME", value_parser = parse_time)]
     pub(super) as_of: Option<EventTime>,
+    /// Read the inputs side by side and merge them by their event clocks
+    ///
+    /// Each PATH is a partition: events in their order, such as the file of one shard or the archive of one
+    /// node. Without this option, the inputs are read one after another, and samples of a ride that is
+    /// spread over several inputs are late. At most 256 paths.
+    #[arg(long, env = "VELODROME_MERGE")]
+    pub(super) merge: bool,
     #[command(flatten)]
     endpoint: Endpoint,
 }
@@ -65,18 +77,23 @@ impl InputArgs {
         process: usize,
         others: &[Option<&Path>],
         open_stream: impl Fn(&StreamName, &LazyAws) -> anyhow::Result<Input>,
-    ) -> anyhow::Result<Vec<Input>> {
+    ) -> anyhow::Result<RunInputs> {
+        let count = self.paths.len();
+        ensure!(
+            !self.merge || count <= PARTITIONS_MAX,
+            "--merge got {count} paths; give at most {PARTITIONS_MAX}"
+        );
         let lazy_aws = LazyAws::new(self.endpoint.url.clone(), runtime.clone());
-        let mut inputs = Vec::new();
-        let are_files =
-            |one: &PathBuf, next: &PathBuf| stream_name(one).or(stream_name(next)).is_none();
-        for paths in self.paths.chunk_by(are_files) {
-            match paths.first().and_then(|path| stream_name(path)) {
-                Some(name) => inputs.push(open_stream(&name.parse()?, &lazy_aws)?),
-                None => inputs.extend(inputs::list(paths, &lazy_aws)?),
-            }
+        let list = |path| match stream_name(path) {
+            Some(name) => Ok(vec![open_stream(&name.parse()?, &lazy_aws)?]),
+            None => anyhow::Ok(inputs::list_path(path, &lazy_aws)?),
+        };
+        let inputs = self.paths.iter().map(|path| list(path)).collect::<anyhow::Result<_>>()?;
+        let inputs = RunInputs::new(inputs, self.merge);
+        if let Some(path) = self.paths.first().filter(|_| inputs.inputs.is_empty()) {
+            return Err(InputError::Empty(path.clone()).into());
         }
-        streams::check(&inputs, others.iter().flatten().copied(), process)?;
+        streams::check(&inputs.inputs, others.iter().flatten().copied(), process)?;
         Ok(inputs)
     }
 }

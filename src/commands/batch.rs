@@ -37,7 +37,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("'{name}' is a stream, which batch cannot read; use replay")
     })?;
     let (out, as_of) = (&input.out, input.as_of);
-    let mut dead_letters = output::prepare_results(out, &inputs)?;
+    let mut dead_letters = output::prepare_results(out, &inputs.inputs)?;
 
     let start = Instant::now();
     let (results, counts) = batch::run(&inputs, rules.clone(), as_of, &mut dead_letters);

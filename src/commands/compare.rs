@@ -60,7 +60,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let settings = Settings::new("compare")
         .with("rules (--rules)", rules::id(&new))
         .with("rules to compare with (--against)", rules::id(&old))
-        .with("time (--as-of)", time_setting(input.as_of));
+        .with("time (--as-of)", time_setting(input.as_of))
+        .with("--merge", input.merge);
     let plan = Plan::new(inputs, &[&old, &new], input.as_of, cluster.process, cluster.processes());
     run_in_all(cluster, settings, plan, |members, plan| {
         write_changes(members, plan, [old, new], &input.out, started)

@@ -52,7 +52,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     })?;
     let settings = Settings::new("replay")
         .with("rules (--rules)", rules::id(&rules))
-        .with("time (--as-of)", time_setting(input.as_of));
+        .with("time (--as-of)", time_setting(input.as_of))
+        .with("--merge", input.merge);
     let plan = Plan::new(inputs, &[&rules], input.as_of, cluster.process, cluster.processes());
     run_in_all(cluster, settings, plan, |members, plan| {
         write_results(members, plan, rules, &input.out, started)

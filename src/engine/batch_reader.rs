@@ -15,9 +15,14 @@ use crate::ingest::objects::objects;
 use crate::ingest::rejection::Rejection;
 use crate::ingest::units::{self, CHUNK_BYTES, Unit, UnitReader};
 
+/// The bytes of the lines of a batch. A chunk of a plain file is one batch, including a last line that ends
+/// in the next chunk.
+pub(super) const BATCH_BYTES: usize = CHUNK_BYTES as usize + LINE_BYTES_MAX;
+
 /// Reads and decodes one unit.
 pub(super) struct BatchReader {
     unit: usize,
+    input: usize,
     batch: usize,
     lines: LineReader<UnitReader>,
     race_seconds: u16,
@@ -36,24 +41,26 @@ impl BatchReader {
     ) -> Self {
         let lines = units::open(input, unit, progress)
             .unwrap_or_else(|error| LineReader::all(Box::new(FailedInput(Some(error)))));
-        Self { unit: number, batch: 0, lines, race_seconds }
+        Self { unit: number, input: unit.input, batch: 0, lines, race_seconds }
     }
 
-    /// Decodes the next batch into `batch`, which is empty, and reports it.
+    /// Decodes the next batch, of lines with about `bytes_max` bytes, into `batch`, which is empty, and
+    /// reports it.
     ///
     /// The report uses the memory of `time_marks`.
     pub(super) fn read(
         &mut self,
         batch: &mut DecodedBatch,
         mut time_marks: Vec<u64>,
+        bytes_max: usize,
     ) -> BatchReport {
         let mut bytes = 0;
         time_marks.clear();
-        let (unit, number) = (self.unit, self.batch);
-        let mut report = BatchReport { unit, batch: number, time_marks, ..BatchReport::default() };
+        let (unit, input, number) = (self.unit, self.input, self.batch);
+        let mut report =
+            BatchReport { unit, input, batch: number, time_marks, ..BatchReport::default() };
         self.batch += 1;
-        // A chunk of a plain file is one batch, including a last line that ends in the next chunk.
-        while bytes < CHUNK_BYTES as usize + LINE_BYTES_MAX {
+        while bytes < bytes_max {
             match self.lines.next_block() {
                 LineBlock::Lines(block) => {
                     bytes += block.len();

@@ -9,6 +9,8 @@ use crate::ingest::event::EventTimestamp;
 pub(super) struct BatchReport {
     /// The number of the unit in the plan.
     pub(super) unit: usize,
+    /// The index of the input.
+    pub(super) input: usize,
     /// The number of the batch in its unit.
     pub(super) batch: usize,
     /// Whether the batch is the last of its unit.
@@ -27,7 +29,9 @@ pub(super) struct BatchReport {
 /// A line that is not an event, or the place where an input is damaged.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct RejectedLine {
-    /// The line's number in the batch, from 0.
+    /// The index of the input.
+    pub(super) input: usize,
+    /// The line's number in the batch, from 0; in its input, if several partitions are merged.
     pub(super) line: u64,
     pub(super) reason: String,
     pub(super) bytes: Vec<u8>,
@@ -74,6 +78,11 @@ impl BatchReport {
         mark & Self::REJECTED != 0
     }
 
+    /// Adds the mark of a line that is among the rejected ones.
+    pub(super) fn mark_rejected(&mut self, timestamp: EventTimestamp) {
+        self.mark(timestamp, Self::REJECTED);
+    }
+
     /// Adds a rejected line.
     ///
     /// An event that only the rules of this run reject has a timestamp, which still advances the event
@@ -85,10 +94,11 @@ impl BatchReport {
         bytes: &[u8],
         is_damage: bool,
     ) {
-        let line = self.lines;
-        self.rejects.push(RejectedLine { line, reason, bytes: bytes.to_owned(), is_damage });
+        let (input, line) = (self.input, self.lines);
+        let bytes = bytes.to_owned();
+        self.rejects.push(RejectedLine { input, line, reason, bytes, is_damage });
         match timestamp {
-            Some(timestamp) => self.mark(timestamp, Self::REJECTED),
+            Some(timestamp) => self.mark_rejected(timestamp),
             None => {
                 self.time_marks.push(Self::NO_TIME);
                 self.devices.push(0);

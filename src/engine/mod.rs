@@ -11,11 +11,14 @@
 
 mod cluster;
 mod event_clock;
+mod merged_reader;
+mod partition_reader;
 mod plan;
 mod run_progress;
 
 mod batch_reader;
 mod batch_report;
+mod clocked_batches;
 mod decoded_batch;
 mod reading;
 mod sequencer;

@@ -1,10 +1,12 @@
 //! The plan of a run: its inputs, cut into units, and the units that this process reads.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use velodrome_dataflows::{EventTime, Rules};
 
 use crate::ingest::inputs::{Input, InputKind, Origin};
+use crate::ingest::run_inputs::RunInputs;
 use crate::ingest::units::{Unit, units};
 
 /// The inputs and parameters of a run. All its workers and processes must have the same.
@@ -20,6 +22,9 @@ pub struct Plan {
     pub(super) units: Vec<Unit>,
     /// The numbers of the units that this process reads.
     own_units: Vec<usize>,
+    /// The units of each partition if several are merged, as ranges of `units`. Then worker 0 of process 0
+    /// reads all of them, and `own_units` is empty.
+    pub(super) merged: Vec<Range<usize>>,
     /// The index in `own_units` of the next unit to read.
     next: AtomicUsize,
 }
@@ -28,16 +33,21 @@ impl Plan {
     /// The plan of process `process` of `processes`, as of the time `as_of` of the event clock.
     ///
     /// `rules` are all rules that the run applies. Processes read the units in turn; process 0 reads
-    /// standard input.
+    /// standard input, and all units if several partitions are merged.
     pub fn new(
-        inputs: Vec<Input>,
+        inputs: RunInputs,
         rules: &[&Rules],
         as_of: Option<EventTime>,
         process: usize,
         processes: usize,
     ) -> Self {
         let race_seconds = rules.iter().map(|rules| rules.race_seconds).max().unwrap_or_default();
+        let RunInputs { inputs, partitions } = inputs;
         let units = units(&inputs);
+        let merged = match &partitions[..] {
+            [] | [_] => Vec::new(),
+            several => several.iter().map(|range| units_of(&units, range)).collect(),
+        };
         let reader = |(number, unit): (usize, &Unit)| match inputs.get(unit.input)?.origin {
             Origin::Stream(_) => Some((number, 0)),
             Origin::File(_) | Origin::Object(..) | Origin::Parts(_) => {
@@ -45,10 +55,12 @@ impl Plan {
             }
         };
         let readers = units.iter().enumerate().filter_map(reader);
-        let own_units =
-            readers.filter(|(_, by)| *by == process).map(|(number, _)| number).collect();
+        let own_units = readers
+            .filter(|(_, by)| *by == process && merged.is_empty())
+            .map(|(number, _)| number)
+            .collect();
         let next = AtomicUsize::new(0);
-        Self { inputs, race_seconds, as_of, units, own_units, next }
+        Self { inputs, race_seconds, as_of, units, own_units, merged, next }
     }
 
     /// The end of the plan: the last time of the event clock whose events are included.
@@ -77,4 +89,10 @@ impl Plan {
         };
         self.inputs.iter().map(describe).collect()
     }
+}
+
+/// The units of the inputs `range`.
+fn units_of(units: &[Unit], range: &Range<usize>) -> Range<usize> {
+    let before = |input| units.partition_point(|unit| unit.input < input);
+    before(range.start)..before(range.end)
 }

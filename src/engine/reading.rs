@@ -11,9 +11,10 @@ use timely::dataflow::operators::probe::Probe;
 use timely::worker::Worker;
 use velodrome_dataflows::EventTime;
 
-use super::batch_reader::BatchReader;
+use super::batch_reader::{BATCH_BYTES, BatchReader};
 use super::batch_report::BatchReport;
 use super::decoded_batch::DecodedBatch;
+use super::merged_reader::MergedReader;
 use super::plan::Plan;
 use super::run_progress::RunProgress;
 use super::sequencer::Sequencer;
@@ -55,7 +56,9 @@ pub(super) fn read_all(
     });
 
     let mut reports = Some(reports);
-    let mut read_ahead = ReadAhead::new(plan, progress);
+    let merged = (worker.index() == 0 && !plan.merged.is_empty())
+        .then(|| MergedReader::start(plan, &progress.bytes));
+    let mut read_ahead = ReadAhead::new(plan, progress, merged);
     loop {
         for times in queue.borrow_mut().drain(..) {
             input.advance_to(times.logical_time);
@@ -93,6 +96,8 @@ struct ReadAhead<'a> {
     plan: &'a Plan,
     progress: &'a RunProgress,
     reader: Option<BatchReader>,
+    /// The reader of all partitions, if this worker merges them.
+    merged: Option<MergedReader>,
     /// The batches in the order in which they were read, and the bytes of their lines.
     batches: VecDeque<DecodedBatch>,
     bytes: usize,
@@ -101,9 +106,9 @@ struct ReadAhead<'a> {
 }
 
 impl<'a> ReadAhead<'a> {
-    fn new(plan: &'a Plan, progress: &'a RunProgress) -> Self {
+    fn new(plan: &'a Plan, progress: &'a RunProgress, merged: Option<MergedReader>) -> Self {
         let (batches, spare) = (VecDeque::new(), Vec::new());
-        Self { plan, progress, reader: None, batches, bytes: 0, spare }
+        Self { plan, progress, reader: None, merged, batches, bytes: 0, spare }
     }
 
     fn has_room(&self) -> bool {
@@ -112,6 +117,18 @@ impl<'a> ReadAhead<'a> {
 
     /// Reads the next batch and returns its report, or `None` when no unit is left.
     fn read(&mut self) -> Option<BatchReport> {
+        let (mut batch, time_marks) = self.spare.pop().unwrap_or_default();
+        let report = match &mut self.merged {
+            Some(merged) => merged.read(&mut batch, time_marks)?,
+            None => self.read_unit(&mut batch, time_marks)?,
+        };
+        self.progress.count_events(batch.samples.len() + batch.tracking.len());
+        self.bytes += batch.bytes;
+        self.batches.push_back(batch);
+        Some(report)
+    }
+
+    fn read_unit(&mut self, batch: &mut DecodedBatch, time_marks: Vec<u64>) -> Option<BatchReport> {
         let reader = match &mut self.reader {
             Some(reader) => reader,
             none => {
@@ -120,14 +137,10 @@ impl<'a> ReadAhead<'a> {
                 none.insert(BatchReader::open(number, unit, input, race_seconds, bytes))
             }
         };
-        let (mut batch, time_marks) = self.spare.pop().unwrap_or_default();
-        let report = reader.read(&mut batch, time_marks);
+        let report = reader.read(batch, time_marks, BATCH_BYTES);
         if report.is_last {
             self.reader = None;
         }
-        self.progress.count_events(batch.samples.len() + batch.tracking.len());
-        self.bytes += batch.bytes;
-        self.batches.push_back(batch);
         Some(report)
     }
 
@@ -139,8 +152,8 @@ impl<'a> ReadAhead<'a> {
         self.spare.push((batch, event_times));
     }
 
-    /// Closes the unit that is being read.
+    /// Closes what is being read.
     fn stop(&mut self) {
-        self.reader = None;
+        (self.reader, self.merged) = (None, None);
     }
 }

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use velodrome_dataflows::{EVENT_LAG_MS_MAX, EventTime, RACE_SECONDS_MAX, Rules};
 
 use super::backlog::completes_at;
-use super::batch_reader::BatchReader;
+use super::batch_reader::{BATCH_BYTES, BatchReader};
 use super::batch_report::BatchReport;
 use super::command::Events;
 use super::decoded_batch::DecodedBatch;
@@ -101,7 +101,7 @@ pub fn recover(
         let mut is_last = false;
         while !is_last {
             let mut batch = DecodedBatch::default();
-            let report = reader.read(&mut batch, Vec::new());
+            let report = reader.read(&mut batch, Vec::new(), BATCH_BYTES);
             is_last = report.is_last;
             counts.rejected += count_rejects(input, &report, span.end == EventTime::MAX)?;
             counts.bytes = bytes_before + bytes.position();

@@ -5,15 +5,14 @@
 //! order of batches and events, so every run over the same input has the same times. The sequencer also
 //! writes the dead letters in the source's order.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet};
 use std::io;
-use std::mem;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::batch_report::BatchReport;
-use super::event_clock::EventClock;
+use super::clocked_batches::ClockedBatches;
 use super::plan::Plan;
 use crate::ingest::dead_letters::DeadLetterFile;
 use crate::ingest::inputs::Input;
@@ -47,7 +46,8 @@ pub(super) struct Sequencer {
     pub(super) counts: LineCounts,
     /// The file of rejected lines; on worker 0 only.
     dead_letters: Option<DeadLetterFile>,
-    clock: EventClock,
+    /// Batches with events whose clock is not known yet, each with the worker that read it.
+    waiting: ClockedBatches<usize>,
     /// The unit and batch whose report comes next in the source's order.
     next: (usize, usize),
     /// Reports that arrived before their turn, each with the worker that sent it.
@@ -55,12 +55,8 @@ pub(super) struct Sequencer {
     /// The index of the current input. `lines` is the number of its lines in earlier batches.
     input: usize,
     lines: u64,
-    /// The index of the last damaged input.
-    damaged: Option<usize>,
-    /// Batches with events whose clock is not known yet, each with the worker that read it.
-    waiting: VecDeque<(usize, BatchReport)>,
-    /// The known clocks of the waiting batches' events, in order.
-    event_times: Vec<u64>,
+    /// The damaged inputs.
+    damaged: HashSet<usize>,
     logical_time: u64,
     /// Whether the clock has passed the end of the plan.
     is_past_end: bool,
@@ -73,14 +69,12 @@ impl Sequencer {
             peers,
             counts: LineCounts::default(),
             dead_letters,
-            clock: EventClock::default(),
+            waiting: ClockedBatches::default(),
             next: (0, 0),
             early: BTreeMap::new(),
             input: 0,
             lines: 0,
-            damaged: None,
-            waiting: VecDeque::new(),
-            event_times: Vec::new(),
+            damaged: HashSet::new(),
             logical_time: 0,
             is_past_end: false,
         }
@@ -96,18 +90,14 @@ impl Sequencer {
                 true => (report.unit + 1, 0),
                 false => (report.unit, report.batch + 1),
             };
-            self.event_times.reserve(report.time_marks.len());
-            for timestamp in report.timestamps() {
-                self.clock.push(timestamp, &mut self.event_times);
-            }
-            self.waiting.push_back((from, report));
+            self.waiting.push(from, report);
             self.assign(times);
         }
     }
 
     /// Appends the times of all waiting batches to `times`, after the last report.
     pub(super) fn flush(&mut self, times: &mut Vec<BatchTimes>) {
-        self.clock.flush(&mut self.event_times);
+        self.waiting.flush();
         self.assign(times);
     }
 
@@ -122,12 +112,8 @@ impl Sequencer {
     /// Assigns logical times to the waiting batches whose events all have a clock.
     fn assign(&mut self, times: &mut Vec<BatchTimes>) {
         while !self.is_past_end
-            && let Some((from, report)) = self
-                .waiting
-                .pop_front_if(|(_, report)| report.time_marks.len() <= self.event_times.len())
+            && let Some((from, report, event_times)) = self.waiting.pop()
         {
-            let later = self.event_times.split_off(report.time_marks.len());
-            let event_times = mem::replace(&mut self.event_times, later);
             self.count(&report, &event_times);
             let end = event_times.iter().max().copied().unwrap_or(0);
             self.logical_time = end.max(self.logical_time + 1);
@@ -148,11 +134,9 @@ impl Sequencer {
     /// Counts the lines of a batch up to the end of the plan, and writes the rejected ones to the dead
     /// letters.
     fn count(&mut self, report: &BatchReport, event_times: &[u64]) {
-        let Some(unit) = self.plan.units.get(report.unit) else { return };
-        if unit.input != self.input {
-            (self.input, self.lines) = (unit.input, 0);
+        if report.input != self.input {
+            (self.input, self.lines) = (report.input, 0);
         }
-        let file = self.plan.inputs.get(unit.input).map(Input::name);
         let mut rejects = report.rejects.iter();
         for (mark, event_time) in report.time_marks.iter().zip(event_times) {
             if *event_time > self.plan.until() {
@@ -165,16 +149,14 @@ impl Sequencer {
             };
             match reject.is_damage {
                 // An input is damaged once, also if several of its units cannot be read.
-                true if self.damaged == Some(unit.input) => continue,
-                true => {
-                    self.damaged = Some(unit.input);
-                    self.counts.damaged += 1;
-                }
+                true if !self.damaged.insert(reject.input) => continue,
+                true => self.counts.damaged += 1,
                 false => self.counts.rejected += 1,
             }
-            if let (Some(dead_letters), Some(file)) = (&mut self.dead_letters, &file) {
+            let file = self.plan.inputs.get(reject.input).map(Input::name);
+            if let (Some(dead_letters), Some(file)) = (&mut self.dead_letters, file) {
                 let line = self.lines + reject.line + 1;
-                dead_letters.write(file, line, &reject.reason, &reject.bytes);
+                dead_letters.write(&file, line, &reject.reason, &reject.bytes);
             }
         }
         self.lines += report.lines;

@@ -51,22 +51,29 @@ pub enum InputError {
 pub fn list(paths: &[PathBuf], lazy_aws: &LazyAws) -> Result<Vec<Input>, InputError> {
     let mut inputs = Vec::new();
     for path in paths {
-        if path.as_os_str() == "-" {
-            let origin = Origin::Stream(path.clone());
-            inputs.push(Input { origin, kind: InputKind::Detect, bytes: 0 });
-            continue;
-        }
-        match location(path)? {
-            Location::Directory(path) => list_files(&path, &mut Vec::new(), &mut inputs)?,
-            Location::Bucket(bucket, prefix) => {
-                list_objects(bucket, &prefix, lazy_aws, &mut inputs)?
-            }
-        }
+        inputs.extend(list_path(path, lazy_aws)?);
     }
     match paths.first() {
         Some(path) if inputs.is_empty() => Err(InputError::Empty(path.clone())),
         _ => Ok(inputs),
     }
+}
+
+/// Lists the inputs of one path, as [`list`] does. There may be none.
+///
+/// # Errors
+/// If the path is missing or cannot be read.
+pub fn list_path(path: &Path, lazy_aws: &LazyAws) -> Result<Vec<Input>, InputError> {
+    if path.as_os_str() == "-" {
+        let origin = Origin::Stream(path.to_owned());
+        return Ok(vec![Input { origin, kind: InputKind::Detect, bytes: 0 }]);
+    }
+    let mut inputs = Vec::new();
+    match location(path)? {
+        Location::Directory(path) => list_files(&path, &mut Vec::new(), &mut inputs)?,
+        Location::Bucket(bucket, prefix) => list_objects(bucket, &prefix, lazy_aws, &mut inputs)?,
+    }
+    Ok(inputs)
 }
 
 /// The location that a path names. A path that is not UTF-8 is never a bucket.

@@ -14,6 +14,7 @@ pub(crate) mod objects;
 mod raw_fields;
 pub(crate) mod record;
 pub mod rejection;
+pub mod run_inputs;
 pub mod streams;
 pub mod units;
 mod unzstd;

@@ -31,6 +31,8 @@ mod golden;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
+mod merge;
+#[cfg(test)]
 mod odd_files;
 #[cfg(test)]
 mod rebuild;
