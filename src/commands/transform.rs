@@ -17,7 +17,7 @@ use crate::rules;
 /// records that are not events are marked as failed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// TOML file of scoring rules [default: Alleycat's rules]
+    /// Rules file in TOML, or the rules.json of results [default: Alleycat's rules]
     #[arg(long, env = "VELODROME_RULES", value_name = "FILE")]
     rules: Option<PathBuf>,
 }

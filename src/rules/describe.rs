@@ -1,4 +1,4 @@
-//! Turns errors of the TOML library into messages for users, without names of Rust types.
+//! Turns errors of the TOML and JSON libraries into messages for users, without names of Rust types.
 
 use super::error::InvalidRules;
 use super::ranges;
@@ -13,13 +13,8 @@ pub(super) fn describe(text: &str, error: &toml::de::Error) -> InvalidRules {
     let at = text.get(span).unwrap_or_default();
     let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
     let message = error.message().lines().next().unwrap_or_default();
-    // The library's message quotes the unknown key first, then the known ones.
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    if message.starts_with("unknown field") {
-        return unknown_key(line, quoted.next().unwrap_or_default(), &quoted.collect::<Vec<_>>());
-    }
-    if let Some(key) = message.strip_prefix("missing field").and_then(|_| quoted.next()) {
-        return InvalidRules::Syntax(line, format!("{key} is missing"));
+    if let Some(invalid) = wrong_key(line, message) {
+        return invalid;
     }
     if message == "duplicate key" {
         return InvalidRules::Syntax(line, format!("the key '{}' is given twice", shown(at)));
@@ -29,6 +24,31 @@ pub(super) fn describe(text: &str, error: &toml::de::Error) -> InvalidRules {
         Some(invalid) => invalid,
         None => InvalidRules::Syntax(line, message.to_owned()),
     }
+}
+
+/// Describes why the JSON library rejects a text.
+pub(super) fn describe_json(error: &serde_json::Error) -> InvalidRules {
+    let (line, text) = (error.line(), error.to_string());
+    // The position in the line is that of the end of a value, which does not help.
+    let message = text.rsplit_once(" at line ").map_or(&*text, |(message, _)| message);
+    wrong_key(line, message).unwrap_or_else(|| {
+        let plain = message.rsplit_once("expected ").and_then(|(found, expected)| {
+            Some(format!("{found}expected {}", ranges::expected_by_type(expected)?))
+        });
+        InvalidRules::Syntax(line, plain.unwrap_or_else(|| message.to_owned()))
+    })
+}
+
+/// Describes an unknown or missing key, if serde's `message` is about one.
+fn wrong_key(line: usize, message: &str) -> Option<InvalidRules> {
+    // The message quotes the key first, then the known ones.
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let key = quoted.next()?;
+    if message.starts_with("unknown field") {
+        return Some(unknown_key(line, key, &quoted.collect::<Vec<_>>()));
+    }
+    let is_missing = message.starts_with("missing field");
+    is_missing.then(|| InvalidRules::Syntax(line, format!("{key} is missing")))
 }
 
 fn unknown_key(line: usize, key: &str, known: &[&str]) -> InvalidRules {

@@ -1,4 +1,5 @@
-//! Reads the rules file, which defines in TOML how events are scored, and computes the id of rules.
+//! Reads the rules file, which defines in TOML or JSON how events are scored, and computes the id of
+//! rules.
 
 mod describe;
 mod error;
@@ -26,12 +27,16 @@ pub fn load(path: &Path) -> Result<Rules, RulesError> {
     parse(&text).map_err(|e| RulesError::Invalid(path.to_owned(), e))
 }
 
-/// Parses rules in TOML.
+/// Parses rules in TOML, or in JSON as in the file `rules.json` of results.
 ///
 /// # Errors
-/// If the text is not TOML, has an unknown rule, or has a rule outside its range.
+/// If the text is neither, has an unknown rule, or has a rule outside its range.
 pub fn parse(text: &str) -> Result<Rules, InvalidRules> {
-    let rules = toml::from_str(text).map_err(|error| describe::describe(text, &error))?;
+    // No TOML begins with a brace.
+    let rules = match text.trim_start().starts_with('{') {
+        true => serde_json::from_str(text).map_err(|error| describe::describe_json(&error))?,
+        false => toml::from_str(text).map_err(|error| describe::describe(text, &error))?,
+    };
     check(&rules)?;
     Ok(rules)
 }

@@ -13,15 +13,8 @@ const UP_TO_U64: &str = "a whole number from 0 to 18446744073709551615";
 ///
 /// If the value of a key is a list, serde's words distinguish the list from its elements.
 pub(super) fn expected(key: &str, serde_expected: &str) -> Option<&'static str> {
-    match serde_expected {
-        "struct ExcludedRace" => {
-            return Some("a race, such as { class_id = 1, race_id = 5400800 }");
-        }
-        "struct ExcludedRide" => {
-            return Some("a ride, such as { class_id = 1, race_id = 5400800, racer_id = 7 }");
-        }
-        "struct Correction" => return Some("a correction, such as { cadence = 0.9 }"),
-        _ => {}
+    if serde_expected.starts_with("struct ") {
+        return expected_by_type(serde_expected);
     }
     let is_list = serde_expected.starts_with("a sequence");
     match key {
@@ -42,6 +35,22 @@ pub(super) fn expected(key: &str, serde_expected: &str) -> Option<&'static str> 
         "corrected_devices" => {
             Some("a table of corrections, such as { 'bike-7' = { cadence = 0.9 } }")
         }
+        _ => None,
+    }
+}
+
+/// What serde expects, in plain words, where the key is not known. `None` if its own words are plain.
+pub(super) fn expected_by_type(serde_expected: &str) -> Option<&'static str> {
+    match serde_expected {
+        "struct ExcludedRace" => Some("a race, such as { class_id = 1, race_id = 5400800 }"),
+        "struct ExcludedRide" => {
+            Some("a ride, such as { class_id = 1, race_id = 5400800, racer_id = 7 }")
+        }
+        "struct Correction" => Some("a correction, such as { cadence = 0.9 }"),
+        "f64" => Some("a number"),
+        "u16" => Some(UP_TO_U16),
+        "u32" => Some(UP_TO_U32),
+        "u64" => Some(UP_TO_U64),
         _ => None,
     }
 }

@@ -46,8 +46,9 @@ fn a_file_can_exclude_racers_races_and_rides_and_correct_racers_and_devices() {
         ..Rules::default()
     };
     assert_eq!(rules, expected);
-    // A checkpoint saves the canonical form, so it must parse to the same rules.
-    assert_eq!(serde_json::from_str::<Rules>(&canonical(&rules)).unwrap(), expected);
+    // The file rules.json of results and checkpoints is the canonical form.
+    assert_eq!(parse(&canonical(&rules)).unwrap(), expected);
+    assert_eq!(parse(&format!("\n {}\n", canonical(&rules))).unwrap(), expected);
 }
 
 #[test]
@@ -89,6 +90,14 @@ fn invalid_rules_are_rejected_with_the_wrong_key_or_value() {
         ("divisor = nan", "divisor is NaN"),
         ("cadence_offset = inf", "cadence_offset is inf"),
         ("cadence_offset = ", "line 1"),
+        ("{\n\"divisors\": 1}", "line 2: unknown key 'divisors'; did you mean 'divisor'?"),
+        (r#"{"race_seconds": 0}"#, "race_seconds is 0; it must be a whole number from 1 to 3600"),
+        (r#"{"divisor": "x"}"#, r#"line 1: invalid type: string "x", expected a number"#),
+        (r#"{"grace_seconds": -1}"#, "expected a whole number from 0 to 65535"),
+        (r#"{"excluded_races": [7]}"#, "expected a race, such as { class_id"),
+        (r#"{"excluded_rides": [{"class_id": 1}]}"#, "line 1: race_id is missing"),
+        (r#"{"corrected_racers": {"bob": {}}}"#, "'bob' is not a racer id"),
+        (r#"{"divisor": 1"#, "line 1: EOF"),
     ] {
         let error = parse(text).unwrap_err().to_string();
         assert!(error.contains(part), "{text}: {error}");

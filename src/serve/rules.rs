@@ -90,7 +90,7 @@ pub(super) async fn rules(
     request_body(
         content = String,
         content_type = "text/plain",
-        description = "TOML, with any content type. A rule that is left out has the value of Alleycat.",
+        description = "TOML or JSON, with any content type. A rule that is left out has the value of Alleycat.",
         example = "resistance_offset = 60"
     ),
     responses(

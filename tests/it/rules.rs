@@ -81,6 +81,16 @@ fn results_carry_the_identity_of_their_rules() {
         fs::rename(place.path("out"), place.path(out)).unwrap();
     }
     assert_eq!(place.json("b/rules.json")["excluded_racers"][0], 7);
+    // Rules are read from results too.
+    let arguments = "in.jsonl --out out --rules b/rules.json";
+    assert_eq!(place.run_both(arguments, &[], b"").code, 0);
+    assert_eq!(place.json("out/summary.json")["rulesId"], place.json("b/summary.json")["rulesId"]);
+    let ended = place.run("compare in.jsonl --rules b/rules.json --against a/rules.json --out c");
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    for (results, of_comparison) in [("a", "against.json"), ("b", "rules.json")] {
+        let rules = fs::read(place.path(results).join("rules.json")).unwrap();
+        assert_eq!(rules, fs::read(place.path("c").join(of_comparison)).unwrap());
+    }
     // verify reports the different rules and succeeds, because the results are equal.
     let verified = place.run("verify a b");
     assert_eq!(verified.code, 0, "{}", verified.stdout);

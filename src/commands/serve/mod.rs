@@ -57,7 +57,8 @@ pub struct Args {
     /// Number of worker threads that compute results [default: one per core]
     #[arg(short, long, env = "VELODROME_WORKERS", value_name = "N", value_parser = parse::count)]
     workers: Option<NonZeroUsize>,
-    /// TOML file of scoring rules [default: those last used with --data, else Alleycat's]
+    /// Rules file in TOML, or the rules.json of results [default: those last used with --data, else
+    /// Alleycat's]
     ///
     /// If the service ran under different rules before, it does not start unless --rebuild is given too.
     #[arg(long, env = "VELODROME_RULES", value_name = "FILE")]
