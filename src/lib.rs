@@ -27,6 +27,7 @@
 //! - [`live_state`]: standings, races and view counts as the graph last emitted them
 //! - [`compare`]: writes the files of a rules comparison
 //! - [`results`]: writes result files
+//! - [`output_directory`]: replaces the outputs of a command atomically
 //!
 //! Events and storage:
 //! - [`log`]: the durable log, its segments and its archive
@@ -64,6 +65,7 @@ pub mod lazy_aws;
 pub mod live_state;
 pub mod log;
 pub mod memory;
+pub mod output_directory;
 pub mod publish;
 pub mod rebuild_requests;
 pub mod results;

@@ -45,8 +45,8 @@ mod queries;
 pub use differential_dataflow::difference::Semigroup;
 
 pub use comparison::{
-    Board, ClassTotals, ComparisonGraph, ComparisonTraces, Row, RowDifference, board_differences,
-    class_totals, comparison_graph,
+    Board, BoardDifferences, ClassTotals, ComparisonGraph, ComparisonTraces, PODIUM, RankedRow,
+    Row, RowDifference, board_differences, class_totals, comparison_graph, racer_names,
 };
 pub use graph::{Graph, Inputs, Traces, graph};
 pub use operators::{

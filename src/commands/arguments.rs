@@ -48,7 +48,10 @@ pub(super) struct InputArgs {
     /// standard input.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Directory for the results; results of an earlier run are replaced
+    /// Directory for the outputs
+    ///
+    /// It must be absent, empty, or have only the outputs of an earlier run of the same kind, which are
+    /// replaced when the run is complete. A run that fails or is killed changes nothing in it.
     #[arg(long, env = "VELODROME_OUT", value_name = "DIR")]
     pub(super) out: PathBuf,
     /// Compute the results as of this time
@@ -118,7 +121,7 @@ pub(super) fn time_setting(as_of: Option<EventTime>) -> String {
 pub(super) struct ResultArgs {
     #[command(flatten)]
     pub(super) input: InputArgs,
-    /// TOML file of scoring rules [default: Alleycat's rules]
+    /// Rules file in TOML, or the rules.json of results [default: Alleycat's rules]
     #[arg(long, env = "VELODROME_RULES", value_name = "FILE")]
     pub(super) rules: Option<PathBuf>,
 }

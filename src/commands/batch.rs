@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 use super::arguments::ResultArgs;
 use super::output;
 use crate::batch;
+use crate::output_directory::Kind;
 use crate::results::summary::{SUMMARY, Summary};
 use crate::rules;
 
@@ -37,15 +38,16 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("'{name}' is a stream, which batch cannot read; use replay")
     })?;
     let (out, as_of) = (&input.out, input.as_of);
-    let mut dead_letters = output::prepare_results(out, &inputs.inputs)?;
+    let (outputs, mut dead_letters) = output::start(out, Kind::Results, &inputs.inputs)?;
 
     let start = Instant::now();
     let (results, counts) = batch::run(&inputs, rules.clone(), as_of, &mut dead_letters);
-    results.write(out, &rules, 1)?;
+    results.write(outputs.path(), &rules, 1)?;
     dead_letters.finish().context("cannot write the rejected lines")?;
     let summary = Summary { rules_id: rules::id(&rules), as_of, ..counts };
     let summary = summary.with_cost(start.elapsed().as_secs_f64());
-    summary.write(&out.join(SUMMARY))?;
+    summary.write(&outputs.path().join(SUMMARY))?;
+    outputs.commit()?;
     output::print(&summary)?;
     Ok(ExitCode::from(u8::from(summary.damaged > 0)))
 }

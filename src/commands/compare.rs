@@ -6,14 +6,14 @@ use std::time::Instant;
 
 use anyhow::Context;
 use tokio::runtime::Runtime;
-use velodrome_dataflows::Rules;
 
 use super::arguments::{InputArgs, WorkerArgs, time_setting};
 use super::output;
 use super::processes::run_in_all;
-use crate::compare::{AGAINST, ChangeFiles, Summary};
-use crate::engine::{Members, Plan, RunProgress, Settings, compare};
+use crate::compare::{AGAINST, ChangeFiles, Ranks, Summary};
+use crate::engine::{Comparison, Members, Plan, RunProgress, Settings, compare};
 use crate::kinesis;
+use crate::output_directory::Kind;
 use crate::results::summary::SUMMARY;
 use crate::results::{RULES, write_rules};
 use crate::rules;
@@ -31,12 +31,18 @@ Example:
 pub struct Args {
     #[command(flatten)]
     input: InputArgs,
-    /// TOML file of the new rules
+    /// File of the new rules in TOML, or the rules.json of results
     #[arg(long, env = "VELODROME_RULES", value_name = "FILE")]
     rules: PathBuf,
-    /// TOML file of the rules to compare with [default: Alleycat's rules]
+    /// File of the rules to compare with [default: Alleycat's rules]
     #[arg(long, env = "VELODROME_AGAINST", value_name = "FILE")]
     against: Option<PathBuf>,
+    /// Records to list in changes.jsonl
+    ///
+    /// One excluded racer moves all others up, at every second. The summary counts these shifts in both
+    /// cases.
+    #[arg(long, env = "VELODROME_RANKS", value_enum, default_value_t)]
+    ranks: Ranks,
     #[command(flatten)]
     workers: WorkerArgs,
 }
@@ -60,37 +66,42 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let settings = Settings::new("compare")
         .with("rules (--rules)", rules::id(&new))
         .with("rules to compare with (--against)", rules::id(&old))
+        .with("records to list (--ranks)", args.ranks)
         .with("time (--as-of)", time_setting(input.as_of))
         .with("--merge", input.merge);
     let plan = Plan::new(inputs, &[&old, &new], input.as_of, cluster.process, cluster.processes());
+    let comparison = Comparison { rules: [old, new], ranks: args.ranks };
     run_in_all(cluster, settings, plan, |members, plan| {
-        write_changes(members, plan, [old, new], &input.out, started)
+        write_changes(members, plan, comparison, &input.out, started)
     })
 }
 
-/// Compares the rules over `plan`, and writes the changes to `out` in process 0. Returns the exit status.
+/// Runs `comparison` over `plan`, and writes the changes to `out` in process 0. Returns the exit status.
 fn write_changes(
     members: &mut Members,
     plan: Plan,
-    [old, new]: [Rules; 2],
+    comparison: Comparison,
     out: &Path,
     started: Instant,
 ) -> anyhow::Result<u8> {
     let (workers, processes) = (members.cluster().workers, members.cluster().processes());
     let (is_first, as_of) = (members.cluster().process == 0, plan.as_of);
     let outputs = is_first.then(|| {
-        let dead_letters = output::prepare_changes(out, &plan.inputs)?;
-        anyhow::Ok((dead_letters, ChangeFiles::create(out)?))
+        let (outputs, dead_letters) = output::start(out, Kind::Changes, &plan.inputs)?;
+        let changes = ChangeFiles::create(outputs.path())?;
+        anyhow::Ok((outputs, (dead_letters, changes)))
     });
-    let outputs = outputs.transpose()?;
+    let (outputs, files) = outputs.transpose()?.unzip();
     let progress = RunProgress::start(&plan.inputs);
-    let outcome = compare(plan, [old.clone(), new.clone()], members, outputs, &progress)?;
+    let Comparison { rules: [old, new], ranks } = comparison.clone();
+    let outcome = compare(plan, comparison, members, files, &progress)?;
     progress.finish();
-    let Some(compared) = outcome else { return Ok(0) };
+    let Some((compared, outputs)) = outcome.zip(outputs) else { return Ok(0) };
     compared.changes.finish()?;
-    write_rules(&out.join(RULES), &new)?;
-    write_rules(&out.join(AGAINST), &old)?;
+    write_rules(&outputs.path().join(RULES), &new)?;
+    write_rules(&outputs.path().join(AGAINST), &old)?;
     let summary = Summary {
+        ranks,
         as_of,
         events: compared.events,
         rejected: compared.rejected,
@@ -100,9 +111,10 @@ fn write_changes(
         processes,
         ..Summary::default()
     };
-    let summary = summary.with_rules(&old, &new).with_changes(compared.totals, compared.counts);
+    let summary = summary.with_rules(&old, &new).with_changes(compared.totals, compared.classes);
     let summary = summary.with_cost(started.elapsed().as_secs_f64());
-    summary.write(&out.join(SUMMARY))?;
-    output::print(format_args!("{summary}\n\nchanges in '{}'", out.display()))?;
+    summary.write(&outputs.path().join(SUMMARY))?;
+    outputs.commit()?;
+    output::print(format_args!("{summary}\nchanges in '{}'", out.display()))?;
     Ok(u8::from(summary.damaged > 0))
 }

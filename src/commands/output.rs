@@ -1,4 +1,4 @@
-//! Prepares output directories, and prints to standard output.
+//! Starts the outputs of a run, and prints to standard output.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -6,29 +6,23 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 
-use crate::compare;
 use crate::ingest::dead_letters::{DeadLetterFile, REJECTED};
 use crate::ingest::inputs::{Input, Origin};
-use crate::results::{self, WriteError};
+use crate::output_directory::{Kind, OutputDirectory};
+use crate::results::WriteError;
 
-/// Prepares `out` for the results of `inputs`: removes results of an earlier run, and creates the file
-/// of rejected lines.
-pub(super) fn prepare_results(out: &Path, inputs: &[Input]) -> anyhow::Result<DeadLetterFile> {
+/// Starts the outputs of a run over `inputs` for the directory `out`, with the file of rejected lines.
+pub(super) fn start(
+    out: &Path,
+    kind: Kind,
+    inputs: &[Input],
+) -> anyhow::Result<(OutputDirectory, DeadLetterFile)> {
     ensure_not_inside(out, inputs)?;
-    results::prepare(out)?;
-    create_dead_letters(out)
-}
-
-/// Prepares `out` for the changes of a comparison.
-pub(super) fn prepare_changes(out: &Path, inputs: &[Input]) -> anyhow::Result<DeadLetterFile> {
-    ensure_not_inside(out, inputs)?;
-    compare::prepare(out)?;
-    create_dead_letters(out)
-}
-
-fn create_dead_letters(out: &Path) -> anyhow::Result<DeadLetterFile> {
-    let rejected = out.join(REJECTED);
-    Ok(DeadLetterFile::create(&rejected).map_err(|e| WriteError::new(&rejected, e))?)
+    let outputs = OutputDirectory::create(out, kind)?;
+    let rejected = outputs.path().join(REJECTED);
+    let dead_letters =
+        DeadLetterFile::create(&rejected).map_err(|e| WriteError::new(&rejected, e))?;
+    Ok((outputs, dead_letters))
 }
 
 /// Checks that no input is in `out`.

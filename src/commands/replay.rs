@@ -13,6 +13,7 @@ use super::output;
 use super::processes::run_in_all;
 use crate::engine::{Members, Plan, RunProgress, Settings, replay};
 use crate::kinesis;
+use crate::output_directory::Kind;
 use crate::results::Overview;
 use crate::results::summary::{SUMMARY, Summary};
 use crate::rules;
@@ -70,15 +71,17 @@ fn write_results(
 ) -> anyhow::Result<u8> {
     let cluster = members.cluster();
     let (workers, is_first, as_of) = (cluster.workers, cluster.process == 0, plan.as_of);
-    let dead_letters = is_first.then(|| output::prepare_results(out, &plan.inputs)).transpose()?;
+    let outputs = is_first.then(|| output::start(out, Kind::Results, &plan.inputs)).transpose()?;
+    let (outputs, dead_letters) = outputs.unzip();
     let progress = RunProgress::start(&plan.inputs);
     let outcome = replay(plan, rules.clone(), members, dead_letters, &progress)?;
     progress.finish();
-    let Some(outcome) = outcome else { return Ok(0) };
-    outcome.results.write(out, &rules, workers)?;
+    let Some((outcome, outputs)) = outcome.zip(outputs) else { return Ok(0) };
+    outcome.results.write(outputs.path(), &rules, workers)?;
     let summary = Summary { rules_id: rules::id(&rules), as_of, ..outcome.summary };
     let summary = summary.with_cost(started.elapsed().as_secs_f64());
-    summary.write(&out.join(SUMMARY))?;
+    summary.write(&outputs.path().join(SUMMARY))?;
+    outputs.commit()?;
     let overview = Overview(&outcome.results);
     output::print(format_args!("{summary}\n\n{overview}\nresults in '{}'", out.display()))?;
     Ok(u8::from(summary.damaged > 0))

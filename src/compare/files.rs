@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use velodrome_dataflows::{
-    Board, ClassId, Output, RaceId, RacerId, RideResult, Row, RowDifference,
+    Board, BoardDifferences, ClassId, Output, RaceId, RacerId, RankedRow, RideResult, Row,
+    RowDifference,
 };
 
+use super::counts::is_rescored;
+use super::ranks::Ranks;
 use crate::results::WriteError;
 
-/// File of the changed records: one JSON object per row of a board, by class, second and racer.
+/// File of the changed records: one JSON object per record, by class, second and racer.
 pub const CHANGES: &str = "changes.jsonl";
 /// File of the changed rows of the leaderboards, by class and racer.
 pub const LEADERBOARD_CHANGES: &str = "leaderboard-changes.json";
@@ -102,16 +105,21 @@ impl ChangeFiles {
 }
 
 /// Encodes the differences of a board for its file: as JSON lines, or as the JSON object of a
-/// leaderboard.
-pub fn encode_board(board: Board, differences: &[RowDifference]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(differences.len() * ROW_BYTES);
+/// leaderboard. `ranks` selects the records.
+pub fn encode_board(board: BoardDifferences<'_>, ranks: Ranks) -> Vec<u8> {
+    let is_written = |row: &&RowDifference| match board.board {
+        Board::Second(..) => ranks == Ranks::All || is_rescored(row),
+        Board::Leaderboard(_) | Board::Race(..) => true,
+    };
+    let rows: Vec<_> = board.rows.iter().filter(is_written).collect();
+    let mut out = Vec::with_capacity(rows.len() * ROW_BYTES);
     // Writing to memory never fails.
-    write_board(&mut out, board, differences).unwrap_or_default();
+    write_board(&mut out, board.board, &rows).unwrap_or_default();
     out
 }
 
-fn write_board(out: &mut Vec<u8>, board: Board, differences: &[RowDifference]) -> io::Result<()> {
-    let rows = differences.iter().map(|row| (row.racer, [row.old.as_ref(), row.new.as_ref()]));
+fn write_board(out: &mut Vec<u8>, board: Board, rows: &[&RowDifference]) -> io::Result<()> {
+    let rows = rows.iter().map(|row| (row.racer, [row.old.as_ref(), row.new.as_ref()]));
     match board {
         Board::Second(class, second) => {
             for (racer, sides) in rows {
@@ -142,7 +150,7 @@ fn write_board(out: &mut Vec<u8>, board: Board, differences: &[RowDifference]) -
     Ok(())
 }
 
-type Side<'a> = Option<&'a (Row, Option<u32>)>;
+type Side<'a> = Option<&'a RankedRow>;
 
 /// Formats a changed record without serde, for speed: every record may have changed.
 fn write_record(
@@ -186,7 +194,7 @@ struct BestRow {
     rank: Option<u32>,
 }
 
-fn best((row, rank): &(Row, Option<u32>)) -> Option<BestRow> {
+fn best((row, rank): &RankedRow) -> Option<BestRow> {
     match row {
         Row::Best(output, race_id) => {
             Some(BestRow { output: *output, race_id: *race_id, rank: *rank })
@@ -215,7 +223,7 @@ struct ResultRow<'a> {
     rank: Option<u32>,
 }
 
-fn result((row, rank): &(Row, Option<u32>)) -> Option<ResultRow<'_>> {
+fn result((row, rank): &RankedRow) -> Option<ResultRow<'_>> {
     let Row::Result(result) = row else { return None };
     let RideResult { name, final_output, best, total, seconds } = result.as_ref();
     Some(ResultRow {

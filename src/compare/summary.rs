@@ -9,85 +9,13 @@ use serde::Serialize;
 use serde_json::Value;
 use velodrome_dataflows::{ClassId, ClassTotals, EventTime, Rules};
 
-use super::counts::ClassCounts;
+use super::class_changes::ClassChanges;
+use super::class_summary::{ClassNumbers, ClassSummary};
+use super::old_new::OldNew;
+use super::ranks::Ranks;
 use crate::memory::peak_resident_bytes;
 use crate::results::WriteError;
 use crate::rules;
-
-/// A value under the old rules and under the new rules.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct OldNew<T> {
-    /// Under the old rules.
-    pub old: T,
-    /// Under the new rules.
-    pub new: T,
-}
-
-impl<T> From<[T; 2]> for OldNew<T> {
-    fn from([old, new]: [T; 2]) -> Self {
-        Self { old, new }
-    }
-}
-
-/// The totals of a class under both sets of rules, and the counts of its changes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ClassSummary {
-    /// Number of records: distinct (second, racer).
-    pub records: OldNew<u64>,
-    /// Number of seconds with a record under either set of rules.
-    pub boards: u64,
-    /// Number of racers with a record.
-    pub racers: OldNew<u64>,
-    /// Number of racers with a record under the old rules only.
-    pub racers_gone: u64,
-    /// Number of racers with a record under the new rules only.
-    pub racers_new: u64,
-    /// Number of racers on the leaderboard.
-    pub leaderboard: OldNew<u64>,
-    /// Number of rides with a result.
-    pub rides: OldNew<u64>,
-    /// The counts of the changes.
-    #[serde(flatten)]
-    pub counts: ClassCounts,
-}
-
-impl ClassSummary {
-    fn new(totals: ClassTotals, counts: ClassCounts) -> Self {
-        Self {
-            records: totals.records.into(),
-            boards: totals.seconds.len() as u64,
-            racers: totals.racers.into(),
-            racers_gone: totals.racers_removed,
-            racers_new: totals.racers_added,
-            leaderboard: totals.leaderboard.into(),
-            rides: totals.rides.into(),
-            counts,
-        }
-    }
-
-    fn add(&mut self, other: &Self) {
-        let add = |ours: &mut OldNew<u64>, theirs: OldNew<u64>| {
-            ours.old += theirs.old;
-            ours.new += theirs.new;
-        };
-        add(&mut self.records, other.records);
-        add(&mut self.racers, other.racers);
-        add(&mut self.leaderboard, other.leaderboard);
-        add(&mut self.rides, other.rides);
-        self.boards += other.boards;
-        self.racers_gone += other.racers_gone;
-        self.racers_new += other.racers_new;
-        self.counts.add(other.counts.clone());
-    }
-
-    /// Whether nothing changes.
-    pub(super) fn is_unchanged(&self) -> bool {
-        let counts = &self.counts;
-        // A changed output or rank always changes its board too.
-        counts.boards_changed + counts.leaderboard_changed + counts.rides_changed == 0
-    }
-}
 
 /// Input counts, change counts and cost of a comparison.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -97,6 +25,8 @@ pub struct Summary {
     pub old: String,
     /// The `rulesId` of the new rules: the SHA-256 of `rules.json`.
     pub new: String,
+    /// Which records `changes.jsonl` lists.
+    pub ranks: Ranks,
     /// The rules that differ, each as JSON.
     pub rules_changed: BTreeMap<String, OldNew<Value>>,
     /// The event time that the results are as of, in ms since the epoch. `None` if all events are
@@ -113,7 +43,7 @@ pub struct Summary {
     /// The changes of each class that has any data.
     pub classes: BTreeMap<ClassId, ClassSummary>,
     /// The changes of all classes together.
-    pub total: ClassSummary,
+    pub total: ClassNumbers,
     /// Time from the first byte read to the last change written.
     pub wall_seconds: f64,
     /// `events / wall_seconds`.
@@ -133,15 +63,15 @@ impl Summary {
         Self { old: rules::id(old), new: rules::id(new), rules_changed, ..self }
     }
 
-    /// Sets the totals and the change counts of every class.
+    /// Sets the totals and the changes of every class.
     pub fn with_changes(
         mut self,
         totals: BTreeMap<ClassId, ClassTotals>,
-        mut counts: BTreeMap<ClassId, ClassCounts>,
+        mut changes: BTreeMap<ClassId, ClassChanges>,
     ) -> Self {
         for (class, totals) in totals {
-            let of_class = ClassSummary::new(totals, counts.remove(&class).unwrap_or_default());
-            self.total.add(&of_class);
+            let of_class = ClassSummary::new(totals, changes.remove(&class).unwrap_or_default());
+            self.total.add(&of_class.numbers);
             self.classes.insert(class, of_class);
         }
         self

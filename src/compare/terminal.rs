@@ -5,8 +5,10 @@ use std::fmt;
 use indicatif::HumanCount;
 use serde_json::Value;
 
-use super::counts::RankMove;
-use super::summary::{ClassSummary, OldNew, Summary};
+use super::class_summary::ClassNumbers;
+use super::highlights::Highlights;
+use super::old_new::OldNew;
+use super::summary::Summary;
 
 /// Maximum number of classes shown. A busy day has six.
 const CLASSES_SHOWN: usize = 12;
@@ -42,7 +44,7 @@ impl fmt::Display for Summary {
         let peak = self.peak_rss_bytes as f64 / 1e6;
         writeln!(f, "peak      {peak:>11.0} MB  (workers: {workers}, processes: {processes})\n")?;
         if self.total.is_unchanged() {
-            return write!(f, "no changes");
+            return writeln!(f, "no changes");
         }
         writeln!(
             f,
@@ -50,24 +52,19 @@ impl fmt::Display for Summary {
              winners  removed    added"
         )?;
         for (class, of_class) in self.classes.iter().take(CLASSES_SHOWN) {
-            write_class(f, &format!("{class:>5}"), of_class)?;
+            write_class(f, &format!("{class:>5}"), &of_class.numbers)?;
         }
         if self.classes.len() > CLASSES_SHOWN {
             writeln!(f, "  and {} more classes", self.classes.len() - CLASSES_SHOWN)?;
         }
         write_class(f, "total", &self.total)?;
-        let shown = self.classes.values().take(CLASSES_SHOWN);
-        let mut moves = shown.flat_map(|of_class| &of_class.counts.moves).peekable();
-        if moves.peek().is_some() {
-            write!(f, "\nlargest moves")?;
-        }
-        moves.try_for_each(|moved| write_move(f, moved))
+        write!(f, "{}", Highlights(self))
     }
 }
 
-fn write_class(f: &mut fmt::Formatter<'_>, name: &str, of_class: &ClassSummary) -> fmt::Result {
+fn write_class(f: &mut fmt::Formatter<'_>, name: &str, of_class: &ClassNumbers) -> fmt::Result {
     let count = |n| HumanCount(n).to_string();
-    let ClassSummary { records, boards, racers_gone, racers_new, counts, .. } = of_class;
+    let ClassNumbers { records, boards, racers_gone, racers_new, counts, .. } = of_class;
     let boards = format!("{} of {boards}", counts.boards_changed);
     writeln!(
         f,
@@ -80,16 +77,6 @@ fn write_class(f: &mut fmt::Formatter<'_>, name: &str, of_class: &ClassSummary) 
         count(counts.winners_changed),
         count(*racers_gone),
         count(*racers_new),
-    )
-}
-
-fn write_move(f: &mut fmt::Formatter<'_>, moved: &RankMove) -> fmt::Result {
-    let RankMove { class_id, second, racer_id, old_rank, new_rank, old_output, new_output } = moved;
-    write!(
-        f,
-        "\n  class {class_id} second {second:>3} racer {racer_id}: rank {old_rank} to {new_rank}, \
-         output {:.2} to {:.2}",
-        old_output.0, new_output.0
     )
 }
 

@@ -1,6 +1,6 @@
 //! The comparison: runs the inputs under two sets of rules in one pass and writes the differences.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,23 +8,23 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::InputHandle;
-use timely::dataflow::operators::Inspect;
 use timely::dataflow::operators::probe::{Handle, Probe};
 use timely::worker::Worker;
 use velodrome_dataflows::{
-    ClassId, ClassTotals, ComparisonTraces, EventTime, RowDifference, Rules, Sample,
-    board_differences, class_totals, comparison_graph,
+    ClassId, ClassTotals, ComparisonTraces, EventTime, Rules, Sample, class_totals,
+    comparison_graph,
 };
 
 use super::cluster::Members;
 use super::decoded_batch::DecodedBatch;
+use super::differences::{gather_names, write_differences};
 use super::gather::{RowInput, gather_rows};
 use super::plan::Plan;
 use super::reading::{RunGraph, read_all};
 use super::run::{RunError, count_late, run_on_workers};
 use super::run_progress::RunProgress;
 use super::sequencer::{LineCounts, Sequencer};
-use crate::compare::{self, ChangeFiles, ClassCounts, encode_board};
+use crate::compare::{ChangeFiles, ClassChanges, Ranks};
 use crate::ingest::dead_letters::DeadLetterFile;
 
 /// The outcome of a comparison.
@@ -32,8 +32,8 @@ use crate::ingest::dead_letters::DeadLetterFile;
 pub struct ComparisonOutcome {
     /// The writer of the change files. All files are complete.
     pub changes: ChangeFiles,
-    /// The counts of changes, by class. Classes without a change are absent.
-    pub counts: BTreeMap<ClassId, ClassCounts>,
+    /// The changes that a summary mentions, by class. Classes without a change are absent.
+    pub classes: BTreeMap<ClassId, ClassChanges>,
     /// The sizes of the results under the old and the new rules, by class.
     pub totals: BTreeMap<ClassId, ClassTotals>,
     /// Accepted events.
@@ -44,6 +44,15 @@ pub struct ComparisonOutcome {
     pub damaged: u64,
     /// Late events under the old rules, and under the new rules.
     pub late: [u64; 2],
+}
+
+/// What to compare, and which changed records to write.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// The old and the new rules.
+    pub rules: [Rules; 2],
+    /// The records to write.
+    pub ranks: Ranks,
 }
 
 /// Runs the inputs of `plan` through the graph under the old and the new rules at once, on the workers
@@ -57,14 +66,14 @@ pub struct ComparisonOutcome {
 /// written.
 pub fn compare(
     plan: Plan,
-    rules: [Rules; 2],
+    comparison: Comparison,
     members: &mut Members,
     outputs: Option<(DeadLetterFile, ChangeFiles)>,
     progress: &RunProgress,
 ) -> Result<Option<ComparisonOutcome>, RunError> {
     let (plan, progress) = (Arc::new(plan), progress.clone());
     run_on_workers(members, outputs, move |worker, outputs| {
-        run(worker, &plan, &rules, outputs, &progress)
+        run(worker, &plan, &comparison, outputs, &progress)
     })
 }
 
@@ -100,7 +109,7 @@ impl RunGraph for ComparisonRunGraph {
 fn run(
     worker: &mut Worker,
     plan: &Arc<Plan>,
-    rules: &[Rules; 2],
+    Comparison { rules, ranks }: &Comparison,
     outputs: Option<(DeadLetterFile, ChangeFiles)>,
     progress: &RunProgress,
 ) -> Result<Option<ComparisonOutcome>, RunError> {
@@ -113,10 +122,14 @@ fn run(
     worker.step_or_park_while(None, || !probe.done());
 
     let totals = class_totals(&mut traces);
-    let (changes, counts) = write_differences(worker, traces, changes);
-    let share = Share { late: late.map(|late| late.get()), totals, counts };
+    let names = traces.each_ref().map(|traces| traces.names.clone());
+    let (changes, mut classes) = write_differences(worker, traces, *ranks, changes);
+    let listed = classes.values_mut().flat_map(ClassChanges::racers).collect();
+    let names = gather_names(worker, names, listed);
+    let share = Share { late: late.map(|late| late.get()), totals, classes };
     let send = |rows: &mut RowInput<Share>| rows.send(share);
-    let gathered = gather_rows(worker, send, Gathered::add);
+    let mut gathered = gather_rows(worker, send, Gathered::add);
+    gathered.classes.values_mut().for_each(|class| class.set_names(&names));
     // Only worker 0 has the files of changes.
     let conclude = |changes| gathered.conclude(changes, &mut sequencer.borrow_mut());
     changes.map(conclude).transpose()
@@ -142,48 +155,20 @@ fn build(
     ComparisonRunGraph { samples, probe, traces }
 }
 
-/// Writes the differences of all workers to `changes`, which is present on worker 0 only. Returns
-/// `changes` and the counts of this worker.
-fn write_differences(
-    worker: &mut Worker,
-    traces: [ComparisonTraces; 2],
-    changes: Option<ChangeFiles>,
-) -> (Option<ChangeFiles>, BTreeMap<ClassId, ClassCounts>) {
-    let changes = Rc::new(RefCell::new(changes));
-    let counts = Rc::new(RefCell::new(compare::ChangeCounter::default()));
-    let (sink, counting) = (Rc::clone(&changes), Rc::clone(&counts));
-    let probe = worker.dataflow_named("Differences", |scope| {
-        let write = move |board, differences: &[RowDifference]| {
-            differences.iter().for_each(|difference| counting.borrow_mut().add(difference));
-            encode_board(board, differences)
-        };
-        board_differences(scope, traces, write)
-            .inspect(move |(board, text)| {
-                if let Some(changes) = sink.borrow_mut().as_mut() {
-                    changes.push(*board, text);
-                }
-            })
-            .probe()
-            .0
-    });
-    worker.step_or_park_while(None, || !probe.done());
-    (changes.take(), counts.take().into_classes())
-}
-
-/// The counts of one worker.
+/// The part of one worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Share {
     late: [u64; 2],
     totals: BTreeMap<ClassId, ClassTotals>,
-    counts: BTreeMap<ClassId, ClassCounts>,
+    classes: BTreeMap<ClassId, ClassChanges>,
 }
 
-/// The counts of all workers, on worker 0.
+/// The parts of all workers, on worker 0.
 #[derive(Default)]
 struct Gathered {
     late: [u64; 2],
     totals: BTreeMap<ClassId, ClassTotals>,
-    counts: BTreeMap<ClassId, ClassCounts>,
+    classes: BTreeMap<ClassId, ClassChanges>,
 }
 
 impl Gathered {
@@ -192,8 +177,8 @@ impl Gathered {
         for (class, totals) in share.totals {
             self.totals.entry(class).or_default().add(totals);
         }
-        for (class, counts) in share.counts {
-            self.counts.entry(class).or_default().add(counts);
+        for (class, changes) in share.classes {
+            self.classes.entry(class).or_default().add(changes);
         }
     }
 
@@ -205,7 +190,7 @@ impl Gathered {
     ) -> Result<ComparisonOutcome, RunError> {
         sequencer.finish_dead_letters().map_err(RunError::DeadLetters)?;
         let LineCounts { events, rejected, damaged } = sequencer.counts;
-        let Self { late, totals, counts } = self;
-        Ok(ComparisonOutcome { changes, counts, totals, events, rejected, damaged, late })
+        let Self { late, totals, classes } = self;
+        Ok(ComparisonOutcome { changes, classes, totals, events, rejected, damaged, late })
     }
 }

@@ -25,6 +25,7 @@ mod sequencer;
 mod sequencer_dataflow;
 
 mod compare;
+mod differences;
 mod gather;
 mod replay;
 mod run;
@@ -52,7 +53,7 @@ mod test_support;
 pub use cluster::{Cluster, ClusterError, Members, Settings};
 pub use command::{Command, Events};
 pub use command_channel::{COMMANDS_MAX, CommandReceiver, CommandSender, command_channel};
-pub use compare::{ComparisonOutcome, compare};
+pub use compare::{Comparison, ComparisonOutcome, compare};
 pub use error::EngineError;
 pub use fanout::Fanout;
 pub use feeder::Feeder;

@@ -1,4 +1,4 @@
-//! The files of a result directory: their names, and how the directory is prepared for a run.
+//! The names of the files of a result directory, and the file of the rules.
 
 use std::fs;
 use std::path::Path;
@@ -6,8 +6,6 @@ use std::path::Path;
 use velodrome_dataflows::Rules;
 
 use super::error::WriteError;
-use super::summary::SUMMARY;
-use crate::atomic_file::remove_if_exists;
 use crate::rules;
 
 /// File of the race results: one JSON object per ride.
@@ -27,34 +25,4 @@ pub const HISTORY: &str = "history";
 /// If the file cannot be written.
 pub fn write_rules(path: &Path, rules: &Rules) -> Result<(), WriteError> {
     fs::write(path, rules::canonical(rules)).map_err(|e| WriteError::new(path, e))
-}
-
-/// Creates the directory `out` and removes `files` of an earlier run from it.
-///
-/// If the new run is stopped, the directory then has no files of an earlier one.
-///
-/// # Errors
-/// If a directory cannot be created or written.
-pub fn clear(out: &Path, files: &[&str]) -> Result<(), WriteError> {
-    fs::create_dir_all(out).map_err(|e| WriteError::new(out, e))?;
-    for path in files.iter().map(|file| out.join(file)) {
-        remove_if_exists(&path).map_err(|e| WriteError::new(&path, e))?;
-    }
-    Ok(())
-}
-
-/// Creates the result directory `out` and removes the result files of an earlier run from it.
-///
-/// # Errors
-/// If a directory cannot be created or written.
-pub fn prepare(out: &Path) -> Result<(), WriteError> {
-    let history = out.join(HISTORY);
-    fs::create_dir_all(&history).map_err(|e| WriteError::new(&history, e))?;
-    for entry in fs::read_dir(&history).map_err(|e| WriteError::new(&history, e))? {
-        let path = entry.map_err(|e| WriteError::new(&history, e))?.path();
-        if path.extension().is_some_and(|extension| extension == "gz") {
-            fs::remove_file(&path).map_err(|e| WriteError::new(&path, e))?;
-        }
-    }
-    clear(out, &[RIDES, LEADERBOARD, VIEWS, RULES, SUMMARY])
 }

@@ -1,7 +1,7 @@
 //! History objects: `class-<classId>.gz`, gzip of `{"<second>": {"<racerId>": output, ...}, ...}`.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::Mutex;
@@ -18,12 +18,13 @@ const LEVEL: Compression = Compression::new(1);
 /// Bytes of JSON formatted before they are compressed: few enough to stay in a core's cache.
 const BLOCK_BYTES: usize = 64 << 10;
 
-/// Writes one object per class into `directory`, on up to `threads` threads.
+/// Creates `directory`, and writes one object per class into it, on up to `threads` threads.
 pub(super) fn write(
     directory: &Path,
     records: &BTreeMap<ClassId, Vec<(RacerId, Record)>>,
     threads: usize,
 ) -> Result<(), WriteError> {
+    fs::create_dir(directory).map_err(|e| WriteError::new(directory, e))?;
     let classes = Mutex::new(records.iter());
     let next = || classes.lock().unwrap_or_else(|e| e.into_inner()).next();
     let work = || {

@@ -13,6 +13,6 @@ pub mod summary;
 mod tables;
 
 pub use error::WriteError;
-pub use files::{HISTORY, LEADERBOARD, RIDES, RULES, VIEWS, clear, prepare, write_rules};
+pub use files::{HISTORY, LEADERBOARD, RIDES, RULES, VIEWS, write_rules};
 pub use overview::Overview;
 pub use run_results::Results;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::output_directory::has_outputs;
+
 /// The lock file, locked by the process that uses the directory. The system releases the lock when the
 /// process ends.
 const LOCK: &str = "lock";
@@ -19,6 +21,9 @@ pub enum DataDirectoryError {
          directories"
     )]
     InUse(PathBuf),
+    /// It has the results of a command. A service would continue under their rules.
+    #[error("'{0}' has the outputs of another command, not a service's data; give another --data")]
+    Outputs(PathBuf),
     /// It cannot be created or locked.
     #[error("cannot use '{path}': {reason}; give --data a directory that can be written")]
     Io {
@@ -39,13 +44,17 @@ impl DataDirectory {
     /// Creates the directory if it is missing, and locks it.
     ///
     /// # Errors
-    /// When another process has locked the directory, and when it cannot be created or locked.
+    /// When another process has locked the directory, when it has the outputs of another command, and
+    /// when it cannot be created or locked.
     pub fn lock(path: &Path) -> Result<Self, DataDirectoryError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |reason| DataDirectoryError::Io { path, reason }
         };
         fs::create_dir_all(path).map_err(failed(path))?;
+        if has_outputs(path).map_err(failed(path))? {
+            return Err(DataDirectoryError::Outputs(path.to_owned()));
+        }
         let lock_path = path.join(LOCK);
         let lock = File::create(&lock_path).map_err(failed(&lock_path))?;
         match lock.try_lock() {

@@ -29,18 +29,16 @@ pub struct ObjectError {
 }
 
 /// Writes an object for each race of `workload` to `directory`, on `threads` threads. Calls `progress`
-/// with the number of lines of each write. Other objects in the directory are not changed.
+/// with the number of lines of each write.
 ///
 /// # Errors
-/// If an object or the directory cannot be written. Objects that are already complete remain.
+/// If an object cannot be written. Objects that are already complete remain.
 pub fn write(
     workload: &Workload,
     directory: &Path,
     threads: NonZeroUsize,
     progress: impl Fn(u64) + Sync,
 ) -> Result<WriteStats, ObjectError> {
-    fs::create_dir_all(directory)
-        .map_err(|reason| ObjectError { path: directory.to_owned(), reason })?;
     let next = AtomicU64::new(0);
     let work = || {
         let mut stats = WriteStats::default();
@@ -67,8 +65,8 @@ pub fn write(
     })
 }
 
-/// Writes the lines of the race with this index. The object has a hidden name until it is complete,
-/// because an object in S3 is not visible before that either.
+/// Writes the lines of the race with this index. Its key depends on its oldest line, so the object has a
+/// hidden name until it is complete.
 fn write_object(
     workload: &Workload,
     index: u64,

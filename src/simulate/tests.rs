@@ -217,7 +217,7 @@ fn an_object_that_cannot_be_written_is_named() {
     fs::write(&file, "").unwrap();
     let workload = Workload::new(SMALL).unwrap();
     let error = objects::write(&workload, &file, NonZeroUsize::MIN, |_| ()).unwrap_err();
-    assert!(error.to_string().starts_with(&format!("cannot write '{}'", file.display())));
+    assert!(error.to_string().starts_with(&format!("cannot write '{}/", file.display())));
 }
 
 #[test]

@@ -17,6 +17,14 @@ pub(super) struct Change<T> {
     pub(super) new: Option<Ranked<T>>,
 }
 
+impl<T: PartialEq> Change<T> {
+    /// Whether the content differs, not only the rank.
+    pub(super) fn is_rescored(&self) -> bool {
+        let [old, new] = [&self.old, &self.new].map(|side| side.as_ref().map(|(row, _)| row));
+        old != new
+    }
+}
+
 impl<T: fmt::Display> fmt::Display for Change<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (side, row) in [("from", &self.old), (" to", &self.new)] {

@@ -12,7 +12,8 @@ use super::change_rows::{Change, Ranked};
 use super::error::VerifyError;
 use super::files::{self, read_both};
 use super::report::Report;
-use crate::compare::{AGAINST, CHANGES, LEADERBOARD_CHANGES, RESULTS_CHANGES};
+use crate::compare::{AGAINST, CHANGES, LEADERBOARD_CHANGES, RESULTS_CHANGES, Ranks};
+use crate::results::summary::SUMMARY;
 use crate::results::{HISTORY, LEADERBOARD, RIDES, RULES, history};
 
 /// Returns whether `changes`, which `compare` wrote, reports exactly how the results in `new` differ
@@ -55,7 +56,8 @@ pub fn run_changes(
     Ok(report.is_equal())
 }
 
-/// Compares the changed records with the histories, class by class.
+/// Compares the changed records with the histories, class by class. The summary of the comparison says
+/// which records it lists.
 fn records(
     old: &Path,
     new: &Path,
@@ -69,12 +71,16 @@ fn records(
             true => files::history(&directory.join(history::object_name(class))),
             false => Ok(BTreeMap::new()),
         };
+    let ranks = files::listed_records(&changes.join(SUMMARY))?;
     let mut reported = files::RecordChanges::open(&changes.join(CHANGES))?;
     let mut classes: BTreeSet<_> = in_old.union(&in_new).copied().collect();
     while let Some(class) = classes.first().copied().into_iter().chain(reported.class()).min() {
         classes.remove(&class);
         let (before, after) = (of_class(&old, &in_old, class)?, of_class(&new, &in_new, class)?);
-        let expected = changed(before, after, |output| Some(*output));
+        let mut expected = changed(before, after, |output| Some(*output));
+        if ranks == Ranks::Records {
+            expected.retain(|_, change| change.is_rescored());
+        }
         let name = format!("{CHANGES} class {class}");
         report.file(&name, &expected, &reported.read_class(class)?, |(second, racer)| {
             format!("second {second} racer {racer}")

@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, Lines, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use velodrome_dataflows::{ClassId, RacerId, RideKey};
 
@@ -13,6 +14,7 @@ use super::change_rows::{self, BestRow, Change, RecordRow};
 use super::error::VerifyError;
 use super::rows::{Best, Count, RejectedRow, Ride, RideRow};
 use super::unique_map::{UniqueMap, insert_once};
+use crate::compare::Ranks;
 use crate::results::history::class_of_object;
 
 /// Reads `file` in both directories.
@@ -103,6 +105,15 @@ pub(super) fn leaderboard_changes(
         racers.into_iter().map(move |(racer, row)| ((class.clone(), racer), row.into_change()))
     });
     Ok(rows.collect())
+}
+
+/// Which records a comparison lists, by its summary.
+pub(super) fn listed_records(path: &Path) -> Result<Ranks, VerifyError> {
+    #[derive(Deserialize)]
+    struct Summary {
+        ranks: Ranks,
+    }
+    Ok(object::<Summary>(path)?.ranks)
 }
 
 /// The changed rides by class, race and racer.

@@ -20,17 +20,21 @@ fn check(place: &Workplace, input: &str, more: &str, workers: &[usize]) {
     }
     for workers in workers {
         let rules = "--rules new.toml --against old.toml";
-        let ended =
-            place.run(&format!("compare {input} {rules} --out w{workers} -w {workers} {more}"));
-        assert_eq!(ended.code, 0, "{}", ended.stderr);
-        let verified = place.run(&format!("verify old new --changes w{workers}"));
-        assert_eq!(verified.code, 0, "{}", verified.stdout);
+        for ranks in ["", "--ranks all"] {
+            let ended = place.run(&format!(
+                "compare {input} {rules} --out w{workers} -w {workers} {more} {ranks}"
+            ));
+            assert_eq!(ended.code, 0, "{}", ended.stderr);
+            let verified = place.run(&format!("verify old new --changes w{workers}"));
+            assert_eq!(verified.code, 0, "{}", verified.stdout);
+        }
     }
     let first = counted(place, &format!("w{}", workers[0]));
     for workers in workers {
         assert_eq!(first, counted(place, &format!("w{workers}")), "{workers} workers");
     }
     let (_, summary) = first;
+    check_lists(place, &summary);
     for side in ["old", "new"] {
         let batch = place.json(&format!("{side}/summary.json"));
         assert_eq!(summary["late"][side], batch["late"]);
@@ -38,6 +42,110 @@ fn check(place: &Workplace, input: &str, more: &str, workers: &[usize]) {
             assert_eq!(summary["total"][count][side], batch[count], "{count}");
         }
     }
+}
+
+/// The rank and the output of each racer on a board, by output.
+fn ranked(outputs: impl Iterator<Item = (u64, f64)>) -> BTreeMap<u64, (u64, f64)> {
+    let outputs: Vec<_> = outputs.collect();
+    let rank = |output| 1 + outputs.iter().filter(|(_, other)| *other > output).count() as u64;
+    outputs.iter().map(|(racer, output)| (*racer, (rank(*output), *output))).collect()
+}
+
+/// The first ranks of each race, by class and race, from `results.jsonl`.
+fn podiums(place: &Workplace, side: &str) -> BTreeMap<(u64, u64), BTreeMap<u64, (u64, f64)>> {
+    let mut races: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for row in place.json_lines(&format!("{side}/results.jsonl")) {
+        let [class, race, racer] =
+            ["classId", "raceId", "racerId"].map(|id| row[id].as_u64().unwrap());
+        let race = races.entry((class, race)).or_default();
+        race.extend(row["final"].as_f64().map(|output| (racer, output)));
+    }
+    let podium = |finals: Vec<_>| {
+        ranked(finals.into_iter()).into_iter().filter(|(_, (rank, _))| *rank <= 3).collect()
+    };
+    races.into_iter().map(|(race, finals)| (race, podium(finals))).collect()
+}
+
+/// The racers in a list of a summary.
+fn listed(racers: &Value) -> BTreeMap<u64, (u64, f64)> {
+    let row = |row: &Value| {
+        let rank = row["rank"].as_u64().unwrap();
+        (row["racerId"].as_u64().unwrap(), (rank, row["output"].as_f64().unwrap()))
+    };
+    racers.as_array().unwrap().iter().map(row).collect()
+}
+
+/// Checks the lists of a summary against the results of two batches, in `old` and `new`.
+fn check_lists(place: &Workplace, summary: &Value) {
+    let ranks = |podium: &BTreeMap<u64, (u64, f64)>, last| -> Vec<_> {
+        podium
+            .iter()
+            .filter(|(_, (rank, _))| *rank <= last)
+            .map(|(r, (rank, _))| (*r, *rank))
+            .collect()
+    };
+    let [mut old, mut new] = ["old", "new"].map(|side| podiums(place, side));
+    let races: std::collections::BTreeSet<_> = old.keys().chain(new.keys()).copied().collect();
+    let mut expected: BTreeMap<u64, Vec<_>> = BTreeMap::new();
+    for (class, race) in races {
+        let [old, new] =
+            [&mut old, &mut new].map(|side| side.remove(&(class, race)).unwrap_or_default());
+        if ranks(&old, 3) != ranks(&new, 3) {
+            let has_new_winner = ranks(&old, 1) != ranks(&new, 1);
+            expected.entry(class).or_default().push((race, has_new_winner, old, new));
+        }
+    }
+    let leaderboards = ["old", "new"].map(|side| place.json(&format!("{side}/leaderboard.json")));
+    for (class, of_class) in summary["classes"].as_object().unwrap() {
+        let changes = of_class["podiumChanges"].as_array().unwrap().iter();
+        let mut changes: Vec<_> = changes
+            .map(|race| {
+                let winner = race["winnerChanged"].as_bool().unwrap();
+                (
+                    race["raceId"].as_u64().unwrap(),
+                    winner,
+                    listed(&race["old"]),
+                    listed(&race["new"]),
+                )
+            })
+            .collect();
+        assert!(changes.is_sorted_by_key(|(race, winner, ..)| (!winner, *race)));
+        changes.sort_by_key(|(race, ..)| *race);
+        let expected = expected.remove(&class.parse().unwrap()).unwrap_or_default();
+        assert_eq!(changes, expected, "class {class}");
+
+        let [old, new] = leaderboards.each_ref().map(|leaderboard| {
+            let rows = leaderboard[format!("class-{class}")].as_object().into_iter().flatten();
+            ranked(
+                rows.map(|(racer, row)| (racer.parse().unwrap(), row["output"].as_f64().unwrap())),
+            )
+        });
+        let only =
+            |side: &BTreeMap<u64, _>, other: &BTreeMap<u64, _>| -> BTreeMap<u64, (u64, f64)> {
+                side.iter()
+                    .filter(|(racer, _)| !other.contains_key(racer))
+                    .map(|(r, row)| (*r, *row))
+                    .collect()
+            };
+        let leaderboard = &of_class["leaderboardChanges"];
+        assert_eq!(listed(&leaderboard["left"]), only(&old, &new), "class {class}");
+        assert_eq!(listed(&leaderboard["entered"]), only(&new, &old), "class {class}");
+        let both = old.iter().filter_map(|(racer, row)| Some((*row, *new.get(racer)?)));
+        let reranked: Vec<_> = both.filter(|(old, new)| old.0 != new.0).collect();
+        let sum = |list: &str, count: &str, first: u64| -> u64 {
+            let rows = leaderboard[list].as_array().unwrap().iter();
+            rows.map(|row| first + row[count].as_u64().unwrap()).sum()
+        };
+        let [moved, shifted] =
+            ["moved", "shifted"].map(|count| leaderboard[count].as_u64().unwrap());
+        assert_eq!(moved + shifted, reranked.len() as u64, "class {class}");
+        assert!(moved <= reranked.iter().filter(|(old, new)| old.1 != new.1).count() as u64);
+        assert_eq!(sum("shifts", "racers", 0), shifted, "class {class}");
+        if moved <= 10 {
+            assert_eq!(sum("moves", "tied", 1), moved, "class {class}");
+        }
+    }
+    assert!(expected.is_empty(), "{expected:?}");
 }
 
 /// The files and the summary of a comparison, without the cost of the run.
@@ -62,7 +170,8 @@ fn equals_the_difference_of_two_batches_on_every_cluster() {
     assert_eq!(total["records"], json!({"old": 43_200, "new": 41_400}));
     assert_eq!((&total["outputsChanged"], &total["racersGone"]), (&43_200.into(), &6.into()));
     assert_eq!(total["boardsChanged"], 1800);
-    assert_eq!(total["moves"].as_array().unwrap().len(), 10);
+    let lines = place.json_lines("w1/changes.jsonl");
+    assert_eq!(lines.len(), 43_200);
 
     place.write("hosts", hosts());
     thread::scope(|scope| {
@@ -71,7 +180,7 @@ fn equals_the_difference_of_two_batches_on_every_cluster() {
             scope.spawn(move || {
                 let cluster = format!("-n 2 -p {process} --hosts hosts -w 2");
                 let ended = place.run(&format!(
-                    "compare golden.jsonl --rules new.toml --out p{process} {cluster}"
+                    "compare golden.jsonl --rules new.toml --out p{process} {cluster} --ranks all"
                 ));
                 assert_eq!(ended.code, 0, "{}", ended.stderr);
             });
@@ -149,13 +258,68 @@ fn reports_ranks_podiums_and_moves() {
     ]
     .map(|count| class[count].as_u64().unwrap());
     assert_eq!(counts, [2, 2, 1, 1, 2, 3, 1, 1, 1, 0]);
-    assert_eq!(class["moves"].as_array().unwrap().len(), 1);
+    let moved = json!({"racerId": 4, "name": null, "tied": 0, "oldRank": 4, "newRank": 1,
+        "oldOutput": 66.0, "newOutput": 71.0});
+    assert_eq!(class["leaderboardChanges"]["moves"], json!([moved]));
     assert!(
-        ended.stdout.contains("racer 4: rank 4 to 1, output 66.00 to 71.00"),
+        ended.stdout.contains("class 1 racer 4: rank 4 to 1, output 66.00 to 71.00"),
         "{}",
         ended.stdout
     );
     assert!(ended.stdout.contains("excluded_racers: none to [1]"), "{}", ended.stdout);
+}
+
+#[test]
+fn lists_podiums_leaderboards_and_moves_by_name() {
+    let place = Workplace::new();
+    let outputs = [9.0, 8.0, 8.0, 7.0, 6.0, 5.0, 4.0, 4.0, 0.0];
+    let finals = (1..).zip(outputs).map(|(racer, resistance)| {
+        let name = match racer {
+            1 => r#","name":"Ada\u001b[31m"}"#,
+            2 => r#","name":"Bo"}"#,
+            7 => r#","name":""}"#,
+            9 => &format!(r#","name":"{}"}}"#, "é".repeat(50)),
+            _ => "}",
+        };
+        sample(9, racer, 7, resistance).replace("update", "final").replace('}', name)
+    });
+    // The name with the greater device time is shown, from whichever race it is.
+    let renamed = sample(10, 2, 6, 0.0).replace(r#""raceId":7"#, r#""raceId":8"#);
+    let renamed = renamed.replace('}', r#","name":"Bob"}"#);
+    place.write("in.jsonl", finals.chain([renamed]).collect::<Vec<_>>().join("\n"));
+    place.write("old.toml", "excluded_racers = [9]");
+    let corrected = "corrected_racers.7.resistance = 2\ncorrected_racers.8.resistance = 2";
+    place.write("new.toml", format!("excluded_racers = [1]\n{corrected}"));
+    check(&place, "in.jsonl", "", &[1, 2]);
+
+    for (ranks, lines) in [("records", 4), ("all", 9)] {
+        let ended = place.run(&format!(
+            "compare in.jsonl --rules new.toml --against old.toml --out out --ranks {ranks}"
+        ));
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        assert_eq!(place.json("out/summary.json")["ranks"], ranks);
+        assert_eq!(place.json_lines("out/changes.jsonl").len(), lines);
+        let expected = "
+races whose podium changes: 1, whose winner changes: 1
+  class 1 race 7
+    old  1 Ada\\u{1b}[31m (racer 1) 74.00, 2 Bob (racer 2) 73.00, 2 racer 3 73.00
+    new  1 Bob (racer 2) 73.00, 1 racer 3 73.00, 1 racer 7 73.00, 1 racer 8 73.00
+
+racers who leave a leaderboard: 1
+  class 1 rank 1: Ada\\u{1b}[31m (racer 1), output 74.00
+
+racers who enter a leaderboard: 1
+  class 1 rank 8: éééééééééééééééééééééééééééééééééééééééé… (racer 9), output 65.00
+
+racers who move on a leaderboard: 2, the largest moves:
+  class 1 racer 7 and 1 more who tie: rank 7 to 1, output 69.00 to 73.00
+
+racers whose rank changes only because others change: 5
+  class 1: 3 of ranks 4 to 6 move down 1 rank
+  class 1: 2 of ranks 2 to 2 move up 1 rank
+";
+        assert!(ended.stdout.contains(expected), "{}", ended.stdout);
+    }
 }
 
 /// A stream of events of a few racers and races, with gaps and invalid lines. Seconds are out of order.

@@ -1,4 +1,4 @@
-//! `simulate --to`: the report of a load test, and its exit status.
+//! `simulate`: files, and the report of a load test and its exit status.
 
 use std::io::Read;
 use std::net::SocketAddr;
@@ -6,6 +6,7 @@ use std::process::{Child, Command};
 
 use axum::Router;
 use axum::routing::{get, post};
+use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -39,6 +40,25 @@ impl Service {
         runtime.spawn(async { axum::serve(listener, router).await.unwrap() });
         Self { address, runtime, posted }
     }
+}
+
+#[test]
+fn a_name_of_gzip_is_a_file_with_the_same_lines() {
+    let place = Workplace::new();
+    let simulate = "simulate --hours 0.1 --racers 20 --concurrent 10";
+    for out in ["a.jsonl", "a.jsonl.gz", "b.gz"] {
+        let ended = place.run(&format!("{simulate} --out {out}"));
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        assert!(ended.stderr.contains(&format!("to '{out}'")), "{}", ended.stderr);
+    }
+    let mut text = String::new();
+    let gzip = std::fs::File::open(place.path("a.jsonl.gz")).unwrap();
+    GzDecoder::new(gzip).read_to_string(&mut text).unwrap();
+    assert!(text == std::fs::read_to_string(place.path("a.jsonl")).unwrap());
+    assert!(
+        std::fs::read(place.path("b.gz")).unwrap()
+            == std::fs::read(place.path("a.jsonl.gz")).unwrap()
+    );
 }
 
 const RACE: &str = "--hours 0.01 --concurrent 10 --rate max";

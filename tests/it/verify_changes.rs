@@ -16,7 +16,7 @@ fn compared() -> Workplace {
     for command in [
         "batch in.jsonl --out old",
         "batch in.jsonl --rules rules.toml --out new",
-        "compare in.jsonl --rules rules.toml --out changes",
+        "compare in.jsonl --rules rules.toml --out changes --ranks all",
     ] {
         let ended = place.run(command);
         assert_eq!(ended.code, 0, "{command}: {}", ended.stderr);
@@ -55,6 +55,33 @@ fn counts_the_changes_of_correct_files() {
         "{}",
         ended.stderr
     );
+}
+
+#[test]
+fn verifies_the_records_that_the_summary_says_are_listed() {
+    let place = compared();
+    let all = fs::read_to_string(place.path("changes/changes.jsonl")).unwrap();
+    let ended = place.run("compare in.jsonl --rules rules.toml --out changes");
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let ended = place.run("verify old new --changes changes");
+    assert_eq!(ended.code, 0, "{}", ended.stdout);
+    assert!(ended.stdout.starts_with("changes.jsonl class 1: equal, 1 rows\n"), "{}", ended.stdout);
+    // The ranks of a record that changes are verified in both cases.
+    let records = fs::read_to_string(place.path("changes/changes.jsonl")).unwrap();
+    for (text, reported) in [
+        (&records.replace("\"oldRank\":1", "\"oldRank\":2"), "right from 68 rank 2"),
+        (&all, "racer 5: left missing"),
+        (&String::new(), "racer 7: left from 68 rank 1 to nothing, right missing"),
+    ] {
+        place.write("changes/changes.jsonl", text);
+        let ended = place.run("verify old new --changes changes");
+        assert_eq!(ended.code, 1, "{}", ended.stderr);
+        assert!(ended.stdout.contains(reported), "{reported}: {}", ended.stdout);
+    }
+    fs::write(place.path("changes/summary.json"), "{}").unwrap();
+    let ended = place.run("verify old new --changes changes");
+    assert_eq!(ended.code, 2, "{}", ended.stdout);
+    assert!(ended.stderr.contains("missing field `ranks`"), "{}", ended.stderr);
 }
 
 #[test]

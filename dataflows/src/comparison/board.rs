@@ -44,6 +44,9 @@ pub enum Row {
     Record(Output),
 }
 
+/// A row and its rank, from 1. Equal outputs share the better rank. A row without an output has none.
+pub type RankedRow = (Row, Option<u32>);
+
 impl Row {
     /// The output that the row is ranked by. For a result it is the final output, if there is one.
     pub fn output(&self) -> Option<Output> {

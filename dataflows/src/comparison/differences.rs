@@ -9,15 +9,18 @@ use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::{Capability, ConnectLoop, Feedback};
 use timely::dataflow::{Scope, Stream};
 
-use super::board::{Board, Row};
+use super::board::{Board, RankedRow};
 use super::graph::ComparisonTraces;
 use super::pages::{PageRows, Rows, board_pages};
 use super::ranks::ranks;
 use crate::operators::progress_of;
-use crate::values::RacerId;
+use crate::values::{Output, RacerId};
 
 /// The maximum number of pages in flight per worker: one being processed and one arriving.
 const PAGES_AHEAD: usize = 2;
+
+/// The last rank on the podium of a race.
+pub const PODIUM: u32 = 3;
 
 /// A racer's row that differs between the old and the new rules, by its value or its rank.
 ///
@@ -31,7 +34,7 @@ const PAGES_AHEAD: usize = 2;
 ///     old: None,
 ///     new: Some((Row::Record(Output(97.5)), Some(1))),
 /// };
-/// assert_ne!(added.old, added.new);
+/// assert_eq!((added.ranks(), added.outputs()), ([None, Some(1)], [None, Some(Output(97.5))]));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowDifference {
@@ -39,11 +42,34 @@ pub struct RowDifference {
     pub board: Board,
     /// The racer.
     pub racer: RacerId,
-    /// The row and its rank under the old rules, if there is one. Ranks are from 1, and equal outputs
-    /// share the better rank; a row without an output has none.
-    pub old: Option<(Row, Option<u32>)>,
-    /// The row and its rank under the new rules, if there is one.
-    pub new: Option<(Row, Option<u32>)>,
+    /// The row under the old rules, if there is one.
+    pub old: Option<RankedRow>,
+    /// The row under the new rules, if there is one.
+    pub new: Option<RankedRow>,
+}
+
+impl RowDifference {
+    /// The rank under the old rules, and under the new rules.
+    pub fn ranks(&self) -> [Option<u32>; 2] {
+        [&self.old, &self.new].map(|row| row.as_ref().and_then(|(_, rank)| *rank))
+    }
+
+    /// The output that the row is ranked by under the old rules, and under the new rules.
+    pub fn outputs(&self) -> [Option<Output>; 2] {
+        [&self.old, &self.new].map(|row| row.as_ref().and_then(|(row, _)| row.output()))
+    }
+}
+
+/// What the new rules change on one board.
+#[derive(Clone, Copy, Debug)]
+pub struct BoardDifferences<'a> {
+    /// The board.
+    pub board: Board,
+    /// The rows that differ, by ascending racer. There is at least one.
+    pub rows: &'a [RowDifference],
+    /// Rows that are the same under both rules, by ascending racer: all of a leaderboard, those of ranks 1
+    /// to [`PODIUM`] of a race, and none of a board of records.
+    pub unchanged: &'a [(RacerId, RankedRow)],
 }
 
 /// Compares all boards under two sets of rules, and emits the return value of `summarize` for each board
@@ -52,9 +78,8 @@ pub struct RowDifference {
 /// All output is on worker 0, class by class. The boards of a class are in the order of [`Board`]:
 /// leaderboard, races ascending, seconds ascending. Boards without a difference are skipped.
 ///
-/// `summarize` receives all differences of a board, by ascending racer. It runs on the worker that
-/// compared the board, so all workers share the work of serializing rows. Each worker calls it in the
-/// order above.
+/// `summarize` receives all differences of a board. It runs on the worker that compared the board, so all
+/// workers share the work of serializing rows. Each worker calls it in the order above.
 ///
 /// All samples must have arrived in the traces. `scope` must belong to a separate dataflow, whose
 /// timestamps are page numbers. To bound memory, a page starts only after worker 0 has received nearly
@@ -62,7 +87,9 @@ pub struct RowDifference {
 ///
 /// ```
 /// use timely::dataflow::operators::{Capture, ToStream, capture::Extract, probe::Probe};
-/// use velodrome_dataflows::{Board, Rules, Sample, board_differences, comparison_graph};
+/// use velodrome_dataflows::{
+///     Board, BoardDifferences, Rules, Sample, board_differences, comparison_graph,
+/// };
 ///
 /// let differences = timely::execute_directly(|worker| {
 ///     let rules = [Rules::default(), Rules { excluded_racers: [6].into(), ..Rules::default() }];
@@ -78,9 +105,10 @@ pub struct RowDifference {
 ///         traces
 ///     });
 ///     worker.dataflow(|scope| {
-///         let ranks = |_board, rows: &[velodrome_dataflows::RowDifference]| {
+///         let ranks = |differences: BoardDifferences<'_>| {
 ///             let rank = |row: &Option<(_, Option<u32>)>| row.as_ref().and_then(|(_, rank)| *rank);
-///             rows.iter().map(|row| (row.racer, rank(&row.old), rank(&row.new))).collect::<Vec<_>>()
+///             let rows = differences.rows.iter();
+///             rows.map(|row| (row.racer, rank(&row.old), rank(&row.new))).collect::<Vec<_>>()
 ///         };
 ///         board_differences(scope, traces, ranks).capture()
 ///     })
@@ -92,14 +120,14 @@ pub struct RowDifference {
 pub fn board_differences<'scope, T: ExchangeData + Clone>(
     scope: Scope<'scope, u64>,
     traces: [ComparisonTraces; 2],
-    mut summarize: impl FnMut(Board, &[RowDifference]) -> T + 'static,
+    mut summarize: impl FnMut(BoardDifferences<'_>) -> T + 'static,
 ) -> Stream<'scope, u64, Vec<(Board, T)>> {
     let (done, feedback) = scope.feedback((PAGES_AHEAD * scope.peers()) as u64);
     let differing = by_page(
         board_pages(feedback, traces),
         "CompareBoards",
         |row| row.board.hash(),
-        move |rows, emit| compare(rows, |board, rows| emit((board, summarize(board, rows)))),
+        move |rows, emit| compare(rows, |board| emit((board.board, summarize(board)))),
     );
     // The boards of each worker arrive in this order, so the stable sort only merges them.
     let in_order = |mut boards: Vec<(Board, T)>, emit: &mut dyn FnMut(_)| {
@@ -139,13 +167,12 @@ fn by_page<'scope, R: ExchangeData, T: Clone + 'static>(
     })
 }
 
-/// Calls `emit` for each board of a page that has differences, by ascending board. The differences are
-/// by ascending racer.
-fn compare(mut rows: Vec<PageRows>, mut emit: impl FnMut(Board, &[RowDifference])) {
+/// Calls `emit` for each board of a page that has differences, by ascending board.
+fn compare(mut rows: Vec<PageRows>, mut emit: impl FnMut(BoardDifferences<'_>)) {
     // The rows of each worker and set of rules arrive in this order, so the stable sort only merges
     // them.
     rows.sort_by_key(|row| (row.board, row.racer, row.is_new));
-    let mut differences = Vec::new();
+    let (mut differences, mut unchanged) = (Vec::new(), Vec::new());
     for rows in rows.chunk_by(|one, next| one.board == next.board) {
         let racers = rows.chunk_by(|one, next| one.racer == next.racer);
         let racers = racers.filter_map(|rows| {
@@ -157,15 +184,26 @@ fn compare(mut rows: Vec<PageRows>, mut emit: impl FnMut(Board, &[RowDifference]
             let output = |rows: Option<&Rows>| rows?.row(offset)?.output();
             let old_ranks = ranks(racers.iter().map(|(_, old, _)| output(*old)));
             let new_ranks = ranks(racers.iter().map(|(_, _, new)| output(*new)));
-            let ranked = racers.iter().zip(old_ranks.into_iter().zip(new_ranks));
+            let last_unchanged = match board {
+                Board::Leaderboard(_) => u32::MAX,
+                Board::Race(..) => PODIUM,
+                Board::Second(..) => 0,
+            };
             differences.clear();
-            differences.extend(ranked.filter_map(|((racer, old, new), (old_rank, new_rank))| {
+            unchanged.clear();
+            for ((racer, old, new), ranks) in
+                racers.iter().zip(old_ranks.into_iter().zip(new_ranks))
+            {
                 let row = |rows: Option<&Rows>, rank| Some((rows?.row(offset)?, rank));
-                let (old, new) = (row(*old, old_rank), row(*new, new_rank));
-                (old != new).then_some(RowDifference { board, racer: *racer, old, new })
-            }));
+                let (old, new) = (row(*old, ranks.0), row(*new, ranks.1));
+                if old != new {
+                    differences.push(RowDifference { board, racer: *racer, old, new });
+                } else if ranks.0.is_some_and(|rank| rank <= last_unchanged) {
+                    unchanged.extend(old.map(|row| (*racer, row)));
+                }
+            }
             if !differences.is_empty() {
-                emit(board, &differences);
+                emit(BoardDifferences { board, rows: &differences, unchanged: &unchanged });
             }
         }
     }

@@ -11,7 +11,8 @@ use timely::dataflow::operators::generic::operator::empty;
 use timely::progress::frontier::AntichainRef;
 
 use crate::operators::{
-    LeaderboardTrace, RecordTrace, ResultTrace, leaderboard, progress_of, records, results, rides,
+    LeaderboardTrace, NameTrace, RecordTrace, ResultTrace, leaderboard, names, progress_of,
+    records, results, rides,
 };
 use crate::traces::compact;
 use crate::values::{Change, EventTime, Mode, Rules, Sample, ScoredSample, Scoring, racer_hash};
@@ -24,6 +25,8 @@ pub struct ComparisonTraces {
     pub results: ResultTrace,
     /// Best final outputs by (class, racer).
     pub leaderboard: LeaderboardTrace,
+    /// Names by racer, of all classes.
+    pub names: NameTrace,
 }
 
 impl ComparisonTraces {
@@ -32,6 +35,7 @@ impl ComparisonTraces {
         compact(&mut self.records, frontier, frontier);
         compact(&mut self.results, frontier, frontier);
         compact(&mut self.leaderboard, frontier, frontier);
+        compact(&mut self.names, frontier, frontier);
     }
 }
 
@@ -100,13 +104,16 @@ fn graph<'scope>(
     let records = records(changes.clone());
     let results = results(changes.clone());
     let leaderboard = leaderboard(changes.clone());
+    let names = names(changes.clone());
     let arranged = progress_of(records.stream)
         .concat(progress_of(results.stream))
-        .concat(progress_of(leaderboard.stream));
+        .concat(progress_of(leaderboard.stream))
+        .concat(progress_of(names.stream));
     let traces = ComparisonTraces {
         records: records.trace,
         results: results.trace,
         leaderboard: leaderboard.trace,
+        names: names.trace,
     };
     ComparisonGraph { traces, changes, arranged }
 }

@@ -9,16 +9,27 @@ use timely::dataflow::operators::Inspect;
 use timely::dataflow::operators::probe::{Handle, Probe};
 use timely::worker::Worker;
 use velodrome_dataflows::{
-    Board, ClassTotals, ComparisonTraces, Output, RideResult, Row, RowDifference, Rules,
-    board_differences, class_totals, comparison_graph,
+    Board, BoardDifferences, ClassTotals, ComparisonTraces, Name, Output, PODIUM, RankedRow,
+    RideResult, Row, RowDifference, Rules, board_differences, class_totals, comparison_graph,
+    racer_names,
 };
 
 use super::oracle::as_of;
 use super::outcome::Outcome;
 use super::stream::{RULES, Tick, ticks};
 
-/// The differences in the order in which they are emitted, and the totals of each class.
-type Compared = (Vec<RowDifference>, BTreeMap<u16, ClassTotals>);
+/// What a comparison results in.
+#[derive(Debug, Default, PartialEq)]
+struct Compared {
+    /// In the order in which they are emitted.
+    differences: Vec<RowDifference>,
+    /// The unchanged rows of each board with a difference.
+    unchanged: BTreeMap<Board, Vec<(u32, RankedRow)>>,
+    totals: BTreeMap<u16, ClassTotals>,
+}
+
+/// The racers of all streams.
+const RACERS: std::ops::Range<u32> = 0..4;
 
 /// Rules close to those of the oracle.
 fn rules() -> impl Strategy<Value = Rules> {
@@ -49,47 +60,63 @@ proptest! {
             _ => u64::MAX,
         };
         let rules = [old, new];
-        let expected = expected(rules.each_ref().map(|rules| as_of(&ticks, rules, until)));
+        let outcomes = rules.each_ref().map(|rules| as_of(&ticks, rules, until));
+        let expected_names = outcomes.each_ref().map(|outcome| outcome.names.clone());
+        let expected = expected(outcomes);
         for workers in [1, 2, 4] {
-            let (differences, totals) = run(&ticks, &rules, until, workers);
-            prop_assert_eq!(&differences, &expected.0, "{} workers", workers);
-            prop_assert_eq!(&totals, &expected.1, "totals, {} workers", workers);
+            let (compared, names) = run(&ticks, &rules, until, workers);
+            prop_assert_eq!(&compared, &expected, "{} workers", workers);
+            for racer in RACERS {
+                let either: Vec<_> = expected_names.iter().filter_map(|n| n.get(&racer)).collect();
+                match names.get(&racer) {
+                    Some(name) => prop_assert!(either.contains(&name), "{}: {:?}", name, either),
+                    None => prop_assert!(either.is_empty(), "racer {}: {:?}", racer, either),
+                }
+            }
         }
     }
 
     #[test]
     fn equal_rules_have_no_differences(ticks in ticks(), rules in rules()) {
-        let (differences, _) = run(&ticks, &[rules.clone(), rules], u64::MAX, 2);
-        prop_assert_eq!(differences, []);
+        let (compared, _) = run(&ticks, &[rules.clone(), rules], u64::MAX, 2);
+        prop_assert_eq!(compared.differences, []);
     }
 }
 
-/// Compares the rules on `workers` workers.
-fn run(ticks: &[Tick], rules: &[Rules; 2], until: u64, workers: usize) -> Compared {
+/// Compares the rules on `workers` workers. Returns the names of all racers too.
+fn run(
+    ticks: &[Tick],
+    rules: &[Rules; 2],
+    until: u64,
+    workers: usize,
+) -> (Compared, BTreeMap<u32, String>) {
     let (ticks, rules) = (Arc::new(ticks.to_vec()), rules.clone());
-    let differences = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&differences);
+    let compared = Arc::new(Mutex::new(Compared::default()));
+    let sink = Arc::clone(&compared);
     let guards = timely::execute(timely::Config::process(workers), move |worker| {
         run_worker(worker, &ticks, &rules, until, &sink)
     });
-    let mut totals: BTreeMap<u16, ClassTotals> = BTreeMap::new();
+    let mut names = BTreeMap::new();
     for share in guards.unwrap().join() {
-        for (class, share) in share.unwrap() {
-            totals.entry(class).or_default().add(share);
+        let (totals, share) = share.unwrap();
+        names.extend(share);
+        for (class, totals) in totals {
+            compared.lock().unwrap().totals.entry(class).or_default().add(totals);
         }
     }
-    let differences = differences.lock().unwrap().clone();
-    (differences, totals)
+    let compared = std::mem::take(&mut *compared.lock().unwrap());
+    (compared, names)
 }
 
-/// One worker's share of the totals. Worker 0 adds the differences to `sink`.
+/// One worker's share of the totals, and the names that it looked up. Worker 0 adds the differences to
+/// `sink`.
 fn run_worker(
     worker: &mut Worker,
     ticks: &[Tick],
     rules: &[Rules; 2],
     until: u64,
-    sink: &Arc<Mutex<Vec<RowDifference>>>,
-) -> BTreeMap<u16, ClassTotals> {
+    sink: &Arc<Mutex<Compared>>,
+) -> (BTreeMap<u16, ClassTotals>, BTreeMap<u32, String>) {
     let (index, peers) = (worker.index(), worker.peers());
     let (mut samples, probe) = (InputHandle::new(), Handle::new());
     let mut traces: [ComparisonTraces; 2] = worker.dataflow(|scope| {
@@ -110,31 +137,60 @@ fn run_worker(
     samples.close();
     worker.step_or_park_while(None, || !probe.done());
     let totals = class_totals(&mut traces);
+    let names = look_up(worker, &traces);
     let sink = Arc::clone(sink);
     let probe = worker.dataflow(|scope| {
-        let differences = board_differences(scope, traces, |_, rows| rows.to_vec());
-        differences
-            .inspect(move |(board, differences)| {
+        let owned = |board: BoardDifferences<'_>| {
+            assert!(board.rows.iter().all(|difference| difference.board == board.board));
+            (board.rows.to_vec(), board.unchanged.to_vec())
+        };
+        board_differences(scope, traces, owned)
+            .inspect(move |(board, (differences, unchanged))| {
                 assert_eq!(index, 0, "all differences are emitted on worker 0");
-                assert!(differences.iter().all(|difference| difference.board == *board));
-                sink.lock().unwrap().extend_from_slice(differences);
+                let mut sink = sink.lock().unwrap();
+                sink.differences.extend_from_slice(differences);
+                if !unchanged.is_empty() {
+                    sink.unchanged.insert(*board, unchanged.clone());
+                }
             })
             .probe()
             .0
     });
     worker.step_or_park_while(None, || !probe.done());
-    totals
+    (totals, names)
+}
+
+/// The names of all racers that are arranged on this worker. Each worker asks for some of the racers.
+fn look_up(worker: &mut Worker, traces: &[ComparisonTraces; 2]) -> BTreeMap<u32, String> {
+    let (index, peers) = (worker.index(), worker.peers());
+    let names = Arc::new(Mutex::new(BTreeMap::new()));
+    let (sink, traces) = (Arc::clone(&names), traces.each_ref().map(|traces| traces.names.clone()));
+    let mut racers = InputHandle::new();
+    let probe = worker.dataflow(|scope| {
+        let insert = move |(racer, Name { text, .. }): &(u32, Name)| {
+            sink.lock().unwrap().insert(*racer, text.to_string());
+        };
+        racer_names(racers.to_stream(scope), traces).inspect(insert).probe().0
+    });
+    RACERS
+        .filter(|racer| *racer as usize % peers != index || peers == 1)
+        .for_each(|r| racers.send(r));
+    racers.close();
+    worker.step_or_park_while(None, || !probe.done());
+    let names = names.lock().unwrap();
+    names.clone()
 }
 
 /// Rows and their ranks by class, kind of board, race or second, and racer.
-type Rows = BTreeMap<(u16, u8, u64, u32), (Row, Option<u32>)>;
+type Rows = BTreeMap<(u16, u8, u64, u32), RankedRow>;
 
 /// What a comparison of the two outcomes must result in.
 fn expected(outcomes: [Outcome; 2]) -> Compared {
     let totals = totals(&outcomes);
     let [mut old, mut new] = outcomes.map(|outcome| ranked_rows(&outcome));
     let keys: BTreeSet<_> = old.keys().chain(new.keys()).copied().collect();
-    let mut differences = Vec::new();
+    let mut compared = Compared { totals, ..Compared::default() };
+    let mut unchanged: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for key in keys {
         let (old, new) = (old.remove(&key), new.remove(&key));
         let (class, kind, number, racer) = key;
@@ -144,10 +200,17 @@ fn expected(outcomes: [Outcome; 2]) -> Compared {
             _ => Board::Second(class, number as u16),
         };
         if old != new {
-            differences.push(RowDifference { board, racer, old, new });
+            compared.differences.push(RowDifference { board, racer, old, new });
+        } else if let Some((row, Some(rank))) = old
+            && (rank <= PODIUM || kind == 0)
+            && kind < 2
+        {
+            unchanged.entry(board).or_default().push((racer, (row, Some(rank))));
         }
     }
-    (differences, totals)
+    let differing: BTreeSet<_> = compared.differences.iter().map(|row| row.board).collect();
+    unchanged.retain(|board, _| differing.contains(board));
+    Compared { unchanged, ..compared }
 }
 
 fn ranked_rows(outcome: &Outcome) -> Rows {

@@ -84,8 +84,10 @@ pub struct Args {
 struct TargetArgs {
     /// Write the events to this file or directory
     ///
-    /// A name that ends with .jsonl is a file of JSON lines, and - is standard output. Any other name is
-    /// a directory, which gets a gzip object for each race, named as Amazon Data Firehose names them.
+    /// A name that ends with .jsonl is a file of JSON lines, one that ends with .gz is such a file in
+    /// gzip, and - is standard output. Any other name is a directory, which gets a gzip object for each
+    /// race, named as Amazon Data Firehose names them. The directory must be absent, empty, or have only
+    /// the objects of an earlier simulation, which are replaced.
     #[arg(long, env = "VELODROME_OUT", value_name = "PATH")]
     out: Option<PathBuf>,
     /// Send the events to a service, as http://host:port, or to a Kinesis stream, as kinesis:NAME

@@ -9,9 +9,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use flate2::{Compression, GzBuilder};
 use indicatif::HumanCount;
 
 use super::progress_bar::progress_bar;
+use crate::output_directory::{Kind, OutputDirectory};
 use crate::simulate::{Workload, WriteStats, objects, stream};
 
 /// Writes `workload` to `out`, and prints its size on standard error.
@@ -21,36 +23,82 @@ pub(super) fn run(workload: &Workload, out: &Path) -> anyhow::Result<ExitCode> {
     let progress = |lines| bar.inc(lines);
     let begin = Instant::now();
 
-    let name = out.as_os_str().as_encoded_bytes();
-    let stats = if name == b"-" {
-        match stream::write(workload, &mut io::stdout(), threads, progress) {
-            // The reader of the pipe needs no more.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
-            written => written.context("cannot write standard output")?,
+    let target = target(out);
+    let stats = match target {
+        Target::StandardOutput => {
+            match stream::write(workload, &mut io::stdout(), threads, progress) {
+                // The reader of the pipe needs no more.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                    return Ok(ExitCode::SUCCESS);
+                }
+                written => written.context("cannot write standard output")?,
+            }
         }
-    } else if name.ends_with(b".jsonl") {
-        File::create(out)
-            .and_then(|mut file| stream::write(workload, &mut file, threads, progress))
-            .with_context(|| {
+        Target::File | Target::GzipFile => {
+            let is_gzip = target == Target::GzipFile;
+            write_file(workload, out, is_gzip, threads, progress).with_context(|| {
                 format!("cannot write '{}'; give --out a path that can be written", out.display())
             })?
-    } else {
-        objects::write(workload, out, threads, progress)?
+        }
+        Target::Directory => {
+            let outputs = OutputDirectory::create(out, Kind::Events)?;
+            let stats = objects::write(workload, outputs.path(), threads, progress)?;
+            outputs.commit()?;
+            stats
+        }
     };
     bar.finish_and_clear();
     eprintln!("{}", summary(out, workload, stats, begin.elapsed()));
     Ok(ExitCode::SUCCESS)
 }
 
+/// What the events are written to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Target {
+    StandardOutput,
+    File,
+    GzipFile,
+    Directory,
+}
+
+/// What the path `out` names.
+fn target(out: &Path) -> Target {
+    match out.as_os_str().as_encoded_bytes() {
+        b"-" => Target::StandardOutput,
+        name if name.ends_with(b".jsonl") => Target::File,
+        name if name.ends_with(b".gz") => Target::GzipFile,
+        _ => Target::Directory,
+    }
+}
+
+/// Writes `workload` as lines to the file `path`.
+fn write_file(
+    workload: &Workload,
+    path: &Path,
+    is_gzip: bool,
+    threads: NonZeroUsize,
+    progress: impl Fn(u64),
+) -> io::Result<WriteStats> {
+    let mut file = File::create(path)?;
+    if !is_gzip {
+        return stream::write(workload, &mut file, threads, progress);
+    }
+    let mut gzip = GzBuilder::new().write(file, Compression::fast());
+    let stats = stream::write(workload, &mut gzip, threads, progress)?;
+    let stored_bytes = gzip.finish()?.metadata()?.len();
+    Ok(WriteStats { stored_bytes, ..stats })
+}
+
 /// The size of the workload and the speed, as text.
 fn summary(out: &Path, workload: &Workload, stats: WriteStats, wall: Duration) -> String {
     let WriteStats { lines, json_bytes, stored_bytes } = stats;
-    let out = match out.to_string_lossy() {
-        out if out == "-" => "standard output".to_owned(),
-        out if out.ends_with(".jsonl") => format!("'{out}'"),
-        out => {
-            let megabytes = stored_bytes as f64 / 1e6;
-            format!("{} objects in '{out}' ({megabytes:.1} MB gzip)", workload.races())
+    let (path, megabytes) = (out.display(), stored_bytes as f64 / 1e6);
+    let out = match target(out) {
+        Target::StandardOutput => "standard output".to_owned(),
+        Target::File => format!("'{path}'"),
+        Target::GzipFile => format!("'{path}' ({megabytes:.1} MB gzip)"),
+        Target::Directory => {
+            format!("{} objects in '{path}' ({megabytes:.1} MB gzip)", workload.races())
         }
     };
     let wall = wall.as_secs_f64();
