@@ -1,6 +1,7 @@
 //! Errors of AWS calls: what kind they are, and a one-line description.
 
 use std::error::Error;
+use std::iter;
 
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 
@@ -15,6 +16,13 @@ pub enum ErrorKind {
     Throttled,
     /// A conditional write's condition does not hold: the object exists, or has changed.
     PreconditionFailed,
+    /// The object is in an archive storage class, such as Glacier, and must be restored before it is
+    /// read.
+    Archived,
+    /// The clock of this machine differs too much from that of AWS.
+    ClockSkew,
+    /// The KMS key of the object or stream cannot be used.
+    Encryption,
     /// No connection, or no response within the timeout.
     Unreachable,
     /// Any other error.
@@ -30,7 +38,23 @@ impl ErrorKind {
                 _ => Self::Other,
             };
         };
-        match service.err().code().unwrap_or_default() {
+        let error = service.err();
+        let message = error.message().unwrap_or_default();
+        match error.code().unwrap_or_default() {
+            "RequestTimeTooSkewed" | "RequestExpired" | "RequestInTheFuture" => Self::ClockSkew,
+            // The message decides, because a wrong key has the same codes.
+            "InvalidSignatureException" | "SignatureDoesNotMatch"
+                if message.starts_with("Signature expired")
+                    || message.starts_with("Signature not yet current") =>
+            {
+                Self::ClockSkew
+            }
+            "AccessDenied" | "AccessDeniedException" if message.contains("kms:") => {
+                Self::Encryption
+            }
+            "KMSThrottlingException" | "KMS.ThrottlingException" => Self::Throttled,
+            code if code.starts_with("KMS") => Self::Encryption,
+            "InvalidObjectState" => Self::Archived,
             "ResourceNotFoundException" | "NoSuchBucket" | "NoSuchKey" | "NotFound" => {
                 Self::NotFound
             }
@@ -47,7 +71,6 @@ impl ErrorKind {
             | "Forbidden" => Self::Denied,
             "ProvisionedThroughputExceededException"
             | "LimitExceededException"
-            | "KMSThrottlingException"
             | "SlowDown"
             | "ThrottlingException" => Self::Throttled,
             "PreconditionFailed" | "ConditionalRequestConflict" => Self::PreconditionFailed,
@@ -56,6 +79,9 @@ impl ErrorKind {
     }
 }
 
+/// What to do about a clock that differs from that of AWS.
+pub const CLOCK_REMEDY: &str = "set this machine's clock, which differs too much from that of AWS";
+
 /// A one-line description of `error`: AWS's own code and message, or why the call got no response.
 pub fn describe<E: ProvideErrorMetadata + Error + 'static, R>(error: &SdkError<E, R>) -> String {
     match error {
@@ -63,7 +89,9 @@ pub fn describe<E: ProvideErrorMetadata + Error + 'static, R>(error: &SdkError<E
             let error = service.err();
             let code = error.code().unwrap_or("unknown error");
             match error.message() {
-                Some(message) if !message.is_empty() => format!("{code}: {message}"),
+                Some(message) if !message.is_empty() => {
+                    format!("{code}: {}", message.trim_end_matches('.'))
+                }
                 _ => code.to_owned(),
             }
         }
@@ -77,8 +105,22 @@ pub fn describe<E: ProvideErrorMetadata + Error + 'static, R>(error: &SdkError<E
     }
 }
 
+/// The causes of `error` in one line, without `error` itself, whose message is the same for all causes.
+pub(super) fn causes(error: &dyn Error) -> String {
+    let causes = iter::successors(error.source(), |&error| error.source());
+    // In each message, the first line is the error; further lines list what was tried.
+    let first_line = |error: &dyn Error| {
+        let message = error.to_string();
+        let first = message.lines().next().unwrap_or_default();
+        first.trim_end_matches(". Attempted:").to_owned()
+    };
+    let mut messages: Vec<_> = causes.map(first_line).collect();
+    messages.dedup();
+    messages.join(": ")
+}
+
 /// The message of the last error in the source chain, which names the cause without the call's details.
-pub(super) fn innermost(error: &dyn Error) -> String {
+fn innermost(error: &dyn Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;

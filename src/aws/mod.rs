@@ -12,6 +12,7 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_types::service_config::ServiceConfigKey;
@@ -19,7 +20,7 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 
 pub use backoff::backoff;
-pub use error::{ErrorKind, describe};
+pub use error::{CLOCK_REMEDY, ErrorKind, describe};
 
 /// The time allowed to open a connection. A healthy network never needs longer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,6 +43,22 @@ pub enum AwsError {
          AWS_PROFILE, or give the machine a role"
     )]
     NoCredentials(String),
+    /// The profile uses SSO, and nobody is logged in, for this reason.
+    #[error("no AWS credentials: {0}; run aws sso login")]
+    NoLogin(String),
+}
+
+impl AwsError {
+    /// The error of a failed attempt to get credentials.
+    fn credentials(error: &CredentialsError) -> Self {
+        let reason = error::causes(error);
+        // The SDK has no public type for these errors.
+        match ["SSO", "sso/cache", "UnauthorizedException"].iter().any(|part| reason.contains(part))
+        {
+            true => Self::NoLogin(reason),
+            false => Self::NoCredentials(reason),
+        }
+    }
 }
 
 /// Access to AWS. Clones share connections and credentials.
@@ -78,12 +95,7 @@ impl Aws {
         let none = || AwsError::NoCredentials("no provider".to_owned());
         let provider = config.credentials_provider().ok_or_else(none)?;
         let credentials = runtime.block_on(provider.provide_credentials());
-        credentials.map_err(|error| {
-            // The first line is the error; the lines after it list what each provider tried.
-            let reason = error::innermost(&error);
-            let first = reason.lines().next().unwrap_or_default();
-            AwsError::NoCredentials(first.trim_end_matches(". Attempted:").to_owned())
-        })?;
+        credentials.map_err(|error| AwsError::credentials(&error))?;
         Ok(Self::new(config, runtime))
     }
 

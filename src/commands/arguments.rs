@@ -9,7 +9,7 @@ use anyhow::ensure;
 use tokio::runtime::Handle;
 use velodrome_dataflows::{EventTime, Rules};
 
-use super::parse;
+use super::{logging, parse};
 use crate::engine::{Cluster, ClusterError};
 use crate::ingest::inputs::{self, Input, InputError};
 use crate::ingest::run_inputs::RunInputs;
@@ -86,6 +86,7 @@ impl InputArgs {
             !self.merge || count <= PARTITIONS_MAX,
             "--merge got {count} paths; give at most {PARTITIONS_MAX}"
         );
+        logging::print_warnings();
         let lazy_aws = LazyAws::new(self.endpoint.url.clone(), runtime.clone());
         let list = |path| match stream_name(path) {
             Some(name) => Ok(vec![open_stream(&name.parse()?, &lazy_aws)?]),

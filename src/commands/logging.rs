@@ -4,8 +4,12 @@ use std::io::{self, IsTerminal};
 
 use anyhow::anyhow;
 use clap::builder::BoolishValueParser;
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{fmt, registry};
 
@@ -21,6 +25,34 @@ pub(super) struct LoggingArgs {
     /// Log JSON objects, one on each line
     #[arg(long, env = "VELODROME_LOG_JSON", value_parser = BoolishValueParser::new())]
     log_json: bool,
+}
+
+/// Prints the warnings of a command that has no logs, as its errors are printed.
+pub(super) fn print_warnings() {
+    let warnings = Targets::new().with_target("velodrome", Level::WARN);
+    let lines = fmt::layer().with_writer(io::stderr).with_ansi(false).event_format(PlainMessage);
+    // Fails only if the command logs already.
+    registry().with(warnings).with(lines).try_init().unwrap_or_default();
+}
+
+/// Formats an event like an error of the command.
+struct PlainMessage;
+
+impl<S, N> FormatEvent<S, N> for PlainMessage
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut out: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
+        out.write_str("velodrome: ")?;
+        context.format_fields(out.by_ref(), event)?;
+        writeln!(out)
+    }
 }
 
 impl LoggingArgs {

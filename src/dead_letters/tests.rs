@@ -12,7 +12,7 @@ use super::spool::SPOOL_BYTES_MAX;
 use super::*;
 use crate::health::Health;
 use crate::log::{Clock, ManualClock};
-use crate::store::{Directory, Store};
+use crate::store::{Directory, Object, Store};
 
 const NOW_MS: u64 = 1_620_240_001_007;
 const FOLDER: &str = "processing-failed/2021/05/05/18/";
@@ -70,9 +70,9 @@ impl Fixture {
     /// Keys and contents of the objects in the archive.
     fn archived(&self) -> Vec<(String, String)> {
         let archive = Directory::new(self.path("archive"));
-        let objects = archive.walk("").map(|object| object.unwrap().key);
+        let objects = archive.walk("").unwrap().into_iter();
         objects
-            .map(|key| {
+            .map(|Object { key, .. }| {
                 let text = fs::read_to_string(self.path("archive").join(&key)).unwrap();
                 (key, text)
             })

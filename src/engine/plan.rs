@@ -8,6 +8,7 @@ use velodrome_dataflows::{EventTime, Rules};
 use crate::ingest::inputs::{Input, InputKind, Origin};
 use crate::ingest::run_inputs::RunInputs;
 use crate::ingest::units::{Unit, units};
+use crate::store::Object;
 
 /// The inputs and parameters of a run. All its workers and processes must have the same.
 #[derive(Debug)]
@@ -82,6 +83,9 @@ impl Plan {
             let name = name.escape_debug();
             match (&input.origin, input.kind) {
                 (Origin::Stream(_), _) => format!("'{name}' (a stream)"),
+                (Origin::Object(_, Object { etag: Some(etag), .. }), _) => {
+                    format!("'{name}' ({bytes} bytes, ETag {etag})")
+                }
                 (_, InputKind::Parts(parts)) => format!("'{name}' ({parts} parts)"),
                 (_, InputKind::Plain) => format!("'{name}' (plain lines, {bytes} bytes)"),
                 (_, InputKind::Detect) => format!("'{name}' ({bytes} bytes)"),

@@ -7,6 +7,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::wrapping::Wrapping;
 use crate::store::{Object, Store};
 
 /// One input of a run.
@@ -27,8 +28,8 @@ pub enum Origin {
     File(PathBuf),
     /// In a stream that can be read only once: a pipe at this path, or `-` for standard input.
     Stream(PathBuf),
-    /// In the object with this key.
-    Object(Arc<dyn Store>, String),
+    /// In this object, in the version that was listed.
+    Object(Arc<dyn Store>, Object),
     /// In the parts of a source.
     Parts(Arc<dyn PartSource>),
 }
@@ -57,6 +58,17 @@ pub enum InputKind {
     Parts(u64),
 }
 
+impl InputKind {
+    /// Detects the kind of an input from its first bytes.
+    ///
+    /// # Errors
+    /// If the bytes cannot be read.
+    pub(super) fn of_content(bytes: impl Read + 'static) -> io::Result<Self> {
+        let (wrapping, _) = Wrapping::detect(bytes)?;
+        Ok(if wrapping == Wrapping::Lines { Self::Plain } else { Self::Detect })
+    }
+}
+
 impl Input {
     /// An input of the uncompressed lines in the file at `path`.
     ///
@@ -69,15 +81,15 @@ impl Input {
 
     /// An input of a compressed object in `store`.
     pub(crate) fn compressed(store: &Arc<dyn Store>, object: Object) -> Self {
-        let origin = Origin::Object(Arc::clone(store), object.key);
-        Self { origin, kind: InputKind::Detect, bytes: object.bytes }
+        let bytes = object.bytes;
+        Self { origin: Origin::Object(Arc::clone(store), object), kind: InputKind::Detect, bytes }
     }
 
     /// Its name in messages: its path as given or found, or `s3://bucket/key`.
     pub fn name(&self) -> Cow<'_, str> {
         match &self.origin {
             Origin::File(path) | Origin::Stream(path) => path.to_string_lossy(),
-            Origin::Object(store, key) => store.name(key).into(),
+            Origin::Object(store, object) => store.name(&object.key).into(),
             Origin::Parts(parts) => parts.name().into(),
         }
     }
@@ -103,9 +115,8 @@ impl Input {
             }
             Origin::Stream(path) if path.as_os_str() == "-" => Ok(Box::new(io::stdin())),
             Origin::Stream(path) => Ok(Box::new(File::open(path)?)),
-            Origin::Object(store, key) => {
-                let object = Object { key: key.clone(), bytes: self.bytes };
-                Ok(store.read(&object, from).map_err(|error| error.reason)?)
+            Origin::Object(store, object) => {
+                Ok(store.read(object, from).map_err(|error| error.reason)?)
             }
             Origin::Parts(parts) => parts.open(from),
         }

@@ -2,20 +2,18 @@
 //! prefixes in the order of their keys.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::bucket_objects;
 pub use super::input::{Input, InputKind, Origin, PartSource};
 use super::object_names::FAILED_FOLDER;
 use super::streams::StreamError;
-use super::units::CHUNK_BYTES;
-use super::wrapping::Wrapping;
 use crate::file_id::{FileId, is_link_loop};
 use crate::lazy_aws::LazyAws;
-use crate::store::{Location, LocationError, Object, OpenError, Store, StoreError};
+use crate::store::{Location, LocationError, OpenError, StoreError};
 
 /// Why an input cannot be used.
 #[derive(Debug, Error)]
@@ -71,7 +69,11 @@ pub fn list_path(path: &Path, lazy_aws: &LazyAws) -> Result<Vec<Input>, InputErr
     let mut inputs = Vec::new();
     match location(path)? {
         Location::Directory(path) => list_files(&path, &mut Vec::new(), &mut inputs)?,
-        Location::Bucket(bucket, prefix) => list_objects(bucket, &prefix, lazy_aws, &mut inputs)?,
+        Location::Bucket(bucket, folder) => {
+            let store = Location::Bucket(bucket, String::new()).open(lazy_aws)?;
+            let name = folder.strip_suffix('/').filter(|_| !ends_with_slash(path));
+            inputs.extend(bucket_objects::list(&store, &folder, name)?);
+        }
     }
     Ok(inputs)
 }
@@ -137,56 +139,14 @@ fn note_link_loop(path: &Path) {
     eprintln!("velodrome: skipped '{}', a symbolic link that leads back to itself", path.display());
 }
 
-/// Adds the objects below a prefix, or the single object that the prefix names.
-fn list_objects(
-    bucket: String,
-    prefix: &str,
-    lazy_aws: &LazyAws,
-    inputs: &mut Vec<Input>,
-) -> Result<(), InputError> {
-    let store = Location::Bucket(bucket, String::new()).open(lazy_aws)?;
-    let before = inputs.len();
-    for object in store.walk(prefix) {
-        let object = object?;
-        let below = object.key.strip_prefix(prefix).unwrap_or_default();
-        let mut folders = below.rsplit('/').skip(1);
-        if !below.split('/').any(|name| name.starts_with('.'))
-            && !folders.any(|folder| folder == FAILED_FOLDER)
-        {
-            inputs.push(object_input(&store, object)?);
-        }
-    }
-    let named = prefix.strip_suffix('/').unwrap_or_default();
-    if inputs.len() == before && !named.is_empty() {
-        // The object itself sorts before all other keys that begin with its name.
-        let first = store.walk(named).next().transpose()?;
-        let itself = first.filter(|object| object.key == named);
-        inputs.extend(itself.map(|object| object_input(&store, object)).transpose()?);
-    }
-    Ok(())
-}
-
-/// Converts an object to an input. Only a large object is read to detect its kind, because a plain one
-/// is split into chunks.
-fn object_input(store: &Arc<dyn Store>, object: Object) -> Result<Input, StoreError> {
-    let kind = if object.bytes <= CHUNK_BYTES {
-        InputKind::Detect
-    } else {
-        let failed = |reason| StoreError { action: "read", name: store.name(&object.key), reason };
-        kind_of_content(store.read(&object, 0)?).map_err(failed)?
-    };
-    Ok(Input { origin: Origin::Object(Arc::clone(store), object.key), kind, bytes: object.bytes })
+fn ends_with_slash(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(b"/")
 }
 
 /// The kind of a file. The name counts only for gzip, which may be damaged from its start.
 fn file_kind(path: &Path) -> io::Result<InputKind> {
     let is_named_gzip = path.extension().is_some_and(|extension| extension == "gz");
-    if is_named_gzip { Ok(InputKind::Detect) } else { kind_of_content(File::open(path)?) }
-}
-
-fn kind_of_content(bytes: impl Read + 'static) -> io::Result<InputKind> {
-    let (wrapping, _) = Wrapping::detect(bytes)?;
-    Ok(if wrapping == Wrapping::Lines { InputKind::Plain } else { InputKind::Detect })
+    if is_named_gzip { Ok(InputKind::Detect) } else { InputKind::of_content(File::open(path)?) }
 }
 
 #[cfg(test)]

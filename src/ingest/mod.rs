@@ -1,6 +1,7 @@
 //! Ingest: lists inputs, splits them into lines, decodes lines to events, and records rejected lines.
 
 mod array_lines;
+mod bucket_objects;
 pub mod dead_letters;
 pub mod decode;
 pub mod event;

@@ -14,6 +14,8 @@
 pub mod aggregate;
 #[cfg(feature = "aws")]
 mod append;
+#[cfg(feature = "aws")]
+mod clock_offset;
 mod config;
 #[cfg(feature = "aws")]
 mod context;
@@ -31,16 +33,24 @@ pub mod put;
 #[cfg(feature = "aws")]
 mod replay;
 #[cfg(feature = "aws")]
+mod shard_cursor;
+#[cfg(feature = "aws")]
 pub mod shard_reader;
 #[cfg(feature = "aws")]
 mod shard_task;
 #[cfg(feature = "aws")]
 pub mod shards;
 #[cfg(feature = "aws")]
+mod slice_reader;
+#[cfg(feature = "aws")]
 mod source;
+#[cfg(feature = "aws")]
+mod stall;
 mod start;
 #[cfg(feature = "aws")]
 pub mod stream;
+#[cfg(feature = "aws")]
+pub mod stream_error;
 #[cfg(feature = "aws")]
 mod supervisor;
 #[cfg(test)]

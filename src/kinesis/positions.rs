@@ -11,7 +11,8 @@ use thiserror::Error;
 
 use super::shards::Shard;
 use super::start::Start;
-use super::stream::{Stream, StreamLabel};
+use super::stream::Stream;
+use super::stream_error::StreamLabel;
 use crate::atomic_file::replace_file;
 use crate::ingest::object_names;
 

@@ -7,7 +7,8 @@ use aws_sdk_kinesis::types::{PutRecordsRequestEntry, PutRecordsResultEntry};
 use tokio::runtime::Handle;
 
 use super::name::StreamName;
-use super::stream::{Stream, StreamError};
+use super::stream::Stream;
+use super::stream_error::StreamError;
 use crate::aws::Aws;
 
 /// The maximum number of records in a request (Kinesis' API reference, "PutRecords").
@@ -67,7 +68,7 @@ impl StreamWriter {
     /// rejected.
     ///
     /// # Errors
-    /// The stream does not exist, or the credentials do not allow the call.
+    /// The call fails for a reason that a retry cannot change, such as missing permission.
     pub fn put(&self, records: &[PutRecord<'_>]) -> Result<Vec<PutOutcome>, StreamError> {
         let entry = |record: &PutRecord<'_>| {
             let entry = PutRecordsRequestEntry::builder().partition_key(record.key);
@@ -88,7 +89,7 @@ impl StreamWriter {
                 Ok(outcomes.chain(iter::repeat_with(missing)).take(records.len()).collect())
             }
             Err(error) => match self.stream.error("PutRecords", &error) {
-                error @ (StreamError::NotFound { .. } | StreamError::Denied { .. }) => Err(error),
+                error if error.is_final() => Err(error),
                 StreamError::Throttled { .. } => Ok(all(PutOutcome::Throttled)),
                 error => Ok(all(PutOutcome::Failed(error.to_string()))),
             },

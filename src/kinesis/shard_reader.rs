@@ -9,7 +9,8 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep_until};
 
 use super::start::Start;
-use super::stream::{Stream, StreamError, millis};
+use super::stream::{Stream, millis};
+use super::stream_error::StreamError;
 use crate::aws::backoff;
 use crate::log::Clock;
 
@@ -74,6 +75,17 @@ impl ShardReader {
     /// The shard's id.
     pub fn shard(&self) -> &str {
         &self.shard
+    }
+
+    /// Where the reader requests its next iterator, if it has none or the current one expires.
+    pub fn position(&self) -> &Start {
+        &self.next
+    }
+
+    /// Moves the reader to `start`.
+    pub fn seek(&mut self, start: Start) {
+        self.next = start;
+        self.iterator = None;
     }
 
     /// Waits until a call is allowed, and makes it. If the iterator has expired, the reader resumes

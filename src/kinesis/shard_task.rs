@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use super::append::{LOG, append};
 use super::context::{Context, lag_gauge};
 use super::shard_reader::{Batch, Record, ShardReader};
-use super::stream::StreamError;
+use super::stream_error::StreamError;
 use crate::log::AppendError;
 
 /// The wait while the log's queue is full: about the duration of a few group commits.

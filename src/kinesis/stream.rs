@@ -1,7 +1,6 @@
 //! A stream: its client, its description, its shards, and the errors of its calls.
 
 use std::error::Error;
-use std::fmt;
 
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
@@ -9,10 +8,12 @@ use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::Builder;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::primitives::DateTime;
-use thiserror::Error;
+use aws_sdk_kinesis::types::ShardIteratorType;
 
+use super::clock_offset::ClockOffset;
 use super::name::StreamName;
 use super::shards::Shard;
+use super::stream_error::{StreamError, StreamLabel};
 use crate::aws::{ErrorKind, describe};
 
 /// A stream and its client. Clones share connections.
@@ -34,72 +35,8 @@ pub struct Summary {
     pub retention_ms: u64,
     /// The number of shards that accept records.
     pub open_shards: usize,
-}
-
-/// A stream's name and region, for messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StreamLabel {
-    name: String,
-    region: String,
-}
-
-impl fmt::Display for StreamLabel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "stream '{}' in region '{}'", self.name, self.region)
-    }
-}
-
-/// Why a call for a stream failed.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum StreamError {
-    /// The stream, or the shard in the call, does not exist.
-    #[error("no such {stream}: {reason}; create it, or set AWS_REGION to its region")]
-    NotFound {
-        /// The stream.
-        stream: StreamLabel,
-        /// AWS's code and message.
-        reason: String,
-    },
-    /// The credentials do not allow the call.
-    #[error(
-        "no permission for kinesis:{call} on {stream}: {reason}; allow it, or use other credentials"
-    )]
-    Denied {
-        /// The call.
-        call: &'static str,
-        /// The stream.
-        stream: StreamLabel,
-        /// AWS's code and message.
-        reason: String,
-    },
-    /// Too many calls, or too much data.
-    #[error("kinesis:{call} on {stream} is throttled: {reason}")]
-    Throttled {
-        /// The call.
-        call: &'static str,
-        /// The stream.
-        stream: StreamLabel,
-        /// AWS's code and message.
-        reason: String,
-    },
-    /// No connection, or no response in time.
-    #[error("cannot reach Kinesis for {stream}: {reason}; check the network and --endpoint-url")]
-    Unreachable {
-        /// The stream.
-        stream: StreamLabel,
-        /// What happened.
-        reason: String,
-    },
-    /// Any other reason.
-    #[error("kinesis:{call} on {stream} failed: {reason}")]
-    Failed {
-        /// The call.
-        call: &'static str,
-        /// The stream.
-        stream: StreamLabel,
-        /// AWS's code and message.
-        reason: String,
-    },
+    /// The time of the stream minus the time of this machine, in ms. 0 if they are nearly equal.
+    pub clock_offset_ms: i64,
 }
 
 impl Stream {
@@ -131,7 +68,9 @@ impl Stream {
     /// The call failed.
     pub async fn describe(&self) -> Result<Summary, StreamError> {
         let call = self.client.describe_stream_summary().stream_name(self.name.as_str());
-        let response = call.send().await.map_err(|e| self.error("DescribeStreamSummary", &e))?;
+        let offset = ClockOffset::default();
+        let response = call.customize().interceptor(offset.clone()).send().await;
+        let response = response.map_err(|e| self.error("DescribeStreamSummary", &e))?;
         let summary = response.stream_description_summary();
         let summary = summary.ok_or_else(|| self.malformed("DescribeStreamSummary"))?;
         let hours = u64::try_from(summary.retention_period_hours()).unwrap_or_default();
@@ -139,6 +78,7 @@ impl Stream {
             created_ms: millis(*summary.stream_creation_timestamp()),
             retention_ms: hours * 3_600_000,
             open_shards: usize::try_from(summary.open_shard_count()).unwrap_or_default(),
+            clock_offset_ms: offset.ms(),
         })
     }
 
@@ -162,6 +102,23 @@ impl Stream {
         Ok(shards)
     }
 
+    /// Requests the oldest record of a closed shard, and returns its arrival; none if the shard has no
+    /// records, and 0 if the response does not show that.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub(super) async fn oldest_arrival(&self, shard: &str) -> Result<Option<u64>, StreamError> {
+        let call = self.client.get_shard_iterator().stream_name(self.name.as_str());
+        let call = call.shard_id(shard).shard_iterator_type(ShardIteratorType::TrimHorizon);
+        let iterator = call.send().await.map_err(|e| self.error("GetShardIterator", &e))?;
+        let call = self.client.get_records().set_shard_iterator(iterator.shard_iterator).limit(1);
+        let response = call.send().await.map_err(|e| self.error("GetRecords", &e))?;
+        let oldest = response.records().first();
+        let arrival = oldest.and_then(|record| record.approximate_arrival_timestamp);
+        let is_drained = oldest.is_none() && response.next_shard_iterator().is_none();
+        Ok((!is_drained).then(|| arrival.map_or(0, millis)))
+    }
+
     /// Converts the SDK's error of `call`.
     pub(super) fn error<E: ProvideErrorMetadata + Error + 'static, R>(
         &self,
@@ -174,7 +131,9 @@ impl Stream {
             ErrorKind::Denied => StreamError::Denied { call, stream, reason },
             ErrorKind::Throttled => StreamError::Throttled { call, stream, reason },
             ErrorKind::Unreachable => StreamError::Unreachable { stream, reason },
-            ErrorKind::PreconditionFailed | ErrorKind::Other => {
+            ErrorKind::ClockSkew => StreamError::ClockSkew { call, stream, reason },
+            ErrorKind::Encryption => StreamError::Encryption { call, stream, reason },
+            ErrorKind::PreconditionFailed | ErrorKind::Archived | ErrorKind::Other => {
                 StreamError::Failed { call, stream, reason }
             }
         }

@@ -14,7 +14,7 @@ use super::positions::PositionsError;
 use super::shard_reader::ShardReader;
 use super::shard_task;
 use super::start::Start;
-use super::stream::StreamError;
+use super::stream_error::StreamError;
 use crate::aws::backoff;
 
 /// The interval between listings of the shards. They are also listed when a shard's task ends.

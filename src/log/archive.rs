@@ -81,9 +81,8 @@ impl<'a> NewestSegments<'a> {
     /// for others, the subfolders whose names are numbers.
     fn list(&mut self, folder: &str, depth: usize) -> Result<(), StoreError> {
         if depth == DAY_FOLDER_DEPTH {
-            for object in self.archive.walk(folder) {
-                self.day.extend(ArchivedSegment::parse(object?));
-            }
+            let objects = self.archive.walk(folder)?;
+            self.day.extend(objects.into_iter().filter_map(ArchivedSegment::parse));
             return Ok(());
         }
         let mut folders = self.archive.list(folder)?.folders;
@@ -156,7 +155,7 @@ mod tests {
             name,
             "2021/05/05/18/velodrome-1-2021-05-05-18-40-01-12345678-9abc-8000-8000-76656c6f6472.gz"
         );
-        let object = ArchivedSegment::parse(Object { key: name, bytes: 1 }).unwrap();
+        let object = ArchivedSegment::parse(Object { key: name, bytes: 1, etag: None }).unwrap();
         assert_eq!((object.sequence, &object.time[..]), (sequence, "2021-05-05-18-40-01"));
     }
 

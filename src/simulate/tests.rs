@@ -183,7 +183,7 @@ fn there_is_one_object_per_race_with_the_same_lines() {
     let written = objects::write(&workload, root.path(), two, count).unwrap();
 
     let store = Directory::new(root.path().to_owned());
-    let written_objects = store.walk("").collect::<Result<Vec<_>, _>>().unwrap();
+    let written_objects = store.walk("").unwrap();
     let names: Vec<_> = written_objects.iter().map(|object| object.key.clone()).collect();
     let prefixes =
         ["40", "45", "50"].map(|m| format!("2021/05/05/18/velodrome-1-2021-05-05-18-{m}-01-"));

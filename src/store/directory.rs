@@ -90,7 +90,9 @@ impl Store for Directory {
                 Ok(metadata) if parents.contains(&FileId::from(&metadata)) => note_link_loop(&key),
                 Err(error) if is_link_loop(&error) => note_link_loop(&key),
                 Ok(metadata) if metadata.is_dir() => listing.folders.push(key + "/"),
-                Ok(metadata) => listing.objects.push(Object { key, bytes: metadata.len() }),
+                Ok(metadata) => {
+                    listing.objects.push(Object { key, bytes: metadata.len(), etag: None });
+                }
                 // Removed since the directory was read.
                 Err(error) if error.kind() == ErrorKind::NotFound => (),
                 Err(error) => return Err(self.failed("list", &key)(error)),
@@ -101,11 +103,23 @@ impl Store for Directory {
         Ok(listing)
     }
 
-    fn walk<'a>(
-        &'a self,
-        prefix: &str,
-    ) -> Box<dyn Iterator<Item = Result<Object, StoreError>> + Send + 'a> {
-        Box::new(Walk::new(self, prefix))
+    fn walk(&self, prefix: &str) -> Result<Vec<Object>, StoreError> {
+        Walk::new(self, prefix).collect()
+    }
+
+    fn find(&self, key: &str) -> Result<Option<Object>, StoreError> {
+        match fs::metadata(self.path(key)) {
+            Ok(metadata) if metadata.is_dir() => Ok(None),
+            Ok(metadata) => {
+                Ok(Some(Object { key: key.to_owned(), bytes: metadata.len(), etag: None }))
+            }
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(self.failed("read", key)(error)),
+        }
     }
 
     fn read(&self, object: &Object, offset: u64) -> Result<Box<dyn Read + Send>, StoreError> {
@@ -192,7 +206,7 @@ mod tests {
     }
 
     fn keys(store: &Directory, prefix: &str) -> Vec<String> {
-        store.walk(prefix).map(|object| object.unwrap().key).collect()
+        store.walk(prefix).unwrap().into_iter().map(|object| object.key).collect()
     }
 
     #[test]
@@ -210,7 +224,11 @@ mod tests {
         assert_eq!(keys(&store, "b/c/1"), ["b/c/10"]);
         let listing = store.list("b/").unwrap();
         assert_eq!(listing.folders, ["b/c/"]);
-        assert_eq!(listing.objects, [Object { key: "b/0".to_owned(), bytes: 3 }]);
+        assert_eq!(listing.objects, [Object { key: "b/0".to_owned(), bytes: 3, etag: None }]);
+        assert_eq!(store.find("b/0").unwrap().as_ref(), listing.objects.first());
+        for no_object in ["b", "b/", "b/0/1", "missing"] {
+            assert_eq!(store.find(no_object).unwrap(), None, "{no_object}");
+        }
     }
 
     #[test]
@@ -247,7 +265,7 @@ mod tests {
             Err(ErrorKind::StorageFull.into())
         });
         assert_eq!(failed.unwrap_err().reason.kind(), ErrorKind::StorageFull);
-        let object = Object { key: "a/b".to_owned(), bytes: 5 };
+        let object = Object { key: "a/b".to_owned(), bytes: 5, etag: None };
         let mut text = String::new();
         store.read(&object, 2).unwrap().read_to_string(&mut text).unwrap();
         assert_eq!(text, "rst");

@@ -12,6 +12,8 @@ pub struct Object {
     pub key: String,
     /// The size in bytes.
     pub bytes: u64,
+    /// The ETag of the version that was listed, without quotes. None in a directory.
+    pub etag: Option<String>,
 }
 
 /// The direct children of a folder.
@@ -95,17 +97,24 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// The folder cannot be listed.
     fn list(&self, folder: &str) -> Result<Listing, StoreError>;
 
-    /// All objects whose keys begin with `prefix`, in the order of their keys. The iterator lists lazily
-    /// and ends after its first error.
-    fn walk<'a>(
-        &'a self,
-        prefix: &str,
-    ) -> Box<dyn Iterator<Item = Result<Object, StoreError>> + Send + 'a>;
-
-    /// A reader of the bytes of `object` from `offset`. All bytes come from one version of the object.
+    /// All objects whose keys begin with `prefix`, in the order of their keys.
     ///
     /// # Errors
-    /// The object does not exist or cannot be read. The returned reader can fail for the same reasons.
+    /// The store cannot be listed.
+    fn walk(&self, prefix: &str) -> Result<Vec<Object>, StoreError>;
+
+    /// The object with this key, if it exists.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn find(&self, key: &str) -> Result<Option<Object>, StoreError>;
+
+    /// A reader of the bytes of `object` from `offset`. All bytes come from one version of the object:
+    /// from the one with its ETag, if it has one.
+    ///
+    /// # Errors
+    /// The object does not exist or cannot be read. The returned reader can fail for the same reasons,
+    /// and with the kind `StaleNetworkFileHandle` if the object has changed.
     fn read(&self, object: &Object, offset: u64) -> Result<Box<dyn Read + Send>, StoreError>;
 
     /// Stores the bytes that `write` writes under `key`, atomically: readers see the previous object or

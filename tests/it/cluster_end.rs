@@ -14,7 +14,7 @@ fn running(place: &Workplace) -> [Child; 3] {
     let mut processes = [0, 1, 2].map(|process| {
         let input = if process == 0 { Stdio::piped() } else { Stdio::null() };
         let all = "replay - --out out -n 3 --hosts hosts -w 1";
-        place.spawn_with(&format!("{all} -p {process}"), input)
+        place.spawn_reading(&format!("{all} -p {process}"), input)
     });
     // The text exceeds a pipe's buffer, so once it is written, the cluster has formed and reads.
     processes[0].stdin.as_mut().unwrap().write_all(&vec![b'\n'; 1 << 20]).unwrap();

@@ -53,11 +53,16 @@ impl Workplace {
 
     /// Starts `velodrome` and leaves it running, with piped standard input, output and error.
     pub(crate) fn spawn(&self, arguments: &str) -> Child {
-        self.command(arguments).spawn().unwrap()
+        self.spawn_with(arguments, &[])
+    }
+
+    /// Starts `velodrome` with environment variables and leaves it running.
+    pub(crate) fn spawn_with(&self, arguments: &str, env: &[(&str, &str)]) -> Child {
+        self.command(arguments).envs(env.iter().copied()).spawn().unwrap()
     }
 
     /// Starts `velodrome` with this standard input.
-    pub(crate) fn spawn_with(&self, arguments: &str, input: impl Into<Stdio>) -> Child {
+    pub(crate) fn spawn_reading(&self, arguments: &str, input: impl Into<Stdio>) -> Child {
         self.command(arguments).stdin(input).spawn().unwrap()
     }
 

@@ -100,10 +100,11 @@ fn only_process_0_reads_streams() {
     }
 
     place.write("stdin", sample(9, 2, 1, 0.0));
-    let alone = place.spawn_with("replay in.jsonl - --out alone", open(&place, "stdin"));
-    let first = place.spawn_with(&format!("replay in.jsonl - {all} -p 0"), open(&place, "stdin"));
+    let alone = place.spawn_reading("replay in.jsonl - --out alone", open(&place, "stdin"));
+    let first =
+        place.spawn_reading(&format!("replay in.jsonl - {all} -p 0"), open(&place, "stdin"));
     let null = File::open("/dev/null").unwrap();
-    let second = place.spawn_with(&format!("replay in.jsonl - {all} -p 1"), null);
+    let second = place.spawn_reading(&format!("replay in.jsonl - {all} -p 1"), null);
     for ended in [alone, first, second].map(exit) {
         assert_eq!(ended.code, 0, "{}", ended.stderr);
     }

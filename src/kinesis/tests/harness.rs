@@ -89,7 +89,12 @@ impl RunningSource {
         let listed: Vec<_> = ids.iter().map(shard).collect();
         let source = Source {
             stream,
-            summary: Summary { created_ms, retention_ms: RETENTION_MS, open_shards: ids.len() },
+            summary: Summary {
+                created_ms,
+                retention_ms: RETENTION_MS,
+                open_shards: ids.len(),
+                clock_offset_ms: 0,
+            },
             data: dir.path().to_owned(),
             positions: Positions::new("races", created_ms, &listed, &Start::TrimHorizon, 0),
             is_at_latest: false,

@@ -4,6 +4,7 @@ mod decode;
 mod fake;
 mod harness;
 mod positions;
+mod replay;
 mod shard_reader;
 mod source;
 mod stream;

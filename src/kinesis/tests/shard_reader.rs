@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use super::super::shard_reader::{Batch, Record, ShardReader};
 use super::super::start::Start;
-use super::super::stream::{Stream, StreamError};
+use super::super::stream::Stream;
+use super::super::stream_error::StreamError;
 use super::fake::{Fake, error};
 use crate::log::Clock;
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::shard_reader::ShardReader;
 use super::super::start::Start;
 use super::super::stream::Stream;
+use super::super::stream_error::StreamError;
 use super::fake::{Fake, error, stream};
 use crate::log::Clock;
 
@@ -30,6 +31,17 @@ async fn errors_are_one_line_with_stream_and_region() {
              AccessDeniedException: why; allow it, or use other credentials",
         ),
         (
+            "InvalidSignatureException",
+            "no permission for kinesis:GetShardIterator on stream 'races' in region 'us-east-1': \
+             InvalidSignatureException: why; allow it, or use other credentials",
+        ),
+        (
+            "KMSDisabledException",
+            "kinesis:GetShardIterator cannot use the KMS key of stream 'races' in region 'us-east-1': \
+             KMSDisabledException: why; enable the key, and allow kms:Decrypt to read and \
+             kms:GenerateDataKey to write",
+        ),
+        (
             "InvalidArgumentException",
             "kinesis:GetShardIterator on stream 'races' in region 'us-east-1' failed: \
              InvalidArgumentException: why",
@@ -39,6 +51,10 @@ async fn errors_are_one_line_with_stream_and_region() {
         let error = reader(stream).next().await.unwrap_err();
         assert_eq!(error.to_string(), expected);
     }
+    let message = "Signature expired: 20210505T184000Z is now earlier than 20210505T190000Z.";
+    let (_, skewed) = Fake::start(move |_, _, _| error("InvalidSignatureException", message)).await;
+    let skewed = reader(skewed).next().await.unwrap_err();
+    assert!(matches!(skewed, StreamError::ClockSkew { .. }), "{skewed:?}");
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut reader = reader(stream(&format!("http://{unused}")));
     let message = reader.next().await.unwrap_err().to_string();

@@ -41,11 +41,12 @@ impl Store for Troubled {
         self.directory.list(folder)
     }
 
-    fn walk<'a>(
-        &'a self,
-        prefix: &str,
-    ) -> Box<dyn Iterator<Item = Result<Stored, StoreError>> + Send + 'a> {
+    fn walk(&self, prefix: &str) -> Result<Vec<Stored>, StoreError> {
         self.directory.walk(prefix)
+    }
+
+    fn find(&self, key: &str) -> Result<Option<Stored>, StoreError> {
+        self.directory.find(key)
     }
 
     fn read(&self, object: &Stored, from: u64) -> Result<Box<dyn Read + Send>, StoreError> {

@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::super::recorded::RecordedError;
 use super::config::CONNECTIONS_MAX;
 #[cfg(feature = "aws")]
-use crate::kinesis::stream::StreamError;
+use crate::kinesis::stream_error::StreamError;
 
 /// A load test that fails.
 #[derive(Debug, Error)]

@@ -7,7 +7,7 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use super::bucket::S3;
-use crate::aws::{ErrorKind, describe};
+use crate::aws::{CLOCK_REMEDY, ErrorKind, describe};
 use crate::store::interface::StoreError;
 
 /// The response header with the region of the bucket (S3's API reference, "HeadBucket").
@@ -83,6 +83,18 @@ impl S3 {
                      allow {needed}, or use other credentials"
                 );
                 io::Error::new(io::ErrorKind::PermissionDenied, reason)
+            }
+            ErrorKind::Archived => io::Error::other(format!(
+                "the object is in an archive storage class such as Glacier ({described}); restore it with \
+                 aws s3api restore-object, or copy it to another class"
+            )),
+            ErrorKind::ClockSkew => io::Error::other(format!("{described}; {CLOCK_REMEDY}")),
+            ErrorKind::Encryption => {
+                let needed = if action == "read" { "kms:Decrypt" } else { "kms:GenerateDataKey" };
+                io::Error::other(format!(
+                    "the KMS key of the bucket '{bucket}' or its object cannot be used ({described}); \
+                     enable the key and allow {needed}"
+                ))
             }
             _ => io::Error::other(format!(
                 "{described} (bucket '{bucket}', region '{region}'{})",

@@ -3,7 +3,10 @@
 mod bucket;
 mod conditional;
 mod error;
+mod listing;
+mod range_fetch;
 mod ranged_reader;
 mod s3_store;
+mod silence;
 
 pub use bucket::S3;

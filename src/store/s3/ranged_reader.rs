@@ -2,16 +2,14 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 
 use super::bucket::S3;
-use super::error::status;
-use crate::aws::backoff;
+use super::range_fetch::{Chunk, ChunkResult, RangeFetch, Version};
+use crate::store::interface::Object;
 
 /// The size of a range. AWS recommends 8 to 16 MB per request ("Performance design patterns for Amazon
 /// S3"); a smaller first response arrives sooner.
@@ -23,30 +21,6 @@ const RANGES_MAX: usize = 4;
 /// The first range is a bit longer, so that a caller that reads 4 MiB and then to the end of the line
 /// needs only one request.
 const FIRST_BYTES: u64 = RANGE_BYTES + (64 << 10);
-
-/// The maximum number of times that the body of a range may break off before the read fails. The SDK
-/// retries only calls that fail before their body begins.
-const BREAKS_MAX: u32 = 8;
-
-/// The first wait after a body broke off.
-const WAIT: Duration = Duration::from_millis(100);
-
-/// The version of an object, so that all ranges come from the same one.
-#[derive(Clone, Debug)]
-struct Version {
-    etag: Option<String>,
-    /// The object's size.
-    bytes: u64,
-}
-
-/// What a range's fetch sends to the reader, in order.
-enum Chunk {
-    /// The version that the first response is from.
-    Version(Version),
-    Bytes(Bytes),
-}
-
-type ChunkResult = io::Result<Chunk>;
 
 /// Reads an object from an offset.
 ///
@@ -69,15 +43,26 @@ pub(super) struct RangedReader {
 }
 
 impl RangedReader {
-    pub(super) fn new(store: S3, key: String, offset: u64) -> Self {
+    /// Reads the version of `object` that was listed.
+    pub(super) fn new(store: S3, object: &Object, offset: u64) -> Self {
+        let version = Version { etag: object.etag.clone(), bytes: object.bytes };
+        Self::open(store, &object.key, Some(version), offset)
+    }
+
+    /// Reads the newest version of the object with this key.
+    pub(super) fn newest(store: S3, key: &str) -> Self {
+        Self::open(store, key, None, 0)
+    }
+
+    fn open(store: S3, key: &str, version: Option<Version>, offset: u64) -> Self {
         let mut reader = Self {
             store,
-            key,
+            key: key.to_owned(),
             chunk: Bytes::new(),
             requested: VecDeque::new(),
             requested_max: 1,
             next: offset,
-            version: None,
+            version,
             tasks: JoinSet::new(),
         };
         reader.request(FIRST_BYTES);
@@ -115,9 +100,7 @@ impl Read for RangedReader {
             let Some(chunks) = self.requested.front_mut() else { return Ok(0) };
             match chunks.blocking_recv() {
                 Some(Ok(Chunk::Bytes(bytes))) => self.chunk = bytes,
-                Some(Ok(Chunk::Version(version))) => {
-                    self.version.get_or_insert(version);
-                }
+                Some(Ok(Chunk::Version(version))) => self.version = Some(version),
                 Some(Err(error)) => {
                     self.requested.clear();
                     return Err(error);
@@ -133,82 +116,5 @@ impl Read for RangedReader {
         let (out, _) = out.split_at_mut(length);
         self.chunk.copy_to_slice(out);
         Ok(length)
-    }
-}
-
-/// The fetch of one range, a task of its own.
-struct RangeFetch {
-    store: S3,
-    key: String,
-    version: Option<Version>,
-    /// The offset of the next byte to receive.
-    at: u64,
-    until: u64,
-    sender: UnboundedSender<ChunkResult>,
-}
-
-impl RangeFetch {
-    /// Fetches the complete range, or sends the error that prevents it.
-    async fn run(mut self) {
-        let mut breaks = 0;
-        loop {
-            let broken = match self.fetch_rest().await {
-                Ok(None) => return,
-                Ok(Some(broken)) => broken,
-                Err(error) => return self.send(Err(error)),
-            };
-            breaks += 1;
-            if breaks == BREAKS_MAX {
-                let reason = format!(
-                    "the response broke off {breaks} times, most recently at byte {}: {broken}",
-                    self.at
-                );
-                return self.send(Err(io::Error::other(reason)));
-            }
-            sleep(backoff(WAIT, breaks - 1)).await;
-        }
-    }
-
-    /// Requests the rest of the range; returns why the body broke off, if it did.
-    async fn fetch_rest(&mut self) -> io::Result<Option<String>> {
-        let S3 { client, bucket, .. } = &self.store;
-        let get = client.get_object().bucket(bucket).key(self.store.key(&self.key));
-        let get = get.range(format!("bytes={}-{}", self.at, self.until - 1));
-        let get = get.set_if_match(self.version.as_ref().and_then(|version| version.etag.clone()));
-        let response = get.send().await.map_err(|error| match status(&error) {
-            Some(412) => {
-                io::Error::other("the object was replaced while it was read; read it again")
-            }
-            _ => self.store.reason("read", &error),
-        })?;
-        let version = match &self.version {
-            Some(version) => version.clone(),
-            None => {
-                let total = response.content_range().and_then(|range| range.rsplit('/').next());
-                let bytes = total.and_then(|total| total.parse().ok()).ok_or_else(|| {
-                    io::Error::other("the response does not include the size of the object")
-                })?;
-                let version = Version { etag: response.e_tag().map(str::to_owned), bytes };
-                self.send(Ok(Chunk::Version(version.clone())));
-                self.version.insert(version).clone()
-            }
-        };
-        let (mut body, end) = (response.body, self.until.min(version.bytes));
-        while self.at < end {
-            match body.try_next().await {
-                Ok(Some(bytes)) => {
-                    self.at += bytes.len() as u64;
-                    self.send(Ok(Chunk::Bytes(bytes)));
-                }
-                Ok(None) => return Ok(Some("the response is too short".to_owned())),
-                Err(error) => return Ok(Some(error.to_string())),
-            }
-        }
-        Ok(None)
-    }
-
-    /// Sends to the reader. After the reader is dropped this does nothing, and the task is aborted.
-    fn send(&self, chunk: ChunkResult) {
-        self.sender.send(chunk).unwrap_or_default();
     }
 }

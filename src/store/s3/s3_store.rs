@@ -2,10 +2,13 @@
 
 use std::io::{self, Read};
 
+use aws_sdk_s3::error::ProvideErrorMetadata;
 use bytes::Bytes;
 
 use super::bucket::S3;
 use super::conditional::ConditionalWrite;
+use super::error::status;
+use super::range_fetch::Version;
 use super::ranged_reader::RangedReader;
 use crate::store::compare_writer::CompareWriter;
 use crate::store::interface::{
@@ -15,38 +18,43 @@ use crate::store::interface::{
 impl Store for S3 {
     fn check(&self) -> Result<(), StoreError> {
         let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix);
-        let listed = self.runtime.block_on(list.max_keys(1).send());
+        let call = self.report_silence("list", "", list.max_keys(1).send());
+        let listed = self.runtime.block_on(call);
         listed.map(drop).map_err(|error| self.failed("list", "", &error))
     }
 
     fn list(&self, folder: &str) -> Result<Listing, StoreError> {
-        let mut listing = Listing::default();
-        for page in self.pages(folder, Some("/")) {
-            let page = page.map_err(|error| self.failed("list", folder, &error))?;
-            let folders = page.common_prefixes().iter().filter_map(|folded| folded.prefix());
-            let folders = folders.filter_map(|folder| folder.strip_prefix(&self.prefix));
-            listing.folders.extend(folders.map(str::to_owned));
-            listing.objects.extend(self.objects(&page));
-        }
-        Ok(listing)
+        self.list_keys(folder, Some("/"))
     }
 
-    fn walk<'a>(
-        &'a self,
-        prefix: &str,
-    ) -> Box<dyn Iterator<Item = Result<Object, StoreError>> + Send + 'a> {
-        let name = prefix.to_owned();
-        Box::new(self.pages(prefix, None).flat_map(move |page| match page {
-            Ok(page) => self.objects(&page).into_iter().map(Ok).collect(),
-            Err(error) => vec![Err(self.failed("list", &name, &error))],
-        }))
+    fn walk(&self, prefix: &str) -> Result<Vec<Object>, StoreError> {
+        Ok(self.list_keys(prefix, None)?.objects)
+    }
+
+    fn find(&self, key: &str) -> Result<Option<Object>, StoreError> {
+        // Not a HEAD request, because its error would have no code.
+        let get =
+            self.client.get_object().bucket(&self.bucket).key(self.key(key)).range("bytes=0-0");
+        let response = self.runtime.block_on(self.report_silence("read", key, get.send()));
+        let version = match response {
+            Ok(response) => Version::of(&response),
+            Err(error) => match (status(&error), error.code()) {
+                // An empty object has no ranges.
+                (Some(416), _) => Ok(Version { etag: None, bytes: 0 }),
+                (Some(404), code) if code != Some("NoSuchBucket") => return Ok(None),
+                _ => return Err(self.failed("read", key, &error)),
+            },
+        };
+        let failed = |reason| StoreError { action: "read", name: self.name(key), reason };
+        let Version { etag, bytes } = version.map_err(failed)?;
+        Ok(Some(Object { key: key.to_owned(), bytes, etag }))
     }
 
     fn read(&self, object: &Object, offset: u64) -> Result<Box<dyn Read + Send>, StoreError> {
         if offset >= object.bytes {
             return Ok(Box::new(io::empty()));
         }
-        Ok(Box::new(RangedReader::new(self.clone(), object.key.clone(), offset)))
+        Ok(Box::new(RangedReader::new(self.clone(), object, offset)))
     }
 
     fn put(
@@ -63,7 +71,7 @@ impl Store for S3 {
             ConditionalWrite::Done => Ok(WriteOutcome::Done),
             ConditionalWrite::Newer => Ok(WriteOutcome::PreconditionFailed),
             ConditionalWrite::Exists => {
-                let existing = RangedReader::new(self.clone(), key.to_owned(), 0);
+                let existing = RangedReader::newest(self.clone(), key);
                 let is_same = CompareWriter::is_same(existing, &mut |out| out.write_all(&bytes));
                 match is_same.map_err(failed("compare"))? {
                     true => Ok(WriteOutcome::Done),

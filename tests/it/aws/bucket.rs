@@ -20,13 +20,13 @@ fn put(store: &dyn Store, key: &str, text: &str, condition: Condition) -> WriteO
 
 fn read(store: &dyn Store, key: &str, bytes: u64, from: u64) -> std::io::Result<Vec<u8>> {
     let mut read = Vec::new();
-    let object = Object { key: key.to_owned(), bytes };
+    let object = Object { key: key.to_owned(), bytes, etag: None };
     store.read(&object, from).map_err(|error| error.reason)?.read_to_end(&mut read)?;
     Ok(read)
 }
 
 fn keys(store: &dyn Store, prefix: &str) -> Vec<String> {
-    store.walk(prefix).map(|object| object.unwrap().key).collect()
+    store.walk(prefix).unwrap().into_iter().map(|object| object.key).collect()
 }
 
 #[test]
@@ -49,7 +49,10 @@ fn a_bucket_behaves_like_a_directory() {
         assert_eq!(keys(store, "b/c/1"), ["b/c/10"]);
         let listing = store.list("b/").unwrap();
         assert_eq!(listing.folders, ["b/c/"]);
-        assert_eq!(listing.objects, [Object { key: "b/0".to_owned(), bytes: 3 }]);
+        let [object] = &listing.objects[..] else { panic!("{listing:?}") };
+        assert_eq!((&object.key[..], object.bytes), ("b/0", 3));
+        assert_eq!(store.find("b/0").unwrap().as_ref(), Some(object));
+        assert_eq!(store.find("b").unwrap(), None);
         assert_eq!(store.list("nothing/").unwrap(), Default::default());
 
         assert_eq!(read(store, "ö &+ö", 7, 0).unwrap(), "ö &+ö".as_bytes());
@@ -187,13 +190,13 @@ fn never_mixes_versions_of_an_object_that_is_replaced_during_a_read() {
     let server = S3::start();
     let bytes = large(&server);
     let store = server.store(None, "races", "");
-    let object = Object { key: "large".to_owned(), bytes: bytes.len() as u64 };
+    let object = Object { key: "large".to_owned(), bytes: bytes.len() as u64, etag: None };
     let mut reader = store.read(&object, 0).unwrap();
     reader.read_exact(&mut [0]).unwrap();
     server.put("races", "large", vec![7; bytes.len()]);
     let mut rest = Vec::new();
     let error = reader.read_to_end(&mut rest).unwrap_err().to_string();
-    assert!(error.contains("replaced while it was read"), "{error}");
+    assert!(error.contains("replaced after it was listed"), "{error}");
     assert!(rest == bytes[1..=rest.len()]);
 }
 

@@ -3,9 +3,12 @@
 mod bucket;
 mod bucket_service;
 mod canned_server;
+mod credentials;
 mod cutting_proxy;
 mod end_to_end;
+mod fake_s3;
 mod fault_proxy;
+mod odd_buckets;
 mod replay;
 mod servers;
 mod simulate;

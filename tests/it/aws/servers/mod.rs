@@ -21,7 +21,7 @@ pub(crate) use s3::S3;
 
 /// The environment of each client: credentials that the servers accept, and settings that hide the
 /// machine's own.
-const CREDENTIALS: [(&str, &str); 4] = [
+pub(crate) const CREDENTIALS: [(&str, &str); 4] = [
     ("AWS_ACCESS_KEY_ID", "test"),
     ("AWS_SECRET_ACCESS_KEY", "test"),
     ("AWS_REGION", "us-east-1"),
@@ -69,7 +69,7 @@ fn client(url: &str) -> (Runtime, SdkConfig) {
     (Runtime::new().unwrap(), config(url))
 }
 
-fn config(url: &str) -> SdkConfig {
+pub(crate) fn config(url: &str) -> SdkConfig {
     let tls = Provider::Rustls(CryptoMode::Ring);
     let credentials = Credentials::new("test", "test", None, None, "tests");
     let config = SdkConfig::builder()
