@@ -43,6 +43,7 @@
 //! - [`atomic_file`]: replaces files atomically
 //! - [`file_id`]: the identity of files, and loops of symbolic links
 //! - [`memory`]: memory use of the process
+//! - [`terminal`]: foreign text for the terminal
 //! - [`time`]: parses times
 
 pub mod atomic_file;
@@ -74,5 +75,6 @@ pub mod serve;
 pub mod service;
 pub mod simulate;
 pub mod store;
+pub mod terminal;
 pub mod time;
 pub mod verify;

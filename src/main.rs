@@ -5,6 +5,7 @@ mod cli;
 use std::process::ExitCode;
 
 use clap::Parser;
+use velodrome::terminal::Printable;
 
 /// All workers allocate at once when they decode and when rides close. This allocator scales with them.
 #[global_allocator]
@@ -14,7 +15,8 @@ fn main() -> ExitCode {
     match cli::Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("velodrome: {error:#}");
+            let text = format!("velodrome: {error:#}");
+            text.lines().for_each(|line| eprintln!("{}", Printable(line)));
             ExitCode::from(2)
         }
     }

@@ -56,8 +56,14 @@ impl DeadLetter {
         Self { file: file.to_owned(), number, reason: reason.to_string(), line: line.to_owned() }
     }
 
-    pub(super) fn write(&self, dead_letters: &mut DeadLetterFile) {
-        dead_letters.write(&self.file, self.number, &self.reason, &self.line);
+    /// Adds it as a rejected line.
+    pub(super) fn reject(&self, dead_letters: &mut DeadLetterFile) {
+        dead_letters.reject(&self.file, self.number, &self.reason, &self.line);
+    }
+
+    /// Adds it as the damage of an input.
+    pub(super) fn damage(&self, dead_letters: &mut DeadLetterFile) {
+        dead_letters.damage(&self.file, self.number, &self.reason, &self.line);
     }
 }
 

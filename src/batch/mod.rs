@@ -76,11 +76,11 @@ impl Totals<'_> {
             Content::Race(_) | Content::Tracking(_) => self.summary.events += 1,
             Content::Rejected(letter) => {
                 self.summary.rejected += 1;
-                letter.write(self.dead_letters);
+                letter.reject(self.dead_letters);
             }
             Content::Damaged(letter) => {
                 self.summary.damaged += 1;
-                letter.write(self.dead_letters);
+                letter.damage(self.dead_letters);
             }
         }
         self.aggregates.add(clock, content);

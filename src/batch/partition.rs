@@ -113,7 +113,6 @@ fn line(file: &str, number: u64, text: &[u8], race_seconds: u16) -> Option<Line>
 }
 
 fn damage(file: &str, number: u64, error: &io::Error, partial: &[u8]) -> Line {
-    let reason = format!("input damaged: {error}");
-    let letter = DeadLetter::new(file, number, &reason, partial);
+    let letter = DeadLetter::new(file, number, error, partial);
     Line { time: None, content: Content::Damaged(letter) }
 }

@@ -57,8 +57,8 @@ pub(super) struct InputArgs {
     /// Compute the results as of this time
     ///
     /// Events with a later time are ignored, and rides that had not ended by then have no results.
-    /// Write the time as 2026-01-31T18:00:00Z, or in milliseconds since the epoch.
-    #[arg(long, env = "VELODROME_AS_OF", value_name = "TIME", value_parser = parse_time)]
+    /// Write the time as 2026-01-31T18:00:00Z or 2026-01-31T19:00:00+01:00, or in milliseconds since the epoch.
+    #[arg(long, env = "VELODROME_AS_OF", value_name = "TIME", value_parser = time::parse_ms)]
     pub(super) as_of: Option<EventTime>,
     /// Read the inputs side by side and merge them by their event clocks
     ///
@@ -105,11 +105,6 @@ impl InputArgs {
 /// The path, if it names a stream.
 fn stream_name(path: &Path) -> Option<&str> {
     path.to_str().filter(|path| StreamName::has_scheme(path))
-}
-
-fn parse_time(text: &str) -> Result<EventTime, String> {
-    let hint = "give a time as 2026-01-31T18:00:00Z, or in milliseconds since the epoch";
-    time::parse_ms(text).ok_or_else(|| hint.to_owned())
 }
 
 /// The time of results as a setting that processes compare.

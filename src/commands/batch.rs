@@ -19,7 +19,8 @@ use crate::rules;
 /// without parallelism. Use it to check the results of replay: write both, and compare them with
 /// verify.
 ///
-/// The exit status is 1 if an input is damaged and could not be read to its end.
+/// The exit status is 1 if an input is damaged and could not be read to its end, and if lines were rejected
+/// but no event was accepted.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -43,11 +44,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let (results, counts) = batch::run(&inputs, rules.clone(), as_of, &mut dead_letters);
     results.write(outputs.path(), &rules, 1)?;
-    dead_letters.finish().context("cannot write the rejected lines")?;
-    let summary = Summary { rules_id: rules::id(&rules), as_of, ..counts };
+    let rejections = dead_letters.finish().context("cannot write the rejected lines")?;
+    let summary = Summary { rules_id: rules::id(&rules), as_of, rejections, ..counts };
     let summary = summary.with_cost(start.elapsed().as_secs_f64());
     summary.write(&outputs.path().join(SUMMARY))?;
     outputs.commit()?;
     output::print(&summary)?;
-    Ok(ExitCode::from(u8::from(summary.damaged > 0)))
+    output::warn_of_late(summary.late, summary.events);
+    Ok(ExitCode::from(summary.input_counts().status()))
 }

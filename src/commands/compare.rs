@@ -23,7 +23,8 @@ use crate::rules;
 /// Runs the same events under two sets of rules at once, and writes every difference to --out: which
 /// records, results, ranks and counts change, with their old and new values.
 ///
-/// The exit status is 1 if an input is damaged and could not be read to its end.
+/// The exit status is 1 if an input is damaged and could not be read to its end, and if lines were rejected
+/// but no event was accepted.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Example:
@@ -106,6 +107,7 @@ fn write_changes(
         events: compared.events,
         rejected: compared.rejected,
         damaged: compared.damaged,
+        rejections: compared.rejections,
         late: compared.late.into(),
         workers: workers * processes,
         processes,
@@ -116,5 +118,6 @@ fn write_changes(
     summary.write(&outputs.path().join(SUMMARY))?;
     outputs.commit()?;
     output::print(format_args!("{summary}\nchanges in '{}'", out.display()))?;
-    Ok(u8::from(summary.damaged > 0))
+    output::warn_of_late(summary.late.new.max(summary.late.old), summary.events);
+    Ok(summary.input_counts().status())
 }

@@ -10,6 +10,7 @@ use crate::ingest::dead_letters::{DeadLetterFile, REJECTED};
 use crate::ingest::inputs::{Input, Origin};
 use crate::output_directory::{Kind, OutputDirectory};
 use crate::results::WriteError;
+use crate::terminal::Printable;
 
 /// Starts the outputs of a run over `inputs` for the directory `out`, with the file of rejected lines.
 pub(super) fn start(
@@ -44,9 +45,23 @@ fn ensure_not_inside(out: &Path, inputs: &[Input]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints a line. A closed pipe is not an error.
+/// Warns on standard error if more than 1 % of `events` are late.
+pub(super) fn warn_of_late(late: u64, events: u64) {
+    if late * 100 > events {
+        let percent = late as f64 * 100.0 / events as f64;
+        eprintln!(
+            "velodrome: {percent:.1} % of the events are late; either inputs overlap in time, then read \
+             them side by side with --merge, or they are not in order"
+        );
+    }
+}
+
+/// Prints lines, with control characters escaped. A closed pipe is not an error.
 pub(super) fn print(text: impl Display) -> anyhow::Result<()> {
-    match writeln!(io::stdout(), "{text}") {
+    let text = text.to_string();
+    let mut out = io::stdout().lock();
+    let written = text.lines().try_for_each(|line| writeln!(out, "{}", Printable(line)));
+    match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(error).context("cannot write to standard output")
         }

@@ -24,7 +24,8 @@ use crate::rules;
 /// depend only on the events and their order, not on the number of workers or processes. Lines that are
 /// not events are written to rejected.jsonl in --out.
 ///
-/// The exit status is 1 if an input is damaged and could not be read to its end.
+/// The exit status is 1 if an input is damaged and could not be read to its end, and if lines were rejected
+/// but no event was accepted.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -84,5 +85,6 @@ fn write_results(
     outputs.commit()?;
     let overview = Overview(&outcome.results);
     output::print(format_args!("{summary}\n\n{overview}\nresults in '{}'", out.display()))?;
-    Ok(u8::from(summary.damaged > 0))
+    output::warn_of_late(summary.late, summary.events);
+    Ok(summary.input_counts().status())
 }

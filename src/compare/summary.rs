@@ -13,8 +13,9 @@ use super::class_changes::ClassChanges;
 use super::class_summary::{ClassNumbers, ClassSummary};
 use super::old_new::OldNew;
 use super::ranks::Ranks;
+use crate::ingest::rejections::Rejections;
 use crate::memory::peak_resident_bytes;
-use crate::results::WriteError;
+use crate::results::{InputCounts, WriteError};
 use crate::rules;
 
 /// Input counts, change counts and cost of a comparison.
@@ -38,6 +39,8 @@ pub struct Summary {
     pub rejected: u64,
     /// Inputs that could not be read to their end.
     pub damaged: u64,
+    /// Why lines were rejected, and which inputs are damaged.
+    pub rejections: Rejections,
     /// Samples that arrived more than an hour after the end of their ride.
     pub late: OldNew<u64>,
     /// The changes of each class that has any data.
@@ -57,6 +60,12 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// What was read.
+    pub fn input_counts(&self) -> InputCounts<'_> {
+        let Self { events, rejected, damaged, ref rejections, .. } = *self;
+        InputCounts { events, rejected, damaged, rejections }
+    }
+
     /// Sets the ids of the compared rules, and the rules that differ.
     pub fn with_rules(self, old: &Rules, new: &Rules) -> Self {
         let rules_changed = differing(old, new);

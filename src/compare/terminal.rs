@@ -9,6 +9,7 @@ use super::class_summary::ClassNumbers;
 use super::highlights::Highlights;
 use super::old_new::OldNew;
 use super::summary::Summary;
+use crate::results::display_as_of;
 
 /// Maximum number of classes shown. A busy day has six.
 const CLASSES_SHOWN: usize = 12;
@@ -27,11 +28,8 @@ impl fmt::Display for Summary {
             writeln!(f, "  {rule}: {} to {}", shown(old), shown(new))?;
         }
         let count = |n| HumanCount(n).to_string();
-        writeln!(f, "events    {:>14}", count(self.events))?;
-        writeln!(f, "rejected  {:>14}", count(self.rejected))?;
-        if self.damaged > 0 {
-            writeln!(f, "damaged   {:>14}  (inputs cut short)", count(self.damaged))?;
-        }
+        writeln!(f, "{}", display_as_of(self.as_of))?;
+        write!(f, "{}", self.input_counts())?;
         writeln!(
             f,
             "late      {:>14}  (old rules: {})",

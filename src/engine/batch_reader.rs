@@ -73,8 +73,7 @@ impl BatchReader {
                 }
                 LineBlock::Damaged(error, rest) => {
                     bytes += rest.len();
-                    let reason = format!("input damaged: {error}");
-                    report.reject(None, reason, rest, true);
+                    report.reject(None, error.to_string(), rest, true);
                 }
                 LineBlock::End => {
                     report.is_last = true;
@@ -136,9 +135,7 @@ fn add(
     let index = report.time_marks.len() as u64;
     let timestamp = match decoded {
         Ok(Event::Race(decoded)) if decoded.event.second > race_seconds => {
-            let rejection = decode(text, race_seconds).err();
-            let reason = rejection.map_or_else(String::new, |rejection| rejection.to_string());
-            return report.reject(Some(decoded.timestamp), reason, text, false);
+            return report.reject(Some(decoded.timestamp), reason(text, race_seconds), text, false);
         }
         Ok(Event::Race(mut decoded)) => {
             decoded.event.clock = index;
@@ -150,10 +147,16 @@ fn add(
             batch.tracking.push(decoded.event);
             decoded.timestamp
         }
-        Err(rejection) => return report.reject(None, rejection.to_string(), text, false),
+        Err(_) => return report.reject(None, reason(text, race_seconds), text, false),
     };
     report.accept(timestamp);
     batch.bytes += text.len();
+}
+
+/// Why a text is rejected in a race of `race_seconds`, which the reason names.
+fn reason(text: &[u8], race_seconds: u16) -> String {
+    let rejection = decode(text, race_seconds).err();
+    rejection.map_or_else(String::new, |rejection| rejection.to_string())
 }
 
 /// The reader of an input that cannot be opened. Its first read returns the error.

@@ -26,6 +26,7 @@ use super::run_progress::RunProgress;
 use super::sequencer::{LineCounts, Sequencer};
 use crate::compare::{ChangeFiles, ClassChanges, Ranks};
 use crate::ingest::dead_letters::DeadLetterFile;
+use crate::ingest::rejections::Rejections;
 
 /// The outcome of a comparison.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub struct ComparisonOutcome {
     pub rejected: u64,
     /// Inputs that were not read to their end because they are damaged.
     pub damaged: u64,
+    /// Why lines were rejected, and which inputs are damaged.
+    pub rejections: Rejections,
     /// Late events under the old rules, and under the new rules.
     pub late: [u64; 2],
 }
@@ -188,9 +191,18 @@ impl Gathered {
         changes: ChangeFiles,
         sequencer: &mut Sequencer,
     ) -> Result<ComparisonOutcome, RunError> {
-        sequencer.finish_dead_letters().map_err(RunError::DeadLetters)?;
+        let rejections = sequencer.finish_dead_letters().map_err(RunError::DeadLetters)?;
         let LineCounts { events, rejected, damaged } = sequencer.counts;
         let Self { late, totals, classes } = self;
-        Ok(ComparisonOutcome { changes, classes, totals, events, rejected, damaged, late })
+        Ok(ComparisonOutcome {
+            changes,
+            classes,
+            totals,
+            events,
+            rejected,
+            damaged,
+            rejections,
+            late,
+        })
     }
 }

@@ -130,12 +130,13 @@ fn build(worker: &mut Worker, plan: &Plan, rules: &Rules, late: &Rc<Cell<u64>>) 
 
 /// The outcome of a replay, on worker 0.
 fn conclude(gathered: Gathered, sequencer: &mut Sequencer) -> Result<ReplayOutcome, RunError> {
-    sequencer.finish_dead_letters().map_err(RunError::DeadLetters)?;
+    let rejections = sequencer.finish_dead_letters().map_err(RunError::DeadLetters)?;
     let LineCounts { events, rejected, damaged } = sequencer.counts;
     let summary = Summary {
         events,
         rejected,
         damaged,
+        rejections,
         late: gathered.late,
         rides: gathered.results.rides.len() as u64,
         records: gathered.results.record_count(),

@@ -16,6 +16,7 @@ use super::clocked_batches::ClockedBatches;
 use super::plan::Plan;
 use crate::ingest::dead_letters::DeadLetterFile;
 use crate::ingest::inputs::Input;
+use crate::ingest::rejections::Rejections;
 
 /// The times of one batch, addressed to one worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -101,12 +102,12 @@ impl Sequencer {
         self.assign(times);
     }
 
-    /// Completes the file of rejected lines.
+    /// Completes the file of rejected lines. Returns what was rejected.
     ///
     /// # Errors
     /// The first write that failed.
-    pub(super) fn finish_dead_letters(&mut self) -> io::Result<()> {
-        self.dead_letters.take().map_or(Ok(()), DeadLetterFile::finish)
+    pub(super) fn finish_dead_letters(&mut self) -> io::Result<Rejections> {
+        self.dead_letters.take().map_or(Ok(Rejections::default()), DeadLetterFile::finish)
     }
 
     /// Assigns logical times to the waiting batches whose events all have a clock.
@@ -156,7 +157,10 @@ impl Sequencer {
             let file = self.plan.inputs.get(reject.input).map(Input::name);
             if let (Some(dead_letters), Some(file)) = (&mut self.dead_letters, file) {
                 let line = self.lines + reject.line + 1;
-                dead_letters.write(&file, line, &reject.reason, &reject.bytes);
+                match reject.is_damage {
+                    true => dead_letters.damage(&file, line, &reject.reason, &reject.bytes),
+                    false => dead_letters.reject(&file, line, &reject.reason, &reject.bytes),
+                }
             }
         }
         self.lines += report.lines;

@@ -15,6 +15,7 @@ pub(crate) mod objects;
 mod raw_fields;
 pub(crate) mod record;
 pub mod rejection;
+pub mod rejections;
 pub mod run_inputs;
 pub mod streams;
 pub mod units;

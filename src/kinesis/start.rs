@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::time;
+use crate::time::{self, TimeError};
 
 /// The largest possible error of this machine's clock: AWS rejects signatures that are further off.
 const SKEW_MS: u64 = 300_000;
@@ -26,11 +26,8 @@ pub enum Start {
 
 /// A text that is not a valid start.
 #[derive(Debug, PartialEq, Eq, Error)]
-#[error(
-    "'{0}' is not a position in a stream; write trim-horizon, latest, or a time as 2026-01-31T18:00:00Z \
-     or in ms since the epoch"
-)]
-pub struct StartError(String);
+#[error("'{0}' is not a position in a stream; write trim-horizon, latest or a time: {1}")]
+pub struct StartError(String, TimeError);
 
 impl Start {
     /// The start to resume from, if reading began here at `now_ms` and has returned no record yet.
@@ -54,7 +51,7 @@ impl FromStr for Start {
             "latest" => Ok(Self::Latest),
             _ => {
                 let ms = time::parse_ms(text).map(Self::At);
-                ms.ok_or_else(|| StartError(text.to_owned()))
+                ms.map_err(|error| StartError(text.to_owned(), error))
             }
         }
     }
@@ -71,7 +68,7 @@ mod tests {
         assert_eq!("1620240001000".parse(), Ok(Start::At(1_620_240_001_000)));
         assert_eq!("2021-05-05T18:40:01Z".parse(), Ok(Start::At(1_620_240_001_000)));
         for text in ["", "now", "-1", "1969-12-31T00:00:00Z"] {
-            assert_eq!(text.parse::<Start>(), Err(StartError(text.to_owned())));
+            assert_eq!(text.parse::<Start>(), Err(StartError(text.to_owned(), TimeError::Format)));
         }
     }
 

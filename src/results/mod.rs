@@ -7,6 +7,7 @@
 mod error;
 mod files;
 pub(crate) mod history;
+mod input_counts;
 mod overview;
 mod run_results;
 pub mod summary;
@@ -14,5 +15,6 @@ mod tables;
 
 pub use error::WriteError;
 pub use files::{HISTORY, LEADERBOARD, RIDES, RULES, VIEWS, write_rules};
+pub use input_counts::{InputCounts, display_as_of};
 pub use overview::Overview;
 pub use run_results::Results;

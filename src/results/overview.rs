@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::run_results::Results;
+use crate::terminal::Printable;
 
 /// Maximum number of classes shown. A busy day has six.
 const CLASSES_SHOWN: usize = 12;
@@ -31,7 +32,7 @@ impl fmt::Display for Overview<'_> {
             writeln!(f, "  and {} more classes", records.len() - CLASSES_SHOWN)?;
         }
         if let Some((project, count)) = views.iter().max_by_key(|(_, count)| count.views) {
-            writeln!(f, "most viewed: {project}, {} views", count.views)?;
+            writeln!(f, "most viewed: {}, {} views", Printable(project), count.views)?;
         }
         Ok(())
     }

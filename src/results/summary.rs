@@ -9,10 +9,15 @@ use serde::{Deserialize, Serialize};
 use velodrome_dataflows::EventTime;
 
 use super::error::WriteError;
+use super::input_counts::{InputCounts, display_as_of};
+use crate::ingest::rejections::Rejections;
 use crate::memory::peak_resident_bytes;
 
 /// File of the summary.
 pub const SUMMARY: &str = "summary.json";
+
+/// What late samples are, in the text for the terminal.
+pub const LATE: &str = "more than an hour after the end of their ride; they change records, but no result";
 
 /// Input counts, result counts and cost of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -29,6 +34,9 @@ pub struct Summary {
     pub rejected: u64,
     /// Inputs that could not be read to their end.
     pub damaged: u64,
+    /// Why lines were rejected, and which inputs are damaged.
+    #[serde(default)]
+    pub rejections: Rejections,
     /// Samples that arrived more than an hour after the end of their ride.
     pub late: u64,
     /// Rides with a result.
@@ -54,6 +62,12 @@ impl Summary {
         Self { wall_seconds, events_per_second, peak_rss_bytes: peak_resident_bytes(), ..self }
     }
 
+    /// What was read.
+    pub fn input_counts(&self) -> InputCounts<'_> {
+        let Self { events, rejected, damaged, ref rejections, .. } = *self;
+        InputCounts { events, rejected, damaged, rejections }
+    }
+
     /// Writes the summary as JSON to `path`.
     ///
     /// # Errors
@@ -67,14 +81,12 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = |n| indicatif::HumanCount(n).to_string();
-        writeln!(f, "events    {:>14}", count(self.events))?;
-        writeln!(f, "rejected  {:>14}", count(self.rejected))?;
-        if self.damaged > 0 {
-            writeln!(f, "damaged   {:>14}  (inputs cut short)", count(self.damaged))?;
-        }
-        writeln!(f, "late      {:>14}", count(self.late))?;
+        write!(f, "{}", self.input_counts())?;
+        writeln!(f, "late      {:>14}  ({LATE})", count(self.late))?;
         writeln!(f, "rides     {:>14}", count(self.rides))?;
         writeln!(f, "records   {:>14}", count(self.records))?;
+        writeln!(f, "rules     {:.12}", self.rules_id)?;
+        writeln!(f, "{}", display_as_of(self.as_of))?;
         let rate = count(self.events_per_second as u64);
         writeln!(f, "wall      {:>12.2} s  ({rate} events/s)", self.wall_seconds)?;
         let (workers, processes) = (self.workers, self.processes);

@@ -92,19 +92,25 @@ pub(super) struct RejectedRow {
     _reason: IgnoredAny,
     text: Option<String>,
     text_base64: Option<String>,
+    /// The length of a line of which only the start is there.
+    bytes: Option<u64>,
 }
 
 impl RejectedRow {
-    /// The text of the line, as it is compared and shown. Lines can be 1 MiB long, so the end of a long
-    /// line is replaced by a digest.
+    /// The text of the line, as it is compared and shown. It can be 4 KiB long, so the end of a long
+    /// text is replaced by a digest.
     pub(super) fn shown(&self) -> String {
-        match (&self.text, &self.text_base64) {
+        let text = match (&self.text, &self.text_base64) {
             (Some(text), None) => shown("text", text),
             (None, Some(base64)) => shown("textBase64", base64),
             (None, None) => "no text".to_owned(),
             (Some(text), Some(base64)) => {
                 format!("{} {}", shown("text", text), shown("textBase64", base64))
             }
+        };
+        match self.bytes {
+            Some(bytes) => format!("{text} of {bytes} bytes"),
+            None => text,
         }
     }
 }

@@ -39,6 +39,8 @@ mod output_directories;
 #[cfg(test)]
 mod rebuild;
 #[cfg(test)]
+mod rejections;
+#[cfg(test)]
 mod restarts;
 mod results;
 #[cfg(test)]

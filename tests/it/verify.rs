@@ -111,7 +111,7 @@ fn distinguishes_long_rejected_lines_by_their_end() {
     let place = Workplace::new();
     for (out, end) in [("a", "x"), ("b", "y")] {
         place.write("in.jsonl", "bad".repeat(1000) + end);
-        assert_eq!(place.run(&format!("batch in.jsonl --out {out}")).code, 0);
+        assert_eq!(place.run(&format!("batch in.jsonl --out {out}")).code, 1);
     }
     let ended = place.run("verify a b");
     assert_eq!(ended.code, 1, "{}", ended.stdout);

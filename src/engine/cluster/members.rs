@@ -93,6 +93,8 @@ impl Members {
             Event::Message(from, Message::End { error: Some(reason), .. }) => {
                 Err(ClusterError::Ended { process: name(from), reason })
             }
+            // The run is over, and this process has yet to end its workers.
+            Event::Closed(..) if self.status.is_some() => Ok(None),
             Event::Closed(from, reason) => {
                 let lost = ClusterError::Lost { process: name(from), reason };
                 self.controls.get_mut(from).map(Option::take);

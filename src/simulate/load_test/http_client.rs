@@ -1,5 +1,6 @@
 //! The HTTP requests of a load test, over one connection that is kept alive.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -151,7 +152,13 @@ fn receive(
     sent: Result<Response<Body>, ureq::Error>,
 ) -> Result<(u16, Vec<u8>), Failure> {
     let lost = |error: ureq::Error| Failure::Transient {
-        reason: error.to_string(),
+        reason: match error {
+            ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                "connection refused; is the service running?".to_owned()
+            }
+            ureq::Error::Io(error) => error.to_string(),
+            error => error.to_string(),
+        },
         retry_after: None,
         is_throttled: false,
     };
