@@ -17,7 +17,8 @@ use crate::memory::peak_resident_bytes;
 pub const SUMMARY: &str = "summary.json";
 
 /// What late samples are, in the text for the terminal.
-pub const LATE: &str = "more than an hour after the end of their ride; they change records, but no result";
+pub const LATE: &str =
+    "more than an hour after the end of their ride; they change records, but no result";
 
 /// Input counts, result counts and cost of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
