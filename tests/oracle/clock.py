@@ -19,11 +19,11 @@ def clocks(items):
     result = []
     confirmed = None  # the most recent confirmed time
     clock = None
-    devices = set()  # the first two devices of the source
+    devices = set()  # the first two devices of events without arrivals
     for index, item in enumerate(items):
         if item is not None:
             time, device, arrival = item
-            if len(devices) < 2:
+            if len(devices) < 2 and not arrival:
                 devices.add(device)
             if arrival:
                 confirmed = time if confirmed is None else max(confirmed, time)

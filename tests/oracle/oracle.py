@@ -32,7 +32,8 @@ class Line:
         arrival = checked["arrivalTimestamp"]
         time = checked["deviceTimestamp"] if arrival is None else arrival
         racer = checked.get("racerId")
-        device = ("viewer", checked["viewerId"]) if racer is None else ("racer", racer)
+        # Events without a viewer, or with an empty one, are of one device.
+        device = ("viewer", checked["viewerId"] or None) if racer is None else ("racer", racer)
         self.vote = (time, device, arrival is not None)
         # A second after the end of the race is rejected, but its time counts for the clock.
         if checked.get("second", 0) > rules.race_seconds:

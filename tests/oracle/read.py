@@ -35,11 +35,13 @@ def units(path):
 
 
 def numbered(data):
-    """The lines of a file, or the elements of a JSON array, numbered from 1."""
+    """The lines of a file, or the elements of a JSON array as lines, numbered from 1."""
     while data.startswith(BOM):
         data = data[len(BOM) :]
-    if data.lstrip(SPACE).startswith(b"["):
-        yield from enumerate(elements(data.lstrip(SPACE)[1:]), start=1)
+    rest = data.lstrip(SPACE)
+    if rest.startswith(b"["):
+        blank_lines = data[: len(data) - len(rest)].count(b"\n")
+        yield from enumerate(elements(rest[1:]), start=1 + blank_lines)
     else:
         yield from enumerate(data.split(b"\n"), start=1)
 
