@@ -103,8 +103,8 @@ class Vote:
         return votes["agree"] + (0 if votes["disagree"] else votes["later"]), votes["disagree"]
 
     def ended(self, count, quiet, others):
-        votes = self.votes if len(self.devices) > 1 else self.single
-        agree, disagree = votes["agree"], votes["disagree"]
+        # The votes of a single device do not end a vote: another device may still appear.
+        agree, disagree = self.votes["agree"], self.votes["disagree"]
         if agree >= disagree + MAJORITY:
             return True
         if disagree >= agree + (2 if self.far() else 0):
