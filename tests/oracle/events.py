@@ -14,7 +14,8 @@ def racing(random, disputed=False):
     """Returns the events of a few sessions with gaps in between.
 
     `disputed` adds cases in which velodrome did not follow the documents when this was written: names of
-    more than 128 bytes, several names in a ride with a wrong clock, and the same uuid in two projects.
+    more than 128 bytes, several names in a ride with a wrong clock, the same uuid in two projects, and an
+    event between two pieces of other text on its line.
     """
     racers = random.sample(range(1, 40), random.randint(1, 9)) + random.choice([[], [0], [2**32 - 1]])
     wrong = wrong_clocks(random, racers)

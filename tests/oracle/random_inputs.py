@@ -20,7 +20,7 @@ from spellings import not_event, spell, torn
 BOM = b"\xef\xbb\xbf"
 
 
-def write_files(random, events, folder):
+def write_files(random, events, folder, disputed=False):
     """Writes events to a few files, in order."""
     folder.mkdir(parents=True, exist_ok=True)
     cuts = sorted(random.randrange(len(events) + 1) for _ in range(random.randint(0, 3)))
@@ -32,7 +32,7 @@ def write_files(random, events, folder):
         if random.random() < 0.15:
             data = array(random, part)
         else:
-            data = lines(random, part)
+            data = lines(random, part, disputed)
         write_file(random, folder / random.choice([f"{number}.jsonl", f"{number}/a.gz", f"{number}-x"]), data)
 
 
@@ -49,7 +49,7 @@ def write_file(random, path, data):
     path.write_bytes(data)
 
 
-def lines(random, events):
+def lines(random, events, disputed):
     """Lines of objects, with rejected and torn ones and with bytes between them that are ignored."""
     pieces = [BOM] if random.random() < 0.3 else []
     joined = random.choice([0, 0, 0.3, 1])  # the share of objects that share a line with the next one
@@ -57,7 +57,10 @@ def lines(random, events):
     for _, fields in events:
         if random.random() < dirty:
             bad = not_event if random.random() < 0.7 else torn
-            pieces.append(bad(random, fields) + random.choice([b"\n", b"", b" "]))
+            text = bad(random, fields)
+            # An event between two pieces of text that are no objects is disputed, see `racing`.
+            pieces.append(b"" if text.startswith(b"{") or disputed else b"\n")
+            pieces.append(text + random.choice([b"\n", b"", b" "]))
         pieces.append(spell(random, fields))
         if random.random() < dirty:
             pieces.append(random.choice([b"\0", b"\0\0 ", b"\n\n", b" \t", b"\r\n", BOM, b"\n" + BOM]))
@@ -80,7 +83,7 @@ def array(random, events):
     return begin + separator.join(pieces) + end
 
 
-def write_partitions(random, events, folder):
+def write_partitions(random, events, folder, disputed):
     """Spreads the same events over partitions that overlap in time, each in order."""
     count = random.choice([2, 3])
     by_racer = random.random() < 0.6
@@ -89,7 +92,7 @@ def write_partitions(random, events, folder):
         place = hash_of(fields) if by_racer else random.randrange(count)
         parts[place % count].append((true, fields))
     for number, part in enumerate(parts, start=1):
-        write_files(random, part, folder / str(number))
+        write_files(random, part, folder / str(number), disputed)
 
 
 def hash_of(fields):
@@ -118,8 +121,8 @@ def write(seed, folder, disputed=False):
     random = randoms.Random(seed)
     folder = Path(folder)
     events = racing(random, disputed)
-    write_files(random, events, folder / "inputs")
-    write_partitions(random, events, folder / "partitions")
+    write_files(random, events, folder / "inputs", disputed)
+    write_partitions(random, events, folder / "partitions", disputed)
     write_rules(random, folder / "rules.toml")
     clocks = sorted(set(run(folder / "clocks", [str(folder / "inputs")])))
     times = [clock + random.choice([-1, 0, 0, 1, 500]) for clock in random.sample(clocks, min(2, len(clocks)))]

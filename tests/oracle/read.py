@@ -139,19 +139,18 @@ def torn_string(text, at, end):
     try:
         json.loads(text[at:end].decode("utf-8", "replace"), strict=False)
         return False
-    except ValueError:
-        return next_event(text[:end], at + 1) < end and not nested(text, at, end)
+    except (ValueError, RecursionError):
+        return in_string(text, at, next_event(text, at + 1), end)
 
 
-def nested(text, at, end):
-    """Whether the first event inside the object is a value in it, not the text of a string."""
-    start = next_event(text[:end], at + 1)
-    while at < start:
+def in_string(text, at, event, end):
+    """Whether an event before `end` begins inside a string of the object at `at`."""
+    while at < event < end:
         if text[at] == 0x22:
             at = string_end(text, at)
         else:
             at += 1
-    return at == start
+    return event < end and at != event
 
 
 def next_event(text, at):
