@@ -60,9 +60,10 @@ class Vote:
     def confirms(self):
         quiet = 0  # lines since the most recent new voter
         others = False  # whether an event of another device was read
-        for count, item in enumerate(self.items[self.index + 1 :], start=1):
-            if self.ended(count, quiet, others):
+        for position in range(self.index + 1, len(self.items)):
+            if self.ended(position - self.index, quiet, others):
                 break
+            item = self.items[position]
             quiet += 1
             if item is None:
                 continue

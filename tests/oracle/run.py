@@ -118,7 +118,8 @@ def other_bytes(left, right):
         for path in out.rglob("*")
         if path.is_file() and path.name != "summary.json"
     }
-    return [f"{name}: other bytes than with 1 worker" for name in sorted(names) if not equal(left, right, name)]
+    unequal = [name for name in sorted(names) if not equal(left, right, name)]
+    return [f"{name}: other bytes than with 1 worker" for name in unequal]
 
 
 def equal(left, right, name):

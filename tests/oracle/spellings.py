@@ -9,15 +9,19 @@ def spell(random, fields):
     if random.random() < 0.3:
         random.shuffle(items)
     if random.random() < 0.15:
-        items.insert(random.randrange(len(items) + 1), ("output", random.choice(["x", 5, None, [1, {"a": []}]])))
+        ignored = random.choice(["x", 5, None, [1, {"a": []}]])
+        items.insert(random.randrange(len(items) + 1), ("output", ignored))
     space = random.choice(["", "", " ", "  "])
     ascii_only = random.random() < 0.5
-    parts = [f"{json.dumps(name)}:{space}{value_text(random, name, value, ascii_only)}" for name, value in items]
+    parts = []
+    for name, value in items:
+        parts.append(f"{json.dumps(name)}:{space}{value_text(random, name, value, ascii_only)}")
     return ("{" + ("," + space).join(parts) + "}").encode("utf-8")
 
 
 def value_text(random, name, value, ascii_only):
-    if name in ("cadence", "resistance") and isinstance(value, (int, float)) and random.random() < 0.2:
+    measured = name in ("cadence", "resistance") and isinstance(value, (int, float))
+    if measured and random.random() < 0.2:
         return number(random, value)
     if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
         return json.dumps(value)
@@ -56,7 +60,8 @@ def not_event(random, fields):
     if kind == 7:
         return good[:-1] + random.choice([b",}", b',"x":01}', b',"x":NaN}', b',"x":"\\q"}', b',"x":"\x01"}'])
     if kind == 8:
-        return good[:-1] + random.choice([b',"x":"\xff"}', b',"event":"view"}', b',"x":' + b"[" * 128 + b"]" * 128 + b"}"])
+        deep = b',"x":' + b"[" * 128 + b"]" * 128 + b"}"
+        return good[:-1] + random.choice([b',"x":"\xff"}', b',"event":"view"}', deep])
     if "racerId" not in fields:
         name, value = random.choice(
             [("uuid", ""), ("uuid", "u" * 65), ("projectId", ""), ("projectId", "p" * 129), ("viewerId", 1),
