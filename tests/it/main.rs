@@ -35,6 +35,8 @@ mod merge;
 #[cfg(test)]
 mod odd_files;
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod output_directories;
 #[cfg(test)]
 mod rebuild;
