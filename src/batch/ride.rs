@@ -23,13 +23,18 @@ pub(super) struct Ride {
 impl Ride {
     /// Starts a ride with its first sample, at `second`, which arrived at `clock`.
     pub(super) fn new(rules: &Rules, clock: EventTime, second: u16) -> Self {
-        let curve = Curve::with_capacity(rules.race_seconds);
-        Self { due: rules.closes_at(clock, second), curve, final_output: None, name: None }
+        let (due, curve) = (rules.closes_at(clock, second), Curve::default());
+        Self { due, curve, final_output: None, name: None }
     }
 
     /// Whether a sample at `clock` still changes the ride. It does until the repair window ends.
     pub(super) fn is_open(&self, clock: EventTime) -> bool {
-        clock <= self.due + REPAIR_WINDOW_MS
+        clock <= self.open_until()
+    }
+
+    /// The last time at which a sample changes the ride.
+    pub(super) fn open_until(&self) -> EventTime {
+        self.due + REPAIR_WINDOW_MS
     }
 
     /// Whether the ride has ended at `clock`. Rides end at whole seconds.

@@ -25,9 +25,9 @@ pub(super) struct Ride {
 }
 
 impl Ride {
-    /// An empty ride that starts and closes at the given times, with capacity for `seconds` outputs.
-    pub(super) fn new(started_at: EventTime, closes_at: EventTime, seconds: u16) -> Self {
-        let curve = Curve::with_capacity(seconds);
+    /// An empty ride that starts and closes at the given times.
+    pub(super) fn new(started_at: EventTime, closes_at: EventTime) -> Self {
+        let curve = Curve::default();
         Self { closes_at, started_at, curve, final_output: None, name: None, emitted: None }
     }
 
@@ -116,11 +116,11 @@ impl Ride {
 
     fn result(&self, curve: &Curve) -> RideResult {
         let (mut best, mut total, mut seconds) = (f64::NEG_INFINITY, 0.0, 0);
-        for (_, output) in curve.outputs() {
+        curve.outputs().for_each(|(_, output)| {
             best = output.max(best);
             total += output;
             seconds += 1;
-        }
+        });
         RideResult {
             name: self.name.as_ref().map(|name| name.text.clone()),
             final_output: self.final_output,
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_checkpoint_saves_the_device_time_of_a_repeated_name() {
-        let mut ride = Ride::new(1, 2, 10);
+        let mut ride = Ride::new(1, 2);
         ride.add(&sample(1, "Bea"));
         ride.finish();
         assert!(ride.add(&sample(5, "Bea")), "the later device time is a change");

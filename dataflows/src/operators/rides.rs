@@ -9,11 +9,15 @@ use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::vec::{Broadcast, Map};
 use timely::dataflow::operators::{Capability, Concat, Exchange, InputCapability};
 
-use super::roster::Roster;
+use super::roster::{RIDES_TOGETHER_MAX, Roster};
 use crate::values::{
     Ban, CLOSE_STEP_MS, Change, EVENT_LAG_MS_MAX, EventTime, Mode, RideKey, Rules, ScoredSample,
     racer_hash,
 };
+
+/// After this many changes the operator lets others run, which consume the changes. Many rides can start
+/// or close at one time, and every consumer has its own copy of the changes that wait for it.
+const CHANGES_PER_RUN: usize = 16_384;
 
 /// Gathers samples into rides and emits the result of each ride when it closes.
 ///
@@ -64,7 +68,9 @@ pub fn rides<'scope>(
     mode: Mode,
 ) -> Stream<'scope, EventTime, Vec<Change>> {
     let control = saved.exchange(saved_route).concat(bans.broadcast().map(Change::Ban));
-    samples.binary_frontier(control, Pipeline, Pipeline, "Rides", move |capability, _| {
+    let scope = samples.scope();
+    samples.binary_frontier(control, Pipeline, Pipeline, "Rides", move |capability, info| {
+        let activator = scope.activator_for(info.address);
         // In a service, this capability emits the changes that only the passage of time causes: retired
         // and expired rides.
         let mut idle = (mode == Mode::Service).then_some(capability);
@@ -87,17 +93,24 @@ pub fn rides<'scope>(
             let has_passed = |time: &EventTime| {
                 !sample_frontier.less_equal(time) && !control_frontier.less_equal(time)
             };
-            while let Some(time) = pending.next_time().filter(has_passed)
-                && let Some(capability) = pending.process(time, &mut roster, &mut changes)
-            {
+            let mut emitted = 0;
+            while let Some(time) = pending.next_time().filter(has_passed) {
+                if emitted > CHANGES_PER_RUN {
+                    return activator.activate();
+                }
+                let capability = pending.process(time, &mut roster, &mut changes);
+                let Some(capability) = capability else { break };
+                emitted += changes.len();
                 output.session(&capability).give_iterator(changes.drain(..));
             }
             if let (Some(capability), Some(now)) = (&mut idle, sample_frontier.frontier().first()) {
                 capability.downgrade(now);
                 // While `control` can still send at an earlier time, samples of that time are pending,
                 // so rides must not retire yet.
-                if !control_frontier.less_than(now) {
-                    roster.advance_to(now.saturating_sub(EVENT_LAG_MS_MAX), &mut changes);
+                if !control_frontier.less_than(now)
+                    && !roster.advance_to(now.saturating_sub(EVENT_LAG_MS_MAX), &mut changes)
+                {
+                    activator.activate();
                 }
                 output.session(capability).give_iterator(changes.drain(..));
             } else {
@@ -156,9 +169,13 @@ impl Pending {
             roster.apply_bans(&bans, changes);
             return Some(capability);
         }
-        if let Some((capability, keys)) = self.closing.remove(&time) {
-            roster.close(keys, changes);
-            return Some(capability);
+        if let Some((capability, keys)) = self.closing.get_mut(&time) {
+            let rest = keys.len().saturating_sub(RIDES_TOGETHER_MAX);
+            roster.close(keys.split_off(rest), changes);
+            return match rest {
+                0 => self.closing.remove(&time).map(|(capability, _)| capability),
+                _ => Some(capability.clone()),
+            };
         }
         let (capability, batches) = self.samples.remove(&time)?;
         roster.add_samples(&by_clock(batches), changes);

@@ -12,6 +12,9 @@ use crate::values::{
     RETENTION_MS, RacerId, RetiredRide, RideKey, Rules, SavedRide, ScoredSample, Stage,
 };
 
+/// Rides that are closed, retired or expired together, because each of them causes changes.
+pub(super) const RIDES_TOGETHER_MAX: usize = 4_096;
+
 /// All rides of one worker.
 ///
 /// Its methods append the changes that they cause to `changes`.
@@ -74,7 +77,7 @@ impl Roster {
                 Entry::Vacant(entry) => {
                     let closes_at = self.rules.closes_at(clock, sample.second);
                     self.started.push((closes_at, key));
-                    let ride = Ride::new(clock, closes_at, self.rules.race_seconds);
+                    let ride = Ride::new(clock, closes_at);
                     entry.insert(RideState::Active(Box::new(ride)))
                 }
             };
@@ -149,12 +152,16 @@ impl Roster {
         }
     }
 
-    /// Retires and expires rides, given that no further sample has a clock before `clock`.
-    pub(super) fn advance_to(&mut self, clock: EventTime, changes: &mut Vec<Change>) {
-        while let Some(entry) = self.finished.first_entry()
-            && entry.key() + REPAIR_WINDOW_MS < clock
-        {
-            let (at, keys) = entry.remove_entry();
+    /// Retires and expires rides, given that no further sample has a clock before `clock`. Returns false if
+    /// there are more than one call may change; the others are only retained for a little longer.
+    pub(super) fn advance_to(&mut self, clock: EventTime, changes: &mut Vec<Change>) -> bool {
+        let mut left = match self.mode {
+            Mode::Service => RIDES_TOGETHER_MAX,
+            // A replay emits no changes here.
+            Mode::Replay { .. } => usize::MAX,
+        };
+        while let Some((at, keys)) = take_due(&mut self.finished, clock, REPAIR_WINDOW_MS, left) {
+            left -= keys.len();
             for key in &keys {
                 let Some(RideState::Active(ride)) = self.rides.get(key) else { continue };
                 let Some(retired) = ride.to_retired() else { continue };
@@ -167,15 +174,15 @@ impl Roster {
                 self.retired.entry(at).or_default().extend(keys);
             }
         }
-        while let Some(entry) = self.retired.first_entry()
-            && entry.key() + RETENTION_MS < clock
-        {
-            for key in entry.remove() {
+        while let Some((_, keys)) = take_due(&mut self.retired, clock, RETENTION_MS, left) {
+            left -= keys.len();
+            for key in keys {
                 if self.is_expired_at(&key, clock) {
                     self.expire(key, changes);
                 }
             }
         }
+        left > 0
     }
 
     /// Restores a saved change. A ride enters the roster, and its result and stage are emitted. All
@@ -281,6 +288,26 @@ impl RideState {
             Self::Active(ride) => Stage::Running(ride.standing(), ride.outputs()),
             Self::Retired(ride) => Stage::Finished { started_at: ride.started_at },
         }
+    }
+}
+
+/// Removes up to `max` rides of the first group in `by_close`, if it closed more than `window` before
+/// `clock`. Returns them with the time at which they closed.
+fn take_due(
+    by_close: &mut BTreeMap<EventTime, Vec<RideKey>>,
+    clock: EventTime,
+    window: u64,
+    max: usize,
+) -> Option<(EventTime, Vec<RideKey>)> {
+    let mut first = by_close.first_entry()?;
+    let at = *first.key();
+    if max == 0 || at + window >= clock {
+        return None;
+    }
+    let keys = first.get_mut();
+    match keys.len().checked_sub(max).filter(|rest| *rest > 0) {
+        Some(rest) => Some((at, keys.split_off(rest))),
+        None => Some((at, first.remove())),
     }
 }
 

@@ -30,7 +30,8 @@ pub struct Record(Arc<Curve>);
 
 impl From<Curve> for Record {
     fn from(curve: Curve) -> Self {
-        Self(Arc::new(curve))
+        // A record remains for long, and the capacity of a growing curve is up to twice its length.
+        Self(Arc::new(curve.compacted()))
     }
 }
 

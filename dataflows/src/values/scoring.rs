@@ -108,9 +108,14 @@ impl Scoring {
     /// of the race.
     #[inline]
     pub fn score(&self, sample: &Sample) -> Option<f64> {
-        let counts = sample.second <= self.rules.race_seconds
-            && !(self.excludes && self.is_excluded(sample));
+        let counts = self.counts((sample.class, sample.race, sample.racer), sample.second);
         counts.then(|| self.output(sample))
+    }
+
+    /// Whether a sample of a ride at `second` counts.
+    #[inline]
+    pub fn counts(&self, ride: RideKey, second: u16) -> bool {
+        second <= self.rules.race_seconds && !(self.excludes && self.is_excluded(ride))
     }
 
     /// The sample with its output, or `None` if the sample does not count.
@@ -146,10 +151,9 @@ impl Scoring {
         self.rules.output(cadence, resistance)
     }
 
-    fn is_excluded(&self, sample: &Sample) -> bool {
-        let Sample { class, race, racer, .. } = *sample;
+    fn is_excluded(&self, ride @ (class, race, racer): RideKey) -> bool {
         self.excluded_racers.contains(&racer)
             || self.excluded_races.contains(&(class, race))
-            || self.excluded_rides.contains(&(class, race, racer))
+            || self.excluded_rides.contains(&ride)
     }
 }

@@ -117,7 +117,7 @@ fn rejects_another_format() {
     write.commit().unwrap();
     drop(store);
     let error = Checkpoint::open(&path, &Rules::default()).unwrap_err().to_string();
-    assert!(error.contains("has the format 1, and this version reads the format 2"), "{error}");
+    assert!(error.contains("has the format 1, and this version reads the format 3"), "{error}");
 }
 
 #[test]
