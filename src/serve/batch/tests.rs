@@ -3,6 +3,7 @@ use std::num::NonZeroU32;
 use proptest::prelude::*;
 
 use super::*;
+use crate::ingest::objects::objects;
 use crate::log::ARRIVAL_BYTES;
 use crate::serve::body::BodySyntax;
 
@@ -43,7 +44,7 @@ proptest! {
     ) {
         let body = lines.join("\n");
         if let Ok(batch) = Batch::decode(body.as_bytes(), BodySyntax::Lines, Permissions::default(), 300, NonZeroU32::MAX) {
-            let sent = lines.iter().filter(|line| !line.trim().is_empty()).count();
+            let sent = lines.iter().flat_map(|line| objects(line.as_bytes())).count();
             prop_assert_eq!(batch.count(), sent);
             prop_assert_eq!(batch.lines.len() + batch.rejected.len(), sent);
             prop_assert_eq!(batch.lines.len(), batch.events.tracking.len());
