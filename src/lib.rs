@@ -37,6 +37,7 @@
 //! - `aws`: access to AWS (feature `aws`)
 //!
 //! Shared by several of these:
+//! - [`open_rides`]: decides which events may open a ride
 //! - [`rebuild_requests`]: requests for new rules, and their progress
 //! - [`rules`]: the rules file
 //! - [`health`]: collects the faults of components and reports them at `/readyz`
@@ -66,6 +67,7 @@ pub mod lazy_aws;
 pub mod live_state;
 pub mod log;
 pub mod memory;
+pub mod open_rides;
 pub mod output_directory;
 pub mod publish;
 pub mod rebuild_requests;

@@ -1,5 +1,8 @@
 //! Computes the results of events: rides, records, leaderboard and views.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use hashbrown::HashMap;
 use velodrome_dataflows::{
     BestFinal, ClassId, Curve, EventTime, ExcludedRace, ExcludedRide, Output, RaceId, RacerId,
@@ -9,13 +12,18 @@ use velodrome_dataflows::{
 use super::event::{Content, Sample};
 use super::ride::Ride;
 use super::views::Views;
+use crate::ingest::rejection::Rejection;
 use crate::results::Results;
 
 /// The results of the events so far.
 #[derive(Debug)]
 pub(super) struct Aggregates {
     rules: Rules,
+    /// The maximum number of open rides.
+    open_max: usize,
     rides: HashMap<(ClassId, RaceId, RacerId), Ride>,
+    /// The times until which rides are open, least first.
+    open: BinaryHeap<Reverse<EventTime>>,
     /// Record curves from late samples. `into_results` adds the curves of the rides that have ended.
     records: HashMap<(ClassId, RacerId), Curve>,
     leaderboard: HashMap<(ClassId, RacerId), BestFinal>,
@@ -24,10 +32,12 @@ pub(super) struct Aggregates {
 }
 
 impl Aggregates {
-    pub(super) fn new(rules: Rules) -> Self {
+    pub(super) fn new(rules: Rules, open_max: usize) -> Self {
         Self {
             rules,
+            open_max,
             rides: HashMap::new(),
+            open: BinaryHeap::new(),
             records: HashMap::new(),
             leaderboard: HashMap::new(),
             views: Views::default(),
@@ -42,9 +52,11 @@ impl Aggregates {
             Content::Race(sample) => {
                 let Some(output) = output_of(&self.rules, &sample) else { return };
                 self.add_final(clock, &sample, output);
-                let key = (sample.class, sample.race, sample.racer);
-                let first = || Ride::new(&self.rules, clock, sample.second);
-                let ride = self.rides.entry(key).or_insert_with(first);
+                let ride = self.rides.entry(key(&sample)).or_insert_with(|| {
+                    let ride = Ride::new(&self.rules, clock, sample.second);
+                    self.open.push(Reverse(ride.open_until()));
+                    ride
+                });
                 if ride.is_open(clock) {
                     return ride.add(sample, output);
                 }
@@ -52,8 +64,27 @@ impl Aggregates {
                 let record = self.records.entry((sample.class, sample.racer)).or_default();
                 record.raise(sample.second, output);
             }
-            Content::Rejected(_) | Content::Damaged(_) => {}
+            Content::Opening(..) | Content::Rejected(_) | Content::Damaged(_) => {}
         }
+    }
+
+    /// Whether the ride of a sample has started.
+    pub(super) fn has_ride(&self, sample: &Sample) -> bool {
+        self.rides.contains_key(&key(sample))
+    }
+
+    /// Whether a sample would start one more ride than can be open at `clock`.
+    pub(super) fn exceeds_bound(&mut self, clock: EventTime, sample: &Sample) -> bool {
+        while self.open.peek().is_some_and(|Reverse(until)| *until < clock) {
+            self.open.pop();
+        }
+        let starts = !self.has_ride(sample) && output_of(&self.rules, sample).is_some();
+        starts && self.open.len() >= self.open_max
+    }
+
+    /// Why an event is rejected at the bound on open rides.
+    pub(super) fn rejection(&self) -> Rejection {
+        Rejection::TooManyRides(self.open_max)
     }
 
     /// Number of samples that arrived after the repair window of their ride.
@@ -101,6 +132,10 @@ impl Aggregates {
     }
 }
 
+fn key(sample: &Sample) -> (ClassId, RaceId, RacerId) {
+    (sample.class, sample.race, sample.racer)
+}
+
 /// The output of a sample under `rules`, or `None` if the rules exclude it.
 fn output_of(rules: &Rules, sample: &Sample) -> Option<f64> {
     let Sample { class: class_id, race: race_id, racer: racer_id, .. } = *sample;
@@ -146,7 +181,7 @@ mod tests {
     /// Aggregates samples at the given times, which are also their device times. Returns the results
     /// and the number of late samples.
     fn aggregate(samples: Vec<(EventTime, Sample)>) -> (Results, u64) {
-        let mut aggregates = Aggregates::new(Rules::default());
+        let mut aggregates = Aggregates::new(Rules::default(), usize::MAX);
         for (clock, sample) in samples {
             aggregates.add(clock, Content::Race(Sample { device_ms: clock, ..sample }));
         }

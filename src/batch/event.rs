@@ -33,6 +33,8 @@ pub(super) enum Sender {
 #[derive(Debug, PartialEq)]
 pub(super) enum Content {
     Race(Sample),
+    /// A sample that may start its ride, and the dead letter that it becomes if too many rides are open.
+    Opening(Sample, DeadLetter),
     Tracking(View),
     /// No event, or one after the last second of a race under the active rules. The latter still has a
     /// time.

@@ -6,6 +6,7 @@ use std::slice;
 
 use velodrome_dataflows::{EventTime, RACE_SECONDS_MAX};
 
+use super::aggregates::Aggregates;
 use super::clock::EventClock;
 use super::event::{Content, DeadLetter, Line};
 use super::texts::{Text, Texts};
@@ -38,10 +39,10 @@ impl<'a> Partition<'a> {
         }
     }
 
-    /// The time of the next line, or `None` at the end.
-    pub(super) fn next_time(&mut self) -> Option<EventTime> {
+    /// The time of the next line, or `None` at the end. `aggregates` have the events before it.
+    pub(super) fn next_time(&mut self, aggregates: &Aggregates) -> Option<EventTime> {
         while self.ready.is_empty() && !self.is_finished {
-            self.read();
+            self.read(aggregates);
         }
         self.ready.front().map(|(clock, _)| *clock)
     }
@@ -52,11 +53,13 @@ impl<'a> Partition<'a> {
     }
 
     /// Reads the next text.
-    fn read(&mut self) {
+    fn read(&mut self, aggregates: &Aggregates) {
         let Some((file, texts)) = &mut self.current else { return self.open() };
         let line = match texts.next() {
             Ok(None) => None,
-            Ok(Some((number, Text::Whole(text)))) => line(file, number, text, self.race_seconds),
+            Ok(Some((number, Text::Whole(text)))) => {
+                line(file, number, text, self.race_seconds, aggregates)
+            }
             Ok(Some((number, Text::Oversized(start)))) => {
                 let letter = DeadLetter::new(file, number, &Rejection::Oversized, start);
                 Some(Line { time: None, content: Content::Rejected(letter) })
@@ -94,19 +97,31 @@ impl<'a> Partition<'a> {
     }
 }
 
-/// Decodes a text.
+/// Decodes a text, after the events in `aggregates`.
 ///
 /// Decoding and the event clock do not depend on the rules, so the clock is the same under all rules.
 /// Afterwards the rules decide whether the event becomes a dead letter.
-fn line(file: &str, number: u64, text: &[u8], race_seconds: u16) -> Option<Line> {
-    let decoded = decode::decode(text, RACE_SECONDS_MAX);
-    let is_within_race = |line: &Line| !matches!(&line.content, Content::Race(sample) if sample.second > race_seconds);
-    match decoded {
-        Ok(line) if is_within_race(&line) => Some(line),
+fn line(
+    file: &str,
+    number: u64,
+    text: &[u8],
+    race_seconds: u16,
+    aggregates: &Aggregates,
+) -> Option<Line> {
+    let letter = |rejection: &Rejection| DeadLetter::new(file, number, rejection, text);
+    match decode::decode(text, RACE_SECONDS_MAX) {
+        Ok(Line { time, content: Content::Race(sample) }) if sample.second <= race_seconds => {
+            let content = match aggregates.has_ride(&sample) {
+                true => Content::Race(sample),
+                false => Content::Opening(sample, letter(&aggregates.rejection())),
+            };
+            Some(Line { time, content })
+        }
+        Ok(line) if matches!(line.content, Content::Tracking(_)) => Some(line),
         decoded => {
             // Decodes again under the active rules, because the reason names their race length.
             let rejection = decode::decode(text, race_seconds).err()?;
-            let content = Content::Rejected(DeadLetter::new(file, number, &rejection, text));
+            let content = Content::Rejected(letter(&rejection));
             Some(Line { time: decoded.ok().and_then(|line| line.time), content })
         }
     }

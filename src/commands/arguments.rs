@@ -16,6 +16,7 @@ use crate::ingest::run_inputs::RunInputs;
 use crate::ingest::streams;
 use crate::kinesis::StreamName;
 use crate::lazy_aws::LazyAws;
+use crate::open_rides::OPEN_RIDES_MAX;
 use crate::rules::{self, RulesError};
 use crate::time;
 
@@ -36,6 +37,18 @@ pub(super) struct Endpoint {
 
 /// The most partitions that are merged. Each needs memory for its next events, and a thread.
 const PARTITIONS_MAX: usize = 256;
+
+/// The bound on open rides.
+#[derive(Debug, clap::Args)]
+pub(super) struct OpenRidesArgs {
+    /// Maximum number of open rides
+    ///
+    /// A ride is open from its first event until an hour after it is over. An event that would open a
+    /// further ride is rejected.
+    #[arg(long = "open-rides", id = "open_rides", env = "VELODROME_OPEN_RIDES", value_name = "N",
+        value_parser = parse::count, default_value_t = OPEN_RIDES_MAX)]
+    pub(super) max: NonZeroUsize,
+}
 
 /// The inputs of a run, its result directory, and the time of its results.
 #[derive(Debug, clap::Args)]
@@ -67,6 +80,8 @@ pub(super) struct InputArgs {
     /// spread over several inputs are late. At most 256 paths.
     #[arg(long, env = "VELODROME_MERGE")]
     pub(super) merge: bool,
+    #[command(flatten)]
+    pub(super) open_rides: OpenRidesArgs,
     #[command(flatten)]
     endpoint: Endpoint,
 }

@@ -42,7 +42,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (outputs, mut dead_letters) = output::start(out, Kind::Results, &inputs.inputs)?;
 
     let start = Instant::now();
-    let (results, counts) = batch::run(&inputs, rules.clone(), as_of, &mut dead_letters);
+    let (results, counts) =
+        batch::run(&inputs, rules.clone(), as_of, input.open_rides.max, &mut dead_letters);
     results.write(outputs.path(), &rules, 1)?;
     let rejections = dead_letters.finish().context("cannot write the rejected lines")?;
     let summary = Summary { rules_id: rules::id(&rules), as_of, rejections, ..counts };

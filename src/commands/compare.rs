@@ -69,8 +69,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         .with("rules to compare with (--against)", rules::id(&old))
         .with("records to list (--ranks)", args.ranks)
         .with("time (--as-of)", time_setting(input.as_of))
-        .with("--merge", input.merge);
-    let plan = Plan::new(inputs, &[&old, &new], input.as_of, cluster.process, cluster.processes());
+        .with("--merge", input.merge)
+        .with("maximum of open rides (--open-rides)", input.open_rides.max);
+    let (process, processes) = (cluster.process, cluster.processes());
+    let plan =
+        Plan::new(inputs, &[&old, &new], input.as_of, input.open_rides.max, process, processes);
     let comparison = Comparison { rules: [old, new], ranks: args.ranks };
     run_in_all(cluster, settings, plan, |members, plan| {
         write_changes(members, plan, comparison, &input.out, started)

@@ -14,7 +14,8 @@ use anyhow::Context;
 use super::logging::LoggingArgs;
 use super::{output, parse, signals};
 use crate::health::Health;
-use crate::log::{self, Clock, LogLines};
+use crate::log::{self, AdmitAll, Clock, LogLines};
+use crate::open_rides::OPEN_RIDES_MAX;
 use crate::serve;
 use crate::serve::auth::Auth;
 use crate::serve::limits::Limits;
@@ -109,6 +110,7 @@ fn config(data: &Path, port: u16) -> Config {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         tls: None,
         workers: thread::available_parallelism().map_or(1, NonZeroUsize::get),
+        open_rides_max: OPEN_RIDES_MAX,
         rules: None,
         rebuild: false,
         checkpoint_every: Duration::from_secs(10),
@@ -140,7 +142,7 @@ fn write_past_races(data: &Path, now_ms: u64) -> anyhow::Result<()> {
     if log.last_arrival().is_some() {
         return Ok(());
     }
-    let log = log.start(Health::default().component("archive"), |_| {})?;
+    let log = log.start(Health::default().component("archive"), AdmitAll, |_| {})?;
     let hours = (PAST_RACES * RACE_INTERVAL_MS) as f64 / 3_600_000.0;
     let past = workload(hours, start_ms, 2)?;
     for batch in (0..past.races()).flat_map(|race| past.race_batches(race)) {

@@ -55,8 +55,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let settings = Settings::new("replay")
         .with("rules (--rules)", rules::id(&rules))
         .with("time (--as-of)", time_setting(input.as_of))
-        .with("--merge", input.merge);
-    let plan = Plan::new(inputs, &[&rules], input.as_of, cluster.process, cluster.processes());
+        .with("--merge", input.merge)
+        .with("maximum of open rides (--open-rides)", input.open_rides.max);
+    let (process, processes) = (cluster.process, cluster.processes());
+    let plan = Plan::new(inputs, &[&rules], input.as_of, input.open_rides.max, process, processes);
     run_in_all(cluster, settings, plan, |members, plan| {
         write_results(members, plan, rules, &input.out, started)
     })

@@ -7,6 +7,7 @@ use velodrome_dataflows::RACE_SECONDS_MAX;
 
 use super::batch_report::BatchReport;
 use super::decoded_batch::DecodedBatch;
+use super::known_rides::KnownRides;
 use crate::ingest::decode::{decode, decode_any, decode_first};
 use crate::ingest::event::Event;
 use crate::ingest::inputs::Input;
@@ -47,12 +48,13 @@ impl BatchReader {
     /// Decodes the next batch, of lines with about `bytes_max` bytes, into `batch`, which is empty, and
     /// reports it.
     ///
-    /// The report uses the memory of `time_marks`.
+    /// The report uses the memory of `time_marks`. Events of rides that are not `known` are candidates.
     pub(super) fn read(
         &mut self,
         batch: &mut DecodedBatch,
         mut time_marks: Vec<u64>,
         bytes_max: usize,
+        known: &KnownRides,
     ) -> BatchReport {
         let mut bytes = 0;
         time_marks.clear();
@@ -64,7 +66,7 @@ impl BatchReader {
             match self.lines.next_block() {
                 LineBlock::Lines(block) => {
                     bytes += block.len();
-                    decode_block(block, self.race_seconds, batch, &mut report);
+                    decode_block(block, self.race_seconds, known, batch, &mut report);
                 }
                 LineBlock::Oversized(start) => {
                     bytes += start.len();
@@ -81,6 +83,7 @@ impl BatchReader {
                 }
             }
         }
+        batch.bytes += report.candidates.bytes();
         batch.bytes += report.rejects.iter().map(|reject| reject.bytes.len()).sum::<usize>();
         report
     }
@@ -94,6 +97,7 @@ impl BatchReader {
 fn decode_block(
     block: &[u8],
     race_seconds: u16,
+    known: &KnownRides,
     batch: &mut DecodedBatch,
     report: &mut BatchReport,
 ) {
@@ -104,18 +108,18 @@ fn decode_block(
             rest = rest.get(1..).unwrap_or_default();
         } else if let Some((event, after)) = decode_first(rest, RACE_SECONDS_MAX) {
             let text = rest.get(..rest.len() - after.len()).unwrap_or_default();
-            add(Ok(event), text, race_seconds, batch, report);
+            add(Ok(event), text, race_seconds, known, batch, report);
             rest = after;
         } else {
             let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
             let (line, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
             let line = line.trim_ascii();
             match decode_any(line, RACE_SECONDS_MAX) {
-                Ok(event) => add(Ok(event), line, race_seconds, batch, report),
+                Ok(event) => add(Ok(event), line, race_seconds, known, batch, report),
                 Err(_) => {
                     for object in objects(line) {
                         let event = decode(object, RACE_SECONDS_MAX);
-                        add(event, object, race_seconds, batch, report);
+                        add(event, object, race_seconds, known, batch, report);
                     }
                 }
             }
@@ -124,11 +128,12 @@ fn decode_block(
     }
 }
 
-/// Adds an event, or rejects its text.
+/// Adds an event, or rejects its text. An event whose ride is not `known` is a candidate.
 fn add(
     decoded: Result<Event, Rejection>,
     text: &[u8],
     race_seconds: u16,
+    known: &KnownRides,
     batch: &mut DecodedBatch,
     report: &mut BatchReport,
 ) {
@@ -138,7 +143,11 @@ fn add(
             return report.reject(Some(decoded.timestamp), reason(text, race_seconds), text, false);
         }
         Ok(Event::Race(mut decoded)) => {
-            decoded.event.clock = index;
+            let sample = &mut decoded.event;
+            sample.clock = index;
+            if !known.contains((sample.class, sample.race, sample.racer)) {
+                report.candidates.push(sample, report.input, report.lines, text);
+            }
             batch.samples.push(decoded.event);
             decoded.timestamp
         }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::run_admission::Candidates;
 use crate::ingest::event::EventTimestamp;
 
 /// The times and rejected lines of a batch, for the sequencer.
@@ -24,6 +25,8 @@ pub(super) struct BatchReport {
     pub(super) devices: Vec<u32>,
     /// The rejected lines, in order.
     pub(super) rejects: Vec<RejectedLine>,
+    /// The events whose ride the reader does not know, in order.
+    pub(super) candidates: Candidates,
 }
 
 /// A line that is not an event, or the place where an input is damaged.

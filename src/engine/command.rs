@@ -4,6 +4,8 @@ use tokio::sync::oneshot;
 use velodrome_dataflows::{Answer, Ban, Change, EventTime, Query, Sample, Tracking, ViewChange};
 
 /// Events of one accepted batch.
+///
+/// Until the log has stamped the batch, the `clock` of an event is the index of its line in the batch.
 #[derive(Clone, Debug, Default)]
 pub struct Events {
     /// Race events.

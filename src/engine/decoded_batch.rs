@@ -2,6 +2,8 @@
 
 use velodrome_dataflows::{Sample, Tracking};
 
+use super::run_admission::REJECTED;
+
 /// The events of a batch.
 ///
 /// Until the sequencer has assigned clocks, the `clock` field of an event has a temporary value: its
@@ -15,16 +17,18 @@ pub(super) struct DecodedBatch {
 }
 
 impl DecodedBatch {
-    /// Removes the events and sets their clocks from `event_times`. The batch's memory can then be
-    /// reused.
+    /// Removes the events and sets their clocks from `event_times`, without those that the bound on open
+    /// rides rejects. The batch's memory can then be reused.
     pub(super) fn drain_stamped(
         &mut self,
         event_times: &[u64],
     ) -> (impl Iterator<Item = Sample>, impl Iterator<Item = Tracking>) {
         self.bytes = 0;
         let at = |index: u64| event_times.get(index as usize).copied().unwrap_or_default();
+        let samples =
+            self.samples.drain(..).map(move |sample| Sample { clock: at(sample.clock), ..sample });
         (
-            self.samples.drain(..).map(move |sample| Sample { clock: at(sample.clock), ..sample }),
+            samples.filter(|sample| sample.clock != REJECTED),
             self.tracking.drain(..).map(move |event| Tracking { clock: at(event.clock), ..event }),
         )
     }

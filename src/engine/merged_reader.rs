@@ -12,8 +12,10 @@ use velodrome_dataflows::{Sample, Tracking};
 
 use super::batch_report::{BatchReport, RejectedLine};
 use super::decoded_batch::DecodedBatch;
+use super::known_rides::KnownRides;
 use super::partition_reader::{ClockedBatch, read_partition};
 use super::plan::Plan;
+use super::run_admission::Candidates;
 use crate::ingest::event::EventTimestamp;
 
 /// The number of events and rejected lines of a merged batch.
@@ -41,13 +43,14 @@ impl MergedReader {
     }
 
     /// Reads the next batch into `batch`, which is empty. Returns `None` at the end. The report uses the
-    /// memory of `time_marks`.
+    /// memory of `time_marks`. Events of rides that are not `known` are candidates.
     ///
     /// Each line has its clock as an arrival, so that the sequencer's clock is the same.
     pub(super) fn read(
         &mut self,
         batch: &mut DecodedBatch,
         mut time_marks: Vec<u64>,
+        known: &KnownRides,
     ) -> Option<BatchReport> {
         time_marks.clear();
         let mut report = BatchReport { batch: self.batch, time_marks, ..BatchReport::default() };
@@ -62,7 +65,7 @@ impl MergedReader {
                     self.next.push(Reverse((clock, index)));
                     break;
                 }
-                partition.take(clock, batch, &mut report);
+                partition.take(clock, known, batch, &mut report);
             }
         }
         self.batch += 1;
@@ -75,6 +78,9 @@ struct Partition {
     batches: Receiver<ClockedBatch>,
     samples: Peekable<vec::IntoIter<Sample>>,
     tracking: Peekable<vec::IntoIter<Tracking>>,
+    /// A candidate for each sample of the batch, and the number of those that were merged.
+    candidates: Candidates,
+    samples_merged: usize,
     rejects: vec::IntoIter<RejectedLine>,
     /// The clocks of the batch's lines, in order, and the number of those that were merged.
     event_times: Vec<u64>,
@@ -89,6 +95,8 @@ impl Partition {
             batches,
             samples: Vec::new().into_iter().peekable(),
             tracking: Vec::new().into_iter().peekable(),
+            candidates: Candidates::default(),
+            samples_merged: 0,
             rejects: Vec::new().into_iter(),
             event_times: Vec::new(),
             merged: 0,
@@ -106,18 +114,33 @@ impl Partition {
             self.samples = batch.samples.into_iter().peekable();
             self.tracking = batch.tracking.into_iter().peekable();
             self.rejects = report.rejects.into_iter();
-            self.bytes_per_line = batch.bytes / report.time_marks.len().max(1);
+            let bytes = batch.bytes.saturating_sub(report.candidates.bytes());
+            self.bytes_per_line = bytes / report.time_marks.len().max(1);
+            (self.candidates, self.samples_merged) = (report.candidates, 0);
             (self.event_times, self.merged) = (event_times, 0);
         }
     }
 
     /// Moves the next line, at `clock`, to `batch` and `report`.
-    fn take(&mut self, clock: u64, batch: &mut DecodedBatch, report: &mut BatchReport) {
+    fn take(
+        &mut self,
+        clock: u64,
+        known: &KnownRides,
+        batch: &mut DecodedBatch,
+        report: &mut BatchReport,
+    ) {
         let (own, index) = (self.merged, report.time_marks.len() as u64);
         self.merged += 1;
         batch.bytes += self.bytes_per_line;
         if let Some(mut sample) = self.samples.next_if(|sample| sample.clock == own) {
             sample.clock = index;
+            if !known.contains((sample.class, sample.race, sample.racer))
+                && let Some((candidate, text)) = self.candidates.get(self.samples_merged)
+            {
+                report.candidates.push(&sample, candidate.input, candidate.line, text);
+                batch.bytes += text.len();
+            }
+            self.samples_merged += 1;
             batch.samples.push(sample);
         } else if let Some(mut event) = self.tracking.next_if(|event| event.clock == own) {
             event.clock = index;

@@ -20,7 +20,9 @@ mod batch_reader;
 mod batch_report;
 mod clocked_batches;
 mod decoded_batch;
+mod known_rides;
 mod reading;
+mod run_admission;
 mod sequencer;
 mod sequencer_dataflow;
 
@@ -45,6 +47,7 @@ mod feeder;
 mod handle;
 mod recover;
 mod requests;
+mod ride_admission;
 mod running_engine;
 mod standby_feed;
 #[cfg(test)]
@@ -62,6 +65,7 @@ pub use plan::Plan;
 pub use reader_state::FrozenReaders;
 pub use recover::{RecoverError, RecoveryCounts, recover, recovery_window_ms};
 pub use replay::{ReplayOutcome, replay};
+pub use ride_admission::RideAdmission;
 pub use run::RunError;
 pub use run_progress::RunProgress;
 pub use running_engine::RunningEngine;

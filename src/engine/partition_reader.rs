@@ -11,6 +11,7 @@ use super::batch_reader::BatchReader;
 use super::batch_report::BatchReport;
 use super::clocked_batches::ClockedBatches;
 use super::decoded_batch::DecodedBatch;
+use super::known_rides::KnownRides;
 use super::plan::Plan;
 
 /// The bytes of the lines of a batch. A partition has about four batches in memory.
@@ -20,7 +21,8 @@ const BATCH_BYTES: usize = 256 << 10;
 #[derive(Debug)]
 pub(super) struct ClockedBatch {
     pub(super) batch: DecodedBatch,
-    /// The report of the batch. The lines of its rejects are numbers in their inputs, from 0.
+    /// The report of the batch. All its samples are candidates. The lines of its candidates and rejects are
+    /// numbers in their inputs, from 0.
     pub(super) report: BatchReport,
     /// The partition's clock at each time mark.
     pub(super) event_times: Vec<u64>,
@@ -50,6 +52,8 @@ fn read(
 ) -> Option<()> {
     let mut waiting = ClockedBatches::default();
     let (mut input, mut lines) = (None, 0);
+    // The merge knows which rides are open.
+    let known = KnownRides::none();
     for number in units {
         let unit = *plan.units.get(number)?;
         let mut reader = BatchReader::open(
@@ -65,8 +69,9 @@ fn read(
         let mut is_last = false;
         while !is_last {
             let mut batch = DecodedBatch::default();
-            let mut report = reader.read(&mut batch, Vec::new(), BATCH_BYTES);
+            let mut report = reader.read(&mut batch, Vec::new(), BATCH_BYTES, &known);
             report.rejects.iter_mut().for_each(|reject| reject.line += lines);
+            report.candidates.advance_lines(lines);
             lines += report.lines;
             is_last = report.is_last;
             waiting.push(batch, report);

@@ -1,9 +1,10 @@
 //! The plan of a run: its inputs, cut into units, and the units that this process reads.
 
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use velodrome_dataflows::{EventTime, Rules};
+use velodrome_dataflows::{EventTime, Rules, Scoring};
 
 use crate::ingest::inputs::{Input, InputKind, Origin};
 use crate::ingest::run_inputs::RunInputs;
@@ -15,8 +16,12 @@ use crate::store::Object;
 pub struct Plan {
     /// The inputs, in order.
     pub inputs: Vec<Input>,
+    /// All rules that the run applies.
+    pub(super) rules: Vec<Scoring>,
     /// The longest race of all rules of the run, in seconds.
     pub(super) race_seconds: u16,
+    /// The maximum number of open rides.
+    pub(super) open_rides_max: NonZeroUsize,
     /// Results are computed as of this time of the event clock, or from all events if it is `None`.
     pub as_of: Option<EventTime>,
     /// The units of all inputs, in order.
@@ -33,16 +38,19 @@ pub struct Plan {
 impl Plan {
     /// The plan of process `process` of `processes`, as of the time `as_of` of the event clock.
     ///
-    /// `rules` are all rules that the run applies. Processes read the units in turn; process 0 reads
-    /// standard input, and all units if several partitions are merged.
+    /// `rules` are all rules that the run applies, and at most `open_rides_max` rides are open. Processes
+    /// read the units in turn; process 0 reads standard input, and all units if several partitions are
+    /// merged.
     pub fn new(
         inputs: RunInputs,
         rules: &[&Rules],
         as_of: Option<EventTime>,
+        open_rides_max: NonZeroUsize,
         process: usize,
         processes: usize,
     ) -> Self {
         let race_seconds = rules.iter().map(|rules| rules.race_seconds).max().unwrap_or_default();
+        let rules = rules.iter().map(|rules| Scoring::from(Rules::clone(rules))).collect();
         let RunInputs { inputs, partitions } = inputs;
         let units = units(&inputs);
         let merged = match &partitions[..] {
@@ -61,7 +69,7 @@ impl Plan {
             .map(|(number, _)| number)
             .collect();
         let next = AtomicUsize::new(0);
-        Self { inputs, race_seconds, as_of, units, own_units, merged, next }
+        Self { inputs, rules, race_seconds, open_rides_max, as_of, units, own_units, merged, next }
     }
 
     /// The end of the plan: the last time of the event clock whose events are included.

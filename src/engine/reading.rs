@@ -14,6 +14,7 @@ use velodrome_dataflows::EventTime;
 use super::batch_reader::{BATCH_BYTES, BatchReader};
 use super::batch_report::BatchReport;
 use super::decoded_batch::DecodedBatch;
+use super::known_rides::KnownRides;
 use super::merged_reader::MergedReader;
 use super::plan::Plan;
 use super::run_progress::RunProgress;
@@ -62,6 +63,7 @@ pub(super) fn read_all(
     loop {
         for times in queue.borrow_mut().drain(..) {
             input.advance_to(times.logical_time);
+            times.opened.iter().for_each(|ride| read_ahead.known.insert(*ride));
             if let Some(event_times) = times.event_times {
                 read_ahead.send_next(input, event_times);
             }
@@ -101,6 +103,8 @@ struct ReadAhead<'a> {
     /// The batches in the order in which they were read, and the bytes of their lines.
     batches: VecDeque<DecodedBatch>,
     bytes: usize,
+    /// Rides whose events need no decision of the sequencer.
+    known: KnownRides,
     /// Empty batches for reuse, because allocating their memory again costs more than decoding into it.
     spare: Vec<(DecodedBatch, Vec<u64>)>,
 }
@@ -108,7 +112,8 @@ struct ReadAhead<'a> {
 impl<'a> ReadAhead<'a> {
     fn new(plan: &'a Plan, progress: &'a RunProgress, merged: Option<MergedReader>) -> Self {
         let (batches, spare) = (VecDeque::new(), Vec::new());
-        Self { plan, progress, reader: None, merged, batches, bytes: 0, spare }
+        let known = KnownRides::none();
+        Self { plan, progress, reader: None, merged, batches, bytes: 0, known, spare }
     }
 
     fn has_room(&self) -> bool {
@@ -119,7 +124,7 @@ impl<'a> ReadAhead<'a> {
     fn read(&mut self) -> Option<BatchReport> {
         let (mut batch, time_marks) = self.spare.pop().unwrap_or_default();
         let report = match &mut self.merged {
-            Some(merged) => merged.read(&mut batch, time_marks)?,
+            Some(merged) => merged.read(&mut batch, time_marks, &self.known)?,
             None => self.read_unit(&mut batch, time_marks)?,
         };
         self.progress.count_events(batch.samples.len() + batch.tracking.len());
@@ -137,7 +142,7 @@ impl<'a> ReadAhead<'a> {
                 none.insert(BatchReader::open(number, unit, input, race_seconds, bytes))
             }
         };
-        let report = reader.read(batch, time_marks, BATCH_BYTES);
+        let report = reader.read(batch, time_marks, BATCH_BYTES, &self.known);
         if report.is_last {
             self.reader = None;
         }

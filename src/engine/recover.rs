@@ -16,6 +16,7 @@ use super::decoded_batch::DecodedBatch;
 use super::event_clock::EventClock;
 use super::feeder::Feeder;
 use super::handle::Engine;
+use super::known_rides::KnownRides;
 use crate::ingest::inputs::Input;
 use crate::ingest::units;
 
@@ -67,8 +68,9 @@ pub struct RecoveryCounts {
 /// Sends the events of `inputs` that arrived within `span` to `engine`, in order. Returns when all of
 /// them are complete, except those of the last tick.
 ///
-/// Calls `should_continue` after each batch, and stops when it returns false. Adds to `counts` even if
-/// it returns an error. Blocks the calling thread, which must not be one of `runtime`'s.
+/// Calls `observe` with all events, before it sends them. Calls `should_continue` after each batch, and
+/// stops when it returns false. Adds to `counts` even if it returns an error. Blocks the calling thread,
+/// which must not be one of `runtime`'s.
 ///
 /// # Errors
 /// When a file cannot be read, and when the engine stops.
@@ -78,6 +80,7 @@ pub fn recover(
     engine: &Engine,
     runtime: &Handle,
     counts: &mut RecoveryCounts,
+    mut observe: impl FnMut(&Events),
     mut should_continue: impl FnMut(&RecoveryCounts) -> bool,
 ) -> Result<(), RecoverError> {
     let (mut clock, mut feeder) = (EventClock::default(), Feeder::new(engine.clone()));
@@ -95,13 +98,15 @@ pub fn recover(
         // had longer races.
         Some((input, BatchReader::open(number, unit, input, RACE_SECONDS_MAX, &bytes)))
     });
+    // The log has accepted events only, so their rides need no decision.
+    let known = KnownRides::all();
     let mut opened: VecDeque<_> = units.by_ref().take(UNITS_AHEAD).collect();
     while let Some((input, mut reader)) = opened.pop_front() {
         opened.extend(units.next());
         let mut is_last = false;
         while !is_last {
             let mut batch = DecodedBatch::default();
-            let report = reader.read(&mut batch, Vec::new(), BATCH_BYTES);
+            let report = reader.read(&mut batch, Vec::new(), BATCH_BYTES, &known);
             is_last = report.is_last;
             counts.rejected += count_rejects(input, &report, span.end == EventTime::MAX)?;
             counts.bytes = bytes_before + bytes.position();
@@ -109,6 +114,7 @@ pub fn recover(
             for (last, events) in minute_groups(&mut batch, &event_times, &span) {
                 counts.events += events.len() as u64;
                 counts.clock = last;
+                observe(&events);
                 feeder.send_events(last, events);
                 engine.advance(last);
                 pending.push_back(last);

@@ -10,10 +10,12 @@ use std::io;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use velodrome_dataflows::RideKey;
 
-use super::batch_report::BatchReport;
+use super::batch_report::{BatchReport, RejectedLine};
 use super::clocked_batches::ClockedBatches;
 use super::plan::Plan;
+use super::run_admission::{Candidate, REJECTED, RunAdmission};
 use crate::ingest::dead_letters::DeadLetterFile;
 use crate::ingest::inputs::Input;
 use crate::ingest::rejections::Rejections;
@@ -28,6 +30,8 @@ pub(super) struct BatchTimes {
     pub(super) logical_time: u64,
     /// For the batch's reader, the clock at each of its time marks.
     pub(super) event_times: Option<Vec<u64>>,
+    /// The rides that the batch opened.
+    pub(super) opened: Vec<RideKey>,
     /// Whether all later events are after the end of the plan, so workers can stop reading.
     pub(super) is_last: bool,
 }
@@ -49,6 +53,7 @@ pub(super) struct Sequencer {
     dead_letters: Option<DeadLetterFile>,
     /// Batches with events whose clock is not known yet, each with the worker that read it.
     waiting: ClockedBatches<usize>,
+    admission: RunAdmission,
     /// The unit and batch whose report comes next in the source's order.
     next: (usize, usize),
     /// Reports that arrived before their turn, each with the worker that sent it.
@@ -66,6 +71,7 @@ pub(super) struct Sequencer {
 impl Sequencer {
     pub(super) fn new(plan: Arc<Plan>, peers: usize, dead_letters: Option<DeadLetterFile>) -> Self {
         Self {
+            admission: RunAdmission::new(Arc::clone(&plan)),
             plan,
             peers,
             counts: LineCounts::default(),
@@ -113,10 +119,11 @@ impl Sequencer {
     /// Assigns logical times to the waiting batches whose events all have a clock.
     fn assign(&mut self, times: &mut Vec<BatchTimes>) {
         while !self.is_past_end
-            && let Some((from, report, event_times)) = self.waiting.pop()
+            && let Some((from, report, mut event_times)) = self.waiting.pop()
         {
-            self.count(&report, &event_times);
             let end = event_times.iter().max().copied().unwrap_or(0);
+            let opened = self.admission.decide(&report.candidates, &mut event_times);
+            self.count(&report, &event_times);
             self.logical_time = end.max(self.logical_time + 1);
             self.is_past_end = end > self.plan.until();
             let (logical_time, is_last) = (self.logical_time, self.is_past_end);
@@ -125,10 +132,11 @@ impl Sequencer {
                 to,
                 logical_time,
                 event_times: None,
+                opened: opened.clone(),
                 is_last,
             }));
             let event_times = Some(event_times);
-            times.push(BatchTimes { to: from, logical_time, event_times, is_last });
+            times.push(BatchTimes { to: from, logical_time, event_times, opened, is_last });
         }
     }
 
@@ -139,7 +147,17 @@ impl Sequencer {
             (self.input, self.lines) = (report.input, 0);
         }
         let mut rejects = report.rejects.iter();
+        let mut beyond_bound = report.candidates.rejected(event_times);
         for (mark, event_time) in report.time_marks.iter().zip(event_times) {
+            if *event_time == REJECTED
+                && let Some((Candidate { input, line, .. }, text)) = beyond_bound.next()
+            {
+                self.counts.rejected += 1;
+                let (reason, bytes) = (self.admission.reason(), text.to_owned());
+                let rejected = RejectedLine { input, line, reason, bytes, is_damage: false };
+                self.write_dead_letter(&rejected);
+                continue;
+            }
             if *event_time > self.plan.until() {
                 break;
             }
@@ -154,15 +172,23 @@ impl Sequencer {
                 true => self.counts.damaged += 1,
                 false => self.counts.rejected += 1,
             }
-            let file = self.plan.inputs.get(reject.input).map(Input::name);
-            if let (Some(dead_letters), Some(file)) = (&mut self.dead_letters, file) {
-                let line = self.lines + reject.line + 1;
-                match reject.is_damage {
-                    true => dead_letters.damage(&file, line, &reject.reason, &reject.bytes),
-                    false => dead_letters.reject(&file, line, &reject.reason, &reject.bytes),
-                }
-            }
+            self.write_dead_letter(reject);
         }
         self.lines += report.lines;
+    }
+
+    /// Writes a line of the current batch to the dead letters.
+    fn write_dead_letter(
+        &mut self,
+        RejectedLine { input, line, reason, bytes, is_damage }: &RejectedLine,
+    ) {
+        let file = self.plan.inputs.get(*input).map(Input::name);
+        if let (Some(dead_letters), Some(file)) = (&mut self.dead_letters, file) {
+            let line = self.lines + line + 1;
+            match is_damage {
+                true => dead_letters.damage(&file, line, reason, bytes),
+                false => dead_letters.reject(&file, line, reason, bytes),
+            }
+        }
     }
 }

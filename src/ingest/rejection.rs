@@ -46,6 +46,12 @@ pub enum Rejection {
         /// The accepted values, in words.
         expected: Cow<'static, str>,
     },
+    /// The event would open a ride beyond the bound, which is the value.
+    #[error(
+        "its ride cannot start because the maximum of {0} open rides is reached; raise --open-rides, or send \
+         it again later"
+    )]
+    TooManyRides(usize),
 }
 
 impl Rejection {

@@ -12,7 +12,7 @@ use tokio::task::{JoinError, spawn_blocking};
 use super::context::Context;
 use super::decode::{Decoded, dead_letter};
 use super::shard_reader::Record;
-use crate::log::{AppendError, SourceClock};
+use crate::log::{AppendError, Appended, SourceClock};
 
 /// The size at which a chunk is closed: some 5,000 events, which take a millisecond to decode.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -29,10 +29,12 @@ pub(super) const LOG: &str = "log";
 /// A chunk that was queued in the log.
 struct InFlight {
     records: Range<usize>,
+    /// The race length that its events were decoded with.
+    race_seconds: u16,
     accepted: usize,
     rejected: usize,
     /// The log's response; none if all events of the chunk were rejected.
-    appended: Option<oneshot::Receiver<Result<u64, AppendError>>>,
+    appended: Option<oneshot::Receiver<Result<Appended, AppendError>>>,
 }
 
 /// Appends `records` to the log, from index `done` up to the last record that arrived by `limit_ms`, in
@@ -54,10 +56,13 @@ pub(super) async fn append(
             break;
         }
         at = chunk.end;
-        let Decoded { lines, events, rejected } = decode(context, records, chunk.clone()).await;
+        let race_seconds = context.sinks.race_seconds();
+        let decoded = decode(context, records, chunk.clone(), race_seconds).await;
+        let Decoded { lines, events, rejected } = decoded;
         let accepted = lines.len();
         let add = |appended| {
-            in_flight.push(InFlight { records: chunk, accepted, rejected, appended });
+            let records = chunk;
+            in_flight.push(InFlight { records, race_seconds, accepted, rejected, appended });
         };
         match accepted {
             0 => add(None),
@@ -76,18 +81,23 @@ async fn complete(
     context: &Arc<Context>,
     shard: &str,
     records: &Arc<[Record]>,
-    InFlight { records: chunk, accepted, rejected, appended }: InFlight,
+    InFlight { records: chunk, race_seconds, accepted, rejected, appended }: InFlight,
 ) -> Result<usize, AppendError> {
-    let arrival_ms = match appended {
-        Some(appended) => Some(appended.await.map_err(|_| AppendError::Closed)??),
-        None => None,
+    let (arrival_ms, rejected_by_log) = match appended {
+        Some(appended) => {
+            let Appended { arrival_ms, rejected } =
+                appended.await.map_err(|_| AppendError::Closed)??;
+            (Some(arrival_ms), rejected)
+        }
+        None => (None, Vec::new()),
     };
     context.failures.set_ok(LOG);
+    let (accepted, rejected) = (accepted - rejected_by_log.len(), rejected + rejected_by_log.len());
     if rejected > 0 {
         let (context, shard) = (Arc::clone(context), shard.to_owned());
         blocking(records, chunk.clone(), move |records| {
-            let race_seconds = context.sinks.race_seconds();
-            dead_letter(records, &shard, race_seconds, &context.sinks.dead_letters);
+            let dead_letters = &context.sinks.dead_letters;
+            dead_letter(records, &shard, race_seconds, rejected_by_log, dead_letters);
         })
         .await;
     }
@@ -101,9 +111,13 @@ async fn complete(
 }
 
 /// Decodes a chunk.
-async fn decode(context: &Arc<Context>, records: &Arc<[Record]>, chunk: Range<usize>) -> Decoded {
-    let context = Arc::clone(context);
-    let (time, race_seconds) = (context.progress.time().clone(), context.sinks.race_seconds());
+async fn decode(
+    context: &Arc<Context>,
+    records: &Arc<[Record]>,
+    chunk: Range<usize>,
+    race_seconds: u16,
+) -> Decoded {
+    let time = context.progress.time().clone();
     blocking(records, chunk, move |records| Decoded::from_records(records, &time, race_seconds))
         .await
 }

@@ -11,7 +11,7 @@ use crate::ingest::event::Event;
 use crate::ingest::lines::LINE_BYTES_MAX;
 use crate::ingest::record::split_events;
 use crate::ingest::rejection::Rejection;
-use crate::log::{LogLines, SourceClock, log_text};
+use crate::log::{LogLines, RejectedLine, SourceClock, log_text};
 
 /// The events of some records.
 #[derive(Debug, Default)]
@@ -30,14 +30,15 @@ impl Decoded {
         let mut decoded = Self::default();
         for_each_event(records, race_seconds, |record, _, result| match result {
             Ok((event, text)) => {
-                let clock = decoded.lines.push_arrived(&text, time.clock_ms_at(record.arrival_ms));
+                let line = decoded.lines.len() as u64;
+                decoded.lines.push_arrived(&text, time.clock_ms_at(record.arrival_ms));
                 match event {
                     Event::Race(mut race) => {
-                        race.event.clock = clock;
+                        race.event.clock = line;
                         decoded.events.samples.push(race.event);
                     }
                     Event::Tracking(mut tracking) => {
-                        tracking.event.clock = clock;
+                        tracking.event.clock = line;
                         decoded.events.tracking.push(tracking.event);
                     }
                 }
@@ -48,17 +49,28 @@ impl Decoded {
     }
 }
 
-/// Adds the rejected events in `records` of `shard` to the dead letters. Blocks on the disk.
+/// Adds the rejected events in `records` of `shard` to the dead letters: those that are invalid, and the
+/// lines `by_log` that the log rejected. Blocks on the disk.
 pub(super) fn dead_letter(
     records: &[Record],
     shard: &str,
     race_seconds: u16,
+    by_log: Vec<RejectedLine>,
     dead_letters: &DeadLetterQueue,
 ) {
+    let (mut by_log, mut next_line) = (by_log.into_iter().peekable(), 0);
     // The records are decoded a second time, so that rejected events use no memory until they are
     // written. For garbage input, the error messages would be many times larger than the data.
     for_each_event(records, race_seconds, |record, line, result| {
-        if let Err(reject) = result {
+        let reject = match result {
+            Ok(_) => {
+                let index = next_line;
+                next_line += 1;
+                by_log.next_if(|rejected| rejected.index == index).map(|rejected| rejected.reason)
+            }
+            Err(reject) => Some(reject),
+        };
+        if let Some(reject) = reject {
             dead_letters.add([DeadLetter {
                 source: Source::Stream { shard_id: shard, sequence_number: &record.sequence },
                 arrival_ms: Some(record.arrival_ms),

@@ -5,6 +5,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
+use super::admission::Appended;
 use super::error::{AppendError, LogHealth};
 use super::log_lines::LogLines;
 use super::queue::Queue;
@@ -24,8 +25,8 @@ impl<P: Send> Log<P> {
         Self(Arc::new(Shared { queue, threads: Mutex::new(threads) }))
     }
 
-    /// Queues a batch. The returned receiver gets the batch's last arrival when the batch is durable and
-    /// delivered.
+    /// Queues a batch. The returned receiver gets the batch's last arrival, and the lines that the log
+    /// rejected, when the batch is durable and delivered.
     ///
     /// Batches become durable in the order of their queueing, each atomically. The queue has at most
     /// 4,096 batches and 64 MiB of lines, so a larger batch is never accepted.
@@ -38,7 +39,7 @@ impl<P: Send> Log<P> {
         &self,
         lines: LogLines,
         payload: P,
-    ) -> Result<oneshot::Receiver<Result<u64, AppendError>>, AppendError> {
+    ) -> Result<oneshot::Receiver<Result<Appended, AppendError>>, AppendError> {
         self.0.queue.push(lines, payload)
     }
 

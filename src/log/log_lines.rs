@@ -1,6 +1,7 @@
 //! Lines of the log with room for arrivals that are stamped later, so each event is copied only once on
 //! its way to disk.
 
+use std::mem;
 use std::ops::RangeInclusive;
 
 use memchr::memchr2;
@@ -30,6 +31,8 @@ pub struct LogLines {
     /// The recorded arrivals, one per line, in ascending order. Empty when the log stamps the lines with
     /// its own time.
     recorded: Vec<u64>,
+    /// The arrival of lines without a recorded one, once they are stamped.
+    stamped_ms: u64,
 }
 
 impl LogLines {
@@ -92,11 +95,12 @@ impl LogLines {
     ///
     /// Returns the first and the last arrival, or `now_ms` if there are no lines.
     pub(super) fn stamp(&mut self, now_ms: u64, min_ms: u64) -> RangeInclusive<u64> {
-        let arrival = |at: usize| self.recorded.get(at).map_or(now_ms, |ms| min_ms.max(*ms));
-        let (first, last) = (arrival(0), arrival(self.recorded.len().saturating_sub(1)));
+        self.recorded.iter_mut().for_each(|ms| *ms = min_ms.max(*ms));
+        self.stamped_ms = now_ms;
+        let (first, last) = (self.arrival(0), self.arrival(self.len().saturating_sub(1)));
         let (mut written, mut digits) = (None, String::new());
         for (at, end) in self.ends.iter().enumerate() {
-            let arrival_ms = arrival(at);
+            let arrival_ms = self.arrival(at);
             if written.replace(arrival_ms) != Some(arrival_ms) {
                 digits = format!("{arrival_ms:0ARRIVAL_DIGITS$}");
             }
@@ -106,6 +110,33 @@ impl LogLines {
             }
         }
         first..=last
+    }
+
+    /// The arrival of line `at`, from 0, after the most recent stamping.
+    pub fn arrival(&self, at: usize) -> u64 {
+        self.recorded.get(at).copied().unwrap_or(self.stamped_ms)
+    }
+
+    /// Removes the lines `removed`, which ascend, and returns the text of their events.
+    pub(super) fn remove(&mut self, removed: &[usize]) -> Vec<Vec<u8>> {
+        let all = mem::take(self);
+        let mut texts = Vec::with_capacity(removed.len());
+        let mut removed = removed.iter().copied().peekable();
+        let mut start = 0;
+        for (at, end) in all.ends.iter().copied().enumerate() {
+            let line = all.text.get(start..end).unwrap_or_default();
+            start = end;
+            if removed.next_if_eq(&at).is_some() {
+                let event = line.len().saturating_sub(ARRIVAL_BYTES + LINE_END.len());
+                texts.push([line.get(..event).unwrap_or_default(), b"}"].concat());
+                continue;
+            }
+            self.text.extend_from_slice(line);
+            self.ends.push(self.text.len());
+            self.recorded.extend(all.recorded.get(at));
+        }
+        self.stamped_ms = all.stamped_ms;
+        texts
     }
 
     /// Stamps the lines with their recorded arrivals, which all of them must have.
@@ -164,6 +195,46 @@ mod tests {
         assert_eq!(stamped(7), (7, 9, vec![7, 7, 9, 9]));
         assert_eq!(stamped(20), (20, 20, vec![20; 4]));
         assert_eq!(lines.push_arrived(br#"{"a":1}"#, u64::MAX), MS_MAX);
+    }
+
+    #[test]
+    fn lose_the_removed_lines_and_nothing_else() {
+        let event = |number: usize| format!("{{\"number\":{number}}}");
+        for is_recorded in [false, true] {
+            for removed in [&[][..], &[0], &[1, 2], &[3], &[0, 1, 2, 3]] {
+                let kept: Vec<_> = (0..4).filter(|number| !removed.contains(number)).collect();
+                let lines =
+                    |numbers: &[usize]| {
+                        let mut lines = LogLines::new();
+                        for number in numbers {
+                            match is_recorded {
+                                true => drop(lines.push_arrived(
+                                    event(*number).as_bytes(),
+                                    MS_MIN + *number as u64,
+                                )),
+                                false => lines.push(event(*number).as_bytes()),
+                            }
+                        }
+                        lines.stamp(MS_MIN + 7, MS_MIN + 2);
+                        lines
+                    };
+                let mut some = lines(&[0, 1, 2, 3]);
+                let texts = some.remove(removed);
+                assert!(
+                    texts.iter().eq(removed
+                        .iter()
+                        .map(|number| event(*number).into_bytes())
+                        .collect::<Vec<_>>()
+                        .iter())
+                );
+                let expected = lines(&kept);
+                assert_eq!(some.text(), expected.text());
+                let arrivals = |lines: &LogLines| {
+                    (0..lines.len()).map(|at| lines.arrival(at)).collect::<Vec<_>>()
+                };
+                assert_eq!(arrivals(&some), arrivals(&expected));
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The embedded log: makes events durable before it acknowledges them, and moves them to the archive.
 //!
 //! ```text
-//! append ──► queue ──► writer: stamp, write, fsync ──► deliver ──► acknowledge
+//! append ──► queue ──► writer: stamp, admit, write, fsync ──► deliver ──► acknowledge
 //!                        │ over 64 MB, or 60 s old
 //!                        ▼
 //!                      sealer: segment ──► archive object
@@ -20,8 +20,11 @@
 //! bytes reached the disk, so the log writes nothing until a restart. A full disk is the exception: the
 //! segment is cut back to what was durable, and the next group is tried.
 //!
+//! The log can reject lines in its own order, before it writes them: see [`Admission`].
+//!
 //! The log uses stores, inputs and health. It does not depend on the engine: its consumer is a closure.
 
+mod admission;
 mod clock;
 mod delivery;
 mod error;
@@ -43,6 +46,7 @@ mod segment_contents;
 #[cfg(test)]
 mod tests;
 
+pub use admission::{Admission, AdmitAll, Appended, RejectedLine};
 pub use clock::{Clock, ManualClock, SourceClock};
 pub use delivery::{Delivery, TICK_MS};
 pub use error::{AppendError, LogError, LogHealth};

@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 
 use metrics::gauge;
 
+use super::admission::Admission;
 use super::appender::Appender;
 use super::archive::{self, ArchivedSegment, NewestSegments};
 use super::clock::Clock;
@@ -136,18 +137,19 @@ impl OpenedLog {
 
     /// Starts the writer and the sealer threads.
     ///
-    /// The writer calls `deliver` in order, with each durable batch and each advance; the first advance
-    /// follows immediately. The log writes nothing while `deliver` runs. `component` receives the health
-    /// of the archive.
+    /// The writer asks `admission` for each batch before it writes it. It calls `deliver` in order, with
+    /// each durable batch and each advance; the first advance follows immediately. The log writes nothing
+    /// while `deliver` runs. `component` receives the health of the archive.
     ///
     /// # Errors
     /// When a directory or a thread cannot be created.
     pub fn start<P: Send + 'static>(
         self,
         component: Component,
+        admission: impl Admission<P> + 'static,
         deliver: impl FnMut(Delivery<P>) + Send + 'static,
     ) -> Result<Log<P>, LogError> {
-        self.start_on(Box::new(segment::create), component, deliver)
+        self.start_on(Box::new(segment::create), component, admission, deliver)
     }
 
     /// Starts the log as [`OpenedLog::start`] does, with segment files that `create` creates.
@@ -155,6 +157,7 @@ impl OpenedLog {
         self,
         create: CreateSegment,
         component: Component,
+        admission: impl Admission<P> + 'static,
         deliver: impl FnMut(Delivery<P>) + Send + 'static,
     ) -> Result<Log<P>, LogError> {
         fsync::create_dir_all(&self.log).map_err(LogError::disk("create", &self.log))?;
@@ -173,6 +176,7 @@ impl OpenedLog {
         let writer = Writer {
             queue: Arc::clone(&queue),
             clock: self.clock,
+            admission,
             deliver,
             appender: Appender::new(self.log, self.next, create),
             seal_requests,

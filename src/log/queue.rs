@@ -7,6 +7,7 @@ use std::time::Duration;
 use metrics::gauge;
 use tokio::sync::oneshot;
 
+use super::admission::Appended;
 use super::error::{AppendError, LogHealth};
 use super::log_lines::LogLines;
 
@@ -15,8 +16,8 @@ const BATCHES_MAX: usize = 4_096;
 /// Capacity in bytes. Including the group that is being written, up to twice as many are in memory.
 const BYTES_MAX: usize = 64 << 20;
 
-/// The result of an append: the last arrival of the batch.
-pub(super) type AppendResult = Result<u64, AppendError>;
+/// The result of an append.
+pub(super) type AppendResult = Result<Appended, AppendError>;
 
 /// A batch that waits to become durable.
 pub(super) struct Batch<P> {

@@ -7,10 +7,12 @@ use std::time::Duration;
 use metrics::{counter, gauge};
 use tracing::{error, info, warn};
 
+use super::admission::{Admission, Appended, RejectedLine};
 use super::appender::{AppendFailure, Appender};
 use super::clock::Clock;
 use super::delivery::{Delivery, TICK_MS};
 use super::error::{AppendError, LogHealth};
+use super::log_lines::LogLines;
 use super::queue::{Batch, Queue};
 use super::sealer::SealRequests;
 
@@ -19,9 +21,10 @@ use super::sealer::SealRequests;
 const IDLE_ADVANCE: Duration = Duration::from_secs(1);
 
 /// The state of the writer thread.
-pub(super) struct Writer<P, D> {
+pub(super) struct Writer<P, A, D> {
     pub(super) queue: Arc<Queue<P>>,
     pub(super) clock: Clock,
+    pub(super) admission: A,
     pub(super) deliver: D,
     pub(super) appender: Appender,
     /// Receives the closed segments. Dropping it ends the sealer.
@@ -35,7 +38,7 @@ pub(super) struct Writer<P, D> {
     pub(super) is_tick_open: bool,
 }
 
-impl<P, D: FnMut(Delivery<P>)> Writer<P, D> {
+impl<P, A: Admission<P>, D: FnMut(Delivery<P>)> Writer<P, A, D> {
     /// Writes until the queue is closed and empty.
     pub(super) fn run(mut self) {
         let queue = Arc::clone(&self.queue);
@@ -79,6 +82,7 @@ impl<P, D: FnMut(Delivery<P>)> Writer<P, D> {
             self.next_advance_ms = now + self.clock.clock_ms_in(IDLE_ADVANCE);
             self.is_tick_open = false;
             self.probe_space();
+            self.admission.advance_to(now);
             (self.deliver)(Delivery::Advance(now));
         }
     }
@@ -87,25 +91,28 @@ impl<P, D: FnMut(Delivery<P>)> Writer<P, D> {
     /// error to each.
     fn commit(&mut self, mut group: Vec<Batch<P>>) {
         let (now, mut last) = (self.now(), self.min_ms);
-        let mut stamp = |batch: &mut Batch<P>| {
-            let span = batch.lines.stamp(now.max(last), last);
+        let admission = &mut self.admission;
+        let mut stamp = |Batch { lines, payload, .. }: &mut Batch<P>| {
+            let span = lines.stamp(now.max(last), last);
             last = *span.end();
-            span
+            (span, admit(admission, lines, payload))
         };
-        let spans: Vec<_> = group.iter_mut().map(&mut stamp).collect();
-        let oldest = spans.first().map_or(now, |span| *span.start());
+        let stamped: Vec<_> = group.iter_mut().map(&mut stamp).collect();
+        let oldest = stamped.first().map_or(now, |(span, _)| *span.start());
         if let Err(error) = self.append(oldest, &group) {
+            self.admission.revoke();
             for batch in group {
                 // The caller may have stopped waiting.
                 _ = batch.reply.send(Err(error.clone()));
             }
             return;
         }
+        self.admission.confirm();
         self.min_ms = last;
-        for (Batch { payload, reply, .. }, span) in group.into_iter().zip(spans) {
+        for (Batch { payload, reply, .. }, (span, rejected)) in group.into_iter().zip(stamped) {
             let (first_arrival, last_arrival) = span.into_inner();
             (self.deliver)(Delivery::Batch { first_arrival, last_arrival, payload });
-            _ = reply.send(Ok(last_arrival));
+            _ = reply.send(Ok(Appended { arrival_ms: last_arrival, rejected }));
         }
         let end_ms = last.next_multiple_of(TICK_MS) + 1;
         self.next_advance_ms =
@@ -117,6 +124,11 @@ impl<P, D: FnMut(Delivery<P>)> Writer<P, D> {
         let health = self.queue.health();
         if let LogHealth::Poisoned(reason) = health {
             return Err(AppendError::Poisoned(reason));
+        }
+        if group.iter().all(|batch| batch.lines.is_empty()) {
+            // All lines were rejected. A segment must not be created for them, because the sealer expects
+            // lines in each.
+            return Ok(());
         }
         let texts = group.iter().map(|batch| batch.lines.text());
         match self.appender.append(oldest_ms, texts) {
@@ -163,6 +175,22 @@ impl<P, D: FnMut(Delivery<P>)> Writer<P, D> {
         info!("the log's disk has space again; events are accepted");
         self.queue.set_health(LogHealth::Healthy);
     }
+}
+
+/// Asks for the admission of a batch, and removes the rejected lines from it.
+fn admit<P>(
+    admission: &mut impl Admission<P>,
+    lines: &mut LogLines,
+    payload: &mut P,
+) -> Vec<RejectedLine> {
+    let rejected = admission.admit(lines, payload);
+    if rejected.is_empty() {
+        return Vec::new();
+    }
+    let indices: Vec<_> = rejected.iter().map(|(index, _)| *index).collect();
+    let texts = lines.remove(&indices);
+    let rejected = rejected.into_iter().zip(texts);
+    rejected.map(|((index, reason), text)| RejectedLine { index, text, reason }).collect()
 }
 
 /// Makes the log reject all batches until a restart.

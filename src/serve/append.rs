@@ -5,17 +5,31 @@ use metrics::counter;
 use tokio::time::timeout;
 use tracing::error;
 
+use super::batch::{Batch, Rejected};
 use super::error::ApiError;
 use super::state::App;
-use crate::engine::Events;
-use crate::log::{AppendError, LogLines};
+use crate::log::{AppendError, RejectedLine};
 
-/// Appends events to the log. Returns their arrival, in ms since the epoch, once they are durable.
+/// A batch whose accepted events are durable.
+pub(super) struct AppendedBatch {
+    /// The arrival of its accepted events, in ms since the epoch; `None` if there are none.
+    pub(super) arrival_ms: Option<u64>,
+    /// The number of accepted events.
+    pub(super) accepted: usize,
+    /// The rejected events, in the order of the batch.
+    pub(super) rejected: Vec<Rejected>,
+}
+
+/// Appends the accepted events of a batch to the log, which may reject further ones.
 ///
 /// # Errors
 /// The errors of the log, and 503 `busy` if it does not answer in time.
-pub(super) async fn append(app: &App, lines: LogLines, events: Events) -> Result<u64, ApiError> {
-    let accepted = lines.len() as u64;
+pub(super) async fn append(app: &App, batch: Batch) -> Result<AppendedBatch, ApiError> {
+    let Batch { lines, indices, events, mut rejected, .. } = batch;
+    let mut accepted = lines.len();
+    if accepted == 0 {
+        return Ok(AppendedBatch { arrival_ms: None, accepted, rejected });
+    }
     let receiver = app.log()?.append(lines, events)?;
     let received = timeout(app.limits().append_timeout, receiver).await.map_err(|_| {
         error!("the log did not answer in time");
@@ -23,9 +37,19 @@ pub(super) async fn append(app: &App, lines: LogLines, events: Events) -> Result
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).retry_after(1)
     })?;
     let lost = |_| AppendError::Poisoned("its writer ended".to_owned());
-    let arrival_ms = received.map_err(lost)??;
-    counter!("velodrome_events_total", "verdict" => "accepted").increment(accepted);
-    Ok(arrival_ms)
+    let appended = received.map_err(lost)??;
+    if !appended.rejected.is_empty() {
+        accepted -= appended.rejected.len();
+        rejected.extend(appended.rejected.into_iter().map(
+            |RejectedLine { index, text, reason }| {
+                let index = indices.get(index).copied().unwrap_or_default();
+                Rejected { index, reason: reason.to_string(), text }
+            },
+        ));
+        rejected.sort_by_key(|rejected| rejected.index);
+    }
+    counter!("velodrome_events_total", "verdict" => "accepted").increment(accepted as u64);
+    Ok(AppendedBatch { arrival_ms: Some(appended.arrival_ms), accepted, rejected })
 }
 
 impl From<AppendError> for ApiError {

@@ -16,7 +16,7 @@ use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{ArrayBuilder, ObjectBuilder, OneOfBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::append::append;
+use super::append::{AppendedBatch, append};
 use super::batch::{Batch, Rejected};
 use super::blocking::{process_body, task_failed};
 use super::body::{self, BODY_BYTES_MAX, BodyBuffer, BodyFormat};
@@ -92,19 +92,22 @@ pub(super) async fn post_events(
         Ok((batch, body))
     };
     let (batch, mut body) = process_body(format, body, decode).await?;
-    body.reserve(batch.verdict_bytes())?;
+    let verdict_bytes = Rejected::verdict_bytes(&batch.rejected);
+    body.reserve(verdict_bytes)?;
     limiter.check_events(peer.ip(), batch.count())?;
 
-    let accepted = batch.lines.len();
-    let token = match accepted {
-        0 => VisibilityToken::at(app.engine().complete()),
-        _ => {
-            let arrival_ms = append(&app, batch.lines, batch.events).await?;
+    let AppendedBatch { arrival_ms, accepted, rejected } = append(&app, batch).await?;
+    let token = match arrival_ms {
+        None => VisibilityToken::at(app.engine().complete()),
+        Some(arrival_ms) => {
             app.ack_latency().record(received.elapsed());
             VisibilityToken::of_arrival(arrival_ms)
         }
     };
-    let rejected = dead_letter(&app, peer, batch.rejected).await?;
+    // The log may have rejected further events. If there is no memory for their verdicts, the client
+    // sends all events again, which changes nothing for the accepted ones.
+    body.reserve(Rejected::verdict_bytes(&rejected).saturating_sub(verdict_bytes))?;
+    let rejected = dead_letter(&app, peer, rejected).await?;
 
     let reply = Reply { accepted, rejected, token: token.to_string() };
     let json = serde_json::to_vec(&reply).map_err(|error| {

@@ -1,6 +1,7 @@
 //! The configuration of a service.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub struct Config {
     pub tls: Option<Arc<ServerConfig>>,
     /// The number of worker threads of the engine, at least 1.
     pub workers: usize,
+    /// The maximum number of open rides.
+    pub open_rides_max: NonZeroUsize,
     /// The scoring rules. `None` selects the most recent rules saved in the data directory.
     pub rules: Option<Rules>,
     /// Whether to replay the complete log, under `rules` if given. The replay runs in the background

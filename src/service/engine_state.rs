@@ -9,7 +9,9 @@ use super::config::Config;
 use super::error::ServiceError;
 use crate::bans::Bans;
 use crate::checkpoint::Checkpoint;
-use crate::engine::{Command, RecoveryCounts, RunningEngine, recover, recovery_window_ms};
+use crate::engine::{
+    Command, Events, RecoveryCounts, RideAdmission, RunningEngine, recover, recovery_window_ms,
+};
 use crate::log::LogFiles;
 
 /// The engine, with the bans and the checkpoint from which its state is restored.
@@ -32,16 +34,19 @@ impl EngineState {
     /// Restores the checkpoint, then replays the part of the log that the checkpoint does not cover.
     /// Returns the clock at the last event replayed.
     ///
+    /// `admission` receives the same rides as the engine.
+    ///
     /// # Errors
     /// When the checkpoint or the log cannot be read.
     pub(super) fn recover(
         &self,
         files: &LogFiles,
         runtime: &Handle,
+        admission: &mut RideAdmission,
     ) -> Result<EventTime, ServiceError> {
         let began = Instant::now();
-        self.restore_checkpoint()?;
-        let (inputs, recovered) = self.replay_log(files, runtime)?;
+        self.restore_checkpoint(admission)?;
+        let (inputs, recovered) = self.replay_log(files, runtime, admission)?;
 
         let seconds = began.elapsed().as_secs_f64();
         let checkpoint_ms = self.checkpoint.complete();
@@ -58,10 +63,11 @@ impl EngineState {
     }
 
     /// Distributes the changes of the checkpoint over the workers.
-    fn restore_checkpoint(&self) -> Result<(), ServiceError> {
+    fn restore_checkpoint(&self, admission: &mut RideAdmission) -> Result<(), ServiceError> {
         let workers = self.running.engine.workers();
         let mut next = workers.iter().cycle();
         self.checkpoint.read(|changes, view_changes| {
+            admission.restore(&changes);
             if let Some(worker) = next.next() {
                 worker.send(Command::Restore(changes, view_changes));
             }
@@ -76,6 +82,7 @@ impl EngineState {
         &self,
         files: &LogFiles,
         runtime: &Handle,
+        admission: &mut RideAdmission,
     ) -> Result<(usize, RecoveryCounts), ServiceError> {
         let window = recovery_window_ms(self.checkpoint.rules());
         let complete = self.checkpoint.complete();
@@ -83,7 +90,8 @@ impl EngineState {
         let inputs = files.inputs_from(from)?;
         let mut recovered = RecoveryCounts::default();
         let engine = &self.running.engine;
-        recover(&inputs, from..u64::MAX, engine, runtime, &mut recovered, |_| true)?;
+        let observe = |events: &Events| admission.replay(&events.samples);
+        recover(&inputs, from..u64::MAX, engine, runtime, &mut recovered, observe, |_| true)?;
         Ok((inputs.len(), recovered))
     }
 }

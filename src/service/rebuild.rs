@@ -19,7 +19,7 @@ use super::rebuild_error::RebuildError;
 use super::saved_rules;
 use super::saver::Saver;
 use crate::checkpoint::Checkpoint;
-use crate::engine::{Feeder, RecoveryCounts, RunningEngine, recover};
+use crate::engine::{Events, Feeder, RecoveryCounts, RunningEngine, recover};
 use crate::log::LogHealth;
 use crate::rebuild_requests::RebuildRequest;
 
@@ -133,7 +133,8 @@ impl<'a> Rebuild<'a> {
         let bytes = recovered.bytes + remaining;
         let (mut counted, rate) = (recovered.events, counter!("velodrome_rebuild_events_total"));
         let (engine, runtime) = (&standby.engine, &context.runtime);
-        recover(&inputs, from..until, engine, runtime, recovered, |recovered| {
+        let observe = |_: &Events| ();
+        recover(&inputs, from..until, engine, runtime, recovered, observe, |recovered| {
             context.rebuilds.update_progress(request, |progress| {
                 (progress.events, progress.clock) = (recovered.events, recovered.clock);
                 (progress.read_bytes, progress.bytes) = (recovered.bytes, bytes);

@@ -3,6 +3,7 @@
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use velodrome_dataflows::Mode;
 
 use super::background::Background;
 use super::engine_state::EngineState;
@@ -12,8 +13,10 @@ use super::handles::ServiceHandles;
 use super::listening::Service;
 use super::running::RunningService;
 use super::running_log::RunningLog;
+use crate::engine::RideAdmission;
 use crate::kinesis::{Sinks, Source};
 use crate::log::TICK_MS;
+use crate::open_rides::OpenRides;
 
 impl Service {
     /// Recovers from the checkpoint and the log, then accepts events and answers reads.
@@ -34,10 +37,12 @@ impl Service {
             ..
         } = self;
         let EventInput { log, source } = input;
-        let recovered = engine.recover(&log.files(), runtime.handle())?;
+        let rides = OpenRides::new(Mode::Service, config.open_rides_max.get());
+        let mut admission = RideAdmission::new(rides, engine.running.engine.watch_rules());
+        let recovered = engine.recover(&log.files(), runtime.handle(), &mut admission)?;
 
         let now = config.clock.now();
-        let log = RunningLog::start(log, &engine, handles.health.component("archive"))?;
+        let log = RunningLog::start(log, &engine, admission, handles.health.component("archive"))?;
         // Wait until the engine is complete up to the present. The first readers then see all events of
         // the log, and the lag limit does not reject events while the engine catches up from the log's
         // time.

@@ -13,7 +13,7 @@ use crate::run::{Workplace, sample, view};
 use crate::serving::{ServiceProcess, agent, now_ms, post, wait_for};
 
 /// Posts JSON with additional headers.
-fn post_json(url: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
+pub(crate) fn post_json(url: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
     let mut request = agent().post(url).header("content-type", "application/json");
     for (name, value) in headers {
         request = request.header(*name, *value);

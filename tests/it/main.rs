@@ -35,6 +35,10 @@ mod merge;
 #[cfg(test)]
 mod odd_files;
 #[cfg(test)]
+mod open_rides;
+#[cfg(test)]
+mod open_rides_served;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod output_directories;

@@ -16,6 +16,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::builder::BoolishValueParser;
 
+use super::arguments::OpenRidesArgs;
 use super::logging::LoggingArgs;
 use super::{output, parse, signals};
 use crate::rules;
@@ -71,6 +72,8 @@ pub struct Args {
     #[arg(long, env = "VELODROME_REBUILD", value_parser = BoolishValueParser::new())]
     rebuild: bool,
     #[command(flatten)]
+    open_rides: OpenRidesArgs,
+    #[command(flatten)]
     storage: StorageArgs,
     /// Seconds between checkpoints, 1 to 30
     ///
@@ -108,6 +111,7 @@ impl Args {
             listen: self.listen,
             tls,
             workers: workers.map_or(1, NonZeroUsize::get),
+            open_rides_max: self.open_rides.max,
             rules,
             rebuild: self.rebuild,
             checkpoint_every: Duration::from_secs(self.checkpoint_seconds),

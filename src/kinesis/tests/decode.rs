@@ -1,12 +1,15 @@
 //! Decoding of records: which events are accepted, their arrivals, and dead letters.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 
 use super::super::decode::{Decoded, dead_letter};
 use super::super::shard_reader::Record;
 use crate::dead_letters::DeadLetterQueue;
 use crate::health::Health;
-use crate::log::Clock;
+use crate::ingest::rejection::Rejection;
+use crate::log::{Clock, RejectedLine};
 
 const NOW_MS: u64 = 1_620_240_001_000;
 
@@ -18,12 +21,13 @@ fn record(sequence: u64, data: impl Into<Bytes>) -> Record {
     Record { sequence: sequence.to_string(), arrival_ms: NOW_MS + sequence, data: data.into() }
 }
 
-/// The clocks of the events in `records`, relative to `NOW_MS`, and the number of rejected events.
+/// The arrivals of the events in `records`, relative to `NOW_MS`, and the number of rejected events.
 fn decoded(records: &[Record]) -> (Vec<u64>, usize) {
-    let Decoded { lines, events, rejected } =
+    let Decoded { mut lines, events, rejected } =
         Decoded::from_records(records, &Clock::system().following_source().1, 300);
-    assert_eq!(lines.len(), events.samples.len() + events.tracking.len());
-    (events.tracking.iter().map(|event| event.clock - NOW_MS).collect(), rejected)
+    lines.stamp_recorded();
+    assert!(events.tracking.iter().map(|event| event.clock).eq(0..lines.len() as u64));
+    ((0..lines.len()).map(|line| lines.arrival(line) - NOW_MS).collect(), rejected)
 }
 
 /// Two user records, aggregated as the Kinesis Producer Library does it.
@@ -48,12 +52,12 @@ fn a_record_has_one_event_several_lines_or_several_user_records() {
 }
 
 #[test]
-fn arrivals_and_clocks_never_decrease() {
+fn arrivals_never_decrease() {
     assert_eq!(decoded(&[record(9, view("a")), record(3, view("b"))]), (vec![9, 9], 0));
 }
 
 #[test]
-fn invalid_events_are_rejected_alone_and_become_dead_letters() {
+fn rejected_events_become_dead_letters() {
     let records = [
         record(1, format!("no\n{}\n{{}}", view("a"))),
         record(2, vec![0xff]),
@@ -63,7 +67,10 @@ fn invalid_events_are_rejected_alone_and_become_dead_letters() {
     let root = tempfile::tempdir().unwrap();
     let dead_letters =
         DeadLetterQueue::open(root.path(), Clock::manual(NOW_MS).0, &Health::default()).unwrap();
-    dead_letter(&records, "shardId-0", 300, &dead_letters);
+    // The log rejected the second event that was decoded.
+    let reason = Rejection::TooManyRides(7);
+    let by_log = vec![RejectedLine { index: 1, text: Vec::new(), reason }];
+    dead_letter(&records, "shardId-0", 300, by_log, &dead_letters);
     let spooled = std::fs::read_dir(root.path().join("rejected")).unwrap().next().unwrap().unwrap();
     let text = std::fs::read_to_string(spooled.path()).unwrap();
     let written: Vec<_> = text
@@ -79,7 +86,8 @@ fn invalid_events_are_rejected_alone_and_become_dead_letters() {
             )
         })
         .collect();
-    let expected = [("1", "bm8=", 1), ("1", "e30=", 1), ("2", "/w==", 2)];
+    let last = BASE64_STANDARD.encode(view("b"));
+    let expected = [("1", "bm8=", 1), ("1", "e30=", 1), ("2", "/w==", 2), ("3", &last, 3)];
     let expected = expected.map(|(sequence, data, ms)| (sequence.to_owned(), data.to_owned(), ms));
     assert_eq!(written, expected);
 }

@@ -12,7 +12,7 @@ fn acknowledged_events_are_in_the_log_after_a_crash_and_after_a_close() {
     let append_batch = |batch: u64| {
         let numbers = batch * 3..batch * 3 + 3;
         let result = log.append(lines(numbers.clone()), batch).unwrap();
-        let arrival = result.blocking_recv().unwrap().unwrap();
+        let arrival = result.blocking_recv().unwrap().unwrap().arrival_ms;
         numbers.map(move |number| (number, arrival))
     };
     let acknowledged = thread::scope(|scope| {
@@ -49,7 +49,8 @@ fn batches_queued_during_a_write_become_one_group() {
             may_leave.recv().unwrap();
         }
     };
-    let log: Log<u64> = open(root.path(), clock).unwrap().start(component(), deliver).unwrap();
+    let log: Log<u64> =
+        open(root.path(), clock).unwrap().start(component(), AdmitAll, deliver).unwrap();
     let first = log.append(lines([0]), 0).unwrap();
     is_entered.recv_timeout(TIMEOUT).unwrap();
     time.set(START_MS + 5);
@@ -57,7 +58,7 @@ fn batches_queued_during_a_write_become_one_group() {
     let third = log.append(lines([2]), 2).unwrap();
     time.set(START_MS + 6);
     leave.send(()).unwrap();
-    let arrivals = [first, second, third].map(|result| result.blocking_recv().unwrap());
+    let arrivals = [first, second, third].map(arrival);
     assert_eq!(arrivals, [Ok(START_MS), Ok(START_MS + 6), Ok(START_MS + 6)]);
     log.close();
 }
@@ -103,7 +104,7 @@ fn a_log_ends_when_its_last_handle_is_dropped() {
     let (log, delivered) = start(root.path(), Clock::manual(START_MS).0);
     let result = log.append(lines([7]), 7).unwrap();
     drop(log);
-    assert_eq!(result.blocking_recv().unwrap(), Ok(START_MS));
+    assert_eq!(arrival(result), Ok(START_MS));
     while delivered.recv_timeout(TIMEOUT) != Err(mpsc::RecvTimeoutError::Disconnected) {}
 }
 
@@ -112,7 +113,7 @@ fn a_panic_in_a_delivery_poisons_the_log_and_ends_all_waits() {
     let root = tempfile::tempdir().unwrap();
     let deliver = |delivery| assert!(matches!(delivery, Delivery::Advance(_)), "an intended panic");
     let log: Log<u64> =
-        open(root.path(), Clock::system()).unwrap().start(component(), deliver).unwrap();
+        open(root.path(), Clock::system()).unwrap().start(component(), AdmitAll, deliver).unwrap();
     assert!(log.append(lines([0]), 0).unwrap().blocking_recv().is_err());
     // The reply is dropped before the log is poisoned, so join the writer first.
     let other = log.clone();
@@ -132,7 +133,7 @@ fn recorded_arrivals_are_kept_unless_the_log_has_passed_them() {
         for ms in arrivals {
             lines.push_arrived(format!("{{\"number\":{ms}}}").as_bytes(), START_MS + ms);
         }
-        log.append(lines, arrivals[0]).unwrap().blocking_recv().unwrap()
+        arrival(log.append(lines, arrivals[0]).unwrap())
     };
     assert_eq!(append_at(&[1_000, 1_500, 1_400]), Ok(START_MS + 1_500));
     // The tick may have ended by now.

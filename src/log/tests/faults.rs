@@ -9,7 +9,7 @@ use super::*;
 
 /// A disk on which some calls fail. Calls are numbered over all files.
 #[derive(Clone)]
-struct Disk {
+pub(super) struct Disk {
     calls: Arc<AtomicUsize>,
     failing: Arc<[usize]>,
     kind: ErrorKind,
@@ -26,7 +26,7 @@ struct Unsynced {
 }
 
 impl Disk {
-    fn new(failing: impl IntoIterator<Item = usize>, kind: ErrorKind) -> Self {
+    pub(super) fn new(failing: impl IntoIterator<Item = usize>, kind: ErrorKind) -> Self {
         Self { calls: Arc::default(), failing: failing.into_iter().collect(), kind }
     }
 
@@ -35,7 +35,7 @@ impl Disk {
         if self.failing.contains(&call) { Err(self.kind.into()) } else { Ok(()) }
     }
 
-    fn create(self) -> CreateSegment {
+    pub(super) fn create(self) -> CreateSegment {
         Box::new(move |path| {
             self.call()?;
             fs::write(path, b"")?;
@@ -71,7 +71,7 @@ impl SegmentFile for Unsynced {
 /// Starts a log on `disk` and the data directory `dir`.
 fn start_on(disk: Disk, dir: &Path) -> Log<u64> {
     let opened = open(dir, Clock::manual(START_MS).0).unwrap();
-    opened.start_on(disk.create(), component(), |_| ()).unwrap()
+    opened.start_on(disk.create(), component(), AdmitAll, |_| ()).unwrap()
 }
 
 /// Appends ten events one by one. Returns those acknowledged, and the errors of the others.
@@ -151,7 +151,8 @@ fn a_full_disk_is_probed_once_a_second_and_the_probe_leaves_nothing() {
     let opened = open(root.path(), clock).unwrap();
     // The write of the second event and the sync of the first probe fail.
     let create = Disk::new([3, 7], ErrorKind::StorageFull).create();
-    let log: Log<u64> = opened.start_on(create, component(), move |d| _ = sender.send(d)).unwrap();
+    let log: Log<u64> =
+        opened.start_on(create, component(), AdmitAll, move |d| _ = sender.send(d)).unwrap();
     append(&log, 0).unwrap();
     assert_eq!(append(&log, 1), Err(AppendError::DiskFull));
     for (seconds, health) in [(1, LogHealth::DiskFull), (2, LogHealth::Healthy)] {
@@ -189,7 +190,8 @@ fn a_poisoned_log_still_delivers_advances() {
     let (sender, delivered) = mpsc::channel();
     let opened = open(root.path(), clock).unwrap();
     let create = Disk::new([0], ErrorKind::Other).create();
-    let log: Log<u64> = opened.start_on(create, component(), move |d| _ = sender.send(d)).unwrap();
+    let log: Log<u64> =
+        opened.start_on(create, component(), AdmitAll, move |d| _ = sender.send(d)).unwrap();
     assert!(matches!(append(&log, 0), Err(AppendError::Poisoned(_))));
     time.set(START_MS + 5_000);
     for advance in [START_MS, START_MS + 5_000] {

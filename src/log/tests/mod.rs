@@ -1,5 +1,6 @@
 //! Tests of the complete log, with real files, manual clocks and faults injected into segments.
 
+mod admission;
 mod advances;
 mod appending;
 mod faults;
@@ -14,6 +15,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use flate2::read::GzDecoder;
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::health::Component;
@@ -59,14 +61,19 @@ fn start(dir: &Path, clock: Clock) -> (Log<u64>, Receiver<Delivery<u64>>) {
     let (sender, delivered) = mpsc::channel();
     let log = open(dir, clock)
         .unwrap()
-        .start(component(), move |delivery| _ = sender.send(delivery))
+        .start(component(), AdmitAll, move |delivery| _ = sender.send(delivery))
         .unwrap();
     (log, delivered)
 }
 
 /// Appends the event `number` and waits for the result.
 fn append(log: &Log<u64>, number: u64) -> Result<u64, AppendError> {
-    log.append(lines([number]), number)?.blocking_recv().unwrap()
+    arrival(log.append(lines([number]), number)?)
+}
+
+/// Waits for the result of an append. Returns the last arrival.
+fn arrival(result: oneshot::Receiver<Result<Appended, AppendError>>) -> Result<u64, AppendError> {
+    result.blocking_recv().unwrap().map(|appended| appended.arrival_ms)
 }
 
 /// The number and arrival of each event in a file of the log.

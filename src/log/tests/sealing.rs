@@ -169,7 +169,7 @@ fn an_object_of_another_service_is_reported_and_not_overwritten() {
     let opened = open(root.path(), Clock::manual(START_MS).0).unwrap();
     fs::write(&object, "another's").unwrap();
     let health = crate::health::Health::default();
-    let log: Log<u64> = opened.start(health.component("archive"), |_| ()).unwrap();
+    let log: Log<u64> = opened.start(health.component("archive"), AdmitAll, |_| ()).unwrap();
     let began = std::time::Instant::now();
     while health.faults().is_empty() {
         assert!(began.elapsed() < TIMEOUT);

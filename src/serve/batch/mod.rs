@@ -6,6 +6,8 @@ mod tests;
 
 use std::mem;
 
+use velodrome_dataflows::{Sample, Tracking};
+
 use super::permissions::Permissions;
 use crate::engine::Events;
 use crate::ingest::decode::decode;
@@ -18,6 +20,8 @@ use crate::log::{LogLines, log_text};
 pub(super) struct Batch {
     /// The accepted events, as lines of the log.
     pub(super) lines: LogLines,
+    /// The position of each accepted event, in the same order, as in [`Rejected`].
+    pub(super) indices: Vec<usize>,
     /// The same events for the engine, in the same order.
     pub(super) events: Events,
     pub(super) rejected: Vec<Rejected>,
@@ -37,11 +41,20 @@ pub(super) struct Rejected {
     pub(super) text: Vec<u8>,
 }
 
+impl Rejected {
+    /// The approximate size of the verdicts on `rejected` in a reply, in bytes.
+    pub(super) fn verdict_bytes(rejected: &[Self]) -> usize {
+        // `{"index":,"error":""},` and the digits of the index.
+        rejected.iter().map(|rejected| rejected.reason.len() + 30).sum()
+    }
+}
+
 impl Batch {
     /// An empty batch. It will accept events that `permissions` include, of races of `race_seconds`.
     pub(super) fn new(permissions: Permissions, race_seconds: u16) -> Self {
         Self {
             lines: LogLines::new(),
+            indices: Vec::new(),
             events: Events::default(),
             rejected: Vec::new(),
             count: 0,
@@ -49,12 +62,6 @@ impl Batch {
             permissions,
             race_seconds,
         }
-    }
-
-    /// The approximate size of the verdicts in the reply, in bytes.
-    pub(super) fn verdict_bytes(&self) -> usize {
-        // `{"index":,"error":""},` and the digits of the index.
-        self.rejected.iter().map(|rejected| rejected.reason.len() + 30).sum()
     }
 
     /// The number of events, accepted and rejected.
@@ -84,10 +91,16 @@ impl Batch {
             Ok((event, text)) => {
                 self.count += 1;
                 self.bytes += line.len();
+                let line = self.lines.len() as u64;
                 self.lines.push(&text);
+                self.indices.push(index);
                 match event {
-                    Event::Race(race) => self.events.samples.push(race.event),
-                    Event::Tracking(tracking) => self.events.tracking.push(tracking.event),
+                    Event::Race(race) => {
+                        self.events.samples.push(Sample { clock: line, ..race.event });
+                    }
+                    Event::Tracking(view) => {
+                        self.events.tracking.push(Tracking { clock: line, ..view.event });
+                    }
                 }
             }
             Err(reason) => self.reject(index, reason, line),

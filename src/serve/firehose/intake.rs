@@ -16,7 +16,7 @@ use crate::firehose::splitter::Splitter;
 use crate::ingest::gunzip::Gunzip;
 use crate::ingest::record::split_events;
 use crate::serve::App;
-use crate::serve::append::append;
+use crate::serve::append::{AppendedBatch, append};
 use crate::serve::batch::Batch;
 use crate::serve::body::{
     BODY_BYTES_MAX, BodyBuffer, CHUNK_BYTES, bad_body, body_too_large, too_large,
@@ -114,16 +114,11 @@ impl DeliveryIntake {
     /// Appends the batch to the log, durably, and adds its rejected events to the dead letters.
     fn flush(&mut self) -> Result<(), ApiError> {
         let batch = self.batch.take();
-        let count = batch.count();
-        let Batch { lines, events, rejected, .. } = batch;
-        self.runtime.block_on(async {
+        let AppendedBatch { rejected, .. } = self.runtime.block_on(async {
             // Waits for the client's rate limit, because Firehose would send the complete delivery again
             // if it were rejected midway.
-            self.app.limiter().wait_for_events(self.peer.ip(), count).await;
-            match lines.is_empty() {
-                true => Ok(()),
-                false => append(&self.app, lines, events).await.map(drop),
-            }
+            self.app.limiter().wait_for_events(self.peer.ip(), batch.count()).await;
+            append(&self.app, batch).await
         })?;
         let count = rejected.len() as u64;
         counter!("velodrome_events_total", "verdict" => "rejected").increment(count);
