@@ -301,7 +301,8 @@ fn a_failed_switch_reports_its_error_and_changes_nothing() {
         damaged = serving.get("/v1/rules");
         damaged["rebuild"]["error"].is_string()
     });
-    let named = format!("cannot read '{}' of the log: input damaged: ", objects[0].display());
+    let named =
+        format!("cannot read '{}' of the log: the gzip stream is truncated", objects[0].display());
     assert!(damaged["rebuild"]["error"].as_str().unwrap().contains(&named), "{damaged}");
     assert_eq!(damaged["rules"]["divisor"], 100.0);
     assert_eq!(answers(&serving), stopped.answers);

@@ -188,7 +188,8 @@ fn a_damaged_object_of_the_archive_is_reported_and_ends_the_service() {
     let log = stopped.place.path("data.stderr");
     assert_eq!(serving.wait(), 2);
     let stderr = fs::read_to_string(log).unwrap();
-    let named = format!("cannot read '{}' of the log: input damaged: ", objects[0].display());
+    let named =
+        format!("cannot read '{}' of the log: the gzip stream is truncated", objects[0].display());
     assert!(stderr.contains(&named) && stderr.contains("restore it from a copy"), "{stderr}");
     fs::write(&objects[0], complete).unwrap();
     stopped.assert_same_answers("");
