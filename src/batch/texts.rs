@@ -134,9 +134,10 @@ fn values<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Option<usize> {
     Some(values.byte_offset())
 }
 
-/// Where the first event after a broken object begins: an object with the field `event`, before another
-/// object or the end.
+/// Where the first event after other text begins: an object with the field `event`. After a broken object or
+/// array it stands before another object or the end.
 fn next_event(text: &[u8], is_end: bool) -> Option<usize> {
+    let is_broken = text.starts_with(b"{") || text.starts_with(b"[");
     let mut read = 0;
     for (at, byte) in text.iter().enumerate().skip(1) {
         if *byte != b'{' {
@@ -145,7 +146,7 @@ fn next_event(text: &[u8], is_end: bool) -> Option<usize> {
         let candidate = text.get(at..)?;
         if let Some(length) = values::<WithEvent>(candidate) {
             let after = without_blanks(candidate.get(length..)?);
-            if after.first().map_or(is_end, |next| *next == b'{') {
+            if !is_broken || after.first().map_or(is_end, |next| *next == b'{') {
                 return Some(at);
             }
             read += length;

@@ -55,8 +55,8 @@ pub(super) struct OpenRidesArgs {
 pub(super) struct InputArgs {
     /// Inputs in the order given: files, directories, s3://bucket/prefix, kinesis:STREAM, or -
     ///
-    /// A file has one JSON event on each line, plain or gzip. The files of a directory or a bucket are
-    /// read in the order of their paths. A Kinesis stream is read from its oldest record to the one
+    /// A file has JSON events on lines, one or several on each, or in an array; plain, gzip or zstd. The files
+    /// of a directory or a bucket are read in the order of their paths. A Kinesis stream is read from its oldest record to the one
     /// that is newest when the run starts; the command batch cannot read a stream. The name - means
     /// standard input.
     #[arg(required = true, value_name = "PATH")]
@@ -76,7 +76,7 @@ pub(super) struct InputArgs {
     /// Read the inputs side by side and merge them by their event clocks
     ///
     /// Each PATH is a partition: events in their order, such as the file of one shard or the archive of one
-    /// node. Without this option, the inputs are read one after another, and samples of a ride that is
+    /// node. A directory is one partition. Without this option, the inputs are read one after another, and samples of a ride that is
     /// spread over several inputs are late. At most 256 paths.
     #[arg(long, env = "VELODROME_MERGE")]
     pub(super) merge: bool,

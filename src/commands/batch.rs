@@ -51,6 +51,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     summary.write(&outputs.path().join(SUMMARY))?;
     outputs.commit()?;
     output::print(&summary)?;
-    output::warn_of_late(summary.late, summary.events);
+    output::warn(&summary.input_counts(), summary.late, as_of, inputs.partitions.len() > 1);
     Ok(ExitCode::from(summary.input_counts().status()))
 }

@@ -90,6 +90,7 @@ fn write_changes(
 ) -> anyhow::Result<u8> {
     let (workers, processes) = (members.cluster().workers, members.cluster().processes());
     let (is_first, as_of) = (members.cluster().process == 0, plan.as_of);
+    let is_merged = plan.is_merged();
     let outputs = is_first.then(|| {
         let (outputs, dead_letters) = output::start(out, Kind::Changes, &plan.inputs)?;
         let changes = ChangeFiles::create(outputs.path())?;
@@ -121,6 +122,7 @@ fn write_changes(
     summary.write(&outputs.path().join(SUMMARY))?;
     outputs.commit()?;
     output::print(format_args!("{summary}\nchanges in '{}'", out.display()))?;
-    output::warn_of_late(summary.late.new.max(summary.late.old), summary.events);
+    let late = summary.late.new.max(summary.late.old);
+    output::warn(&summary.input_counts(), late, as_of, is_merged);
     Ok(summary.input_counts().status())
 }

@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, ensure};
+use velodrome_dataflows::EventTime;
 
 use crate::ingest::dead_letters::{DeadLetterFile, REJECTED};
 use crate::ingest::inputs::{Input, Origin};
 use crate::output_directory::{Kind, OutputDirectory};
-use crate::results::WriteError;
+use crate::results::{InputCounts, WriteError};
 use crate::terminal::Printable;
 
 /// Starts the outputs of a run over `inputs` for the directory `out`, with the file of rejected lines.
@@ -45,14 +46,28 @@ fn ensure_not_inside(out: &Path, inputs: &[Input]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Warns on standard error if more than 1 % of `events` are late.
-pub(super) fn warn_of_late(late: u64, events: u64) {
+/// Warns on standard error if more than 1 % of the events are late or of the lines are rejected, or if no
+/// event is at or before the time `as_of`.
+pub(super) fn warn(counts: &InputCounts<'_>, late: u64, as_of: Option<EventTime>, is_merged: bool) {
+    let InputCounts { events, rejected, .. } = *counts;
     if late * 100 > events {
+        let cause = match is_merged {
+            true => "a partition is not in order; a directory is one partition, so name its files",
+            false => {
+                "either inputs overlap in time, then read them side by side with --merge, or they are \
+                 not in order"
+            }
+        };
         let percent = late as f64 * 100.0 / events as f64;
-        eprintln!(
-            "velodrome: {percent:.1} % of the events are late; either inputs overlap in time, then read \
-             them side by side with --merge, or they are not in order"
-        );
+        eprintln!("velodrome: {percent:.1} % of the events are late; {cause}");
+    }
+    let lines = events + rejected;
+    if rejected * 100 > lines {
+        let percent = rejected as f64 * 100.0 / lines as f64;
+        eprintln!("velodrome: {percent:.1} % of the lines are rejected; the reasons are above");
+    }
+    if lines == 0 && as_of.is_some() {
+        eprintln!("velodrome: no event is at or before the time of --as-of");
     }
 }
 

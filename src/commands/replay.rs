@@ -74,6 +74,7 @@ fn write_results(
 ) -> anyhow::Result<u8> {
     let cluster = members.cluster();
     let (workers, is_first, as_of) = (cluster.workers, cluster.process == 0, plan.as_of);
+    let is_merged = plan.is_merged();
     let outputs = is_first.then(|| output::start(out, Kind::Results, &plan.inputs)).transpose()?;
     let (outputs, dead_letters) = outputs.unzip();
     let progress = RunProgress::start(&plan.inputs);
@@ -87,6 +88,6 @@ fn write_results(
     outputs.commit()?;
     let overview = Overview(&outcome.results);
     output::print(format_args!("{summary}\n\n{overview}\nresults in '{}'", out.display()))?;
-    output::warn_of_late(summary.late, summary.events);
+    output::warn(&summary.input_counts(), summary.late, as_of, is_merged);
     Ok(summary.input_counts().status())
 }

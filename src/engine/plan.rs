@@ -72,6 +72,11 @@ impl Plan {
         Self { inputs, rules, race_seconds, open_rides_max, as_of, units, own_units, merged, next }
     }
 
+    /// Whether several partitions are merged.
+    pub fn is_merged(&self) -> bool {
+        !self.merged.is_empty()
+    }
+
     /// The end of the plan: the last time of the event clock whose events are included.
     pub(super) fn until(&self) -> EventTime {
         self.as_of.unwrap_or(EventTime::MAX)

@@ -57,7 +57,7 @@ pub(super) fn read_all(
     });
 
     let mut reports = Some(reports);
-    let merged = (worker.index() == 0 && !plan.merged.is_empty())
+    let merged = (worker.index() == 0 && plan.is_merged())
         .then(|| MergedReader::start(plan, &progress.bytes));
     let mut read_ahead = ReadAhead::new(plan, progress, merged);
     loop {

@@ -38,9 +38,10 @@ pub(super) fn first_length(window: &[u8], is_end: bool) -> Option<usize> {
 
 /// The offset of the first event in `window`, after its first byte.
 ///
-/// An event is an object with the field `event`, and is followed by another object or the end of the
-/// line. An object within a broken one is not followed by either.
+/// An event is an object with the field `event`. After a broken object it must be followed by another object
+/// or the end of the line, which an object within the broken one is not.
 pub(super) fn next_event(window: &[u8], is_end: bool) -> Option<usize> {
+    let is_broken = matches!(window.first(), Some(b'{' | b'['));
     let mut left = window.len().saturating_mul(READS_MAX);
     for at in memchr_iter(b'{', window).filter(|at| *at > 0) {
         let text = window.get(at..).unwrap_or_default();
@@ -51,7 +52,7 @@ pub(super) fn next_event(window: &[u8], is_end: bool) -> Option<usize> {
             _ => {
                 let length = events.byte_offset();
                 let after = trim_start(text.get(length..).unwrap_or_default());
-                if after.first().map_or(is_end, |byte| *byte == b'{') {
+                if !is_broken || after.first().map_or(is_end, |byte| *byte == b'{') {
                     return Some(at);
                 }
                 length
@@ -125,6 +126,8 @@ mod tests {
             assert_eq!(split(&line), [EVENT, other, EVENT], "{between:?}");
         }
         assert_eq!(split("[1] 2"), ["[1] 2"]);
+        let line = format!("x{EVENT}, {EVENT}y");
+        assert_eq!(split(&line), ["x", EVENT, ",", EVENT, "y"]);
     }
 
     #[test]

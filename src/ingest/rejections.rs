@@ -13,7 +13,7 @@ const DAMAGED_MAX: usize = 100;
 /// The most reasons, and damaged inputs, in the text for the terminal.
 const SHOWN_MAX: usize = 5;
 /// Characters of an example line that are shown.
-const EXAMPLE_CHARS: usize = 80;
+const EXAMPLE_CHARS: usize = 200;
 /// The reason of all lines beyond [`REASONS_MAX`] reasons.
 const OTHER: &str = "other reasons";
 
@@ -120,7 +120,8 @@ fn write_more(f: &mut fmt::Formatter<'_>, count: usize, what: &str) -> fmt::Resu
 /// A reason without the value of a line: see the messages of [`Rejection`](super::rejection::Rejection).
 fn general(reason: &str) -> String {
     if let Some((start, expected)) = reason.rsplit_once("; it must be ")
-        && let Some((field, _)) = start.split_once(" is ")
+        && let Some((field, value)) = start.split_once(" is ")
+        && value != "missing"
     {
         return format!("{field} must be {expected}");
     }
@@ -152,8 +153,9 @@ mod tests {
         let seen: Vec<_> =
             rejections.reasons.iter().map(|reason| (&*reason.reason, reason.lines)).collect();
         let expected = [
-            ("second must be an integer from 1 to 300", 3),
+            ("second must be an integer from 1 to 300", 2),
             ("not a valid JSON object: key must be a string", 2),
+            ("second is missing; it must be an integer from 1 to 300", 1),
             ("not a JSON object", 1),
         ];
         assert_eq!(seen, expected);

@@ -38,7 +38,7 @@ impl<R: BufRead> Unzstd<R> {
         self.is_within_frame = false;
         let expected = self.frame.get_checksum_from_data();
         if expected.is_some() && expected != self.frame.get_calculated_checksum() {
-            return Err(damaged("its checksum differs"));
+            return Err(damaged(()));
         }
         Ok(())
     }
@@ -66,7 +66,7 @@ impl<R: BufRead> Read for Unzstd<R> {
     }
 }
 
-fn damaged(reason: impl ToString) -> io::Error {
-    let message = format!("the zstd stream is damaged: {}", reason.to_string());
-    io::Error::new(io::ErrorKind::InvalidData, message)
+/// The decoder's own messages show its types, so they are replaced.
+fn damaged<E>(_: E) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the zstd stream is damaged or truncated")
 }

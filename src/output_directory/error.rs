@@ -39,6 +39,14 @@ pub enum OutputError {
         /// The kind of the run.
         kind: Kind,
     },
+    /// The directory is in a service's data directory.
+    #[error("'{out}' is in '{data}', the data directory of a service; give another --out")]
+    InData {
+        /// The directory.
+        out: PathBuf,
+        /// The data directory.
+        data: PathBuf,
+    },
     /// Another run writes to the directory.
     #[error("another run is writing to '{0}'; wait until it has ended, or give another --out")]
     InUse(PathBuf),

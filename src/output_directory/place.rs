@@ -51,6 +51,9 @@ pub(super) fn check_current_directory(out: &Path, place: &Path) -> Result<(), Ou
 pub(super) fn check(out: &Path, place: &Path, kind: Kind) -> Result<Existing, OutputError> {
     let failed = |reason| OutputError::io(out)(reason);
     let out = out.to_owned();
+    if let Some(data) = place.ancestors().skip(1).find(|parent| is_data_directory(parent)) {
+        return Err(OutputError::InData { out, data: data.to_owned() });
+    }
     match fs::metadata(place).as_ref().map(Metadata::is_dir) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Existing::Nothing),
         Ok(false) => return Err(OutputError::NotADirectory(out)),
@@ -71,6 +74,11 @@ pub(super) fn check(out: &Path, place: &Path, kind: Kind) -> Result<Existing, Ou
         Some(name) => Err(OutputError::Foreign { out, name, kind }),
         None => Ok(existing),
     }
+}
+
+/// Whether a service stores its data in the directory `path`.
+fn is_data_directory(path: &Path) -> bool {
+    path.join("lock").is_file() && path.join("log").is_dir()
 }
 
 /// Moves the directory `new` to `place`, which is absent or an empty directory.

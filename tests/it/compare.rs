@@ -395,7 +395,7 @@ proptest! {
         let more = as_of.map_or(String::new(), |at| format!("--as-of {at}"));
         check(&place, "in.jsonl", &more, &[1, 3]);
         let ended = place.run(&format!("replay in.jsonl --rules new.toml --out replayed -w 2 {more}"));
-        prop_assert_eq!(ended.code, 0, "{}", ended.stderr);
+        prop_assert_eq!(ended.code, status(&place, "replayed"), "{}", ended.stderr);
         let verified = place.run("verify new replayed");
         prop_assert_eq!(verified.code, 0, "{}", verified.stdout);
         for count in ["events", "rejected", "late", "rides", "records", "rulesId", "asOf"] {

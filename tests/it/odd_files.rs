@@ -39,6 +39,8 @@ fn every_object_of_a_line_is_an_event_with_its_own_verdict() {
         (format!("{a}{torn}{c}\n{d}"), (3, 1)),
         (format!("{a}{torn}\n{c}{d}"), (3, 1)),
         (format!("{a}{{\"event\":\"view\"}}{c}garbage\n{d}"), (3, 2)),
+        (objects.join(","), (4, 3)),
+        (format!("garbage{a}more{b}"), (2, 2)),
     ] {
         assert_eq!(counts("in.jsonl", &text), expected, "{text}");
         assert_eq!(counts("in.jsonl.gz", gzip(text.as_bytes())), expected, "{text}");

@@ -13,7 +13,7 @@ fn arrived(racer: u32, second: u16, ms: u64) -> String {
 #[test]
 fn a_run_that_accepts_nothing_fails_and_says_why() {
     let place = Workplace::new();
-    place.write("in.jsonl", "{\"event\":\"\u{9b}31m\"}\n\nnot json\n{}\n");
+    place.write("in.jsonl", "{\"event\":\"\u{9b}31m\"}\n\nnot json\n{\"event\":7}\n");
     for command in ["replay", "batch", "compare --rules rules.toml"] {
         place.write("rules.toml", "");
         let out = command.split(' ').next().unwrap();

@@ -66,7 +66,14 @@ pub enum ClusterError {
         processes: usize,
     },
     /// This process cannot listen on its address.
-    #[error("cannot listen on '{0}': {1}; is another process running with the same -p?")]
+    #[error(
+        "cannot listen on '{0}': {1}; {remedy}",
+        remedy = if .1.kind() == io::ErrorKind::AddrInUse {
+            "is another process running with the same -p?"
+        } else {
+            "check the address of this process in the host file"
+        }
+    )]
     Listen(String, io::Error),
     /// Processes did not connect in time.
     #[error("not all processes connected within {seconds} s; missing: {missing}")]
