@@ -15,8 +15,7 @@ fn main() -> ExitCode {
     match cli::Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {
-            let text = format!("velodrome: {error:#}");
-            text.lines().for_each(|line| eprintln!("{}", Printable(line)));
+            eprintln!("velodrome: {}", Printable(&format!("{error:#}")));
             ExitCode::from(2)
         }
     }

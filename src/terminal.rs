@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Displays a foreign text with its control characters escaped, so that it cannot move the cursor or change
-/// colours. Includes the characters that reverse the direction of text.
+/// colours. Includes line separators, and characters that reverse the direction of text.
 #[derive(Clone, Copy, Debug)]
 pub struct Printable<'a>(pub &'a str);
 
@@ -11,7 +11,12 @@ impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for char in self.0.chars() {
             match char {
-                '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                '\u{2028}'
+                | '\u{2029}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{202a}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}' => {
                     write!(f, "{}", char.escape_unicode())?;
                 }
                 _ if char.is_control() => write!(f, "{}", char.escape_default())?,

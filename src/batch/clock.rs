@@ -100,12 +100,18 @@ impl EventClock {
     fn is_right(&mut self, ms: EventTime, sender: &Sender) -> bool {
         let voted = self.now.map(|(_, voted)| voted);
         let ahead = ms - voted.unwrap_or(0);
+        let is_near = voted.is_some() && ahead <= LATER_MS;
         let (mut yes, mut no, mut later, mut unchanged, mut is_met) = (1, 0, 0, 0, false);
         let mut voters = HashSet::new();
         for (index, line) in self.waiting.iter().enumerate().take(VOTE_LINES).skip(1) {
-            let is_waiting = !is_met || (ahead > NIGHT_MS && no == 0);
-            let is_decided = yes >= no + 32
-                || no >= yes + if ahead <= LATER_MS { 0 } else { 2 }
+            let is_waiting = !is_met || (ahead > NIGHT_MS && no == 0 && yes + later == 1);
+            let enough_no = match voted {
+                None => yes + 1,
+                Some(_) if ahead <= LATER_MS => yes,
+                Some(_) => yes + 2,
+            };
+            let is_decided = (is_near && yes >= no + 32)
+                || no >= enough_no
                 || (unchanged >= UNCHANGED_LINES && !is_waiting);
             // A source that begins with one device waits for others.
             if is_decided && (self.is_crowd || voted.is_some()) {
@@ -135,8 +141,8 @@ impl EventClock {
                 Opinion::Later => later += 1,
             }
         }
-        let is_small = voted.is_none() || ahead <= LATER_MS;
-        yes > 2 * no && (yes > 1 || (no == 0 && (is_small || later > 0)))
+        let has_second = yes > 1 || (no == 0 && later > 0);
+        2 * yes > 3 * no && (has_second || is_near || voted.is_none())
     }
 }
 
@@ -156,6 +162,7 @@ fn opinion(voted: Option<EventTime>, ms: EventTime, other_ms: EventTime) -> Opti
     if other_ms + tolerance >= ms {
         return match other_ms.saturating_sub(ms) {
             ..=LATER_MS => Some(Opinion::Yes),
+            _ if voted.is_none() => Some(Opinion::Yes),
             distance => ahead.filter(|ahead| distance <= *ahead).map(|_| Opinion::Later),
         };
     }

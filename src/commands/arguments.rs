@@ -147,9 +147,10 @@ impl ResultArgs {
 /// The worker threads and processes of a run.
 #[derive(Debug, clap::Args)]
 pub(super) struct WorkerArgs {
-    /// Number of worker threads in this process [default: one per core]
-    #[arg(short, long, env = "VELODROME_WORKERS", value_name = "N", value_parser = parse::count)]
-    workers: Option<NonZeroUsize>,
+    /// Number of worker threads in this process, 1 to 256 [default: one per core]
+    #[arg(short, long, env = "VELODROME_WORKERS", value_name = "N",
+        value_parser = parse::whole_number(1_usize, 256))]
+    workers: Option<usize>,
     /// Number of processes that share the work
     ///
     /// Start each process with the same arguments, except for --process. All processes end with the same
@@ -173,8 +174,8 @@ pub(super) struct WorkerArgs {
 impl WorkerArgs {
     /// The cluster of these processes.
     pub(super) fn cluster(&self) -> Result<Cluster, ClusterError> {
-        let workers = self.workers.or_else(|| thread::available_parallelism().ok());
-        let workers = workers.map_or(1, NonZeroUsize::get);
+        let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let workers = self.workers.unwrap_or_else(cores);
         let wait = Duration::from_secs(self.wait_seconds);
         Cluster::new(workers, self.process, self.processes.get(), self.hosts.as_deref(), wait)
     }

@@ -12,7 +12,7 @@ use crate::ingest::decode::{decode, decode_any, decode_first};
 use crate::ingest::event::Event;
 use crate::ingest::inputs::Input;
 use crate::ingest::lines::{LINE_BYTES_MAX, LineBlock, LineReader};
-use crate::ingest::objects::objects;
+use crate::ingest::objects::{objects, trim};
 use crate::ingest::rejection::Rejection;
 use crate::ingest::units::{self, CHUNK_BYTES, Unit, UnitReader};
 
@@ -113,7 +113,7 @@ fn decode_block(
         } else {
             let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
             let (line, after) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-            let line = line.trim_ascii();
+            let line = trim(line);
             match decode_any(line, RACE_SECONDS_MAX) {
                 Ok(event) => add(Ok(event), line, race_seconds, known, batch, report),
                 Err(_) => {

@@ -53,7 +53,13 @@ impl<R> ArrayLines<R> {
 
 impl<R: BufRead> Read for ArrayLines<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let length = self.source.fill_buf()?.len().min(out.len());
+        let buffered = self.source.fill_buf()?.len();
+        if buffered == 0 && self.is_array {
+            self.is_array = false;
+            let message = "the JSON array is truncated";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+        }
+        let length = buffered.min(out.len());
         let out = out.get_mut(..length).unwrap_or_default();
         self.source.read_exact(out)?;
         for byte in out {
@@ -84,7 +90,10 @@ mod tests {
     }
 
     #[test]
-    fn an_array_that_ends_early_keeps_its_complete_elements() {
-        assert_eq!(lines(r#"[{"a":1},{"b":"#), [r#"{"a":1}"#, r#"{"b":"#]);
+    fn an_array_that_ends_early_is_damaged_after_its_elements() {
+        let (mut out, text) = (String::new(), r#"[{"a":1},{"b":"#);
+        let error = ArrayLines::new(text.as_bytes()).read_to_string(&mut out).unwrap_err();
+        assert!(error.to_string().contains("truncated"));
+        assert_eq!(out, " {\"a\":1}\n{\"b\":");
     }
 }

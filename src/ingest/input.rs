@@ -100,7 +100,7 @@ impl Input {
     }
 
     /// Opens the bytes of the input, starting at the offset `from`. A file that has grown since it was
-    /// listed ends at its listed size.
+    /// listed ends at its listed size; one that has shrunk fails there.
     ///
     /// A stream always starts at its beginning. For an input of parts, `from` is the number of the part.
     ///
@@ -111,7 +111,7 @@ impl Input {
             Origin::File(path) => {
                 let mut file = File::open(path)?;
                 file.seek(SeekFrom::Start(from))?;
-                Ok(Box::new(file.take(self.bytes.saturating_sub(from))))
+                Ok(Box::new(ListedFile { file, left: self.bytes.saturating_sub(from) }))
             }
             Origin::Stream(path) if path.as_os_str() == "-" => Ok(Box::new(io::stdin())),
             Origin::Stream(path) => Ok(Box::new(File::open(path)?)),
@@ -120,5 +120,24 @@ impl Input {
             }
             Origin::Parts(parts) => parts.open(from),
         }
+    }
+}
+
+/// The bytes of a file that it had when it was listed.
+struct ListedFile {
+    file: File,
+    /// How many of these bytes were not read yet.
+    left: u64,
+}
+
+impl Read for ListedFile {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.by_ref().take(self.left).read(out)?;
+        if read == 0 && self.left > 0 && !out.is_empty() {
+            let message = "the file has become shorter since it was listed; run the command again";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+        }
+        self.left -= read as u64;
+        Ok(read)
     }
 }

@@ -14,6 +14,7 @@ use super::streams::StreamError;
 use crate::file_id::{FileId, is_link_loop};
 use crate::lazy_aws::LazyAws;
 use crate::store::{Location, LocationError, OpenError, StoreError};
+use crate::terminal::Printable;
 
 /// Why an input cannot be used.
 #[derive(Debug, Error)]
@@ -136,7 +137,9 @@ fn list_files(
 }
 
 fn note_link_loop(path: &Path) {
-    eprintln!("velodrome: skipped '{}', a symbolic link that leads back to itself", path.display());
+    let path = path.to_string_lossy();
+    let path = Printable(&path);
+    eprintln!("velodrome: skipped '{path}', a symbolic link that leads back to itself");
 }
 
 fn ends_with_slash(path: &Path) -> bool {

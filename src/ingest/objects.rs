@@ -96,6 +96,11 @@ pub(super) fn trim_start(mut bytes: &[u8]) -> &[u8] {
     }
 }
 
+/// Removes white space, NUL bytes and byte order marks from the start, and all but the marks from the end.
+pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
+    trim_end(trim_start(bytes))
+}
+
 fn trim_end(mut bytes: &[u8]) -> &[u8] {
     while let [rest @ .., b' ' | b'\t' | b'\r' | b'\n' | 0] = bytes {
         bytes = rest;

@@ -63,6 +63,14 @@ pub fn check<'a>(
         }
         add(&mut seen, path, &metadata)?;
     }
+    for input in inputs {
+        if let Origin::File(path) = &input.origin
+            && let Ok(metadata) = fs::metadata(path)
+            && let Some((_, stream)) = seen.iter().find(|(id, _)| *id == FileId::from(&metadata))
+        {
+            return Err(StreamError::Repeated(stream.to_path_buf(), path.clone()));
+        }
+    }
     Ok(())
 }
 

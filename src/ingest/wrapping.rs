@@ -34,7 +34,10 @@ impl Wrapping {
         match start {
             [0x1f, 0x8b, ..] => Self::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
-            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'{' | b'[', 0, ..] | [0, b'{' | b'[', ..] => {
+            [0xff, 0xfe, ..]
+            | [0xfe, 0xff, ..]
+            | [b'{' | b'[', 0, ..]
+            | [0, b'{' | b'[', 0, ..] => {
                 Self::Other("UTF-16", "convert it with: iconv -f UTF-16 -t UTF-8")
             }
             [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => {
@@ -47,7 +50,7 @@ impl Wrapping {
             [b'P', b'A', b'R', b'1', ..] => {
                 Self::Other("Parquet", "export its rows as JSON lines first")
             }
-            _ => match start.iter().find(|byte| !b" \t\r\n\xef\xbb\xbf".contains(byte)) {
+            _ => match start.iter().find(|byte| !b" \t\r\n\0\xef\xbb\xbf".contains(byte)) {
                 Some(b'[') => Self::Array,
                 _ => Self::Lines,
             },
@@ -78,8 +81,11 @@ pub(crate) fn unwrap(
     is_named_gzip: bool,
 ) -> io::Result<Box<dyn Read>> {
     let mut stream: Box<dyn Read> = Box::new(stream);
-    for layer in 0..LAYERS_MAX {
+    for layer in 0..=LAYERS_MAX {
         let (wrapping, all) = Wrapping::detect(stream)?;
+        if layer == LAYERS_MAX && matches!(wrapping, Wrapping::Gzip | Wrapping::Zstd) {
+            break;
+        }
         let buffered = |all| BufReader::with_capacity(BUFFER_BYTES, all);
         stream = match wrapping {
             Wrapping::Lines if layer == 0 && is_named_gzip => {
@@ -182,7 +188,9 @@ mod tests {
                 assert!(error.contains(name), "{error}");
             }
         }
-        let deep = (0..6).fold(b"{}".to_vec(), |bytes, _| gzip(&bytes));
+        let deep = |layers| (0..layers).fold(b"{}".to_vec(), |bytes, _| gzip(&bytes));
+        assert_eq!(read(deep(4), false).unwrap(), "{}");
+        let deep = deep(5);
         assert!(read(deep, false).unwrap_err().to_string().contains("more than 4 times"));
     }
 

@@ -1,5 +1,7 @@
 //! Files that are not JSON lines: objects one after another, arrays, compression, marks and padding.
 
+use std::io::Write;
+
 use crate::run::{Workplace, gzip, sample, view};
 
 /// A zstd frame of one uncompressed block (RFC 8878, 3.1.1).
@@ -64,6 +66,9 @@ fn marks_and_padding_around_lines_are_passed_over() {
     assert_eq!(counts("in.jsonl", format!("{}{lines}", "\0".repeat(5000))), (3, 0));
     assert_eq!(counts("in.gz", [gzip(lines.as_bytes()), vec![0; 700]].concat()), (3, 0));
     assert_eq!(counts("in.jsonl", "\u{feff}"), (0, 0));
+    assert_eq!(counts("in.jsonl", format!("\0{lines}")), (3, 0));
+    assert_eq!(counts("in.jsonl", format!("\0\0[{}]", samples(3).join(","))), (3, 0));
+    assert_eq!(counts("in.jsonl", format!("{lines}\x0c\n")), (3, 1));
 }
 
 #[test]
@@ -118,5 +123,37 @@ fn other_formats_are_damaged_inputs_and_named() {
         assert!(reason.contains(&format!("looks like {format}")), "{reason}");
         let summary = place.json("out/summary.json");
         assert_eq!((&summary["events"], &summary["damaged"]), (&1.into(), &1.into()));
+    }
+}
+
+#[test]
+fn an_array_that_is_cut_off_is_damaged_after_its_elements() {
+    let place = Workplace::new();
+    place.write("in", format!("[{}", samples(3).join(",\n")));
+    let ended = place.run_both("in --out out", &[], b"");
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(ended.stdout.contains("the JSON array is truncated"), "{}", ended.stdout);
+    assert_eq!(place.json("out/summary.json")["damaged"], 1);
+}
+
+#[test]
+fn a_file_that_shrinks_while_it_is_read_is_damaged_and_one_that_grows_is_not() {
+    let lines = samples(1000).join("\n") + "\n";
+    for (bytes, status) in [(lines.len() / 2, 1), (2 * lines.len(), 0)] {
+        for command in ["replay -w 1", "batch"] {
+            let place = Workplace::new();
+            place.write("in", &lines);
+            let mut child = place.spawn(&format!("{command} - in --out out"));
+            // The command has listed the file when it reads standard input.
+            let mut stdin = child.stdin.take().unwrap();
+            stdin.write_all((view(9, "u") + "\n").repeat(10_000).as_bytes()).unwrap();
+            let file = std::fs::OpenOptions::new().write(true).open(place.path("in")).unwrap();
+            file.set_len(bytes as u64).unwrap();
+            drop(stdin);
+            let output = child.wait_with_output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(output.status.code(), Some(status), "{command} {text}");
+            assert_eq!(text.contains("has become shorter"), status == 1, "{command} {text}");
+        }
     }
 }

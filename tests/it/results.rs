@@ -142,7 +142,7 @@ fn counts_the_late_events_of_all_inputs() {
 #[test]
 fn the_clock_follows_a_majority_across_a_gap() {
     // The first ride's second sample is late if the clock has moved. Its racer disagrees with the others.
-    for (ahead, late) in [(1, 0), (2, 0), (3, 1), (100, 1)] {
+    for (ahead, late) in [(1, 0), (2, 1), (100, 1)] {
         let place = Workplace::new();
         let night = (0..ahead).map(|i| sample(600 * MINUTE, 1000 + i, 1, 0.0));
         let lines = [sample(0, 5, 1, 0.0)].into_iter().chain(night).chain([sample(0, 5, 2, 0.0)]);

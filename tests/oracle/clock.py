@@ -9,7 +9,7 @@ from collections import Counter
 LEAD = 10_000  # a time up to 10 s past the confirmed time moves the clock at once
 MINUTE = 60_000
 TEN_MINUTES = 600_000
-MAJORITY = 32  # a vote ends when so many more devices agree than disagree
+MAJORITY = 32  # a vote on a near time ends when so many more devices agree than disagree
 QUIET_LINES = 256  # ... or after so many lines without a new voter
 MOST_LINES = 16_384  # ... or after so many lines
 
@@ -88,8 +88,10 @@ class Vote:
 
     def opinion(self, time):
         half = LEAD if self.gap is None else min(LEAD, self.gap // 2)
+        if self.gap is None and time >= self.time:
+            return "agree"
         if time > self.time + MINUTE:
-            return "later" if self.gap is not None and time <= self.time + self.gap else None
+            return "later" if time <= self.time + self.gap else None
         if time >= self.time - half:
             return "agree"
         if self.gap is None or time >= self.confirmed - self.gap // 2:
@@ -106,14 +108,14 @@ class Vote:
     def ended(self, count, quiet, others):
         # The votes of a single device do not end a vote: another device may still appear.
         agree, disagree = self.votes["agree"], self.votes["disagree"]
-        if agree >= disagree + MAJORITY:
+        if not self.far() and agree >= disagree + MAJORITY:
             return True
-        if disagree >= agree + (2 if self.far() else 0):
+        if disagree >= agree + (1 if self.gap is None else 2 if self.far() else 0):
             return True
         if count > MOST_LINES:
             return True
         near = self.gap is not None and self.gap <= TEN_MINUTES
-        if (near or disagree) and others:
+        if (near or disagree or agree + self.votes["later"] > 1) and others:
             return quiet >= QUIET_LINES
         return False
 
@@ -121,4 +123,4 @@ class Vote:
         agree, disagree = self.sides()
         if self.gap is not None and self.far() and agree < 2:
             return False  # a time more than a minute ahead needs a second device
-        return agree > 2 * disagree
+        return 2 * agree > 3 * disagree

@@ -22,10 +22,9 @@ const LATER_MS: u64 = 60_000;
 const GAP_MS: u64 = 600_000;
 /// See [`GAP_MS`].
 const PATIENCE_LINES: usize = 256;
-/// A vote ends when so many more devices agree than disagree.
+/// A vote on a time up to [`LATER_MS`] past the confirmed one ends when so many more devices agree than
+/// disagree. Further away it continues, because one client can send the events of many devices in a row.
 const LEAD: usize = 32;
-/// A vote ends when so many more devices disagree than agree.
-const DISSENT: usize = 2;
 
 /// The votes on the first pending line, the candidate.
 ///
@@ -45,6 +44,15 @@ pub(super) struct Vote {
     is_met: bool,
 }
 
+/// What an event says about a candidate.
+#[derive(Clone, Copy, Debug)]
+enum Opinion {
+    Agrees,
+    Disagrees,
+    /// It is later. That agrees unless another device disagrees.
+    Later,
+}
+
 /// The candidate of a vote.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate {
@@ -57,31 +65,27 @@ pub(super) struct Candidate {
     pub(super) is_sole: bool,
 }
 
-/// What an event says about a candidate.
-#[derive(Clone, Copy, Debug)]
-enum Opinion {
-    Agrees,
-    Disagrees,
-    /// It is later. That agrees unless another device disagrees.
-    Later,
-}
-
 impl Candidate {
-    /// What an event at `ms` says about the candidate.
+    /// What an event at `ms` says about the candidate. `None` if it is far from both the candidate and the
+    /// confirmed time.
     fn opinion(&self, ms: u64) -> Option<Opinion> {
         let jump = self.jump();
-        let (earlier, later) = match self.confirmed {
-            None => (STEP_MS, 0),
-            Some(_) => (STEP_MS.min(jump / 2), jump),
+        let Some(confirmed) = self.confirmed else {
+            let agrees = ms + STEP_MS >= self.ms;
+            return Some(if agrees { Opinion::Agrees } else { Opinion::Disagrees });
         };
-        if ms + earlier < self.ms {
-            let is_old = self.confirmed.is_some_and(|confirmed| ms + jump / 2 < confirmed);
-            (!is_old).then_some(Opinion::Disagrees)
+        if ms + STEP_MS.min(jump / 2) < self.ms {
+            (ms + jump / 2 >= confirmed).then_some(Opinion::Disagrees)
         } else if ms <= self.ms + LATER_MS {
             Some(Opinion::Agrees)
         } else {
-            (ms <= self.ms + later).then_some(Opinion::Later)
+            (ms <= self.ms + jump).then_some(Opinion::Later)
         }
+    }
+
+    /// Whether the candidate is at most a little later than the confirmed time.
+    fn is_near(&self) -> bool {
+        self.confirmed.is_some() && self.jump() <= LATER_MS
     }
 
     /// The distance from the confirmed time to the candidate.
@@ -132,9 +136,9 @@ impl Vote {
                 Some(EventTimestamp::Arrival(_)) | None => {}
             }
         }
-        let is_small = candidate.confirmed.is_none() || candidate.jump() <= LATER_MS;
-        let is_supported = self.agree > 1 || (self.disagree == 0 && (is_small || self.later > 0));
-        Some(self.agree > 2 * self.disagree && is_supported)
+        let later = if self.disagree == 0 { self.later } else { 0 };
+        let needs_other = candidate.confirmed.is_some() && !candidate.is_near();
+        Some(2 * self.agree > 3 * self.disagree && (self.agree + later > 1 || !needs_other))
     }
 
     fn add(&mut self, voter: u64, opinion: Option<Opinion>) {
@@ -150,9 +154,15 @@ impl Vote {
     }
 
     fn is_decided(&self, candidate: &Candidate) -> bool {
-        let is_patient = !self.is_met || (candidate.jump() > GAP_MS && self.disagree == 0);
-        self.agree >= self.disagree + LEAD
-            || self.disagree >= self.agree + if candidate.jump() <= LATER_MS { 0 } else { DISSENT }
+        let is_alone = self.agree + self.later == 1 && self.disagree == 0;
+        let is_patient = !self.is_met || (candidate.jump() > GAP_MS && is_alone);
+        let dissent = match candidate.confirmed {
+            None => 1,
+            Some(_) if candidate.is_near() => 0,
+            Some(_) => 2,
+        };
+        (candidate.is_near() && self.agree >= self.disagree + LEAD)
+            || self.disagree >= self.agree + dissent
             || (!is_patient && self.counted - self.last_voter >= PATIENCE_LINES)
     }
 
