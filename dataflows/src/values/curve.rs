@@ -17,7 +17,7 @@ const CHUNK: usize = CHUNK_SECONDS as usize;
 /// The outputs of a ride or a record, at most one per second.
 ///
 /// The memory of a curve is in proportion to its outputs, not to its last second: it has slots only for
-/// the chunks of [`CHUNK_SECONDS`] seconds in which it has an output.
+/// the chunks of eight seconds in which it has an output.
 ///
 /// ```
 /// use velodrome_dataflows::Curve;
