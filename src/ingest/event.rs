@@ -40,7 +40,7 @@ pub enum EventTimestamp {
     Device {
         /// The time.
         ms: u64,
-        /// Who sent the event: [`racer_device`] or [`viewer_device`].
+        /// Who sent the event: a hash of the racer or of the viewer.
         device: u32,
     },
 }
