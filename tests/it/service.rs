@@ -141,6 +141,7 @@ fn metrics_cover_events_log_engine_checkpoint_and_memory() {
         let is_there = |name| value(&metrics, name) > Some(0.0);
         is_there("velodrome_checkpoint_seconds_count")
             && is_there("velodrome_history_objects_total")
+            && value(&metrics, "velodrome_checkpoint_age_seconds").is_some_and(|age| age <= 60.0)
     });
     let metrics = metrics();
     for (name, least, most) in [
