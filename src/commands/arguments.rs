@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use velodrome_dataflows::{EventTime, Rules};
 
 use super::{logging, parse};
-use crate::engine::{Cluster, ClusterError};
+use crate::engine::{Cluster, ClusterError, Settings};
 use crate::ingest::inputs::{self, Input, InputError};
 use crate::ingest::run_inputs::RunInputs;
 use crate::ingest::streams;
@@ -115,16 +115,20 @@ impl InputArgs {
         streams::check(&inputs.inputs, others.iter().flatten().copied(), process)?;
         Ok(inputs)
     }
+
+    /// Adds the options that all processes of a run must share.
+    pub(super) fn add_to(&self, settings: Settings) -> Settings {
+        let as_of = self.as_of.map_or("none".to_owned(), |time| time.to_string());
+        settings
+            .with("time (--as-of)", as_of)
+            .with("--merge", self.merge)
+            .with("maximum of open rides (--open-rides)", self.open_rides.max)
+    }
 }
 
 /// The path, if it names a stream.
 fn stream_name(path: &Path) -> Option<&str> {
     path.to_str().filter(|path| StreamName::has_scheme(path))
-}
-
-/// The time of results as a setting that processes compare.
-pub(super) fn time_setting(as_of: Option<EventTime>) -> String {
-    as_of.map_or("none".to_owned(), |time| time.to_string())
 }
 
 /// The arguments of a run that computes results under one set of rules.

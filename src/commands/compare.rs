@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Context;
 use tokio::runtime::Runtime;
 
-use super::arguments::{InputArgs, WorkerArgs, time_setting};
+use super::arguments::{InputArgs, WorkerArgs};
 use super::output;
 use super::processes::run_in_all;
 use crate::compare::{AGAINST, ChangeFiles, Ranks, Summary};
@@ -67,10 +67,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let settings = Settings::new("compare")
         .with("rules (--rules)", rules::id(&new))
         .with("rules to compare with (--against)", rules::id(&old))
-        .with("records to list (--ranks)", args.ranks)
-        .with("time (--as-of)", time_setting(input.as_of))
-        .with("--merge", input.merge)
-        .with("maximum of open rides (--open-rides)", input.open_rides.max);
+        .with("records to list (--ranks)", args.ranks);
+    let settings = input.add_to(settings);
     let (process, processes) = (cluster.process, cluster.processes());
     let plan =
         Plan::new(inputs, &[&old, &new], input.as_of, input.open_rides.max, process, processes);

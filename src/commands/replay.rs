@@ -8,7 +8,7 @@ use anyhow::Context;
 use tokio::runtime::Runtime;
 use velodrome_dataflows::Rules;
 
-use super::arguments::{ResultArgs, WorkerArgs, time_setting};
+use super::arguments::{ResultArgs, WorkerArgs};
 use super::output;
 use super::processes::run_in_all;
 use crate::engine::{Members, Plan, RunProgress, Settings, replay};
@@ -52,11 +52,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let inputs = input.inputs(runtime.handle(), cluster.process, &others, |name, lazy_aws| {
         Ok(kinesis::input(name, lazy_aws)?)
     })?;
-    let settings = Settings::new("replay")
-        .with("rules (--rules)", rules::id(&rules))
-        .with("time (--as-of)", time_setting(input.as_of))
-        .with("--merge", input.merge)
-        .with("maximum of open rides (--open-rides)", input.open_rides.max);
+    let settings = Settings::new("replay").with("rules (--rules)", rules::id(&rules));
+    let settings = input.add_to(settings);
     let (process, processes) = (cluster.process, cluster.processes());
     let plan = Plan::new(inputs, &[&rules], input.as_of, input.open_rides.max, process, processes);
     run_in_all(cluster, settings, plan, |members, plan| {

@@ -41,7 +41,7 @@ pub trait PartSource: fmt::Debug + Send + Sync {
 
     /// Opens the lines of part `part`, counted from 0.
     ///
-    /// If the part cannot be opened. Reading from the result can fail too.
+    /// # Errors
     /// If the part cannot be opened. Reading from it can fail, too.
     fn open(&self, part: u64) -> io::Result<Box<dyn Read>>;
 }

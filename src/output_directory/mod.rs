@@ -10,8 +10,9 @@
 //!   old/                the previous outputs, on file systems that cannot exchange two directories
 //! ```
 //!
-//! A run that fails or is killed leaves the previous outputs as they were. What it leaves of its own is
-//! in the staging directory, which the next run that is accepted removes. Only one run at a time can use a directory.
+//! A run that ends with an error or is killed leaves the previous outputs as they were. What it leaves of
+//! its own is in the staging directory, which the next run that is accepted removes. Only one run at a time
+//! can use a directory.
 //!
 //! A command accepts a directory that is absent or empty, or that has only outputs of its kind. It never
 //! removes or overwrites other files.
