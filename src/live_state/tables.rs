@@ -1,5 +1,6 @@
 //! The tables behind the lock of the live state, as of one time.
 
+use std::collections::BTreeMap;
 use std::mem;
 use std::sync::{Mutex, PoisonError};
 
@@ -11,13 +12,16 @@ use velodrome_dataflows::{
 
 use super::change::{ChangedKeys, LiveChange};
 use super::classes::{Classes, Versions};
-use super::race::{Race, RaceOrder, RaceSummary};
+use super::race::{Race, RaceOrder, RaceSummary, RunningRide};
 
 /// The live state as of one time.
 #[derive(Debug, Default)]
 pub struct LiveTables {
     time: EventTime,
     races: HashMap<(ClassId, RaceId), Race>,
+    /// The running rides of all races. One map, because a map for each race costs far more than a ride if
+    /// most races have one ride. The rides are boxed, because a node of the map has space for eleven.
+    running: BTreeMap<RideKey, Box<RunningRide>>,
     classes: Classes,
     projects: HashMap<CompactString, ViewCount>,
     /// Has its own lock, so that the stream can drain it through a shared reference.
@@ -43,7 +47,8 @@ impl LiveTables {
         }
     }
 
-    fn apply_stage(&mut self, (class, race, racer): RideKey, stage: Stage) {
+    fn apply_stage(&mut self, ride: RideKey, stage: Stage) {
+        let (class, race, racer) = ride;
         let key = (class, race);
         let started_at = match &stage {
             Stage::Running(standing, _) => Some(standing.started_at),
@@ -55,9 +60,19 @@ impl LiveTables {
             (None, Some(started_at)) => self.races.entry(key).or_insert(Race::new(started_at)),
             (None, None) => return,
         };
-        let (before, was_running) = (state.summary(key), state.standing(racer).is_some());
-        state.apply(racer, stage);
-        let (after, is_running) = (state.summary(key), state.standing(racer).is_some());
+        let before = state.summary(key);
+        let (was_running, is_running) = match &stage {
+            Stage::Running(..) => (self.running.contains_key(&ride), true),
+            _ => (self.running.remove(&ride).is_some(), false),
+        };
+        state.count(was_running, &stage);
+        if let Stage::Running(standing, outputs) = stage {
+            let running = self.running.entry(ride);
+            running
+                .or_insert_with(|| Box::new(RunningRide::new(standing.clone())))
+                .update(standing, outputs);
+        }
+        let after = state.summary(key);
         if after.is_none() {
             self.races.remove(&key);
         }
@@ -80,10 +95,10 @@ impl LiveTables {
         // Changes of the previous state that no reader has taken yet must still be reported, even where
         // both states agree.
         let mut changed = mem::take(previous.changed_mut());
-        for (key, race) in self.races.iter().chain(&previous.races) {
-            if race.median_second().is_some() {
-                changed.rides.entry(*key).or_default().extend(race.running_racers());
-            }
+        for (class, race, racer) in self.running.keys().chain(previous.running.keys()) {
+            changed.rides.entry((*class, *race)).or_default().insert(*racer);
+        }
+        for key in self.races.keys().chain(previous.races.keys()) {
             if self.race(key.0, key.1) != previous.race(key.0, key.1) {
                 changed.races.insert(*key);
             }
@@ -116,24 +131,41 @@ impl LiveTables {
     ///
     /// Empty if the race is finished, `None` if it is unknown.
     pub fn standings(&self, class: ClassId, race: RaceId) -> Option<Vec<(RacerId, Standing)>> {
-        let mut rows = self.races.get(&(class, race))?.standings();
+        self.races.get(&(class, race))?;
+        let rides = self.running_rides(class, race);
+        let mut rows: Vec<_> = rides.map(|(racer, ride)| (racer, ride.standing.clone())).collect();
         rows.sort_unstable_by(|(a, x), (b, y)| y.output.cmp(&x.output).then(a.cmp(b)));
         Some(rows)
     }
 
     /// The standing of a running ride.
-    pub fn standing(&self, (class, race, racer): RideKey) -> Option<&Standing> {
-        self.races.get(&(class, race))?.standing(racer)
+    pub fn standing(&self, ride: RideKey) -> Option<&Standing> {
+        Some(&self.running.get(&ride)?.standing)
     }
 
     /// The best output of a running ride at each second so far.
-    pub fn curve(&self, (class, race, racer): RideKey) -> Option<&Curve> {
-        self.races.get(&(class, race))?.curve(racer)
+    pub fn curve(&self, ride: RideKey) -> Option<&Curve> {
+        Some(&self.running.get(&ride)?.curve)
     }
 
-    /// The greatest second that at least half of the running rides of a race have reached.
+    /// The greatest second that at least half of the running rides of a race have reached. A single device
+    /// whose clock is fast does not move it.
     pub fn median_second(&self, class: ClassId, race: RaceId) -> Option<u16> {
-        self.races.get(&(class, race))?.median_second()
+        let rides = self.running_rides(class, race);
+        let mut seconds: Vec<_> = rides.map(|(_, ride)| ride.standing.second).collect();
+        let half = seconds.len().checked_sub(1)? / 2;
+        let (_, second, _) = seconds.select_nth_unstable_by(half, |a, b| b.cmp(a));
+        Some(*second)
+    }
+
+    /// The running rides of a race, by racer ascending.
+    fn running_rides(
+        &self,
+        class: ClassId,
+        race: RaceId,
+    ) -> impl Iterator<Item = (RacerId, &RunningRide)> {
+        let rides = self.running.range((class, race, RacerId::MIN)..=(class, race, RacerId::MAX));
+        rides.map(|((_, _, racer), ride)| (*racer, &**ride))
     }
 
     /// Up to `limit` races of one class or of all, newest first: descending by start, class and race.
