@@ -1,11 +1,11 @@
-//! The health of a service's components: faults, which make the service not ready, and notes, which an
-//! operator has to read.
+//! The health of a service's components: faults, which make the service not ready, warnings, which last as
+//! long as their cause, and notes, which an operator has to read.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// The number of notes that are retained for each component; older ones are dropped.
 const NOTES_MAX: usize = 16;
@@ -18,6 +18,7 @@ pub struct Health(Arc<Mutex<BTreeMap<&'static str, Condition>>>);
 #[derive(Clone, Debug, Default)]
 struct Condition {
     fault: Option<String>,
+    warning: Option<String>,
     notes: Vec<String>,
 }
 
@@ -43,12 +44,12 @@ impl Health {
         faults.map(|(name, fault)| format!("{name}: {fault}")).collect()
     }
 
-    /// The notes for an operator, each as `component: note`, by component.
+    /// The warnings and notes for an operator, each as `component: note`, by component.
     pub fn notes(&self) -> Vec<String> {
         let components = self.lock();
-        let notes = components
-            .iter()
-            .flat_map(|(name, condition)| condition.notes.iter().map(move |note| (name, note)));
+        let notes = components.iter().flat_map(|(name, Condition { warning, notes, .. })| {
+            warning.iter().chain(notes).map(move |note| (name, note))
+        });
         notes.map(|(name, note)| format!("{name}: {note}")).collect()
     }
 
@@ -67,14 +68,27 @@ impl Component {
         if condition.fault.as_ref() != Some(&reason) {
             error!(component = self.name, reason, "component is failing; retrying");
             condition.fault = Some(reason);
+            condition.warning = None;
         }
     }
 
-    /// Reports that the component works. The end of a fault is logged.
+    /// Reports that the component works with a restriction, until it works or fails. The start of a warning is
+    /// logged.
+    pub fn warn(&self, warning: impl Display) {
+        let mut components = self.health.lock();
+        let condition = components.entry(self.name).or_default();
+        let warning = warning.to_string();
+        if condition.fault.take().is_some() || condition.warning.is_none() {
+            warn!(component = self.name, "{warning}");
+        }
+        condition.warning = Some(warning);
+    }
+
+    /// Reports that the component works. The end of a fault or a warning is logged.
     pub fn set_ok(&self) {
         let mut components = self.health.lock();
-        let recovered = components.get_mut(self.name).and_then(|condition| condition.fault.take());
-        if recovered.is_some() {
+        let Some(condition) = components.get_mut(self.name) else { return };
+        if condition.fault.take().is_some() | condition.warning.take().is_some() {
             info!(component = self.name, "component works again");
         }
     }
@@ -108,6 +122,24 @@ mod tests {
         health.component("source").set_ok();
         assert_eq!(health.faults(), ["archive: no such bucket"]);
         assert_eq!(health.notes(), ["source: a gap"]);
+    }
+
+    #[test]
+    fn a_warning_lasts_until_the_component_works_or_fails() {
+        let health = Health::default();
+        let clock = health.component("clock");
+        clock.note("a step");
+        for ahead in ["2 s ahead", "1 s ahead"] {
+            clock.warn(ahead);
+            let notes = [format!("clock: {ahead}"), "clock: a step".to_owned()];
+            assert_eq!((health.notes(), health.faults().len()), (notes.to_vec(), 0));
+        }
+        clock.fail("no time");
+        assert_eq!((health.notes().len(), health.faults().len()), (1, 1));
+        clock.warn("1 s ahead");
+        assert_eq!((health.notes().len(), health.faults().len()), (2, 0));
+        clock.set_ok();
+        assert_eq!((health.notes(), health.faults().len()), (vec!["clock: a step".to_owned()], 0));
     }
 
     #[test]

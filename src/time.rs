@@ -1,6 +1,6 @@
-//! Parses times that users write.
+//! Times as users write and read them.
 
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use thiserror::Error;
 
@@ -40,6 +40,16 @@ pub fn parse_ms(text: &str) -> Result<u64, TimeError> {
         Ok(MICROSECONDS_FROM..) => Err(TimeError::Microseconds),
         Ok(ms) => Ok(ms),
         Err(_) => rfc_3339(text).ok_or(TimeError::Format),
+    }
+}
+
+/// A time in ms since the epoch in RFC 3339, as 2026-01-31T18:00:00Z. Times after the year 9999 are in ms.
+pub fn format_ms(ms: u64) -> String {
+    match UNIX_EPOCH.checked_add(Duration::from_millis(ms)) {
+        Some(time) if ms < 253_402_300_800_000 => {
+            humantime::format_rfc3339_seconds(time).to_string()
+        }
+        _ => format!("{ms} ms"),
     }
 }
 

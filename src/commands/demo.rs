@@ -115,6 +115,7 @@ fn config(data: &Path, port: u16) -> Config {
         rebuild: false,
         checkpoint_every: Duration::from_secs(10),
         clock: Clock::system(),
+        accept_clock: false,
         serve: serve::Config { auth: Auth::Off, origins: Vec::new(), limits: Limits::default() },
     }
 }

@@ -1,10 +1,12 @@
-//! The service's clock. It is the wall clock, a faster clock for demonstrations, a clock that follows a
-//! source, or a clock that tests set.
+//! The service's clock. It runs by the machine's clocks, as fast or faster, follows a source, or is set by
+//! tests.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
+
+use super::running_clock::{MachineClocks, RunningClock, SystemClocks};
 
 /// The least and greatest times with 13 digits, the format of times in the log: 2001-09-09 and
 /// 2286-11-20.
@@ -17,7 +19,7 @@ pub struct Clock(Kind);
 
 #[derive(Clone, Debug)]
 enum Kind {
-    Scaled { from_ms: f64, factor: f64 },
+    Running(Arc<RunningClock>),
     Manual(Arc<Manual>),
     Source(Arc<Source>),
 }
@@ -45,18 +47,21 @@ struct Manual {
 pub struct ManualClock(Arc<Manual>);
 
 impl Clock {
-    /// The wall clock.
+    /// A clock that starts with the machine's wall clock, and then runs by its monotonic time: steps of the
+    /// wall clock do not move it. It makes up for a difference slowly, by running 2 % faster or slower.
     pub fn system() -> Self {
         Self::scaled(0, 1.0)
     }
 
-    /// A clock that equals the wall clock at `from_ms` and runs `factor` times as fast. `factor` is
-    /// greater than 0.
-    ///
-    /// It is stateless, so the same arguments result in the same clock after a restart.
+    /// A clock like [`Clock::system`], with a scaled wall clock: it equals the machine's at `from_ms` and runs
+    /// `factor` times as fast. `factor` is greater than 0.
     pub fn scaled(from_ms: u64, factor: f64) -> Self {
-        // A double is exact for all times up to the year 2286.
-        Self(Kind::Scaled { from_ms: from_ms as f64, factor })
+        Self::on(Box::new(SystemClocks), from_ms, factor)
+    }
+
+    /// A clock like [`Clock::scaled`] that runs by the clocks of `machine`.
+    pub fn on(machine: Box<dyn MachineClocks>, from_ms: u64, factor: f64) -> Self {
+        Self(Kind::Running(Arc::new(RunningClock::new(machine, from_ms, factor))))
     }
 
     /// A clock that shows `start_ms` until it is set.
@@ -78,23 +83,34 @@ impl Clock {
     /// The time, which always has 13 digits: it is clamped to 2001-09-09 and 2286-11-20.
     pub fn now(&self) -> u64 {
         let now_ms = match &self.0 {
-            Kind::Scaled { .. } => {
-                let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-                let wall_ms = wall.unwrap_or_default().as_millis();
-                return self.at(u64::try_from(wall_ms).unwrap_or(u64::MAX));
-            }
+            Kind::Running(clock) => clock.now_ms() as u64,
             Kind::Manual(time) => time.now_ms.load(Ordering::Acquire),
             Kind::Source(time) => time.now_ms.load(Ordering::Acquire),
         };
         now_ms.clamp(MS_MIN, MS_MAX)
     }
 
+    /// Starts the clock again at the time of its wall clock, or at `min_ms` if that is later. A clock that
+    /// follows a source, or is set by hand, does not change.
+    pub fn start_at(&self, min_ms: u64) {
+        if let Kind::Running(clock) = &self.0 {
+            clock.start_at(min_ms);
+        }
+    }
+
+    /// How far the clock is ahead of its wall clock, in milliseconds; negative if it is behind. `None` for a
+    /// clock that follows a source or is set by hand.
+    pub fn lead_ms(&self) -> Option<i64> {
+        match &self.0 {
+            Kind::Running(clock) => Some(clock.lead_ms() as i64),
+            Kind::Manual(_) | Kind::Source(_) => None,
+        }
+    }
+
     /// The time of this clock at the wall time `wall_ms`. For a manual clock, it is `wall_ms` itself.
     fn at(&self, wall_ms: u64) -> u64 {
         let shown = match &self.0 {
-            Kind::Scaled { from_ms, factor } => {
-                (from_ms + (wall_ms as f64 - from_ms) * factor) as u64
-            }
+            Kind::Running(clock) => clock.scale(wall_ms) as u64,
             Kind::Manual(_) => wall_ms,
             Kind::Source(time) => return time.scale.at(wall_ms),
         };
@@ -105,8 +121,8 @@ impl Clock {
     /// clock and a positive span, because a manual clock advances only when it is set.
     pub fn wall_duration(&self, span_ms: u64) -> Option<Duration> {
         match &self.0 {
-            Kind::Scaled { factor, .. } => {
-                let seconds = (span_ms as f64 / 1_000.0 / factor).clamp(0.0, 1_000.0);
+            Kind::Running(clock) => {
+                let seconds = (span_ms as f64 / 1_000.0 / clock.factor()).clamp(0.0, 1_000.0);
                 Some(Duration::try_from_secs_f64(seconds).unwrap_or_default())
             }
             Kind::Manual(_) => (span_ms == 0).then_some(Duration::ZERO),
@@ -118,7 +134,7 @@ impl Clock {
     /// is treated as the wall clock.
     pub fn clock_ms_in(&self, wall: Duration) -> u64 {
         match &self.0 {
-            Kind::Scaled { factor, .. } => (wall.as_secs_f64() * 1_000.0 * factor) as u64,
+            Kind::Running(clock) => (wall.as_secs_f64() * 1_000.0 * clock.factor()) as u64,
             Kind::Manual(_) => u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
             Kind::Source(time) => time.scale.clock_ms_in(wall),
         }
@@ -152,7 +168,7 @@ impl SourceClock {
     /// The source's wall time when the clock's time is `ms`.
     pub fn wall_ms_at(&self, ms: u64) -> u64 {
         match &self.0.scale.0 {
-            Kind::Scaled { from_ms, factor } => (from_ms + (ms as f64 - from_ms) / factor) as u64,
+            Kind::Running(clock) => clock.unscale(ms) as u64,
             Kind::Manual(_) | Kind::Source(_) => ms,
         }
     }
@@ -175,11 +191,8 @@ mod tests {
 
     #[test]
     fn the_system_clock_is_the_wall_clock() {
-        let wall_ms = || {
-            let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-            u64::try_from(wall.as_millis()).unwrap()
-        };
-        let (before, now, after) = (wall_ms(), Clock::system().now(), wall_ms());
+        let (before, now, after) =
+            (SystemClocks.wall_ms(), Clock::system().now(), SystemClocks.wall_ms());
         assert!((before..=after).contains(&now), "{before} {now} {after}");
     }
 

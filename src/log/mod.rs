@@ -12,7 +12,8 @@
 //! bucket. Both have the events in the order of the log, one per line, with the arrival as the last
 //! field.
 //!
-//! Arrivals never decrease. A line's arrival is the time when its group is written. A line with a
+//! The log's clock runs by the machine's monotonic time, so no step of the wall clock reaches it
+//! ([`Clock`]). Arrivals never decrease. A line's arrival is the time when its group is written. A line with a
 //! recorded arrival, because its event arrived elsewhere first, keeps that time unless the log's time
 //! has already passed it.
 //!
@@ -30,6 +31,7 @@ mod delivery;
 mod error;
 mod log_lines;
 mod log_text;
+mod running_clock;
 
 mod appender;
 mod handle;
@@ -55,3 +57,4 @@ pub use log_files::LogFiles;
 pub use log_lines::{ARRIVAL_BYTES, LogLines};
 pub use log_text::log_text;
 pub use opened_log::{OpenedLog, open};
+pub use running_clock::MachineClocks;

@@ -182,7 +182,7 @@ impl OpenedLog {
             seal_requests,
             min_ms: self.last_ms.unwrap_or(0),
             next_advance_ms: 0,
-            is_tick_open: false,
+            tick_opened: None,
         };
         let sealer = spawn("velodrome-sealer", move || sealer.run())?;
         let writer = spawn("velodrome-log", move || writer.run())?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use metrics::{counter, gauge};
 use tracing::{error, info, warn};
@@ -34,8 +34,8 @@ pub(super) struct Writer<P, A, D> {
     pub(super) min_ms: u64,
     /// The time of the next advance.
     pub(super) next_advance_ms: u64,
-    /// Whether a batch was delivered in the current tick, which the next advance ends.
-    pub(super) is_tick_open: bool,
+    /// When the first batch of the current tick was delivered, if one was. The next advance ends the tick.
+    pub(super) tick_opened: Option<Instant>,
 }
 
 impl<P, A: Admission<P>, D: FnMut(Delivery<P>)> Writer<P, A, D> {
@@ -60,7 +60,7 @@ impl<P, A: Admission<P>, D: FnMut(Delivery<P>)> Writer<P, A, D> {
             }
         }
         // End the open tick now, because readers may be waiting for it.
-        if !self.is_tick_open {
+        if self.tick_opened.is_none() {
             self.next_advance_ms = self.now();
         }
         self.advance(true);
@@ -70,17 +70,21 @@ impl<P, A: Admission<P>, D: FnMut(Delivery<P>)> Writer<P, A, D> {
         self.clock.now().max(self.min_ms)
     }
 
-    /// Delivers an advance if it is due. If the wait timed out (`wait_timed_out`), an open tick ends even if
-    /// the clock has gone back.
+    /// Delivers an advance if it is due. An open tick ends after its time even if the clock is earlier than
+    /// the log: when the wait timed out (`wait_timed_out`), or under steady load.
     fn advance(&mut self, wait_timed_out: bool) {
-        if self.is_tick_open && wait_timed_out {
+        let is_over = |opened: Instant| {
+            let tick = self.clock.wall_duration(TICK_MS);
+            wait_timed_out || tick.is_some_and(|tick| opened.elapsed() > tick)
+        };
+        if self.tick_opened.is_some_and(is_over) {
             self.min_ms = self.min_ms.max(self.next_advance_ms);
         }
         let now = self.now();
         if now >= self.next_advance_ms {
             self.min_ms = now;
             self.next_advance_ms = now + self.clock.clock_ms_in(IDLE_ADVANCE);
-            self.is_tick_open = false;
+            self.tick_opened = None;
             self.probe_space();
             self.admission.advance_to(now);
             (self.deliver)(Delivery::Advance(now));
@@ -116,8 +120,8 @@ impl<P, A: Admission<P>, D: FnMut(Delivery<P>)> Writer<P, A, D> {
         }
         let end_ms = last.next_multiple_of(TICK_MS) + 1;
         self.next_advance_ms =
-            if self.is_tick_open { self.next_advance_ms.min(end_ms) } else { end_ms };
-        self.is_tick_open = true;
+            if self.tick_opened.is_some() { self.next_advance_ms.min(end_ms) } else { end_ms };
+        self.tick_opened.get_or_insert_with(Instant::now);
     }
 
     fn append(&mut self, oldest_ms: u64, group: &[Batch<P>]) -> Result<(), AppendError> {

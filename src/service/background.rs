@@ -85,8 +85,9 @@ impl Background {
             runtime: runtime.clone(),
         })?;
         let (every, clock) = (config.checkpoint_every, config.clock);
+        let clock_health = handles.health.component("clock");
         let saver = StoppableThread::spawn("saver", move |stopped| {
-            saver::run(&saver, every, &clock, stopped);
+            saver::run(&saver, every, &clock, &clock_health, stopped);
         })?;
         let rebuilds = handles.rebuilds.clone();
         Ok(Self { publisher, uploader, saver, rebuilds, rebuilder, engine })

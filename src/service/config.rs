@@ -53,6 +53,8 @@ pub struct Config {
     pub checkpoint_every: Duration,
     /// The service's clock.
     pub clock: Clock,
+    /// Whether to start although the clock is more than a day after the log's last time.
+    pub accept_clock: bool,
     /// Access control and limits of the HTTP API.
     pub serve: serve::Config,
 }

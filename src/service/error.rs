@@ -51,6 +51,17 @@ pub enum ServiceError {
     /// The log cannot be replayed.
     #[error(transparent)]
     Recover(#[from] RecoverError),
+    /// The clock is far ahead of everything in the data directory.
+    #[error(
+        "the clock shows {now}, more than a day after the last time in the log, {last}; if the clock is \
+         right, start with --accept-clock, otherwise set it"
+    )]
+    ClockAhead {
+        /// The clock's time, as RFC 3339.
+        now: String,
+        /// The last time of the log and the checkpoint, as RFC 3339.
+        last: String,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on '{0}': {1}; give another --listen")]
     Listen(SocketAddr, io::Error),

@@ -14,6 +14,7 @@ use super::error::ServiceError;
 use super::event_input::EventInput;
 use super::handles::ServiceHandles;
 use super::http_server::{self, HttpServer};
+use super::service_clock;
 use super::stores::Stores;
 use crate::dead_letters::DeadLetterQueue;
 use crate::health::Health;
@@ -49,6 +50,7 @@ impl Service {
         let lazy_aws = LazyAws::new(config.endpoint.clone(), runtime.handle().clone());
         let stores = Stores::open(&config, &lazy_aws)?;
         let input = EventInput::open(&mut config, &stores, &lazy_aws, checkpoint.rules())?;
+        service_clock::start(&config, input.log.last_arrival().max(checkpoint.complete()))?;
         let engine = EngineState::start(&config, checkpoint)?;
 
         let (listener, address) = http_server::bind(&config, &runtime)?;

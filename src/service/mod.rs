@@ -36,6 +36,7 @@ mod rebuild_error;
 mod rebuilder;
 mod running;
 mod saver;
+mod service_clock;
 mod stoppable_thread;
 
 pub use config::{ARCHIVE, Config, HISTORY};

@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use velodrome_dataflows::EventTime;
 
 use super::mutex::lock;
+use super::service_clock;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::engine::{Engine, RunningEngine, UnsavedChanges};
+use crate::health::Component;
 use crate::log;
 
-/// The interval between updates of the checkpoint-age metric.
-const AGE_INTERVAL: Duration = Duration::from_secs(1);
+/// The interval between reports of the checkpoint's age and of the clock.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A checkpoint, and the engine whose changes it saves.
 pub(super) struct Saver {
@@ -21,11 +23,13 @@ pub(super) struct Saver {
     unsaved: Arc<UnsavedChanges>,
 }
 
-/// Saves at the interval `every`, and a last time when `stopped` disconnects.
+/// Saves at the interval `every`, and a last time when `stopped` disconnects. Reports the checkpoint's age
+/// and the clock's difference from the machine's.
 pub(super) fn run(
     saver: &Mutex<Saver>,
     every: Duration,
     clock: &log::Clock,
+    clock_health: &Component,
     stopped: &Receiver<()>,
 ) {
     let save = || {
@@ -34,13 +38,15 @@ pub(super) fn run(
         saver.checkpoint.complete()
     };
     let (mut saved, mut complete) = (Instant::now(), save());
-    while stopped.recv_timeout(AGE_INTERVAL) == Err(RecvTimeoutError::Timeout) {
-        if saved.elapsed() + AGE_INTERVAL > every {
+    service_clock::report(clock, clock_health);
+    while stopped.recv_timeout(REPORT_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+        if saved.elapsed() + REPORT_INTERVAL > every {
             complete = save();
             saved = Instant::now();
         }
         let age = |complete: EventTime| clock.now().saturating_sub(complete) as f64 / 1000.0;
         metrics::gauge!("velodrome_checkpoint_age_seconds").set(complete.map_or(0.0, age));
+        service_clock::report(clock, clock_health);
     }
     save();
 }

@@ -11,6 +11,7 @@ mod bad_lines;
 #[cfg(test)]
 mod bans;
 #[cfg(test)]
+mod clocks;
 mod cluster;
 #[cfg(test)]
 mod cluster_end;

@@ -1,6 +1,7 @@
 //! The bound on open rides in a service: the reply and the dead letters have what it rejects, and a restart
 //! changes no decision.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -113,18 +114,24 @@ fn text_and_reason(letter: &Value) -> (String, String) {
 
 /// All dead letters of a service, in order.
 fn letters(data: &Path) -> Vec<Value> {
-    let (mut text, mut folders) = (String::new(), vec![data.join("archive/processing-failed")]);
+    let mut folders = vec![data.join("archive/processing-failed")];
+    // By file name: a kill can leave a file that is in the archive already.
+    let mut texts = BTreeMap::new();
     folders.push(data.join("rejected"));
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).into_iter().flatten() {
-            match entry.unwrap().path() {
+            let entry = entry.unwrap();
+            match entry.path() {
                 path if path.is_dir() => folders.push(path),
-                path => text += &fs::read_to_string(path).unwrap(),
+                path => _ = texts.insert(entry.file_name(), fs::read_to_string(path).unwrap()),
             }
         }
     }
-    let mut letters: Vec<Value> =
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut letters: Vec<Value> = texts
+        .values()
+        .flat_map(|text| text.lines())
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     letters.sort_by_key(|letter| letter["arrivalTimestamp"].as_u64());
     letters
 }

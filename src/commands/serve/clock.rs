@@ -1,11 +1,19 @@
-//! Arguments that accelerate a service's clock.
+//! Arguments about a service's clock.
+
+use clap::builder::BoolishValueParser;
 
 use crate::commands::parse;
 use crate::log::Clock;
 
-/// An accelerated clock, for tests and demonstrations.
+/// The service's clock, which tests and demonstrations accelerate.
 #[derive(Debug, clap::Args)]
 pub(super) struct ClockArgs {
+    /// Start although the clock is more than a day later than the last event and the last checkpoint
+    ///
+    /// Give it when the service was really stopped for that long. With a wrong clock, all rides and views
+    /// of the last days would be finished and forgotten.
+    #[arg(long, env = "VELODROME_ACCEPT_CLOCK", value_parser = BoolishValueParser::new())]
+    pub(super) accept_clock: bool,
     /// Run the service's clock this many times as fast, 1 to 1000, for tests
     #[arg(long, env = "VELODROME_CLOCK_SPEED", value_name = "FACTOR", requires = "clock_from",
         value_parser = speed)]

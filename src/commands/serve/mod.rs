@@ -116,6 +116,7 @@ impl Args {
             rebuild: self.rebuild,
             checkpoint_every: Duration::from_secs(self.checkpoint_seconds),
             clock: self.clock.clock(),
+            accept_clock: self.clock.accept_clock,
             serve: serve::Config {
                 auth,
                 origins: self.access.cors_origin,

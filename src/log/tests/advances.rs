@@ -1,6 +1,10 @@
 //! When the log delivers advances, and what they guarantee.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
+
 use super::*;
+use crate::log::running_clock::SystemClocks;
 
 fn next(delivered: &Receiver<Delivery<u64>>) -> Delivery<u64> {
     delivered.recv_timeout(TIMEOUT).unwrap()
@@ -84,6 +88,61 @@ fn a_tick_ends_after_its_wall_time_even_if_the_clock_is_earlier_than_the_log() {
     let arrival = append(&log, 1).unwrap();
     let after = |delivery: &Delivery<u64>| matches!(delivery, Delivery::Advance(to) if *to > arrival.next_multiple_of(TICK_MS));
     while !after(&next(&delivered)) {}
+    log.close();
+}
+
+/// The clocks of this machine, with a wall clock that is set forward and back.
+#[derive(Clone, Debug, Default)]
+struct SteppedClocks(Arc<AtomicI64>);
+
+impl MachineClocks for SteppedClocks {
+    fn wall_ms(&self) -> u64 {
+        SystemClocks.wall_ms().saturating_add_signed(self.0.load(Ordering::Relaxed))
+    }
+
+    fn monotonic(&self) -> Duration {
+        SystemClocks.monotonic()
+    }
+}
+
+#[test]
+fn under_steady_load_ticks_end_and_arrivals_are_right_while_the_wall_clock_steps_by_days() {
+    let root = tempfile::tempdir().unwrap();
+    let clocks = SteppedClocks::default();
+    let clock = Clock::on(Box::new(clocks.clone()), 0, 1.0);
+    let (began, start) = (Instant::now(), clock.now());
+    let (log, delivered) = super::start(root.path(), clock);
+    let (mut arrivals, mut advances) = (Vec::new(), 0);
+    for day in [1_i64, -1, -1, 1, 1, 1, -2].into_iter().cycle() {
+        clocks.0.fetch_add(day * 86_400_000, Ordering::Relaxed);
+        let number = arrivals.len() as u64;
+        arrivals.push(append(&log, number).unwrap());
+        let is_advance = |delivery: &Delivery<u64>| matches!(delivery, Delivery::Advance(_));
+        advances += delivered.try_iter().filter(is_advance).count();
+        if advances >= 20 {
+            break;
+        }
+    }
+    log.close();
+    assert!(arrivals.is_sorted() && arrivals[0] >= start);
+    let passed = began.elapsed().as_secs_f64() * 1_020.0;
+    assert!(arrivals[arrivals.len() - 1] as f64 <= start as f64 + passed + TICK_MS as f64 + 1.0);
+}
+
+#[test]
+fn under_steady_load_ticks_end_although_the_clock_is_earlier_than_the_log() {
+    let root = tempfile::tempdir().unwrap();
+    let day_ms = 86_400_000;
+    let (log, _) = start(root.path(), Clock::manual(Clock::system().now() + day_ms).0);
+    append(&log, 0).unwrap();
+    log.close();
+
+    let (log, delivered) = start(root.path(), Clock::system());
+    next(&delivered);
+    let is_advance = |delivery: Delivery<u64>| matches!(delivery, Delivery::Advance(_));
+    while !delivered.try_iter().any(is_advance) {
+        append(&log, 1).unwrap();
+    }
     log.close();
 }
 
