@@ -98,7 +98,7 @@ impl Clock {
         }
     }
 
-    /// How far the clock is ahead of its wall clock, in milliseconds; negative if it is behind. `None` for a
+    /// The time by which the clock is ahead of its wall clock, in milliseconds; negative if it is behind. `None` for a
     /// clock that follows a source or is set by hand.
     pub fn lead_ms(&self) -> Option<i64> {
         match &self.0 {

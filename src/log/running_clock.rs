@@ -17,7 +17,7 @@ pub trait MachineClocks: Debug + Send + Sync {
     fn wall_ms(&self) -> u64;
 
     /// The time since some fixed instant. It never goes back, and includes the time that the machine was
-    /// suspended, if the system can tell.
+    /// suspended, if the system measures that.
     fn monotonic(&self) -> Duration;
 }
 
@@ -88,7 +88,7 @@ impl RunningClock {
         newest.shown_ms
     }
 
-    /// How far this clock is ahead of the scaled wall clock, in milliseconds; negative if it is behind.
+    /// The time by which this clock is ahead of the scaled wall clock, in milliseconds; negative if it is behind.
     pub(super) fn lead_ms(&self) -> f64 {
         self.now_ms() - self.wall_ms()
     }

@@ -32,7 +32,7 @@ pub(super) fn start(config: &Config, last: Option<EventTime>) -> Result<(), Serv
     Ok(())
 }
 
-/// Reports how far the clock is from the machine's clock.
+/// Reports the difference between the clock and the machine's clock.
 pub(super) fn report(clock: &Clock, component: &Component) {
     let Some(lead_ms) = clock.lead_ms() else { return };
     gauge!("velodrome_clock_lead_seconds").set(lead_ms as f64 / 1_000.0);

@@ -12,6 +12,7 @@ mod bad_lines;
 mod bans;
 #[cfg(test)]
 mod clocks;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod cluster_end;
