@@ -62,6 +62,7 @@ pub mod file_id;
 pub mod firehose;
 pub mod health;
 pub mod ingest;
+pub mod json_checksum;
 pub mod kinesis;
 pub mod lazy_aws;
 pub mod live_state;

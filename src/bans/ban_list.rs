@@ -1,7 +1,7 @@
 //! The ban list: a JSON file of the data directory.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use velodrome_dataflows::{Ban, RacerId};
 
 use super::error::BansError;
 use crate::atomic_file::replace_file;
+use crate::json_checksum;
 
 /// The name of the file.
 const FILE: &str = "bans.json";
@@ -17,7 +18,7 @@ const FILE: &str = "bans.json";
 /// The maximum number of bans. A full file has 1.1 MB, and each change rewrites it.
 const BANS_MAX: usize = 100_000;
 
-/// The banned racers, as the file stores them.
+/// The banned racers, as the file stores them, with a checksum.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BanList {
@@ -32,13 +33,16 @@ impl BanList {
     pub(super) fn read(directory: &Path) -> Result<Self, BansError> {
         let path = directory.join(FILE);
         let damaged = |reason| BansError::Damaged { path: path.clone(), reason };
-        let text = match fs::read(&path) {
+        let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                return Err(damaged(error.to_string()));
+            }
             Err(reason) => return Err(BansError::Io { path, reason }),
         };
-        let list: Self =
-            serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        let text = json_checksum::remove(&text).map_err(|error| damaged(error.to_string()))?;
+        let list: Self = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
         match list.racers.len() {
             0..=BANS_MAX => Ok(list),
             racers => Err(damaged(format!("it has {racers} racers, and at most {BANS_MAX} fit"))),
@@ -53,7 +57,11 @@ impl BanList {
         if self.racers.len() > BANS_MAX {
             return Err(BansError::TooMany { limit: BANS_MAX });
         }
-        replace_file(directory, FILE, |mut out| out.write_all(&serde_json::to_vec(self)?))
+        let write = |mut out: &File| {
+            let text = json_checksum::add(&serde_json::to_string(self)?);
+            out.write_all(text.as_bytes())
+        };
+        replace_file(directory, FILE, write)
             .map(drop)
             .map_err(|reason| BansError::Io { path: directory.join(FILE), reason })
     }

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::engine::{Command, CommandSender, command_channel};
+use crate::json_checksum;
 use crate::live_state::LiveState;
 
 /// A worker that handles only bans. It replies with the time that `apply` returns.
@@ -40,6 +41,12 @@ struct Fixture {
     received: Received,
 }
 
+/// The ban list in a file, without its checksum; empty if there is no file.
+fn without_checksum(file: &Path) -> String {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    json_checksum::remove(&text).unwrap().into_owned()
+}
+
 impl Fixture {
     fn new() -> Self {
         Self { directory: tempfile::tempdir().unwrap(), received: Received::default() }
@@ -54,7 +61,7 @@ impl Fixture {
     }
 
     fn text(&self) -> String {
-        fs::read_to_string(self.file()).unwrap_or_default()
+        without_checksum(&self.file())
     }
 
     /// Opens the bans with an engine that applies the first change at time 1, the next at time 2, and
@@ -63,7 +70,7 @@ impl Fixture {
         let (received, file) = (Arc::clone(&self.received), self.file());
         let worker = worker(move |bans| {
             let mut received = received.lock().unwrap();
-            received.push((bans, fs::read_to_string(&file).unwrap()));
+            received.push((bans, without_checksum(&file)));
             received.len() as EventTime
         });
         Bans::open(self.directory.path(), engine(vec![worker]))

@@ -9,16 +9,26 @@ use velodrome_dataflows::{EventTime, Rules};
 
 use super::error::Fault;
 use super::format::FORMAT;
+use crate::log::LogPosition;
 use crate::rules;
 
 const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 
-/// The rules of the checkpoint in `store` and the time up to which it is complete. `None` before the
-/// first write.
+/// The metadata of a checkpoint.
+pub(super) struct Meta {
+    /// The rules under which it was made.
+    pub(super) rules: Rules,
+    /// The time up to which it is complete.
+    pub(super) complete: EventTime,
+    /// The part of the log that it covers, if it is known.
+    pub(super) covered: Option<LogPosition>,
+}
+
+/// The metadata of the checkpoint in `store`. `None` before the first write.
 ///
 /// # Errors
 /// When the checkpoint has another format, or its metadata cannot be read.
-pub(super) fn read(store: &redb::Database) -> Result<Option<(Rules, EventTime)>, Fault> {
+pub(super) fn read(store: &redb::Database) -> Result<Option<Meta>, Fault> {
     let read = store.begin_read()?;
     let meta = match read.open_table(META) {
         Err(TableError::TableDoesNotExist(_)) => return Ok(None),
@@ -38,7 +48,17 @@ pub(super) fn read(store: &redb::Database) -> Result<Option<(Rules, EventTime)>,
     let complete = text("complete")?;
     let unreadable = |_| Fault::Damage(format!("its time is '{complete}'"));
     let complete = complete.parse().map_err(unreadable)?;
-    Ok(Some((rules, complete)))
+    let number = |key| match meta.get(key)? {
+        Some(value) => {
+            let value = value.value();
+            let unreadable = |_| Fault::Damage(format!("its {key} is '{value}'"));
+            value.parse().map(Some).map_err(unreadable)
+        }
+        None => Ok(None),
+    };
+    let covered = number("log_sequence")?.zip(number("log_bytes")?);
+    let covered = covered.map(|(sequence, bytes)| LogPosition { sequence, bytes });
+    Ok(Some(Meta { rules, complete, covered }))
 }
 
 /// Checks that a checkpoint made under `made_under` can be used with `rules`.
@@ -52,17 +72,22 @@ pub(super) fn check(made_under: &Rules, rules: &Rules) -> Result<(), Fault> {
     }
 }
 
-/// Records that the checkpoint is complete up to `complete`, under `rules`.
+/// Records that the checkpoint is complete up to `complete`, under `rules`, and covers the log up to `covered`.
 pub(super) fn write(
     write: &WriteTransaction,
     complete: EventTime,
     rules: &Rules,
+    covered: Option<LogPosition>,
 ) -> Result<(), Fault> {
     let mut meta = write.open_table(META)?;
     meta.insert("format", FORMAT)?;
     meta.insert("rules", rules::canonical(rules).as_str())?;
     meta.insert("rules_id", rules::id(rules).as_str())?;
     meta.insert("complete", complete.to_string().as_str())?;
+    if let Some(LogPosition { sequence, bytes }) = covered {
+        meta.insert("log_sequence", sequence.to_string().as_str())?;
+        meta.insert("log_bytes", bytes.to_string().as_str())?;
+    }
     Ok(())
 }
 

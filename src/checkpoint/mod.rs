@@ -22,9 +22,11 @@ use redb::{Database, ReadableDatabase};
 use velodrome_dataflows::{Change, EventTime, Rules, ViewChange};
 
 use crate::atomic_file::remove_if_exists;
+use crate::log::LogPosition;
 use delta::Delta;
 pub use error::CheckpointError;
 use error::Fault;
+use meta::Meta;
 use tables::{FINALS, NAMES, RECORDS, RIDES, SEEN, VIEWS, rows};
 
 /// The number of changes that are read at once: 2.5 MB of curves of 300 seconds.
@@ -38,6 +40,7 @@ pub struct Checkpoint {
     /// `None` after a failed write: redb requires the file to be opened again.
     store: Option<Database>,
     complete: Option<EventTime>,
+    covered: Option<LogPosition>,
     /// Changes since `complete` that failed writes left unsaved.
     delta: Delta,
 }
@@ -68,12 +71,12 @@ impl Checkpoint {
             Ok((store, meta))
         };
         let (store, meta) = opened().map_err(|fault: Fault| fault.at(path))?;
-        let (rules, complete) = match meta {
-            Some((made_under, complete)) => (made_under, Some(complete)),
-            None => (rules.clone(), None),
+        let (rules, complete, covered) = match meta {
+            Some(Meta { rules, complete, covered }) => (rules, Some(complete), covered),
+            None => (rules.clone(), None, None),
         };
         let (path, delta) = (path.to_owned(), Delta::default());
-        Ok(Self { path, rules, store: Some(store), complete, delta })
+        Ok(Self { path, rules, store: Some(store), complete, covered, delta })
     }
 
     /// The rules under which it was made.
@@ -118,6 +121,11 @@ impl Checkpoint {
         self.complete
     }
 
+    /// The part of the log that it covers, as far as it is known.
+    pub fn covered(&self) -> Option<LogPosition> {
+        self.covered
+    }
+
     /// Passes all saved changes to `restore`, in chunks of up to [`CHUNK`] changes of rides or of views.
     ///
     /// # Errors
@@ -150,7 +158,8 @@ impl Checkpoint {
     }
 
     /// Adds the changes since the previous write and advances the time to `complete`, in one durable
-    /// transaction. The changes must be in the order of emission.
+    /// transaction. The changes must be in the order of emission. They include those of all events up to
+    /// `covered`, if it is known.
     ///
     /// # Errors
     /// When the file cannot be written or was damaged after opening. The changes are retained for the
@@ -160,8 +169,10 @@ impl Checkpoint {
         complete: EventTime,
         changes: Vec<Change>,
         view_changes: Vec<ViewChange>,
+        covered: Option<LogPosition>,
     ) -> Result<WriteStats, CheckpointError> {
         let began = Instant::now();
+        self.covered = covered.or(self.covered);
         let write = || {
             let store = self.take_store()?;
             self.delta.add(changes, view_changes);
@@ -186,10 +197,10 @@ impl Checkpoint {
         }
         let store = file::open(&self.path)?;
         let meta = meta::read(&store)?;
-        if let Some((made_under, _)) = &meta {
-            meta::check(made_under, &self.rules)?;
+        if let Some(meta) = &meta {
+            meta::check(&meta.rules, &self.rules)?;
         }
-        let complete = meta.map(|(_, complete)| complete);
+        let complete = meta.map(|meta| meta.complete);
         if complete != self.complete {
             (self.complete, self.delta) = (complete, Delta::default());
         }
@@ -202,7 +213,7 @@ impl Checkpoint {
         // during the commit, and redb would silently open the previous one.
         write.set_two_phase_commit(true);
         let rows = self.delta.apply(&write)?;
-        meta::write(&write, complete, &self.rules)?;
+        meta::write(&write, complete, &self.rules, self.covered)?;
         write.commit()?;
         Ok(WriteStats { rows, bytes: fs::metadata(&self.path)?.len() })
     }

@@ -116,6 +116,7 @@ fn config(data: &Path, port: u16) -> Config {
         checkpoint_every: Duration::from_secs(10),
         clock: Clock::system(),
         accept_clock: false,
+        accept_damage: false,
         serve: serve::Config { auth: Auth::Off, origins: Vec::new(), limits: Limits::default() },
     }
 }
@@ -139,7 +140,7 @@ fn write_past_races(data: &Path, now_ms: u64) -> anyhow::Result<()> {
     let _lock = DataDirectory::lock(data)?;
     let start_ms = now_ms - PAST_RACES * RACE_INTERVAL_MS - (FINISHED_AFTER_MS - RACE_INTERVAL_MS);
     let (clock, time) = Clock::manual(start_ms);
-    let log = log::open(data, Arc::new(store::Directory::new(data.join(ARCHIVE))), clock)?;
+    let log = log::open(data, Arc::new(store::Directory::new(data.join(ARCHIVE))), clock, false)?;
     if log.last_arrival().is_some() {
         return Ok(());
     }

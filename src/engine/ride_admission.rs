@@ -157,7 +157,7 @@ mod tests {
         let mut fanout = Fanout::new(engine, &StandbyFeed::default());
         let (clock, source) = log::Clock::system().following_source();
         source.advance_to(START_MS);
-        let log = log::open(root.path(), archive, clock).unwrap();
+        let log = log::open(root.path(), archive, clock, false).unwrap();
         let component = Health::default().component("archive");
         let log =
             log.start(component, admission, move |delivery| fanout.deliver(delivery)).unwrap();

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use metrics::{gauge, histogram};
+use tracing::warn;
 
+use super::checksums::ChecksumFile;
+use super::positions::LogPosition;
 use super::segment::{self, CreateSegment, SegmentFile};
 use crate::ingest::lines::LINE_BYTES_MAX;
 
@@ -40,6 +43,7 @@ pub(super) struct Appender {
 struct OpenSegment {
     path: PathBuf,
     file: Box<dyn SegmentFile>,
+    checksums: ChecksumFile,
     /// The length that is durable.
     bytes: u64,
     /// The arrival of the first event, once it is durable.
@@ -60,10 +64,10 @@ impl Appender {
     pub(super) fn append<'a>(
         &mut self,
         arrival_ms: u64,
-        texts: impl Iterator<Item = &'a [u8]>,
+        texts: impl Iterator<Item = &'a [u8]> + Clone,
     ) -> Result<(), AppendFailure> {
         let open = self.open_segment()?;
-        match open.write(texts) {
+        match open.write_group(texts) {
             Ok(bytes) => {
                 open.bytes += bytes;
                 open.oldest_ms.get_or_insert(arrival_ms);
@@ -82,8 +86,8 @@ impl Appender {
     /// As for [`Appender::append`].
     pub(super) fn probe_space(&mut self) -> Result<(), AppendFailure> {
         let open = self.open_segment()?;
-        match open.write(iter::once(&vec![b' '; LINE_BYTES_MAX][..])) {
-            Ok(_) => open.truncate_to_durable(),
+        match open.write(iter::once(&vec![b' '; LINE_BYTES_MAX][..])).and_then(|_| open.sync()) {
+            Ok(()) => open.truncate_to_durable(),
             Err(reason) => Err(open.roll_back(failure(&open.path, reason))),
         }
     }
@@ -94,10 +98,12 @@ impl Appender {
             Some(open) => Ok(open),
             none => {
                 let path = segment::path(&self.directory, self.next);
-                let file = (self.create)(&path).map_err(|reason| failure(&path, reason))?;
+                let created = ChecksumFile::create(&path)
+                    .and_then(|checksums| Ok((checksums, (self.create)(&path)?)));
+                let (checksums, file) = created.map_err(|reason| failure(&path, reason))?;
                 gauge!("velodrome_log_segments").increment(1.0);
                 self.next += 1;
-                Ok(none.insert(OpenSegment { path, file, bytes: 0, oldest_ms: None }))
+                Ok(none.insert(OpenSegment { path, file, checksums, bytes: 0, oldest_ms: None }))
             }
         }
     }
@@ -105,26 +111,54 @@ impl Appender {
     /// Closes the open segment if it is large or old enough at `now_ms`. Returns the sequence below
     /// which all segments are closed.
     pub(super) fn rotate(&mut self, now_ms: u64) -> u64 {
-        self.open.take_if(|open| {
+        let is_full = |open: &mut OpenSegment| {
             let is_old = |oldest_ms| now_ms >= oldest_ms + SEGMENT_AGE_MS_MAX;
             open.bytes > SEGMENT_BYTES_MAX || open.oldest_ms.is_some_and(is_old)
-        });
+        };
+        close(self.open.take_if(is_full));
         self.next - u64::from(self.open.is_some())
+    }
+
+    /// Closes the open segment. The log must not be poisoned.
+    pub(super) fn close(&mut self) {
+        close(self.open.take());
+    }
+
+    /// The end of what is durable in the open segment, if there is one.
+    pub(super) fn position(&self) -> Option<LogPosition> {
+        let open = self.open.as_ref()?;
+        Some(LogPosition { sequence: self.next - 1, bytes: open.bytes })
     }
 }
 
 impl OpenSegment {
-    /// Writes `texts` durably and returns the number of their bytes.
+    /// Writes a group and its checksum, makes the group durable, and returns the number of its bytes.
+    fn write_group<'a>(
+        &mut self,
+        texts: impl Iterator<Item = &'a [u8]> + Clone,
+    ) -> io::Result<u64> {
+        let bytes = self.write(texts.clone())?;
+        self.checksums.add(texts)?;
+        self.sync()?;
+        self.checksums.confirm();
+        Ok(bytes)
+    }
+
+    /// Writes `texts` and returns the number of their bytes.
     fn write<'a>(&mut self, texts: impl Iterator<Item = &'a [u8]>) -> io::Result<u64> {
         let mut bytes = 0;
         for text in texts {
             self.file.write_all(text)?;
             bytes += text.len() as u64;
         }
+        Ok(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
         let began = Instant::now();
         self.file.sync()?;
         histogram!("velodrome_log_fsync_seconds").record(began.elapsed());
-        Ok(bytes)
+        Ok(())
     }
 
     /// After a full disk, truncates the file to its durable length. Returns `failure`, or the
@@ -137,11 +171,20 @@ impl OpenSegment {
     }
 
     fn truncate_to_durable(&mut self) -> Result<(), AppendFailure> {
-        self.file.truncate(self.bytes).and_then(|()| self.file.sync()).map_err(|reason| {
+        let truncated = self.file.truncate(self.bytes).and_then(|()| self.file.sync());
+        truncated.and_then(|()| self.checksums.roll_back(self.bytes)).map_err(|reason| {
             let path = self.path.display();
             let reason = format!("the disk is full, and '{path}' cannot be truncated: {reason}");
             AppendFailure::Broken(reason)
         })
+    }
+}
+
+/// Closes a segment, so that all its groups must agree with their checksums from now on.
+fn close(segment: Option<OpenSegment>) {
+    let Some(OpenSegment { path, checksums, .. }) = segment else { return };
+    if let Err(error) = checksums.close() {
+        warn!(path = %path.display(), %error, "cannot write the checksums of a segment");
     }
 }
 

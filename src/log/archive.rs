@@ -6,6 +6,7 @@ use std::path::Path;
 
 use flate2::{Compression, GzBuilder};
 
+use super::checksums;
 use super::error::LogError;
 use super::scan::CompleteLines;
 use crate::ingest::object_names;
@@ -117,9 +118,10 @@ impl Iterator for NewestSegments<'_> {
 /// same object.
 ///
 /// # Errors
-/// When a file cannot be read or written, when the segment has no events, and when the archive has
-/// another object with that name. The segment stays.
+/// When a file cannot be read or written, when the segment differs from its checksums or has no events, and
+/// when the archive has another object with that name. The segment stays.
 pub(super) fn seal(path: &Path, sequence: u64, archive: &dyn Store) -> Result<(), LogError> {
+    checksums::verify(path)?;
     let read = LogError::disk("read", path);
     let oldest = File::open(path)
         .and_then(|file| CompleteLines::new(BufReader::new(file)).next().transpose());
@@ -130,7 +132,8 @@ pub(super) fn seal(path: &Path, sequence: u64, archive: &dyn Store) -> Result<()
     {
         return Err(LogError::ObjectConflict(archive.name(&name)));
     }
-    fs::remove_file(path).map_err(LogError::disk("remove", path))
+    let removed = fs::remove_file(path).and_then(|()| checksums::remove(path));
+    removed.map_err(LogError::disk("remove", path))
 }
 
 /// Writes the file at `from` as gzip.

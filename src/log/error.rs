@@ -33,6 +33,47 @@ pub enum LogError {
     /// A segment that is not empty, and is not the newest, has no complete line.
     #[error("the log's file '{0}' has no events; move it away and start again")]
     NoEvents(PathBuf),
+    /// A part of a segment differs from the checksum that the log wrote with it.
+    #[error(
+        "'{path}' is damaged between its bytes {from} and {to}: they differ from their checksum; restore \
+         it from a backup, or use --accept-damage to continue with the lines that can be read"
+    )]
+    Damaged {
+        /// The segment.
+        path: PathBuf,
+        /// The start of the part.
+        from: u64,
+        /// The end of the part.
+        to: u64,
+    },
+    /// Segments are missing between others.
+    #[error(
+        "the log lacks the segments {first} to {last}: they are neither in '{log}' nor in '{archive}'; \
+         restore them from a backup, or use --accept-damage to continue without their events"
+    )]
+    Gap {
+        /// The sequence of the first missing segment.
+        first: u64,
+        /// The sequence of the last missing segment.
+        last: u64,
+        /// The directory of the segments.
+        log: PathBuf,
+        /// The archive.
+        archive: String,
+    },
+    /// The newest segment is shorter than the part that a checkpoint covers.
+    #[error(
+        "'{path}' has {bytes} bytes, but the checkpoint covers {covered}; restore it from a backup, or use \
+         --accept-damage to continue without the missing events"
+    )]
+    Short {
+        /// The segment.
+        path: PathBuf,
+        /// Its length.
+        bytes: u64,
+        /// The bytes of it that the checkpoint covers.
+        covered: u64,
+    },
     /// The system cannot start a thread.
     #[error("cannot start the thread '{name}': {reason}; raise the limit on threads")]
     Thread {

@@ -1,13 +1,16 @@
 //! The files of a log as inputs: objects of the archive, and segments that are not sealed yet.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tracing::warn;
+
 use super::archive::{ArchivedSegment, NewestSegments};
 use super::clock::MS_MAX;
 use super::error::LogError;
+use super::positions::LogPosition;
 use super::scan::CompleteLines;
 use super::segment;
 use crate::ingest::inputs::Input;
@@ -19,26 +22,46 @@ use crate::store::Store;
 pub struct LogFiles {
     pub(super) log: PathBuf,
     pub(super) archive: Arc<dyn Store>,
+    /// Whether to continue if segments are missing.
+    pub(super) accept_damage: bool,
 }
 
 impl LogFiles {
     /// The inputs with all events that arrived at `from_ms` or later, and some earlier ones, in the
-    /// order of the log: gzip objects of the archive, then plain segments.
+    /// order of the log: gzip objects of the archive, then plain segments. `covered` is the part of the log
+    /// that a checkpoint of `from_ms` or later covers, if there is one.
     ///
     /// While the log is being written, the last lines may be incomplete, and a segment may be sealed and
     /// removed before it is read: in that case, call this again.
     ///
     /// # Errors
-    /// When the archive cannot be listed, and when a segment cannot be read.
-    pub fn inputs_from(&self, from_ms: u64) -> Result<Vec<Input>, LogError> {
+    /// When a segment is missing between the inputs, or a part of what is `covered`, unless damage is
+    /// accepted. When the archive cannot be listed, and when a segment cannot be read.
+    pub fn inputs_from(
+        &self,
+        from_ms: u64,
+        covered: Option<LogPosition>,
+    ) -> Result<Vec<Input>, LogError> {
+        let inputs = self.list(from_ms)?;
+        if let Err(error) = self.check(&inputs, covered) {
+            if !self.accept_damage {
+                return Err(error);
+            }
+            warn!(%error, "events of the log are missing");
+        }
+        Ok(inputs.into_iter().map(|(_, input)| input).collect())
+    }
+
+    /// The inputs of [`inputs_from`](Self::inputs_from), with their sequences.
+    fn list(&self, from_ms: u64) -> Result<Vec<(u64, Input)>, LogError> {
         // List the segments before the archive: sealing removes a segment only after its object exists,
         // so none is missed.
         let listed = segment::list(&self.log).map_err(LogError::disk("list", &self.log))?;
         let oldest = listed.first().map_or(u64::MAX, |(sequence, _)| *sequence);
         let mut inputs = Vec::new();
-        for (_, path) in listed.iter().rev() {
+        for (sequence, path) in listed.iter().rev() {
             let Some(first_ms) = first_arrival(path)? else { continue };
-            inputs.push(Input::plain(path).map_err(LogError::disk("read", path))?);
+            inputs.push((*sequence, Input::plain(path).map_err(LogError::disk("read", path))?));
             if first_ms < from_ms {
                 inputs.reverse();
                 return Ok(inputs);
@@ -50,7 +73,7 @@ impl LogFiles {
             if sequence >= oldest {
                 continue;
             }
-            inputs.push(Input::compressed(&self.archive, object));
+            inputs.push((sequence, Input::compressed(&self.archive, object)));
             // All older objects have only earlier events.
             if time < from {
                 break;
@@ -58,6 +81,38 @@ impl LogFiles {
         }
         inputs.reverse();
         Ok(inputs)
+    }
+
+    /// Checks that no segment is missing between `inputs`, and nothing of what is `covered`.
+    fn check(&self, inputs: &[(u64, Input)], covered: Option<LogPosition>) -> Result<(), LogError> {
+        let sequences: Vec<_> = inputs.iter().map(|(sequence, _)| *sequence).collect();
+        if let Some(LogPosition { sequence, bytes: covered }) = covered {
+            match sequences.binary_search(&sequence) {
+                Ok(_) => {
+                    let path = segment::path(&self.log, sequence);
+                    let bytes = fs::metadata(&path).map_or(u64::MAX, |file| file.len());
+                    if bytes < covered {
+                        return Err(LogError::Short { path, bytes, covered });
+                    }
+                }
+                Err(place) => {
+                    let before = place.checked_sub(1).and_then(|place| sequences.get(place));
+                    let first = before.map_or(sequence, |before| before + 1);
+                    let last = sequences.get(place).map_or(sequence, |after| after - 1);
+                    return Err(self.gap(first, last));
+                }
+            }
+        }
+        for (before, after) in sequences.iter().zip(sequences.iter().skip(1)) {
+            if after - before > 1 {
+                return Err(self.gap(before + 1, after - 1));
+            }
+        }
+        Ok(())
+    }
+
+    fn gap(&self, first: u64, last: u64) -> LogError {
+        LogError::Gap { first, last, log: self.log.clone(), archive: self.archive.name("") }
     }
 }
 

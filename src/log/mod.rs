@@ -34,7 +34,9 @@ mod log_text;
 mod running_clock;
 
 mod appender;
+mod checksums;
 mod handle;
+mod positions;
 mod queue;
 mod segment;
 mod writer;
@@ -57,4 +59,5 @@ pub use log_files::LogFiles;
 pub use log_lines::{ARRIVAL_BYTES, LogLines};
 pub use log_text::log_text;
 pub use opened_log::{OpenedLog, open};
+pub use positions::{LogPosition, Positions};
 pub use running_clock::MachineClocks;

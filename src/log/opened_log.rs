@@ -8,15 +8,18 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use metrics::gauge;
+use tracing::warn;
 
 use super::admission::Admission;
 use super::appender::Appender;
 use super::archive::{self, ArchivedSegment, NewestSegments};
+use super::checksums;
 use super::clock::Clock;
 use super::delivery::Delivery;
 use super::error::LogError;
 use super::handle::Log;
 use super::log_files::LogFiles;
+use super::positions::{LogPosition, Positions};
 use super::queue::Queue;
 use super::sealer::Sealer;
 use super::segment::{self, CreateSegment};
@@ -37,30 +40,43 @@ pub struct OpenedLog {
     /// The sequence of the next segment, greater than that of any segment or object.
     next: u64,
     last_ms: Option<u64>,
+    /// The end of the log, if it has events.
+    end: Option<LogPosition>,
+    positions: Positions,
+    accept_damage: bool,
 }
 
 /// Opens the log with segments in `dir/log` and objects in `archive`. Neither needs to exist yet.
 ///
 /// Cuts off a torn end of the newest segment, with a warning. Removes segments that are empty or whose
-/// object exists. Only one process at a time may open a log.
+/// object exists. Only one process at a time may open a log. With `accept_damage`, damaged and missing
+/// segments are only warned about, now and by [`LogFiles::inputs_from`].
 ///
 /// # Errors
-/// When a file or object cannot be listed, read, truncated or removed; when a segment or the newest
+/// When a segment differs from its checksums; when a file or object cannot be listed, read, truncated or removed; when a segment or the newest
 /// object has no complete line; when the archive has another object with the name of a segment's
 /// object.
-pub fn open(dir: &Path, archive: Arc<dyn Store>, clock: Clock) -> Result<OpenedLog, LogError> {
+pub fn open(
+    dir: &Path,
+    archive: Arc<dyn Store>,
+    clock: Clock,
+    accept_damage: bool,
+) -> Result<OpenedLog, LogError> {
     let log = dir.join("log");
     let listed = segment::list(&log).map_err(LogError::disk("list", &log))?;
     let newest = listed.last().map(|(sequence, _)| *sequence);
     let oldest = listed.first().map_or(u64::MAX, |(sequence, _)| *sequence);
     let (object, names) = newest_objects(&*archive, oldest)?;
 
-    let (mut segments, mut last_ms) = (0, None);
+    checksums::remove_orphans(&log).map_err(LogError::disk("clean up", &log))?;
+    let (mut segments, mut last_ms, mut end) = (0, None, None);
     for (sequence, path) in listed {
+        verify(&path, accept_damage)?;
         let contents = SegmentContents::read(&path).map_err(LogError::disk("read", &path))?;
         let is_newest = Some(sequence) == newest;
         if is_newest {
             contents.truncate_torn_end(&path)?;
+            checksums::renew(&path).map_err(LogError::disk("write the checksums of", &path))?;
         }
         let Some((first, last)) = contents.lines else {
             if contents.bytes > 0 && !is_newest {
@@ -70,6 +86,7 @@ pub fn open(dir: &Path, archive: Arc<dyn Store>, clock: Clock) -> Result<OpenedL
             continue;
         };
         last_ms = Some(last.arrival_ms);
+        end = Some(LogPosition { sequence, bytes: last.end });
         if names.contains(&archive::name(first.arrival_ms, sequence)) {
             // The process crashed between storing the object and removing the segment, so finish the
             // sealing.
@@ -80,10 +97,22 @@ pub fn open(dir: &Path, archive: Arc<dyn Store>, clock: Clock) -> Result<OpenedL
     }
     if let (None, Some(object)) = (last_ms, &object) {
         last_ms = Some(last_arrival(&*archive, &object.object)?);
+        end = Some(LogPosition { sequence: object.sequence, bytes: 0 });
     }
-    let archived = object.map(|object| object.sequence);
-    let next = newest.max(archived).map_or(1, |sequence| sequence + 1);
-    Ok(OpenedLog { log, archive, clock, segments, next, last_ms })
+    let next = end.map_or(1, |end| end.sequence + 1);
+    let positions = Positions::default();
+    Ok(OpenedLog { log, archive, clock, segments, next, last_ms, end, positions, accept_damage })
+}
+
+/// Compares a segment with its checksums. Damage that is accepted is the new state of the segment.
+fn verify(path: &Path, accept_damage: bool) -> Result<(), LogError> {
+    match checksums::verify(path) {
+        Err(error @ LogError::Damaged { .. }) if accept_damage => {
+            warn!(%error, "a segment is damaged; its readable lines count");
+            checksums::renew(path).map_err(LogError::disk("write the checksums of", path))
+        }
+        verified => verified,
+    }
 }
 
 /// The newest object of the archive, and the names of all objects that can belong to segments from
@@ -115,13 +144,20 @@ fn last_arrival(archive: &dyn Store, object: &Object) -> Result<u64, LogError> {
 }
 
 fn remove(path: &Path) -> Result<(), LogError> {
-    fs::remove_file(path).map_err(LogError::disk("remove", path))
+    let removed = fs::remove_file(path).and_then(|()| checksums::remove(path));
+    removed.map_err(LogError::disk("remove", path))
 }
 
 impl OpenedLog {
     /// Where the log's files are. It stays valid after the start.
     pub fn files(&self) -> LogFiles {
-        LogFiles { log: self.log.clone(), archive: Arc::clone(&self.archive) }
+        let (log, archive) = (self.log.clone(), Arc::clone(&self.archive));
+        LogFiles { log, archive, accept_damage: self.accept_damage }
+    }
+
+    /// The positions of what the log writes from its start on, for checkpoints.
+    pub fn positions(&self) -> Positions {
+        self.positions.clone()
     }
 
     /// The arrival of the last event, or `None` for an empty log. No later event arrives before it.
@@ -164,6 +200,9 @@ impl OpenedLog {
         gauge!("velodrome_log_poisoned").set(0.0);
         gauge!("velodrome_log_segments").set(self.segments as f64);
 
+        if let (Some(last_ms), Some(end)) = (self.last_ms, self.end) {
+            self.positions.push(last_ms, end);
+        }
         let (sealer, seal_requests) = Sealer::new(self.log.clone(), self.archive, component);
         seal_requests.seal_below(self.next);
         let queue = Arc::new(Queue::new());
@@ -179,6 +218,7 @@ impl OpenedLog {
             admission,
             deliver,
             appender: Appender::new(self.log, self.next, create),
+            positions: self.positions,
             seal_requests,
             min_ms: self.last_ms.unwrap_or(0),
             next_advance_ms: 0,

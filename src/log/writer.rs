@@ -13,6 +13,7 @@ use super::clock::Clock;
 use super::delivery::{Delivery, TICK_MS};
 use super::error::{AppendError, LogHealth};
 use super::log_lines::LogLines;
+use super::positions::Positions;
 use super::queue::{Batch, Queue};
 use super::sealer::SealRequests;
 
@@ -27,6 +28,7 @@ pub(super) struct Writer<P, A, D> {
     pub(super) admission: A,
     pub(super) deliver: D,
     pub(super) appender: Appender,
+    pub(super) positions: Positions,
     /// Receives the closed segments. Dropping it ends the sealer.
     pub(super) seal_requests: SealRequests,
     /// The most recent arrival or advance. The log's time is the clock's time, but never earlier than
@@ -64,6 +66,9 @@ impl<P, A: Admission<P>, D: FnMut(Delivery<P>)> Writer<P, A, D> {
             self.next_advance_ms = self.now();
         }
         self.advance(true);
+        if !matches!(self.queue.health(), LogHealth::Poisoned(_)) {
+            self.appender.close();
+        }
     }
 
     fn now(&self) -> u64 {
@@ -113,6 +118,9 @@ impl<P, A: Admission<P>, D: FnMut(Delivery<P>)> Writer<P, A, D> {
         }
         self.admission.confirm();
         self.min_ms = last;
+        if let Some(position) = self.appender.position() {
+            self.positions.push(last, position);
+        }
         for (Batch { payload, reply, .. }, (span, rejected)) in group.into_iter().zip(stamped) {
             let (first_arrival, last_arrival) = span.into_inner();
             (self.deliver)(Delivery::Batch { first_arrival, last_arrival, payload });

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::json_checksum::ChecksumError;
+
 /// A rules file that cannot be used.
 #[derive(Debug, Error)]
 pub enum RulesError {
@@ -45,6 +47,9 @@ pub enum InvalidRules {
     /// The text is not TOML, or is incomplete.
     #[error("line {0}: {1}")]
     Syntax(usize, String),
+    /// The text has a checksum and differs from it.
+    #[error(transparent)]
+    Checksum(#[from] ChecksumError),
     /// A value is outside the range of its rule.
     #[error("{rule} is {value}; it must be {expected}")]
     Range {

@@ -13,6 +13,8 @@ use std::path::Path;
 use ring::digest::{SHA256, digest};
 use velodrome_dataflows::{RACE_SECONDS_MAX, Rules};
 
+use crate::json_checksum;
+
 pub use error::{InvalidRules, RulesError};
 
 /// The greatest valid cadence and resistance of an event.
@@ -27,14 +29,17 @@ pub fn load(path: &Path) -> Result<Rules, RulesError> {
     parse(&text).map_err(|e| RulesError::Invalid(path.to_owned(), e))
 }
 
-/// Parses rules in TOML, or in JSON as in the file `rules.json` of results.
+/// Parses rules in TOML, or in JSON as in the file `rules.json` of results or of a data directory.
 ///
 /// # Errors
-/// If the text is neither, has an unknown rule, or has a rule outside its range.
+/// If the text is neither, differs from its checksum, has an unknown rule, or has a rule outside its range.
 pub fn parse(text: &str) -> Result<Rules, InvalidRules> {
     // No TOML begins with a brace.
     let rules = match text.trim_start().starts_with('{') {
-        true => serde_json::from_str(text).map_err(|error| describe::describe_json(&error))?,
+        true => {
+            let text = json_checksum::remove(text)?;
+            serde_json::from_str(&text).map_err(|error| describe::describe_json(&error))?
+        }
         false => toml::from_str(text).map_err(|error| describe::describe(text, &error))?,
     };
     check(&rules)?;

@@ -70,7 +70,7 @@ impl Background {
             let rules = config.rules.unwrap_or_else(|| checkpoint.rules().clone());
             handles.rebuilds.force(rules);
         }
-        let saver = Saver::new(checkpoint, &running);
+        let saver = Saver::new(checkpoint, &running, log.positions.clone());
         let (engine, saver) = (Arc::new(Mutex::new(running)), Arc::new(Mutex::new(saver)));
         let rebuilder = start_rebuilder(RebuildContext {
             rebuilds: handles.rebuilds.clone(),

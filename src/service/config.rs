@@ -55,6 +55,8 @@ pub struct Config {
     pub clock: Clock,
     /// Whether to start although the clock is more than a day after the log's last time.
     pub accept_clock: bool,
+    /// Whether to start although parts of the log are missing or damaged.
+    pub accept_damage: bool,
     /// Access control and limits of the HTTP API.
     pub serve: serve::Config,
 }

@@ -87,7 +87,7 @@ impl EngineState {
         let window = recovery_window_ms(self.checkpoint.rules());
         let complete = self.checkpoint.complete();
         let from = complete.map_or(0, |complete| complete.saturating_sub(window));
-        let inputs = files.inputs_from(from)?;
+        let inputs = files.inputs_from(from, self.checkpoint.covered())?;
         let mut recovered = RecoveryCounts::default();
         let engine = &self.running.engine;
         let observe = |events: &Events| admission.replay(&events.samples);

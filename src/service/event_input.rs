@@ -30,7 +30,8 @@ impl EventInput {
         if config.source.is_some() {
             config.clock = following;
         }
-        let log = log::open(&config.data, Arc::clone(&stores.archive), config.clock.clone())?;
+        let archive = Arc::clone(&stores.archive);
+        let log = log::open(&config.data, archive, config.clock.clone(), config.accept_damage)?;
         let source = config.source.as_ref().map(|source| {
             let last_ms = log.last_arrival();
             Source::open(source, lazy_aws, &config.data, last_ms, rules, source_clock)

@@ -20,7 +20,7 @@ use super::saved_rules;
 use super::saver::Saver;
 use crate::checkpoint::Checkpoint;
 use crate::engine::{Events, Feeder, RecoveryCounts, RunningEngine, recover};
-use crate::log::LogHealth;
+use crate::log::{LogHealth, Positions};
 use crate::rebuild_requests::RebuildRequest;
 
 /// A pass over the log that takes no longer than this leaves the standby engine close enough to the
@@ -56,7 +56,7 @@ impl<'a> Rebuild<'a> {
         standby: RunningEngine,
         checkpoint: Checkpoint,
     ) -> Self {
-        let saver = Saver::new(checkpoint, &standby);
+        let saver = Saver::new(checkpoint, &standby, Positions::default());
         let recovered = RecoveryCounts::default();
         Self { context, request, standby, saver, saved: Instant::now(), recovered }
     }
@@ -128,7 +128,7 @@ impl<'a> Rebuild<'a> {
 
     fn try_replay(&mut self, from: EventTime, until: EventTime) -> Result<(), RebuildError> {
         let Self { context, request, standby, saver, saved, recovered } = self;
-        let inputs = context.log.files.inputs_from(from)?;
+        let inputs = context.log.files.inputs_from(from, None)?;
         let remaining: u64 = inputs.iter().map(|input| input.bytes).sum();
         let bytes = recovered.bytes + remaining;
         let (mut counted, rate) = (recovered.events, counter!("velodrome_rebuild_events_total"));
@@ -175,7 +175,7 @@ impl<'a> Rebuild<'a> {
         let (standby, feed) = (self.standby, &context.log.standby_feed);
         let retired =
             context.bans.detach_standby(|| feed.detach(|| running.switch_to(frozen, standby)));
-        *saver = Saver::new(self.saver.checkpoint, &running);
+        *saver = Saver::new(self.saver.checkpoint, &running, context.log.positions.clone());
         drop((saver, running));
         // End the replaced workers, which receive no more queries.
         drop(retired);

@@ -4,12 +4,13 @@ use super::engine_state::EngineState;
 use super::error::ServiceError;
 use crate::engine::{Events, Fanout, RideAdmission, StandbyFeed};
 use crate::health::Component;
-use crate::log::{Log, LogFiles, OpenedLog};
+use crate::log::{Log, LogFiles, OpenedLog, Positions};
 
-/// The running log, its files, and the feed of a standby engine.
+/// The running log, its files and positions, and the feed of a standby engine.
 pub(super) struct RunningLog {
     pub(super) handle: Log<Events>,
     pub(super) files: LogFiles,
+    pub(super) positions: Positions,
     pub(super) standby_feed: StandbyFeed,
 }
 
@@ -25,11 +26,11 @@ impl RunningLog {
         admission: RideAdmission,
         archive: Component,
     ) -> Result<Self, ServiceError> {
-        let files = log.files();
+        let (files, positions) = (log.files(), log.positions());
         let standby_feed = StandbyFeed::default();
         let mut fanout = Fanout::new(engine.running.engine.clone(), &standby_feed);
         let log = log.with_min_arrival(engine.checkpoint.complete().unwrap_or(0));
         let handle = log.start(archive, admission, move |delivery| fanout.deliver(delivery))?;
-        Ok(Self { handle, files, standby_feed })
+        Ok(Self { handle, files, positions, standby_feed })
     }
 }

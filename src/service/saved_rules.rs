@@ -9,10 +9,10 @@ use thiserror::Error;
 use velodrome_dataflows::Rules;
 
 use crate::atomic_file::replace_file;
+use crate::json_checksum;
 use crate::rules;
 
-/// The name of the file. It contains the canonical form of the rules, so the file's SHA-256 is the
-/// rules' id.
+/// The name of the file. It contains the canonical form of the rules, with a checksum.
 const FILE: &str = "rules.json";
 
 /// Saved rules that cannot be read.
@@ -33,13 +33,9 @@ pub struct SavedRulesError {
 /// When the file cannot be read, or does not contain valid rules.
 pub(super) fn load(data: &Path) -> Result<Option<Rules>, SavedRulesError> {
     let path = data.join(FILE);
-    let read = match fs::read(&path) {
+    let read = match fs::read_to_string(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        read => read.and_then(|text| {
-            let rules = serde_json::from_slice(&text)?;
-            rules::check(&rules).map_err(io::Error::other)?;
-            Ok(rules)
-        }),
+        read => read.and_then(|text| rules::parse(&text).map_err(io::Error::other)),
     };
     read.map(Some).map_err(|reason| SavedRulesError { path, reason })
 }
@@ -47,7 +43,7 @@ pub(super) fn load(data: &Path) -> Result<Option<Rules>, SavedRulesError> {
 /// Saves `rules` in the data directory `data`. A failure is only logged, because the checkpoint has the
 /// rules too.
 pub(super) fn save(data: &Path, rules: &Rules) {
-    let text = rules::canonical(rules);
+    let text = json_checksum::add(&rules::canonical(rules));
     if let Err(error) = replace_file(data, FILE, |mut out| out.write_all(text.as_bytes())) {
         tracing::warn!(%error, "cannot save the rules in rules.json; the checkpoint has them");
     }

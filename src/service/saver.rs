@@ -11,7 +11,7 @@ use super::service_clock;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::engine::{Engine, RunningEngine, UnsavedChanges};
 use crate::health::Component;
-use crate::log;
+use crate::log::{self, Positions};
 
 /// The interval between reports of the checkpoint's age and of the clock.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -21,6 +21,8 @@ pub(super) struct Saver {
     pub(super) checkpoint: Checkpoint,
     engine: Engine,
     unsaved: Arc<UnsavedChanges>,
+    /// The positions of the log that `engine` reads live.
+    positions: Positions,
 }
 
 /// Saves at the interval `every`, and a last time when `stopped` disconnects. Reports the checkpoint's age
@@ -52,10 +54,14 @@ pub(super) fn run(
 }
 
 impl Saver {
-    /// A saver that writes the changes of `running` to `checkpoint`.
-    pub(super) fn new(checkpoint: Checkpoint, running: &RunningEngine) -> Self {
+    /// A saver that writes the changes of `running` to `checkpoint`, with the `positions` of the log.
+    pub(super) fn new(
+        checkpoint: Checkpoint,
+        running: &RunningEngine,
+        positions: Positions,
+    ) -> Self {
         let (engine, unsaved) = (running.engine.clone(), Arc::clone(&running.unsaved));
-        Self { checkpoint, engine, unsaved }
+        Self { checkpoint, engine, unsaved, positions }
     }
 
     /// Saves the changes that are complete.
@@ -66,7 +72,8 @@ impl Saver {
         let complete = self.engine.complete();
         if self.checkpoint.complete() < Some(complete) {
             let (changes, view_changes) = self.unsaved.take(complete);
-            self.checkpoint.write(complete, changes, view_changes)?;
+            let covered = self.positions.take_until(complete);
+            self.checkpoint.write(complete, changes, view_changes, covered)?;
         }
         Ok(())
     }

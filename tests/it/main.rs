@@ -31,6 +31,8 @@ mod full_disk;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod integrity;
+#[cfg(test)]
 mod kills;
 #[cfg(test)]
 mod merge;

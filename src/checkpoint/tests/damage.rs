@@ -32,7 +32,7 @@ static INTACT: LazyLock<Intact> = LazyLock::new(|| {
         };
         let changes = racers.map(record).chain(finals(200)).collect();
         let view_changes = (0..200).map(|uuid| ViewChange::Seen(complete, uuid)).collect();
-        checkpoint.write(complete, changes, view_changes).unwrap();
+        checkpoint.write(complete, changes, view_changes, None).unwrap();
         contents.push((Some(complete), read(&checkpoint).unwrap()));
     }
     let crashed = fs::read(&path).unwrap();
@@ -126,7 +126,7 @@ fn an_emptied_file_is_damage_and_not_a_new_checkpoint() {
 fn a_row_that_does_not_decode_is_reported_with_its_table() {
     let (_directory, path) = checkpoint_path();
     let mut checkpoint = open(&path);
-    checkpoint.write(1, finals(3), Vec::new()).unwrap();
+    checkpoint.write(1, finals(3), Vec::new(), None).unwrap();
     let write = checkpoint.store.as_ref().unwrap().begin_write().unwrap();
     write.open_table(RIDES).unwrap().insert((1, 2, 3), b"\x09".as_slice()).unwrap();
     write.commit().unwrap();

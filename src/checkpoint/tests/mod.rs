@@ -61,7 +61,7 @@ fn many_rows_are_read_in_chunks() {
     let (_directory, path) = checkpoint_path();
     let changes = finals(2 * CHUNK as u32 + 1);
     let mut checkpoint = open(&path);
-    let stats = checkpoint.write(1, changes.clone(), Vec::new()).unwrap();
+    let stats = checkpoint.write(1, changes.clone(), Vec::new(), None).unwrap();
     assert_eq!(stats.rows, changes.len() as u64);
     assert_eq!(stats.bytes, fs::metadata(&path).unwrap().len());
     let mut chunks = Vec::new();
@@ -74,7 +74,7 @@ fn many_rows_are_read_in_chunks() {
 fn a_checkpoint_keeps_its_own_rules_and_reports_both_values_of_each_difference() {
     let (_directory, path) = checkpoint_path();
     let own = Rules { excluded_racers: [7].into(), ..Rules::default() };
-    Checkpoint::open(&path, &own).unwrap().write(5, Vec::new(), Vec::new()).unwrap();
+    Checkpoint::open(&path, &own).unwrap().write(5, Vec::new(), Vec::new(), None).unwrap();
     let rules = Rules { cadence_offset: 30.5, race_seconds: 60, ..Rules::default() };
     let checkpoint = Checkpoint::open(&path, &rules).unwrap();
     assert_eq!((checkpoint.complete(), checkpoint.rules()), (Some(5), &own));
@@ -95,10 +95,10 @@ fn a_renamed_checkpoint_replaces_another_and_accepts_writes() {
     let rules = Rules { race_seconds: 60, ..Rules::default() };
     let old = open(&path);
     let mut checkpoint = Checkpoint::open(&rebuilt, &rules).unwrap();
-    checkpoint.write(5, finals(3), Vec::new()).unwrap();
+    checkpoint.write(5, finals(3), Vec::new(), None).unwrap();
     checkpoint.rename_to(&path).unwrap();
     drop(old);
-    checkpoint.write(6, finals(4), Vec::new()).unwrap();
+    checkpoint.write(6, finals(4), Vec::new(), None).unwrap();
     drop(checkpoint);
     assert!(!rebuilt.exists());
     let checkpoint = open(&path);
@@ -109,7 +109,7 @@ fn a_renamed_checkpoint_replaces_another_and_accepts_writes() {
 #[test]
 fn rejects_another_format() {
     let (_directory, path) = checkpoint_path();
-    open(&path).write(5, Vec::new(), Vec::new()).unwrap();
+    open(&path).write(5, Vec::new(), Vec::new(), None).unwrap();
     let store = Database::open(&path).unwrap();
     let write = store.begin_write().unwrap();
     let definition = redb::TableDefinition::<&str, &str>::new("meta");
@@ -159,9 +159,9 @@ fn a_creation_that_a_crash_cut_short_is_repeated() {
 fn after_a_crash_the_last_write_is_there_completely() {
     let (_directory, path) = checkpoint_path();
     let mut checkpoint = open(&path);
-    checkpoint.write(1, finals(3), Vec::new()).unwrap();
+    checkpoint.write(1, finals(3), Vec::new(), None).unwrap();
     let more = vec![Change::Record((1, 1), record(&[(3, 7.0)]))];
-    checkpoint.write(2, more, Vec::new()).unwrap();
+    checkpoint.write(2, more, Vec::new(), None).unwrap();
     // A killed process leaves a file that was not closed.
     let (_directory, crashed) = checkpoint_path();
     fs::copy(&path, &crashed).unwrap();
@@ -174,7 +174,7 @@ fn after_a_crash_the_last_write_is_there_completely() {
 fn changes_of_a_failed_write_are_written_by_the_next_one() {
     let (_directory, path) = checkpoint_path();
     let mut checkpoint = open(&path);
-    checkpoint.write(1, finals(3), Vec::new()).unwrap();
+    checkpoint.write(1, finals(3), Vec::new(), None).unwrap();
     let spoil = |checkpoint: &Checkpoint, value: Option<&[u8]>| {
         let write = checkpoint.store.as_ref().unwrap().begin_write().unwrap();
         let mut table = write.open_table(FINALS).unwrap();
@@ -188,13 +188,13 @@ fn changes_of_a_failed_write_are_written_by_the_next_one() {
     spoil(&checkpoint, Some(b"junk"));
     let more = vec![ViewChange::Count("p".into(), ViewCount { views: 1, duration_ms: 5 })];
     for time in [2, 3] {
-        let error = checkpoint.write(time, finals(3), more.clone()).unwrap_err();
+        let error = checkpoint.write(time, finals(3), more.clone(), None).unwrap_err();
         assert!(matches!(error, CheckpointError::Damaged { .. }), "{error}");
         assert_eq!(checkpoint.complete(), Some(1));
     }
     checkpoint.store = Some(super::file::open(&path).unwrap());
     spoil(&checkpoint, None);
-    checkpoint.write(4, Vec::new(), more).unwrap();
+    checkpoint.write(4, Vec::new(), more, None).unwrap();
     assert_eq!(checkpoint.complete(), Some(4));
     let (changes, view_changes) = read(&checkpoint).unwrap();
     assert!(finals(3).iter().all(|change| changes.contains(change)), "{changes:?}");

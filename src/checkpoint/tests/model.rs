@@ -148,7 +148,7 @@ proptest! {
         let (mut checkpoint, mut model) = (open(&path), Model::default());
         for (complete, (changes, view_changes, is_reopened)) in (1..).zip(steps) {
             model.apply(&changes, &view_changes);
-            checkpoint.write(complete, changes, view_changes).unwrap();
+            checkpoint.write(complete, changes, view_changes, None).unwrap();
             if is_reopened {
                 drop(checkpoint);
                 checkpoint = open(&path);

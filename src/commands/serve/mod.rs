@@ -117,6 +117,7 @@ impl Args {
             checkpoint_every: Duration::from_secs(self.checkpoint_seconds),
             clock: self.clock.clock(),
             accept_clock: self.clock.accept_clock,
+            accept_damage: self.storage.accept_damage,
             serve: serve::Config {
                 auth,
                 origins: self.access.cors_origin,

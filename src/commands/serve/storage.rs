@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::ensure;
+use clap::builder::BoolishValueParser;
 
 use crate::commands::arguments::Endpoint;
 use crate::service::{ARCHIVE, HISTORY};
@@ -28,6 +29,9 @@ pub(super) struct StorageArgs {
         hide_possible_values = true
     )]
     history_acl: Option<Acl>,
+    /// Start although parts of the log are missing or damaged, without their events
+    #[arg(long, env = "VELODROME_ACCEPT_DAMAGE", value_parser = BoolishValueParser::new())]
+    pub(super) accept_damage: bool,
     #[command(flatten)]
     pub(super) endpoint: Endpoint,
 }

@@ -80,7 +80,7 @@ impl RunningSource {
         let (clock, time) = Clock::system().following_source();
         let archive = Arc::new(Directory::new(dir.path().join("archive")));
         let health = Health::default();
-        let log = log::open(dir.path(), archive, clock.clone()).unwrap();
+        let log = log::open(dir.path(), archive, clock.clone(), false).unwrap();
         let log = log.start(health.component("archive"), log::AdmitAll, |_| ()).unwrap();
         let dead_letters = DeadLetterQueue::open(dir.path(), clock.clone(), &health).unwrap();
         let (_, rules) = watch::channel(Arc::new(Rules::default().into()));

@@ -4,6 +4,7 @@ mod admission;
 mod advances;
 mod appending;
 mod faults;
+mod integrity;
 mod recovery;
 mod sealing;
 
@@ -44,7 +45,7 @@ fn segment_text(mut lines: LogLines, arrival_ms: u64) -> Vec<u8> {
 
 /// Opens the log in the data directory `dir`, with its archive there.
 fn open(dir: &Path, clock: Clock) -> Result<OpenedLog, LogError> {
-    super::open(dir, archive_in(dir), clock)
+    super::open(dir, archive_in(dir), clock, false)
 }
 
 fn archive_in(dir: &Path) -> Arc<dyn Store> {
@@ -100,23 +101,30 @@ fn logged_events(dir: &Path) -> Vec<(u64, u64)> {
 
 /// The files that contain all events since a time.
 fn paths(opened: &OpenedLog, from_ms: u64) -> Vec<PathBuf> {
-    let inputs = opened.files().inputs_from(from_ms).unwrap();
+    let inputs = opened.files().inputs_from(from_ms, None).unwrap();
     inputs.iter().map(|input| PathBuf::from(&*input.name())).collect()
 }
 
-/// The files below `dir`, sorted, with hidden ones.
+/// The files below `dir` except for checksums, sorted, with hidden ones.
 fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut files = all_files(dir);
+    files.retain(|path| path.extension().is_none_or(|extension| extension != "sums"));
+    files
+}
+
+/// The files below `dir`, sorted, with hidden ones.
+fn all_files(dir: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    let below = |path: PathBuf| if path.is_dir() { files(&path) } else { vec![path] };
+    let below = |path: PathBuf| if path.is_dir() { all_files(&path) } else { vec![path] };
     paths.into_iter().flat_map(below).collect()
 }
 
 /// A copy of the data directory `dir`, as a crash would leave it.
 fn copy(dir: &Path) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
-    for path in files(dir) {
+    for path in all_files(dir) {
         let to = root.path().join(path.strip_prefix(dir).unwrap());
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::copy(path, to).unwrap();

@@ -200,7 +200,7 @@ fn a_replay_can_read_the_archive() {
     wait_for(root.path(), 0, 1);
     log.close();
 
-    let inputs = open(root.path(), Clock::system()).unwrap().files().inputs_from(0).unwrap();
+    let inputs = open(root.path(), Clock::system()).unwrap().files().inputs_from(0, None).unwrap();
     let unit = units::units(&inputs)[0];
     let mut reader = units::open(&inputs[0], unit, &ProgressBar::hidden()).unwrap();
     let LineBlock::Lines(block) = reader.next_block() else { panic!("no lines") };

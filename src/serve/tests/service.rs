@@ -74,7 +74,7 @@ impl Service {
         let health = Health::default();
         let dead_letters = DeadLetterQueue::open(dir.path(), clock.clone(), &health).unwrap();
         let archive = Arc::new(Directory::new(dir.path().join("archive")));
-        let log = log::open(dir.path(), archive, clock).unwrap();
+        let log = log::open(dir.path(), archive, clock, false).unwrap();
         let log = log.start(health.component("archive"), log::AdmitAll, |_| {}).unwrap();
         let lag_ms = Arc::new(AtomicU64::new(0));
         let shared_lag_ms = Arc::clone(&lag_ms);
