@@ -1,4 +1,4 @@
-//! The checksums of a segment: one for each group that the log wrote, in a hidden file beside the segment,
+//! The checksums of a segment: one for each group that the log wrote, in a hidden file next to it,
 //! so that the segment itself remains lines of JSON.
 //!
 //! The file `log/.<sequence>.sums` has one record per group: the offset of its end, its bytes, and its
