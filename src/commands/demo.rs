@@ -15,6 +15,7 @@ use super::logging::LoggingArgs;
 use super::{output, parse, signals};
 use crate::health::Health;
 use crate::log::{self, AdmitAll, Clock, LogLines};
+use crate::memory;
 use crate::open_rides::OPEN_RIDES_MAX;
 use crate::serve;
 use crate::serve::auth::Auth;
@@ -117,6 +118,7 @@ fn config(data: &Path, port: u16) -> Config {
         clock: Clock::system(),
         accept_clock: false,
         accept_damage: false,
+        memory_max: memory::default_max_bytes(),
         serve: serve::Config { auth: Auth::Off, origins: Vec::new(), limits: Limits::default() },
     }
 }

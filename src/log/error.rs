@@ -100,6 +100,9 @@ pub enum AppendError {
     /// The queue is full.
     #[error("the log is busy: its queue is full; send again later")]
     QueueFull,
+    /// The process has more memory than it may.
+    #[error("the service has too much memory; send again later")]
+    MemoryFull,
     /// The disk is full.
     #[error("the log's disk is full; free some space, and send again")]
     DiskFull,

@@ -32,8 +32,8 @@ impl<P: Send> Log<P> {
     /// 4,096 batches and 64 MiB of lines, so a larger batch is never accepted.
     ///
     /// # Errors
-    /// Returns [`AppendError::QueueFull`], [`AppendError::Poisoned`] or [`AppendError::Closed`]
-    /// immediately. The receiver gets [`AppendError::DiskFull`] or [`AppendError::Poisoned`] when
+    /// Returns [`AppendError::QueueFull`], [`AppendError::MemoryFull`], [`AppendError::Poisoned`] or
+    /// [`AppendError::Closed`] immediately. The receiver gets [`AppendError::DiskFull`] or [`AppendError::Poisoned`] when
     /// writing fails, and nothing when the writer panics.
     pub fn append(
         &self,
@@ -41,6 +41,16 @@ impl<P: Send> Log<P> {
         payload: P,
     ) -> Result<oneshot::Receiver<Result<Appended, AppendError>>, AppendError> {
         self.0.queue.push(lines, payload)
+    }
+
+    /// Sets whether the log refuses batches, because the process has too much memory.
+    pub fn set_refusing(&self, is_refusing: bool) {
+        self.0.queue.set_refusing(is_refusing);
+    }
+
+    /// Whether the log refuses batches, because the process has too much memory.
+    pub fn is_refusing(&self) -> bool {
+        self.0.queue.is_refusing()
     }
 
     /// The health of the log.

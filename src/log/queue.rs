@@ -47,6 +47,7 @@ struct State<P> {
     bytes: usize,
     is_closed: bool,
     is_woken: bool,
+    is_refusing: bool,
     health: LogHealth,
 }
 
@@ -57,6 +58,7 @@ impl<P> Queue<P> {
             bytes: 0,
             is_closed: false,
             is_woken: false,
+            is_refusing: false,
             health: LogHealth::Healthy,
         };
         Self { state: Mutex::new(state), changed: Condvar::new() }
@@ -65,7 +67,7 @@ impl<P> Queue<P> {
     /// Adds a batch.
     ///
     /// # Errors
-    /// When the queue is full or closed, and when the log is poisoned.
+    /// When the queue is full, refusing or closed, and when the log is poisoned.
     pub(super) fn push(
         &self,
         lines: LogLines,
@@ -77,6 +79,9 @@ impl<P> Queue<P> {
         }
         if state.is_closed {
             return Err(AppendError::Closed);
+        }
+        if state.is_refusing {
+            return Err(AppendError::MemoryFull);
         }
         let bytes = state.bytes + lines.bytes();
         if state.batches.len() >= BATCHES_MAX || bytes > BYTES_MAX {
@@ -122,6 +127,15 @@ impl<P> Queue<P> {
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
         self.changed.notify_all();
+    }
+
+    /// Sets whether the queue refuses batches, because the process has too much memory.
+    pub(super) fn set_refusing(&self, is_refusing: bool) {
+        self.lock().is_refusing = is_refusing;
+    }
+
+    pub(super) fn is_refusing(&self) -> bool {
+        self.lock().is_refusing
     }
 
     pub(super) fn health(&self) -> LogHealth {

@@ -59,6 +59,10 @@ impl From<AppendError> for ApiError {
             AppendError::QueueFull => {
                 (unavailable, "busy", "the log is busy; send again in a second", 1)
             }
+            AppendError::MemoryFull => {
+                let message = "the service has as much memory as it may; send again later";
+                (unavailable, "memory_full", message, 10)
+            }
             AppendError::DiskFull => (
                 StatusCode::INSUFFICIENT_STORAGE,
                 "disk_full",

@@ -47,6 +47,16 @@ pub(super) async fn limit_rate(
     Ok(next.run(request).await)
 }
 
+/// 503 `memory_full` while the process has more memory than it may.
+pub(super) async fn require_memory(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    app.check_memory()?;
+    Ok(next.run(request).await)
+}
+
 /// 503 `starting` until the service has started.
 pub(super) async fn require_started(
     State(app): State<App>,

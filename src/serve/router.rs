@@ -55,8 +55,9 @@ fn described_routes(app: &App) -> OpenApiRouter<App> {
         .layer(started())
         .routes(routes!(metrics::metrics))
         .routes(routes!(openapi::handler::openapi));
-    let streams = stream::routes().layer(started());
-    let tree = firebase::routes().layer(started());
+    let memory = || from_fn_with_state(app.clone(), middleware::require_memory);
+    let streams = stream::routes().layer(memory()).layer(started());
+    let tree = firebase::routes().layer(memory()).layer(started());
     let tree = guard(app, Scope::Read, TokenSource::Query, tree);
     let admin = OpenApiRouter::new()
         .routes(routes!(bans::bans))

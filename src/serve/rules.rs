@@ -109,6 +109,8 @@ pub(super) async fn switch_rules(
     request: Request,
 ) -> Result<(StatusCode, Json<RulesBody>), ApiError> {
     permissions.require_all()?;
+    // A switch needs the memory of a second engine.
+    app.check_memory()?;
     let limiter = app.limiter();
     let _slot = limiter.acquire_request(peer.ip())?;
     let buffer = limiter.body_buffer(RULES_BYTES_MAX);

@@ -21,7 +21,7 @@ use crate::bans::Bans;
 use crate::dead_letters::DeadLetterQueue;
 use crate::engine::{Engine, Events};
 use crate::health::Health;
-use crate::log::Log;
+use crate::log::{AppendError, Log};
 use crate::publish::HistoryObjects;
 use crate::rebuild_requests::RebuildRequests;
 
@@ -135,6 +135,11 @@ impl App {
             let message = "the service is starting; try again in a second";
             ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", message).retry_after(1)
         })
+    }
+
+    /// 503 `memory_full` if the process has more memory than it may.
+    pub(super) fn check_memory(&self) -> Result<(), ApiError> {
+        if self.log()?.is_refusing() { Err(AppendError::MemoryFull.into()) } else { Ok(()) }
     }
 
     pub(super) fn dead_letters(&self) -> &DeadLetterQueue {

@@ -1,4 +1,5 @@
-//! The background tasks of a service: publisher, uploader of dead letters, saver and rebuilder.
+//! The background tasks of a service: publisher, uploader of dead letters, saver, memory monitor and
+//! rebuilder.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -12,11 +13,12 @@ use super::config::Config;
 use super::engine_state::EngineState;
 use super::error::ServiceError;
 use super::handles::ServiceHandles;
+use super::memory_monitor;
 use super::mutex::lock;
 use super::rebuild_context::RebuildContext;
 use super::rebuilder;
 use super::running_log::RunningLog;
-use super::saver::{self, Saver};
+use super::saver::{self, Saver, SaverHealth};
 use super::stoppable_thread::StoppableThread;
 use super::stores::Stores;
 use crate::dead_letters::Uploader;
@@ -29,6 +31,7 @@ pub(super) struct Background {
     publisher: PublisherTask,
     uploader: StoppableThread,
     saver: StoppableThread,
+    memory_monitor: StoppableThread,
     rebuilds: RebuildRequests,
     rebuilder: JoinHandle<()>,
     /// Locked by a rebuild while it replaces the engine.
@@ -70,6 +73,12 @@ impl Background {
             let rules = config.rules.unwrap_or_else(|| checkpoint.rules().clone());
             handles.rebuilds.force(rules);
         }
+        let memory_monitor = {
+            let (log, component) = (log.handle.clone(), handles.health.component("memory"));
+            StoppableThread::spawn("memory", move |stopped| {
+                memory_monitor::run(&log, config.memory_max, &component, stopped);
+            })?
+        };
         let saver = Saver::new(checkpoint, &running, log.positions.clone());
         let (engine, saver) = (Arc::new(Mutex::new(running)), Arc::new(Mutex::new(saver)));
         let rebuilder = start_rebuilder(RebuildContext {
@@ -85,12 +94,15 @@ impl Background {
             runtime: runtime.clone(),
         })?;
         let (every, clock) = (config.checkpoint_every, config.clock);
-        let clock_health = handles.health.component("clock");
+        let health = SaverHealth {
+            checkpoint: handles.health.component("checkpoint"),
+            clock: handles.health.component("clock"),
+        };
         let saver = StoppableThread::spawn("saver", move |stopped| {
-            saver::run(&saver, every, &clock, &clock_health, stopped);
+            saver::run(&saver, every, &clock, &health, stopped);
         })?;
         let rebuilds = handles.rebuilds.clone();
-        Ok(Self { publisher, uploader, saver, rebuilds, rebuilder, engine })
+        Ok(Self { publisher, uploader, saver, memory_monitor, rebuilds, rebuilder, engine })
     }
 
     /// Cancels the rebuild in progress and all later ones.
@@ -108,6 +120,7 @@ impl Background {
         self.publisher.stop(runtime);
         self.uploader.stop();
         self.saver.stop();
+        self.memory_monitor.stop();
         // A rebuild can hang in a call to a store. Do not wait for it then: its thread ends with the
         // process.
         if self.rebuilder.is_finished() {

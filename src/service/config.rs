@@ -43,6 +43,8 @@ pub struct Config {
     pub workers: usize,
     /// The maximum number of open rides.
     pub open_rides_max: NonZeroUsize,
+    /// The memory of the process, in bytes, above which it refuses new work.
+    pub memory_max: u64,
     /// The scoring rules. `None` selects the most recent rules saved in the data directory.
     pub rules: Option<Rules>,
     /// Whether to replay the complete log, under `rules` if given. The replay runs in the background

@@ -29,6 +29,7 @@ mod running_log;
 mod start;
 
 mod background;
+mod memory_monitor;
 mod mutex;
 mod rebuild;
 mod rebuild_context;

@@ -146,7 +146,8 @@ impl<'a> Rebuild<'a> {
             // without bound.
             drop(engine.live_state().1.take_changed());
             if saved.elapsed() > context.checkpoint_every {
-                saver.try_save();
+                // The next attempt follows, and the last one must succeed.
+                saver.try_save().unwrap_or_default();
                 *saved = Instant::now();
             }
             context.rebuilds.is_current(request)

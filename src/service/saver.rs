@@ -25,22 +25,31 @@ pub(super) struct Saver {
     positions: Positions,
 }
 
+/// Where the saver reports.
+pub(super) struct SaverHealth {
+    pub(super) checkpoint: Component,
+    pub(super) clock: Component,
+}
+
 /// Saves at the interval `every`, and a last time when `stopped` disconnects. Reports the checkpoint's age
 /// and the clock's difference from the machine's.
 pub(super) fn run(
     saver: &Mutex<Saver>,
     every: Duration,
     clock: &log::Clock,
-    clock_health: &Component,
+    health: &SaverHealth,
     stopped: &Receiver<()>,
 ) {
     let save = || {
         let mut saver = lock(saver);
-        saver.try_save();
+        match saver.try_save() {
+            Ok(()) => health.checkpoint.set_ok(),
+            Err(error) => health.checkpoint.warn(format_args!("{error}; trying again")),
+        }
         saver.checkpoint.complete()
     };
     let (mut saved, mut complete) = (Instant::now(), save());
-    service_clock::report(clock, clock_health);
+    service_clock::report(clock, &health.clock);
     while stopped.recv_timeout(REPORT_INTERVAL) == Err(RecvTimeoutError::Timeout) {
         if saved.elapsed() + REPORT_INTERVAL > every {
             complete = save();
@@ -48,7 +57,7 @@ pub(super) fn run(
         }
         let age = |complete: EventTime| clock.now().saturating_sub(complete) as f64 / 1000.0;
         metrics::gauge!("velodrome_checkpoint_age_seconds").set(complete.map_or(0.0, age));
-        service_clock::report(clock, clock_health);
+        service_clock::report(clock, &health.clock);
     }
     save();
 }
@@ -78,12 +87,15 @@ impl Saver {
         Ok(())
     }
 
-    /// Saves the changes that are complete. A failure is only logged: the log has all events, and the
-    /// next save tries again.
-    pub(super) fn try_save(&mut self) {
-        if let Err(error) = self.save() {
+    /// Saves the changes that are complete, and counts a failure. The log has all events, so the next save
+    /// can try again.
+    ///
+    /// # Errors
+    /// As for [`Saver::save`].
+    pub(super) fn try_save(&mut self) -> Result<(), CheckpointError> {
+        self.save().inspect_err(|error| {
             metrics::counter!("velodrome_checkpoint_failures_total").increment(1);
             tracing::error!(%error, "cannot write the checkpoint; trying again");
-        }
+        })
     }
 }

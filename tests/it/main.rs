@@ -47,6 +47,8 @@ mod oracle;
 #[cfg(test)]
 mod output_directories;
 #[cfg(test)]
+mod pressure;
+#[cfg(test)]
 mod rebuild;
 #[cfg(test)]
 mod rejections;

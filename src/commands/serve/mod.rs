@@ -19,6 +19,7 @@ use clap::builder::BoolishValueParser;
 use super::arguments::OpenRidesArgs;
 use super::logging::LoggingArgs;
 use super::{output, parse, signals};
+use crate::memory;
 use crate::rules;
 use crate::serve;
 use crate::service::{Config, Service};
@@ -73,6 +74,11 @@ pub struct Args {
     rebuild: bool,
     #[command(flatten)]
     open_rides: OpenRidesArgs,
+    /// Memory of the process in MB above which it refuses events, streams and new rules [default: three
+    /// quarters of the memory of the machine or the container]
+    #[arg(long, env = "VELODROME_MEMORY_MAX", value_name = "MB",
+        value_parser = parse::whole_number(100_u64, 100_000_000))]
+    memory_max: Option<u64>,
     #[command(flatten)]
     storage: StorageArgs,
     /// Seconds between checkpoints, 1 to 30
@@ -112,6 +118,7 @@ impl Args {
             tls,
             workers: workers.map_or(1, NonZeroUsize::get),
             open_rides_max: self.open_rides.max,
+            memory_max: self.memory_max.map_or_else(memory::default_max_bytes, |mb| mb * 1_000_000),
             rules,
             rebuild: self.rebuild,
             checkpoint_every: Duration::from_secs(self.checkpoint_seconds),

@@ -116,6 +116,7 @@ fn errors_of_the_log_do_not_reveal_their_reason() {
     use axum::response::IntoResponse;
     for (error, status, code) in [
         (AppendError::QueueFull, 503, "busy"),
+        (AppendError::MemoryFull, 503, "memory_full"),
         (AppendError::DiskFull, 507, "disk_full"),
         (AppendError::Poisoned("/secret: EIO".to_owned()), 503, "log_failed"),
         (AppendError::Closed, 503, "stopping"),

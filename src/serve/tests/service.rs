@@ -213,6 +213,8 @@ pub(super) fn read_to_end(stream: &mut TcpStream) -> String {
 fn read_files(dir: &Path) -> String {
     let files = fs::read_dir(dir).into_iter().flatten();
     let mut files: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
+    // Without checksums.
+    files.retain(|path| path.extension().is_none_or(|extension| extension != "sums"));
     files.sort();
     files.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
 }

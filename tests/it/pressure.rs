@@ -1,0 +1,69 @@
+//! The service with too much memory, and with a checkpoint that cannot be written.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::run::{Workplace, view};
+use crate::serving::{ServiceProcess, get, post, wait_for};
+
+/// 10,000 samples, each of a racer of its own. `batch` numbers the requests.
+fn rides(batch: u32) -> String {
+    let event = |racer| {
+        format!(
+            r#"{{"event":"update","deviceTimestamp":1,"raceId":7,"classId":1,"racerId":{racer},"second":1,"cadence":65,"resistance":9}}"#
+        )
+    };
+    (batch * 10_000..(batch + 1) * 10_000).map(event).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn above_its_memory_a_service_refuses_new_work_by_name_and_loses_nothing() {
+    let place = Workplace::new();
+    let data = place.path("data");
+    let serving = ServiceProcess::start(&data, "--memory-max 150 --client-rate 10000000");
+    let mut accepted = 0;
+    let refused = (0..100).find_map(|batch| {
+        let (status, body) = post(&serving.url, &rides(batch)).unwrap();
+        accepted += u64::from(status == 200);
+        (status != 200).then_some((status, body))
+    });
+    let (status, body) = refused.unwrap();
+    assert_eq!((status, &body["error"]["code"]), (503, &json!("memory_full")), "{body}");
+    let (status, ready) = get(&format!("{}/readyz", serving.url));
+    assert_eq!(status, 503);
+    let reason = ready["reasons"][0].as_str().unwrap();
+    assert!(
+        reason.starts_with("memory: the process has more than --memory-max, 150 MB"),
+        "{reason}"
+    );
+    let (status, body) = get(&format!("{}/v1/stream?topics=board:1", serving.url));
+    assert_eq!((status, &body["error"]["code"]), (503, &json!("memory_full")), "{body}");
+    assert_eq!(get(&format!("{}/healthz", serving.url)).0, 200);
+    assert_eq!(serving.get("/v1/races")["rows"][0]["raceId"], 7);
+    assert_eq!(serving.stop(), 0);
+
+    let serving = ServiceProcess::start(&data, "");
+    assert_eq!(serving.get("/v1/races")["rows"][0]["racers"], accepted * 10_000);
+    let metrics = serving.get("/metrics");
+    assert!(metrics.as_str().unwrap().contains("velodrome_memory_max_bytes "));
+    assert_eq!(serving.stop(), 0);
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_written_is_a_note_until_it_can() {
+    let place = Workplace::new();
+    let serving = ServiceProcess::start(&place.path("data"), "--checkpoint-seconds 1");
+    let notes = || serving.get("/readyz")["notes"].to_string();
+    let (checkpoint, away) = (place.path("data/checkpoint.redb"), place.path("away.redb"));
+    serving.post(&view(1, "a"));
+    fs::rename(&checkpoint, &away).unwrap();
+    wait_for("the note", || notes().contains("checkpoint: "));
+    assert!(notes().contains("checkpoint.redb"), "{}", notes());
+    fs::rename(&away, &checkpoint).unwrap();
+    wait_for("the end of the note", || notes() == "[]");
+    assert_eq!(serving.stop(), 0);
+    let serving = ServiceProcess::start(&place.path("data"), "");
+    assert_eq!(serving.get("/v1/projects/p")["views"], 1);
+    assert_eq!(serving.stop(), 0);
+}
