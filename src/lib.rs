@@ -43,6 +43,7 @@
 //! - [`health`]: collects the faults of components and reports them at `/readyz`
 //! - [`atomic_file`]: replaces files atomically
 //! - [`file_id`]: the identity of files, and loops of symbolic links
+//! - [`io_reason`]: errors of files with their remedies
 //! - [`memory`]: memory use of the process
 //! - [`terminal`]: foreign text for the terminal
 //! - [`time`]: parses times
@@ -62,6 +63,7 @@ pub mod file_id;
 pub mod firehose;
 pub mod health;
 pub mod ingest;
+pub mod io_reason;
 pub mod kinesis;
 pub mod lazy_aws;
 pub mod live_state;
