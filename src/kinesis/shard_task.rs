@@ -86,7 +86,7 @@ async fn append_batch(
             Ok(()) => continue,
             Err(AppendError::Closed) => return ControlFlow::Break(()),
             Err(AppendError::QueueFull) => FULL_WAIT,
-            Err(error @ (AppendError::DiskFull | AppendError::Poisoned(_))) => {
+            Err(error @ (AppendError::Unavailable(_) | AppendError::Poisoned(_))) => {
                 context.failures.fail(LOG, &error);
                 FAILED_WAIT
             }

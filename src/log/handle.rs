@@ -33,7 +33,7 @@ impl<P: Send> Log<P> {
     ///
     /// # Errors
     /// Returns [`AppendError::QueueFull`], [`AppendError::Poisoned`] or [`AppendError::Closed`]
-    /// immediately. The receiver gets [`AppendError::DiskFull`] or [`AppendError::Poisoned`] when
+    /// immediately. The receiver gets [`AppendError::Unavailable`] or [`AppendError::Poisoned`] when
     /// writing fails, and nothing when the writer panics.
     pub fn append(
         &self,

@@ -8,7 +8,7 @@ use tracing::error;
 use super::batch::{Batch, Rejected};
 use super::error::ApiError;
 use super::state::App;
-use crate::log::{AppendError, RejectedLine};
+use crate::log::{AppendError, Obstacle, RejectedLine};
 
 /// A batch whose accepted events are durable.
 pub(super) struct AppendedBatch {
@@ -59,12 +59,14 @@ impl From<AppendError> for ApiError {
             AppendError::QueueFull => {
                 (unavailable, "busy", "the log is busy; send again in a second", 1)
             }
-            AppendError::DiskFull => (
-                StatusCode::INSUFFICIENT_STORAGE,
-                "disk_full",
-                "the log's disk is full; send again later",
-                30,
-            ),
+            AppendError::Unavailable(obstacle) => {
+                let (status, code) = match obstacle {
+                    Obstacle::DiskFull => (StatusCode::INSUFFICIENT_STORAGE, "disk_full"),
+                    Obstacle::NoFile(_) => (unavailable, "log_unavailable"),
+                };
+                let message = format!("{obstacle}; send again later");
+                return Self::new(status, code, message).retry_after(30);
+            }
             AppendError::Poisoned(_) => (
                 unavailable,
                 "log_failed",
