@@ -45,6 +45,7 @@
 //! - [`file_id`]: the identity of files, and loops of symbolic links
 //! - [`io_reason`]: errors of files with their remedies
 //! - [`memory`]: memory use of the process
+//! - [`open_files`]: the limit of open files
 //! - [`terminal`]: foreign text for the terminal
 //! - [`time`]: parses times
 
@@ -69,6 +70,7 @@ pub mod lazy_aws;
 pub mod live_state;
 pub mod log;
 pub mod memory;
+pub mod open_files;
 pub mod open_rides;
 pub mod output_directory;
 pub mod publish;

@@ -5,6 +5,7 @@ mod cli;
 use std::process::ExitCode;
 
 use clap::Parser;
+use velodrome::open_files;
 use velodrome::terminal::Printable;
 
 /// All workers allocate at once when they decode and when rides close. This allocator scales with them.
@@ -12,6 +13,7 @@ use velodrome::terminal::Printable;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    open_files::raise_limit();
     match cli::Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {

@@ -13,6 +13,7 @@ use crate::dead_letters::SpoolError;
 use crate::engine::{ClusterError, RecoverError};
 use crate::kinesis::SourceError;
 use crate::log::LogError;
+use crate::open_files::TooFewFiles;
 use crate::store::{OpenError, StoreError};
 
 /// A service that cannot start.
@@ -51,6 +52,9 @@ pub enum ServiceError {
     /// The log cannot be replayed.
     #[error(transparent)]
     Recover(#[from] RecoverError),
+    /// The process may have too few files open.
+    #[error("a service cannot start: {0}")]
+    OpenFiles(#[from] TooFewFiles),
     /// The address cannot be listened on.
     #[error("cannot listen on '{0}': {1}; give another --listen")]
     Listen(SocketAddr, io::Error),

@@ -18,6 +18,7 @@ use super::stores::Stores;
 use crate::dead_letters::DeadLetterQueue;
 use crate::health::Health;
 use crate::lazy_aws::LazyAws;
+use crate::open_files::FileBudget;
 use crate::publish::HistoryObjects;
 use crate::rebuild_requests::RebuildRequests;
 
@@ -43,6 +44,8 @@ impl Service {
     /// # Errors
     /// When a component cannot be opened. The error names it.
     pub fn listen(mut config: Config, metrics: PrometheusHandle) -> Result<Self, ServiceError> {
+        let budget = FileBudget::new(config.serve.limits.connections_max)?;
+        config.serve.limits.connections_max = budget.connections;
         let directory = DataDirectory::lock(&config.data)?;
         let checkpoint = checkpoint_file::open(&config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

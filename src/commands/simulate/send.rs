@@ -13,6 +13,7 @@ use crate::commands::arguments::Endpoint;
 use crate::commands::{output, parse, signals};
 use crate::kinesis::{self, StreamName};
 use crate::lazy_aws::LazyAws;
+use crate::open_files;
 use crate::simulate::load_test::{self, EventSource, LoadTest, Progress, Rate, Target};
 
 /// How to send events.
@@ -81,6 +82,7 @@ pub(super) fn run(
     args: SendArgs,
 ) -> anyhow::Result<ExitCode> {
     let SendArgs { rate, connections, batch, json, .. } = args;
+    open_files::ensure(connections.get()).context("each connection is an open file")?;
     let stop = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&stop);
     let stop_it = move || set.store(true, Ordering::Relaxed);
