@@ -55,7 +55,7 @@ impl Service {
         let engine = EngineState::start(&config, checkpoint)?;
 
         let (listener, address) = http_server::bind(&config, &runtime)?;
-        let handles = open_handles(&config, &stores, &engine, &runtime)?;
+        let handles = open_handles(&config, &stores, &engine, &runtime, budget)?;
         let (shutdown, stopped) = watch::channel(false);
         let server =
             HttpServer::start(listener, &config, &engine, &handles, metrics, &runtime, stopped);
@@ -85,12 +85,14 @@ fn open_handles(
     stores: &Stores,
     engine: &EngineState,
     runtime: &Runtime,
+    budget: FileBudget,
 ) -> Result<ServiceHandles, ServiceError> {
     let health = Health::default();
     let dead_letters = DeadLetterQueue::open(&config.data, config.clock.clone(), &health)?;
     // Published objects can contain racers who have been banned since. Serve them before the next
     // publication only if there are no bans.
     let has_no_bans = runtime.block_on(engine.bans.racers()).is_empty();
-    let objects = HistoryObjects::open(&stores.served_history, has_no_bans.then_some(0));
+    let as_of = has_no_bans.then_some(0);
+    let objects = HistoryObjects::open(&stores.served_history, as_of, budget.downloads);
     Ok(ServiceHandles { health, dead_letters, objects, rebuilds: RebuildRequests::default() })
 }

@@ -35,6 +35,8 @@ mod merge;
 #[cfg(test)]
 mod odd_files;
 #[cfg(test)]
+mod open_files;
+#[cfg(test)]
 mod open_rides;
 #[cfg(test)]
 mod open_rides_served;
