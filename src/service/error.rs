@@ -55,6 +55,9 @@ pub enum ServiceError {
     /// The process may have too few files open.
     #[error("a service cannot start: {0}")]
     OpenFiles(#[from] TooFewFiles),
+    /// It was stopped before it was ready.
+    #[error("the service was stopped before it was ready")]
+    Stopped,
     /// The address cannot be listened on.
     #[error("cannot listen on '{0}': {1}; give another --listen")]
     Listen(SocketAddr, io::Error),

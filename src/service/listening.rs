@@ -42,16 +42,19 @@ impl Service {
     /// Locks the data directory, opens everything in it, and listens.
     ///
     /// # Errors
-    /// When a component cannot be opened. The error names it.
+    /// When a component cannot be opened; the error names it. When `config.stop` is true.
     pub fn listen(mut config: Config, metrics: PrometheusHandle) -> Result<Self, ServiceError> {
         let budget = FileBudget::new(config.serve.limits.connections_max)?;
         config.serve.limits.connections_max = budget.connections;
         let directory = DataDirectory::lock(&config.data)?;
         let checkpoint = checkpoint_file::open(&config)?;
+        config.check_stop()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let lazy_aws = LazyAws::new(config.endpoint.clone(), runtime.handle().clone());
         let stores = Stores::open(&config, &lazy_aws)?;
+        config.check_stop()?;
         let input = EventInput::open(&mut config, &stores, &lazy_aws, checkpoint.rules())?;
+        config.check_stop()?;
         let engine = EngineState::start(&config, checkpoint)?;
 
         let (listener, address) = http_server::bind(&config, &runtime)?;

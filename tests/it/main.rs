@@ -60,6 +60,8 @@ mod service;
 #[cfg(test)]
 mod serving;
 #[cfg(test)]
+mod signals;
+#[cfg(test)]
 mod simulate;
 #[cfg(test)]
 mod stream;

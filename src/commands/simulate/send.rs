@@ -3,8 +3,6 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
@@ -83,10 +81,7 @@ pub(super) fn run(
 ) -> anyhow::Result<ExitCode> {
     let SendArgs { rate, connections, batch, json, .. } = args;
     open_files::ensure(connections.get()).context("each connection is an open file")?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let set = Arc::clone(&stop);
-    let stop_it = move || set.store(true, Ordering::Relaxed);
-    signals::on_shutdown(stop_it).context("cannot install the signal handlers")?;
+    let stop = signals::install()?;
     let bar = progress_bar(events.expected());
     let show = |progress: &Progress| {
         bar.set_position(progress.events);
