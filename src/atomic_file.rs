@@ -17,12 +17,14 @@ pub fn replace_file<T>(
     write: impl FnOnce(&File) -> io::Result<T>,
 ) -> io::Result<(File, T)> {
     fs::create_dir_all(directory)?;
+    // Open it first: if there are too many open files, nothing is replaced.
+    let opened = File::open(directory)?;
     let hidden = directory.join(format!(".{name}"));
     let file = File::options().read(true).write(true).create(true).truncate(true).open(&hidden)?;
     let written = write(&file)?;
     file.sync_all()?;
     fs::rename(&hidden, directory.join(name))?;
-    File::open(directory)?.sync_all()?;
+    opened.sync_all()?;
     Ok((file, written))
 }
 

@@ -43,7 +43,9 @@
 //! - [`health`]: collects the faults of components and reports them at `/readyz`
 //! - [`atomic_file`]: replaces files atomically
 //! - [`file_id`]: the identity of files, and loops of symbolic links
+//! - [`io_reason`]: errors of files with their remedies
 //! - [`memory`]: memory use of the process
+//! - [`open_files`]: the limit of open files
 //! - [`terminal`]: foreign text for the terminal
 //! - [`time`]: parses times
 
@@ -62,12 +64,14 @@ pub mod file_id;
 pub mod firehose;
 pub mod health;
 pub mod ingest;
+pub mod io_reason;
 pub mod json_checksum;
 pub mod kinesis;
 pub mod lazy_aws;
 pub mod live_state;
 pub mod log;
 pub mod memory;
+pub mod open_files;
 pub mod open_rides;
 pub mod output_directory;
 pub mod publish;

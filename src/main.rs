@@ -2,9 +2,12 @@
 
 mod cli;
 
+use std::env;
 use std::process::ExitCode;
 
 use clap::Parser;
+use velodrome::commands::signals;
+use velodrome::open_files;
 use velodrome::terminal::Printable;
 
 /// All workers allocate at once when they decode and when rides close. This allocator scales with them.
@@ -12,6 +15,12 @@ use velodrome::terminal::Printable;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Before everything else: a signal must not kill a service that has begun to start.
+    if env::args_os().nth(1).is_some_and(|command| command == "serve" || command == "demo") {
+        // The command installs the handlers again, and reports the error.
+        signals::install().map(drop).unwrap_or_default();
+    }
+    open_files::raise_limit();
     match cli::Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {

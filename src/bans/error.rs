@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::engine::EngineError;
+use crate::io_reason::IoReason;
 
 /// Why bans cannot be read or changed.
 #[derive(Debug, Error)]
@@ -22,7 +23,7 @@ pub enum BansError {
         reason: String,
     },
     /// The ban list cannot be read or written.
-    #[error("cannot read or write the ban list '{path}': {reason}")]
+    #[error("cannot read or write the ban list '{path}': {}", IoReason(.reason))]
     Io {
         /// The file.
         path: PathBuf,

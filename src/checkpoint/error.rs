@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::format::FORMAT;
+use crate::io_reason::IoReason;
 
 /// A checkpoint that cannot be used.
 #[derive(Debug, Error)]
@@ -46,7 +47,7 @@ pub enum CheckpointError {
     #[error("the checkpoint '{0}' is in use by another process; stop that process first")]
     InUse(PathBuf),
     /// The file cannot be read or written.
-    #[error("cannot use the checkpoint '{path}': {reason}")]
+    #[error("cannot use the checkpoint '{path}': {}", IoReason(.reason))]
     Io {
         /// The file.
         path: PathBuf,

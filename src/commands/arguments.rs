@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use tokio::runtime::Handle;
 use velodrome_dataflows::{EventTime, Rules};
 
 use super::{logging, parse};
-use crate::engine::{Cluster, ClusterError, Settings};
+use crate::engine::{Cluster, Settings};
 use crate::ingest::inputs::{self, Input, InputError};
 use crate::ingest::run_inputs::RunInputs;
 use crate::ingest::streams;
 use crate::kinesis::StreamName;
 use crate::lazy_aws::LazyAws;
+use crate::open_files;
 use crate::open_rides::OPEN_RIDES_MAX;
 use crate::rules::{self, RulesError};
 use crate::time;
@@ -101,6 +102,9 @@ impl InputArgs {
             !self.merge || count <= PARTITIONS_MAX,
             "--merge got {count} paths; give at most {PARTITIONS_MAX}"
         );
+        if self.merge {
+            open_files::ensure(count).context("--merge reads all paths at the same time")?;
+        }
         logging::print_warnings();
         let lazy_aws = LazyAws::new(self.endpoint.url.clone(), runtime.clone());
         let list = |path| match stream_name(path) {
@@ -177,10 +181,12 @@ pub(super) struct WorkerArgs {
 
 impl WorkerArgs {
     /// The cluster of these processes.
-    pub(super) fn cluster(&self) -> Result<Cluster, ClusterError> {
+    pub(super) fn cluster(&self) -> anyhow::Result<Cluster> {
         let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let workers = self.workers.unwrap_or_else(cores);
+        open_files::ensure(workers).context("each worker reads a file")?;
         let wait = Duration::from_secs(self.wait_seconds);
-        Cluster::new(workers, self.process, self.processes.get(), self.hosts.as_deref(), wait)
+        let (process, processes) = (self.process, self.processes.get());
+        Ok(Cluster::new(workers, process, processes, self.hosts.as_deref(), wait)?)
     }
 }

@@ -4,12 +4,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
+use tokio::sync::watch;
 
 use super::logging::LoggingArgs;
 use super::{output, parse, signals};
@@ -61,25 +61,27 @@ pub struct Args {
 /// # Errors
 /// If the directory or the port cannot be used.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let stop = signals::install()?;
     args.logging.start()?;
     let temporary = tempfile::Builder::new().prefix("velodrome-demo-").tempdir();
     let temporary = temporary.context("cannot create a temporary directory; give --data")?;
     let data = args.data.unwrap_or_else(|| temporary.path().to_owned());
+    signals::exit_code(race(&data, args.port, stop))
+}
+
+/// Races in the service on `data` and `port` until `stop` is true.
+fn race(data: &Path, port: u16, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let now_ms = now.as_millis() as u64;
-    write_past_races(&data, now_ms).context("cannot write the past races")?;
+    write_past_races(data, now_ms, &stop).context("cannot write the past races")?;
 
-    let service = Service::listen(config(&data, args.port), serve::metrics::install()?)?;
+    let service = Service::listen(config(data, port, stop.clone()), serve::metrics::install()?)?;
     let url = service.url();
     let running = service.start()?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let set = Arc::clone(&stop);
-    signals::on_shutdown(move || set.store(true, Ordering::Relaxed))
-        .context("cannot install the signal handlers")?;
     output::print(format_args!("velodrome races at {url}"))?;
 
     let workload = workload(HOURS, now_ms, 1)?;
-    let guide = guide(&url, workload.race(0).id, &data);
+    let guide = guide(&url, workload.race(0).id, data);
     let printed = OnceLock::new();
     let sending = LoadTest {
         target: Target::Service { url, token: None },
@@ -96,11 +98,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     running.stop();
     sent?;
     printed.into_inner().transpose()?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// The configuration of the service: without tokens, on a loopback address.
-fn config(data: &Path, port: u16) -> Config {
+fn config(data: &Path, port: u16, stop: watch::Receiver<bool>) -> Config {
     Config {
         archive: Location::Directory(data.join(ARCHIVE)),
         history: Location::Directory(data.join(HISTORY)),
@@ -120,6 +122,7 @@ fn config(data: &Path, port: u16) -> Config {
         accept_damage: false,
         memory_max: memory::default_max_bytes(),
         serve: serve::Config { auth: Auth::Off, origins: Vec::new(), limits: Limits::default() },
+        stop,
     }
 }
 
@@ -137,8 +140,8 @@ fn workload(hours: f64, start_ms: u64, seed: u64) -> anyhow::Result<Workload> {
 }
 
 /// Writes a log of races that are finished at `now_ms`, with arrivals as if they had been received
-/// live. Does nothing if `data` already has events.
-fn write_past_races(data: &Path, now_ms: u64) -> anyhow::Result<()> {
+/// live. Does nothing if `data` already has events. Ends early when `stop` is true.
+fn write_past_races(data: &Path, now_ms: u64, stop: &watch::Receiver<bool>) -> anyhow::Result<()> {
     let _lock = DataDirectory::lock(data)?;
     let start_ms = now_ms - PAST_RACES * RACE_INTERVAL_MS - (FINISHED_AFTER_MS - RACE_INTERVAL_MS);
     let (clock, time) = Clock::manual(start_ms);
@@ -151,6 +154,9 @@ fn write_past_races(data: &Path, now_ms: u64) -> anyhow::Result<()> {
     let past = workload(hours, start_ms, 2)?;
     for batch in (0..past.races()).flat_map(|race| past.race_batches(race)) {
         let mut lines = LogLines::new();
+        if *stop.borrow() {
+            break;
+        }
         let Some(last) = batch.lines().last() else { continue };
         batch.lines().for_each(|line| lines.push(line.bytes));
         time.set(last.arrival_ms);

@@ -9,7 +9,6 @@ mod logging;
 mod output;
 mod parse;
 mod processes;
-mod signals;
 
 pub mod batch;
 pub mod compare;
@@ -17,6 +16,7 @@ pub mod demo;
 pub mod key;
 pub mod replay;
 pub mod serve;
+pub mod signals;
 pub mod simulate;
 pub mod token;
 pub mod transform;

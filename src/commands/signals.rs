@@ -1,29 +1,59 @@
 //! The signals that stop a command: Ctrl-C (SIGINT), and SIGTERM from service managers.
 
-use std::io;
-use std::thread;
+use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::{io, thread};
 
+use anyhow::Context;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
-/// Calls `stop` at the first signal. Later signals have no effect, because some senders send them twice.
+use crate::service::ServiceError;
+
+/// Installs the signal handlers, unless they are installed already. The receiver becomes true, or its
+/// sender is dropped, at the first signal. Later signals have no effect, because some senders send them
+/// twice.
 ///
 /// # Errors
 /// If the signal handlers cannot be installed.
-pub(super) fn on_shutdown(stop: impl FnOnce() + Send + 'static) -> io::Result<()> {
+pub fn install() -> anyhow::Result<watch::Receiver<bool>> {
+    static STOP: OnceLock<watch::Receiver<bool>> = OnceLock::new();
+    if let Some(stop) = STOP.get() {
+        return Ok(stop.clone());
+    }
+    let stop = listen().context("cannot install the signal handlers")?;
+    Ok(STOP.get_or_init(|| stop).clone())
+}
+
+fn listen() -> io::Result<watch::Receiver<bool>> {
     let runtime = Builder::new_current_thread().enable_io().build()?;
     let (mut interrupt, mut terminate) = {
         let _context = runtime.enter();
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
     };
-    thread::spawn(move || {
+    let (stop, stopped) = watch::channel(false);
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(async {
             tokio::select! {
                 _ = interrupt.recv() => (),
                 _ = terminate.recv() => (),
             }
         });
-        stop();
-    });
-    Ok(())
+        stop.send_replace(true);
+    })?;
+    Ok(stopped)
+}
+
+/// The exit status of a service: a signal during its start is not an error.
+///
+/// # Errors
+/// If the service failed for another reason.
+pub(super) fn exit_code(served: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    match served {
+        Err(error) if matches!(error.downcast_ref(), Some(ServiceError::Stopped)) => {
+            Ok(ExitCode::SUCCESS)
+        }
+        served => served.map(|()| ExitCode::SUCCESS),
+    }
 }

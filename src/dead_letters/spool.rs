@@ -8,6 +8,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::ingest::object_names;
+use crate::io_reason::IoReason;
 
 /// A file of this size is closed. It has some 20,000 dead letters, and the size of a typical object that
 /// Firehose delivers.
@@ -23,7 +24,10 @@ pub(super) const SPOOL_BYTES_MAX: u64 = 256 << 20;
 #[derive(Debug, Error)]
 pub enum SpoolError {
     /// It cannot be created, read or written.
-    #[error("cannot {action} '{path}', where dead letters wait for the archive: {reason}")]
+    #[error(
+        "cannot {action} '{path}', where dead letters wait for the archive: {}",
+        IoReason(.reason)
+    )]
     Disk {
         /// The operation, as a verb.
         action: &'static str,

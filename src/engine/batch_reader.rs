@@ -40,9 +40,25 @@ impl BatchReader {
         race_seconds: u16,
         progress: &ProgressBar,
     ) -> Self {
-        let lines = units::open(input, unit, progress)
-            .unwrap_or_else(|error| LineReader::all(Box::new(FailedInput(Some(error)))));
-        Self { unit: number, input: unit.input, batch: 0, lines, race_seconds }
+        Self::try_open(number, unit, input, race_seconds, progress).unwrap_or_else(|error| {
+            let lines = LineReader::all(Box::new(FailedInput(Some(error))) as _);
+            Self { unit: number, input: unit.input, batch: 0, lines, race_seconds }
+        })
+    }
+
+    /// Opens unit `number` as [`BatchReader::open`] does.
+    ///
+    /// # Errors
+    /// If the unit cannot be opened.
+    pub(super) fn try_open(
+        number: usize,
+        unit: Unit,
+        input: &Input,
+        race_seconds: u16,
+        progress: &ProgressBar,
+    ) -> io::Result<Self> {
+        let lines = units::open(input, unit, progress)?;
+        Ok(Self { unit: number, input: unit.input, batch: 0, lines, race_seconds })
     }
 
     /// Decodes the next batch, of lines with about `bytes_max` bytes, into `batch`, which is empty, and

@@ -1,6 +1,7 @@
 //! Recovery: sends the events in the log's files through the engine again.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io;
 use std::ops::Range;
 
 use indicatif::ProgressBar;
@@ -19,6 +20,7 @@ use super::handle::Engine;
 use super::known_rides::KnownRides;
 use crate::ingest::inputs::Input;
 use crate::ingest::units;
+use crate::io_reason::IoReason;
 
 /// The maximum number of event groups that are sent to the workers and not yet complete. It bounds
 /// memory.
@@ -40,10 +42,13 @@ pub fn recovery_window_ms(rules: &Rules) -> u64 {
 /// Why a recovery stopped.
 #[derive(Debug, Error)]
 pub enum RecoverError {
+    /// A file or object of the log cannot be opened. The fields are its name and the reason.
+    #[error("cannot open '{0}' of the log: {reason}", reason = IoReason(.1))]
+    Unreadable(String, io::Error),
     /// A file or object of the log cannot be read to its end. The fields are its name and the reason.
     #[error(
-        "cannot read '{0}' of the log: {1}; restore it from a copy, or move it away to continue \
-         without its events"
+        "cannot read '{0}' of the log: {1}; if it is damaged, restore it from a copy, or move it away to \
+         continue without its events"
     )]
     Damaged(String, String),
     /// The engine ended during the recovery.
@@ -96,13 +101,14 @@ pub fn recover(
         let input = inputs.get(unit.input)?;
         // Use the longest race that any rules allow, because the rules in effect at acceptance may have
         // had longer races.
-        Some((input, BatchReader::open(number, unit, input, RACE_SECONDS_MAX, &bytes)))
+        Some((input, BatchReader::try_open(number, unit, input, RACE_SECONDS_MAX, &bytes)))
     });
     // The log has accepted events only, so their rides need no decision.
     let known = KnownRides::all();
     let mut opened: VecDeque<_> = units.by_ref().take(UNITS_AHEAD).collect();
-    while let Some((input, mut reader)) = opened.pop_front() {
+    while let Some((input, reader)) = opened.pop_front() {
         opened.extend(units.next());
+        let mut reader = reader.map_err(|error| not_opened(input, error))?;
         let mut is_last = false;
         while !is_last {
             let mut batch = DecodedBatch::default();
@@ -128,6 +134,15 @@ pub fn recover(
         }
     }
     wait_complete(counts.clock)
+}
+
+/// Classifies a failed open: an error of the system is not damage of the input.
+fn not_opened(input: &Input, error: io::Error) -> RecoverError {
+    let name = input.name().into_owned();
+    match error.raw_os_error() {
+        Some(_) => RecoverError::Unreadable(name, error),
+        None => RecoverError::Damaged(name, error.to_string()),
+    }
 }
 
 /// Counts the lines that are not events. Also logs them if `is_final`; otherwise the log is still being
@@ -177,4 +192,20 @@ fn minute_groups(
         events.tracking.push(event);
     }
     groups.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_damage_has_the_advice_to_move_a_file_away() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let input = Input::plain(file.path()).unwrap();
+        let too_many = not_opened(&input, io::Error::from_raw_os_error(24)).to_string();
+        assert!(too_many.contains("raise the limit of open files"), "{too_many}");
+        assert!(!too_many.contains("move it away"), "{too_many}");
+        let damage = not_opened(&input, io::Error::other("not gzip")).to_string();
+        assert!(damage.contains("if it is damaged, restore it from a copy"), "{damage}");
+    }
 }

@@ -15,6 +15,7 @@ use super::stream::Stream;
 use super::stream_error::StreamLabel;
 use crate::atomic_file::replace_file;
 use crate::ingest::object_names;
+use crate::io_reason::IoReason;
 
 /// The name of the file.
 const FILE: &str = "positions.json";
@@ -46,7 +47,7 @@ pub struct Position {
 #[derive(Debug, Error)]
 pub enum PositionsError {
     /// The file cannot be read or written.
-    #[error("cannot {action} '{path}': {reason}")]
+    #[error("cannot {action} '{path}': {}", IoReason(.reason))]
     Disk {
         /// The operation, as a verb.
         action: &'static str,

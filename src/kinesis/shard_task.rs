@@ -87,8 +87,9 @@ async fn append_batch(
             Err(AppendError::Closed) => return ControlFlow::Break(()),
             Err(AppendError::QueueFull) => FULL_WAIT,
             Err(
-                error
-                @ (AppendError::MemoryFull | AppendError::DiskFull | AppendError::Poisoned(_)),
+                error @ (AppendError::MemoryFull
+                | AppendError::Unavailable(_)
+                | AppendError::Poisoned(_)),
             ) => {
                 context.failures.fail(LOG, &error);
                 FAILED_WAIT

@@ -9,9 +9,11 @@ use metrics::{gauge, histogram};
 use tracing::warn;
 
 use super::checksums::ChecksumFile;
+use super::error::Obstacle;
 use super::positions::LogPosition;
-use super::segment::{self, CreateSegment, SegmentFile};
+use super::segment::{self, CreateError, CreateSegment, SegmentFile};
 use crate::ingest::lines::LINE_BYTES_MAX;
+use crate::store::fsync;
 
 /// The size above which a segment is closed. Compressed, it becomes an object of about 10 MB, a size
 /// that suits S3 and its readers.
@@ -23,9 +25,9 @@ const SEGMENT_AGE_MS_MAX: u64 = 60_000;
 /// Why a group of batches is not durable.
 #[derive(Debug)]
 pub(super) enum AppendFailure {
-    /// The disk is full. The segment was truncated to its previous length, so the next group can be
-    /// tried.
-    DiskFull(io::Error),
+    /// Nothing could be written, or the segment was truncated to its previous length, so the next group
+    /// can be tried.
+    Unavailable(Obstacle),
     /// A write or `fsync` failed, and it is unknown which bytes are durable. The field is the reason.
     Broken(String),
 }
@@ -77,14 +79,14 @@ impl Appender {
         }
     }
 
-    /// Tests whether the disk has space for the longest line, by writing that many spaces and truncating
-    /// them.
+    /// Tests whether a segment can be opened and has space for the longest line, by writing that many
+    /// spaces and truncating them.
     ///
     /// A crash in between leaves a torn end, which the next start cuts off.
     ///
     /// # Errors
     /// As for [`Appender::append`].
-    pub(super) fn probe_space(&mut self) -> Result<(), AppendFailure> {
+    pub(super) fn probe(&mut self) -> Result<(), AppendFailure> {
         let open = self.open_segment()?;
         match open.write(iter::once(&vec![b' '; LINE_BYTES_MAX][..])).and_then(|_| open.sync()) {
             Ok(()) => open.truncate_to_durable(),
@@ -98,9 +100,12 @@ impl Appender {
             Some(open) => Ok(open),
             none => {
                 let path = segment::path(&self.directory, self.next);
-                let created = ChecksumFile::create(&path)
-                    .and_then(|checksums| Ok((checksums, (self.create)(&path)?)));
-                let (checksums, file) = created.map_err(|reason| failure(&path, reason))?;
+                // The directory is made again if somebody removed it. An empty file of checksums without
+                // its segment is replaced by the next attempt.
+                let checksums = fsync::create_dir_all(&self.directory)
+                    .and_then(|()| ChecksumFile::create(&path))
+                    .map_err(|reason| not_created(&path, CreateError::Open(reason)))?;
+                let file = (self.create)(&path).map_err(|error| not_created(&path, error))?;
                 gauge!("velodrome_log_segments").increment(1.0);
                 self.next += 1;
                 Ok(none.insert(OpenSegment { path, file, checksums, bytes: 0, oldest_ms: None }))
@@ -188,12 +193,24 @@ fn close(segment: Option<OpenSegment>) {
     }
 }
 
-/// Classifies an I/O error on `path`.
-fn failure(path: &Path, reason: io::Error) -> AppendFailure {
-    match reason.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            AppendFailure::DiskFull(reason)
+/// Classifies a failed creation of the segment at `path`.
+fn not_created(path: &Path, error: CreateError) -> AppendFailure {
+    match error {
+        CreateError::Open(reason) if !is_full(&reason) => {
+            AppendFailure::Unavailable(Obstacle::NoFile(reason.to_string()))
         }
-        _ => AppendFailure::Broken(format!("cannot write '{}': {reason}", path.display())),
+        CreateError::Open(reason) | CreateError::Sync(reason) => failure(path, reason),
     }
+}
+
+/// Classifies a failed write or `fsync` of `path`.
+fn failure(path: &Path, reason: io::Error) -> AppendFailure {
+    match is_full(&reason) {
+        true => AppendFailure::Unavailable(Obstacle::DiskFull),
+        false => AppendFailure::Broken(format!("cannot write '{}': {reason}", path.display())),
+    }
+}
+
+fn is_full(reason: &io::Error) -> bool {
+    matches!(reason.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::io_reason::IoReason;
 use crate::store::StoreError;
 
 /// Why a log cannot be opened, started or sealed.
 #[derive(Debug, Error)]
 pub enum LogError {
     /// An operation on a file or directory failed.
-    #[error("cannot {action} '{path}': {reason}")]
+    #[error("cannot {action} '{path}': {}", IoReason(.reason))]
     Disk {
         /// The operation, as a verb.
         action: &'static str,
@@ -91,6 +92,17 @@ impl LogError {
     }
 }
 
+/// Why the log can write nothing at the moment. Nothing was written in part, and the log retries.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Obstacle {
+    /// The disk is full.
+    #[error("the log's disk is full")]
+    DiskFull,
+    /// A segment cannot be opened, for this reason: too many open files, or a directory that denies it.
+    #[error("the log cannot create a file: {0}")]
+    NoFile(String),
+}
+
 /// Why a batch was not accepted.
 ///
 /// None of its lines is acknowledged. After [`AppendError::Poisoned`], some of its lines may still be in
@@ -103,9 +115,9 @@ pub enum AppendError {
     /// The process has more memory than it may.
     #[error("the service has too much memory; send again later")]
     MemoryFull,
-    /// The disk is full.
-    #[error("the log's disk is full; free some space, and send again")]
-    DiskFull,
+    /// The log can write nothing at the moment.
+    #[error("{0}; remove the cause, and send again")]
+    Unavailable(Obstacle),
     /// A write or `fsync` failed, for this reason. The log accepts nothing until a restart.
     #[error("the log stopped after a failed write: {0}; check the disk, and restart the service")]
     Poisoned(String),
@@ -119,9 +131,9 @@ pub enum AppendError {
 pub enum LogHealth {
     /// The most recent group of batches is durable.
     Healthy,
-    /// The disk was full for the most recent group. The next group is tried, and the log tests for free
-    /// space once a second.
-    DiskFull,
+    /// The most recent group could not be written. The next group is tried, and the log tests once a
+    /// second whether it can write.
+    Unavailable(Obstacle),
     /// A write or `fsync` failed, for this reason. The log accepts nothing until a restart.
     Poisoned(String),
 }

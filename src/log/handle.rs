@@ -33,7 +33,8 @@ impl<P: Send> Log<P> {
     ///
     /// # Errors
     /// Returns [`AppendError::QueueFull`], [`AppendError::MemoryFull`], [`AppendError::Poisoned`] or
-    /// [`AppendError::Closed`] immediately. The receiver gets [`AppendError::DiskFull`] or [`AppendError::Poisoned`] when
+    /// [`AppendError::Closed`] immediately. The receiver gets [`AppendError::Unavailable`] or
+    /// [`AppendError::Poisoned`] when
     /// writing fails, and nothing when the writer panics.
     pub fn append(
         &self,

@@ -53,7 +53,7 @@ mod tests;
 pub use admission::{Admission, AdmitAll, Appended, RejectedLine};
 pub use clock::{Clock, ManualClock, SourceClock};
 pub use delivery::{Delivery, TICK_MS};
-pub use error::{AppendError, LogError, LogHealth};
+pub use error::{AppendError, LogError, LogHealth, Obstacle};
 pub use handle::Log;
 pub use log_files::LogFiles;
 pub use log_lines::{ARRIVAL_BYTES, LogLines};

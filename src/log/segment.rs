@@ -4,8 +4,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::store::fsync;
-
 /// The file of a segment that is being written. Tests inject faults here.
 pub(super) trait SegmentFile: Send {
     /// Appends `bytes`. After an error, the file may contain part of them.
@@ -22,7 +20,13 @@ impl SegmentFile for File {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
+        self.sync_data()?;
+        // What is written to a file without a name is lost with the process.
+        #[cfg(unix)]
+        if std::os::unix::fs::MetadataExt::nlink(&self.metadata()?) == 0 {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "somebody removed the file"));
+        }
+        Ok(())
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
@@ -31,18 +35,30 @@ impl SegmentFile for File {
 }
 
 /// Creates the empty file of a segment at a path.
-pub(super) type CreateSegment = Box<dyn FnMut(&Path) -> io::Result<Box<dyn SegmentFile>> + Send>;
+pub(super) type CreateSegment =
+    Box<dyn FnMut(&Path) -> Result<Box<dyn SegmentFile>, CreateError> + Send>;
+
+/// Why a segment was not created.
+#[derive(Debug)]
+pub(super) enum CreateError {
+    /// The file or its directory could not be opened. Nothing has changed.
+    Open(io::Error),
+    /// The `fsync` of the directory failed, so it is unknown whether the file is durable.
+    Sync(io::Error),
+}
 
 /// Creates an empty file at `path`, durably.
 ///
 /// # Errors
 /// When the file exists, and when it cannot be created durably. In the second case the file is removed.
-pub(super) fn create(path: &Path) -> io::Result<Box<dyn SegmentFile>> {
-    let file = OpenOptions::new().append(true).create_new(true).open(path)?;
-    let synced = path.parent().map_or(Ok(()), fsync::sync_dir);
-    if let Err(error) = synced {
-        fs::remove_file(path)?;
-        return Err(error);
+pub(super) fn create(path: &Path) -> Result<Box<dyn SegmentFile>, CreateError> {
+    // Open the directory first: if there are too many open files, no file is created.
+    let directory = File::open(path.parent().unwrap_or(path)).map_err(CreateError::Open)?;
+    let file = OpenOptions::new().append(true).create_new(true).open(path);
+    let file = file.map_err(CreateError::Open)?;
+    if let Err(error) = directory.sync_all() {
+        fs::remove_file(path).map_err(CreateError::Sync)?;
+        return Err(CreateError::Sync(error));
     }
     Ok(Box::new(file))
 }

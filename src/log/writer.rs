@@ -11,7 +11,7 @@ use super::admission::{Admission, Appended, RejectedLine};
 use super::appender::{AppendFailure, Appender};
 use super::clock::Clock;
 use super::delivery::{Delivery, TICK_MS};
-use super::error::{AppendError, LogHealth};
+use super::error::{AppendError, LogHealth, Obstacle};
 use super::log_lines::LogLines;
 use super::positions::Positions;
 use super::queue::{Batch, Queue};
@@ -90,7 +90,7 @@ impl<P, A: Admission<P>, D: FnMut(Delivery<P>)> Writer<P, A, D> {
             self.min_ms = now;
             self.next_advance_ms = now + self.clock.clock_ms_in(IDLE_ADVANCE);
             self.tick_opened = None;
-            self.probe_space();
+            self.probe();
             self.admission.advance_to(now);
             (self.deliver)(Delivery::Advance(now));
         }
@@ -145,7 +145,7 @@ impl<P, A: Admission<P>, D: FnMut(Delivery<P>)> Writer<P, A, D> {
         let texts = group.iter().map(|batch| batch.lines.text());
         match self.appender.append(oldest_ms, texts) {
             Ok(()) => {
-                if health == LogHealth::DiskFull {
+                if health != LogHealth::Healthy {
                     self.set_healthy();
                 }
                 let sum = |of: fn(&Batch<P>) -> usize| group.iter().map(of).sum::<usize>() as u64;
@@ -153,15 +153,9 @@ impl<P, A: Admission<P>, D: FnMut(Delivery<P>)> Writer<P, A, D> {
                 counter!("velodrome_log_events_total").increment(sum(|batch| batch.lines.len()));
                 Ok(())
             }
-            Err(AppendFailure::DiskFull(reason)) => {
-                if health == LogHealth::Healthy {
-                    warn!(
-                        %reason,
-                        "the log's disk is full; events are refused until there is space again"
-                    );
-                    self.queue.set_health(LogHealth::DiskFull);
-                }
-                Err(AppendError::DiskFull)
+            Err(AppendFailure::Unavailable(obstacle)) => {
+                self.set_unavailable(&obstacle);
+                Err(AppendError::Unavailable(obstacle))
             }
             Err(AppendFailure::Broken(reason)) => {
                 poison(&self.queue, &reason);
@@ -170,22 +164,30 @@ impl<P, A: Admission<P>, D: FnMut(Delivery<P>)> Writer<P, A, D> {
         }
     }
 
-    /// Tests whether a full disk has space again. Without this test, clients that send only while the
-    /// service is ready would never send again.
-    fn probe_space(&mut self) {
-        if self.queue.health() != LogHealth::DiskFull {
+    /// Tests whether a log that is unavailable can write again. Without this test, clients that send only
+    /// while the service is ready would never send again.
+    fn probe(&mut self) {
+        if !matches!(self.queue.health(), LogHealth::Unavailable(_)) {
             return;
         }
-        match self.appender.probe_space() {
+        match self.appender.probe() {
             Ok(()) => self.set_healthy(),
-            Err(AppendFailure::DiskFull(_)) => (),
+            Err(AppendFailure::Unavailable(obstacle)) => self.set_unavailable(&obstacle),
             Err(AppendFailure::Broken(reason)) => poison(&self.queue, &reason),
         }
     }
 
     fn set_healthy(&self) {
-        info!("the log's disk has space again; events are accepted");
+        info!("the log can write again; events are accepted");
         self.queue.set_health(LogHealth::Healthy);
+    }
+
+    fn set_unavailable(&self, obstacle: &Obstacle) {
+        let health = LogHealth::Unavailable(obstacle.clone());
+        if self.queue.health() != health {
+            warn!("{obstacle}; events are refused until it can write again");
+            self.queue.set_health(health);
+        }
     }
 }
 

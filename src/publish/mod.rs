@@ -2,9 +2,10 @@
 //! bucket if there is one.
 //!
 //! The publisher queries the engine and writes the objects in the form of the module `results`. Handlers
-//! serve the objects from open files and do not know the directory.
+//! serve the objects from files that are opened on demand, and do not know the directory.
 
 mod hashing_writer;
+mod history_file;
 mod objects;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,8 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use velodrome_dataflows::{Answer, ClassId, EventTime, Query};
 
-pub use objects::{HistoryObject, HistoryObjects};
+pub use history_file::HistoryObject;
+pub use objects::HistoryObjects;
 pub use uploads::Uploads;
 
 use crate::atomic_file::{remove_if_exists, replace_file};
@@ -26,6 +28,7 @@ use crate::engine::Engine;
 use crate::log;
 use crate::results::history;
 use hashing_writer::HashingWriter;
+use history_file::HistoryFile;
 use objects::Published;
 
 /// Minimum time between two publications of a class, by the service's clock. It does
@@ -99,7 +102,7 @@ impl Publisher {
                 *as_of < all
                     || *as_of < changed && (is_last || at.saturating_add(MIN_INTERVAL_MS) <= now)
             });
-            if !is_due {
+            if !is_due && !self.objects.is_invalid(class) {
                 continue;
             }
             match self.object(class, changed.max(all)).await {
@@ -139,7 +142,7 @@ impl Publisher {
                 history::write_object(&curves, &mut hashed)?;
                 Ok(hashed.finish())
             })?;
-            Ok(Some(HistoryObject::new(file, end)))
+            HistoryFile::new(directory.join(name), &file.metadata()?, end).map(Some)
         });
         let written = written.await.map_err(|error| error.to_string())?;
         let object = written.map_err(|error| error.to_string())?;

@@ -1,111 +1,59 @@
-//! The published history objects: open files, which stay readable after they are replaced.
+//! The published history objects, by class.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use futures_util::stream::{Stream, try_unfold};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::spawn_blocking;
 use velodrome_dataflows::{ClassId, EventTime};
 
-use super::hashing_writer::HashingWriter;
+use super::history_file::{HistoryFile, HistoryObject};
 use crate::results::history;
-
-/// Bytes of an object in memory for each client that downloads it. A connection buffers about as much
-/// before it waits for the client.
-const CHUNK_BYTES: u64 = 32 << 10;
-
-/// A published object. Its file is never written again, only replaced, so length and hash stay valid.
-#[derive(Clone, Debug)]
-pub struct HistoryObject {
-    file: Arc<File>,
-    /// Length in bytes.
-    pub length: u64,
-    /// The 128-bit xxh3 of its bytes.
-    pub hash: u128,
-}
 
 /// The most recent publication of a class.
 #[derive(Clone, Debug)]
 pub(super) struct Published {
-    /// The event time that the object reflects. `None` if it may have records of banned racers.
+    /// The event time that the object reflects. `None` if the object must be published again: it may have
+    /// records of banned racers, or its file is lost.
     pub(super) as_of: Option<EventTime>,
     /// `None` if the class had no records.
-    pub(super) object: Option<HistoryObject>,
+    pub(super) object: Option<HistoryFile>,
 }
 
 /// The published objects. Clones share them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct HistoryObjects {
     published: watch::Sender<BTreeMap<ClassId, Published>>,
     requested: Arc<Notify>,
-}
-
-impl HistoryObject {
-    /// The object in `file`. Reads the file to its end to hash it.
-    pub(super) fn open(mut file: File) -> io::Result<Self> {
-        let mut hashed = HashingWriter::new(io::sink());
-        io::copy(&mut file, &mut hashed)?;
-        Ok(Self::new(file, hashed.finish()))
-    }
-
-    /// The object in `file`, with its length and hash.
-    pub(super) fn new(file: File, (length, hash): (u64, u128)) -> Self {
-        Self { file: Arc::new(file), length, hash }
-    }
-
-    /// Its bytes in chunks. Each chunk is read on demand, on a blocking thread.
-    pub fn chunks(self) -> impl Stream<Item = io::Result<Bytes>> {
-        try_unfold(0, move |at| {
-            let object = self.clone();
-            async move {
-                if at >= object.length {
-                    return Ok(None);
-                }
-                let chunk = spawn_blocking(move || object.chunk(at)).await;
-                let chunk = chunk.map_err(io::Error::other)??;
-                let next = at + chunk.len() as u64;
-                Ok(Some((chunk, next)))
-            }
-        })
-    }
-
-    /// Writes its bytes to `out`.
-    pub(super) fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
-        let mut at = 0;
-        while at < self.length {
-            let chunk = self.chunk(at)?;
-            out.write_all(&chunk)?;
-            at += chunk.len() as u64;
-        }
-        Ok(())
-    }
-
-    fn chunk(&self, at: u64) -> io::Result<Bytes> {
-        let length = self.length.saturating_sub(at).min(CHUNK_BYTES);
-        let mut chunk = vec![0; length as usize];
-        self.file.read_exact_at(&mut chunk, at)?;
-        Ok(chunk.into())
-    }
+    /// One permit for each object that may be open.
+    permits: Arc<Semaphore>,
 }
 
 impl HistoryObjects {
+    /// No objects, of which at most `open_max` may be open at a time.
+    pub fn new(open_max: usize) -> Self {
+        Self {
+            published: watch::Sender::default(),
+            requested: Arc::default(),
+            permits: Arc::new(Semaphore::new(open_max)),
+        }
+    }
+
     /// The objects that an earlier run published in `directory`, served until they are published again.
+    /// At most `open_max` are open at a time.
     ///
     /// `as_of` is the event time that they reflect. It is `None` if any racer is banned, because the
     /// ban may be newer than the objects.
-    pub fn open(directory: &Path, as_of: Option<EventTime>) -> Self {
-        let objects = Self::default();
+    pub fn open(directory: &Path, as_of: Option<EventTime>, open_max: usize) -> Self {
+        let objects = Self::new(open_max);
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             let Some(class) = entry.file_name().to_str().and_then(history::class_of_object) else {
                 continue;
             };
-            match File::open(entry.path()).and_then(HistoryObject::open) {
+            match HistoryFile::read(entry.path()) {
                 Ok(object) => objects.publish(class, Published { as_of, object: Some(object) }),
                 Err(error) => {
                     tracing::warn!(class, %error, "a history object could not be read");
@@ -115,20 +63,48 @@ impl HistoryObjects {
         objects
     }
 
-    /// Waits for the object of a class as of `since` or later. `None` if the class has no records.
+    /// Waits for the object of a class as of `since` or later, and opens it. `None` if the class has no
+    /// records.
     ///
-    /// If the published object is older, this requests a new one immediately, without waiting for the
-    /// minimum time between two publications.
-    pub async fn get(&self, class: ClassId, since: EventTime) -> Option<HistoryObject> {
+    /// If the published object is older, or its file is lost, this requests a new one immediately,
+    /// without waiting for the minimum time between two publications.
+    ///
+    /// # Errors
+    /// When too many objects are open, and when the file cannot be opened.
+    pub async fn get(&self, class: ClassId, since: EventTime) -> io::Result<Option<HistoryObject>> {
         let mut published = self.published.subscribe();
         let is_fresh = |published: &BTreeMap<ClassId, Published>| {
             published.get(&class).is_none_or(|published| published.as_of >= Some(since))
         };
-        if !is_fresh(&published.borrow_and_update()) {
-            self.requested.notify_one();
+        loop {
+            if !is_fresh(&published.borrow_and_update()) {
+                self.requested.notify_one();
+            }
+            let file = {
+                let fresh = published.wait_for(is_fresh).await.map_err(io::Error::other)?;
+                fresh.get(&class).and_then(|published| published.object.clone())
+            };
+            let Some(file) = file else { return Ok(None) };
+            let permit = Arc::clone(&self.permits).try_acquire_owned();
+            let too_many =
+                |_| io::Error::new(ErrorKind::WouldBlock, "too many downloads are running");
+            let permit = permit.map_err(too_many)?;
+            let wanted = file.clone();
+            let opened = spawn_blocking(move || wanted.open(Some(permit))).await;
+            match opened.map_err(io::Error::other)?? {
+                Some(object) => return Ok(Some(object)),
+                None => self.invalidate(class, &file),
+            }
         }
-        let fresh = published.wait_for(is_fresh).await.ok()?;
-        fresh.get(&class)?.object.clone()
+    }
+
+    /// Records that `lost` is no longer in its file, unless another object has been published since.
+    fn invalidate(&self, class: ClassId, lost: &HistoryFile) {
+        self.published.send_if_modified(|all| {
+            let published = all.get_mut(&class);
+            let lost = published.filter(|published| published.object.as_ref() == Some(lost));
+            lost.map(|published| published.as_of = None).is_some()
+        });
     }
 
     /// Waits until a caller of [`Self::get`] requests a new object.
@@ -139,6 +115,11 @@ impl HistoryObjects {
     /// The classes that this run or an earlier one published.
     pub(super) fn classes(&self) -> Vec<ClassId> {
         self.published.borrow().keys().copied().collect()
+    }
+
+    /// Whether the object of a class must be published again although the class has not changed.
+    pub(super) fn is_invalid(&self, class: ClassId) -> bool {
+        self.published.borrow().get(&class).is_some_and(|published| published.as_of.is_none())
     }
 
     pub(super) fn publish(&self, class: ClassId, published: Published) {

@@ -1,7 +1,7 @@
 //! Tests of the publisher over an engine with fixed data, and of objects that are read concurrently.
 
 use std::fs;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +21,9 @@ use crate::log::ManualClock;
 
 /// Time limit for an object on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The objects that may be open at a time.
+const OPEN_MAX: usize = 2;
 
 /// Start of the service's clock.
 const START_MS: u64 = 1_620_240_000_000;
@@ -70,7 +73,7 @@ impl Publishing {
             Engine::new(vec![commands.recv().unwrap()], completed, Arc::clone(&live_state));
         let (clock, time) = log::Clock::manual(START_MS);
         let directory = tempfile::tempdir().unwrap();
-        let objects = HistoryObjects::open(directory.path(), Some(0));
+        let objects = HistoryObjects::open(directory.path(), Some(0), OPEN_MAX);
         let path = directory.path().to_owned();
         let publisher = Publisher::new(engine, path, None, objects.clone(), clock);
         Self { publisher, objects, directory, live_state, complete, is_empty, time }
@@ -85,7 +88,8 @@ impl Publishing {
     /// The class's object as it is served, as of `since` or later.
     async fn served(&self, since: EventTime) -> Option<String> {
         let object = timeout(PATIENCE, self.objects.get(1, since)).await;
-        Some(content(&bytes(object.expect("it is published")?).await))
+        let object = object.expect("it is published").unwrap();
+        Some(content(&bytes(object?).await))
     }
 
     /// The class's object as it is in the directory.
@@ -141,10 +145,10 @@ async fn a_class_that_changed_is_published_at_most_once_a_minute() {
 async fn an_object_stays_readable_after_it_is_replaced() {
     let mut publishing = Publishing::new();
     publishing.publisher.publish(false).await;
-    let first = publishing.objects.get(1, 0).await.unwrap();
+    let first = publishing.objects.get(1, 0).await.unwrap().unwrap();
     publishing.tick(20, LiveChange::Bans);
     publishing.publisher.publish(false).await;
-    let second = publishing.objects.get(1, 0).await.unwrap();
+    let second = publishing.objects.get(1, 0).await.unwrap().unwrap();
     assert_ne!(first.hash, second.hash);
     for (object, time) in [(first, 10), (second, 20)] {
         let (length, hash) = (object.length, object.hash);
@@ -152,6 +156,33 @@ async fn an_object_stays_readable_after_it_is_replaced() {
         assert_eq!((bytes.len() as u64, Some(content(&bytes))), (length, at(time)));
         assert_eq!(xxhash_rust::xxh3::xxh3_128(&bytes), hash);
     }
+}
+
+#[tokio::test]
+async fn an_object_whose_file_is_lost_is_published_again() {
+    let mut publishing = Publishing::new();
+    publishing.publisher.publish(false).await;
+    fs::remove_file(publishing.path()).unwrap();
+    let objects = publishing.objects.clone();
+    let asking = tokio::spawn(async move { objects.get(1, 0).await.unwrap() });
+    timeout(PATIENCE, publishing.objects.requested()).await.unwrap();
+    assert!(publishing.publisher.publish(false).await);
+    let object = timeout(PATIENCE, asking).await.unwrap().unwrap().unwrap();
+    assert_eq!(Some(content(&bytes(object).await)), at(10));
+}
+
+#[tokio::test]
+async fn too_many_open_objects_are_refused_until_one_is_dropped() {
+    let mut publishing = Publishing::new();
+    publishing.publisher.publish(false).await;
+    let get = || async { publishing.objects.get(1, 0).await };
+    let mut open = Vec::new();
+    for _ in 0..OPEN_MAX {
+        open.push(get().await.unwrap().unwrap());
+    }
+    assert_eq!(get().await.unwrap_err().kind(), ErrorKind::WouldBlock);
+    open.pop();
+    assert!(get().await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,7 +194,7 @@ async fn a_request_after_a_ban_waits_for_an_object_that_applies_it() {
     publishing.live_state.apply(20, vec![LiveChange::Bans]);
     let publisher = tokio::spawn(publishing.publisher.run(stopped));
     let objects = publishing.objects.clone();
-    let asking = tokio::spawn(async move { objects.get(1, 20).await });
+    let asking = tokio::spawn(async move { objects.get(1, 20).await.unwrap() });
     tokio::task::yield_now().await;
     assert!(!asking.is_finished());
     publishing.complete.send(20).unwrap();
@@ -195,20 +226,20 @@ async fn the_object_of_an_empty_class_is_removed_and_published_again_with_its_re
 async fn objects_of_an_earlier_run_are_served_until_they_are_published_again() {
     let mut publishing = Publishing::new();
     publishing.publisher.publish(false).await;
-    let earlier = publishing.objects.get(1, 0).await.unwrap();
+    let earlier = publishing.objects.get(1, 0).await.unwrap().unwrap();
     fs::copy(publishing.path(), publishing.directory.path().join("class-7.gz")).unwrap();
     fs::write(publishing.directory.path().join(".class-8.gz"), "half").unwrap();
     fs::write(publishing.directory.path().join("class-9.txt"), "other").unwrap();
 
-    let objects = HistoryObjects::open(publishing.directory.path(), Some(0));
+    let objects = HistoryObjects::open(publishing.directory.path(), Some(0), OPEN_MAX);
     assert_eq!(objects.classes(), [1, 7]);
-    assert_eq!(objects.get(1, 0).await.unwrap().hash, earlier.hash);
+    assert_eq!(objects.get(1, 0).await.unwrap().unwrap().hash, earlier.hash);
 
     // If any racer is banned, requests wait for the publisher.
-    let objects = HistoryObjects::open(publishing.directory.path(), None);
+    let objects = HistoryObjects::open(publishing.directory.path(), None, OPEN_MAX);
     let fresh = tokio::spawn({
         let objects = objects.clone();
-        async move { objects.get(1, 0).await }
+        async move { objects.get(1, 0).await.unwrap() }
     });
     tokio::task::yield_now().await;
     assert!(!fresh.is_finished());
@@ -236,7 +267,7 @@ async fn a_failed_write_is_retried_and_the_old_object_stays() {
 
 #[test]
 fn without_a_directory_there_are_no_objects() {
-    assert!(HistoryObjects::open(Path::new("nowhere"), Some(0)).classes().is_empty());
+    assert!(HistoryObjects::open(Path::new("nowhere"), Some(0), OPEN_MAX).classes().is_empty());
 }
 
 #[tokio::test]
@@ -244,8 +275,8 @@ async fn objects_of_classes_without_records_stay_and_are_not_served() {
     let mut publishing = Publishing::new();
     let path = publishing.directory.path().join("class-9.gz");
     fs::write(&path, "of another service").unwrap();
-    let object = HistoryObject::open(fs::File::open(&path).unwrap()).unwrap();
+    let object = HistoryFile::read(path.clone()).unwrap();
     publishing.objects.publish(9, Published { as_of: None, object: Some(object) });
     assert!(publishing.publisher.publish(false).await);
-    assert!(publishing.objects.get(9, 10).await.is_none() && path.exists());
+    assert!(publishing.objects.get(9, 10).await.unwrap().is_none() && path.exists());
 }

@@ -8,7 +8,7 @@ use tracing::error;
 use super::batch::{Batch, Rejected};
 use super::error::ApiError;
 use super::state::App;
-use crate::log::{AppendError, RejectedLine};
+use crate::log::{AppendError, Obstacle, RejectedLine};
 
 /// A batch whose accepted events are durable.
 pub(super) struct AppendedBatch {
@@ -63,12 +63,14 @@ impl From<AppendError> for ApiError {
                 let message = "the service has as much memory as it may; send again later";
                 (unavailable, "memory_full", message, 10)
             }
-            AppendError::DiskFull => (
-                StatusCode::INSUFFICIENT_STORAGE,
-                "disk_full",
-                "the log's disk is full; send again later",
-                30,
-            ),
+            AppendError::Unavailable(obstacle) => {
+                let (status, code) = match obstacle {
+                    Obstacle::DiskFull => (StatusCode::INSUFFICIENT_STORAGE, "disk_full"),
+                    Obstacle::NoFile(_) => (unavailable, "log_unavailable"),
+                };
+                let message = format!("{obstacle}; send again later");
+                return Self::new(status, code, message).retry_after(30);
+            }
             AppendError::Poisoned(_) => (
                 unavailable,
                 "log_failed",

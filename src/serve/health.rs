@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::params::{NoParams, QueryParams};
 use super::state::App;
 use crate::health::Health;
-use crate::log::{Log, LogHealth};
+use crate::log::{Log, LogHealth, Obstacle};
 
 /// The process is running.
 #[derive(Serialize, ToSchema)]
@@ -77,8 +77,12 @@ impl Ready {
             Some(log) => {
                 match log {
                     LogHealth::Healthy => {}
-                    LogHealth::DiskFull => {
-                        reasons.push("disk_full: the log's disk is full".to_owned());
+                    LogHealth::Unavailable(obstacle) => {
+                        let code = match obstacle {
+                            Obstacle::DiskFull => "disk_full",
+                            Obstacle::NoFile(_) => "log_unavailable",
+                        };
+                        reasons.push(format!("{code}: {obstacle}"));
                     }
                     LogHealth::Poisoned(reason) => reasons.push(format!("log_failed: {reason}")),
                 }
@@ -108,8 +112,10 @@ mod tests {
         assert_eq!(reasons(None, lag), ["starting: the log is being replayed"]);
         let poisoned = reasons(Some(LogHealth::Poisoned("fsync: EIO".to_owned())), lag);
         assert_eq!(poisoned, ["log_failed: fsync: EIO", "engine_behind: by 2.1 s"]);
-        let full = reasons(Some(LogHealth::DiskFull), None);
-        assert_eq!(full, ["disk_full: the log's disk is full"]);
+        let unavailable = |obstacle| reasons(Some(LogHealth::Unavailable(obstacle)), None);
+        assert_eq!(unavailable(Obstacle::DiskFull), ["disk_full: the log's disk is full"]);
+        let no_file = unavailable(Obstacle::NoFile("too many open files".to_owned()));
+        assert_eq!(no_file, ["log_unavailable: the log cannot create a file: too many open files"]);
     }
 
     #[test]

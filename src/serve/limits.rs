@@ -37,6 +37,13 @@ pub struct Limits {
     pub shutdown_timeout: Duration,
 }
 
+impl Limits {
+    /// Concurrent streams of all clients. A tenth of the connections remains for events and reads.
+    pub fn streams_max(&self) -> usize {
+        (self.connections_max * 9 / 10).max(1)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -65,6 +65,7 @@ pub async fn serve(
         .header_read_timeout(limits.head_timeout)
         .max_buf_size(HEAD_BYTES_MAX);
 
+    let mut is_failing = false;
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &slots) => accepted,
@@ -75,11 +76,15 @@ pub async fn serve(
             Ok(accepted) => accepted,
             Err(error) if is_connection_error(&error) => continue,
             Err(error) => {
-                warn!(%error, "cannot accept a connection");
+                // One line is enough until connections are accepted again.
+                if !std::mem::replace(&mut is_failing, true) {
+                    warn!(%error, "cannot accept connections; trying again");
+                }
                 sleep(ACCEPT_WAIT).await;
                 continue;
             }
         };
+        is_failing = false;
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(limits.write_timeout));
         let stream = Box::pin(stream);

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_rustls::rustls::ServerConfig;
 use velodrome_dataflows::Rules;
 
+use super::error::ServiceError;
 use crate::kinesis::SourceConfig;
 use crate::log::Clock;
 use crate::serve;
@@ -61,4 +63,16 @@ pub struct Config {
     pub accept_damage: bool,
     /// Access control and limits of the HTTP API.
     pub serve: serve::Config,
+    /// Becomes true when the service must stop. A start that is in progress then ends early.
+    pub stop: watch::Receiver<bool>,
+}
+
+impl Config {
+    /// Ends a start that must stop.
+    ///
+    /// # Errors
+    /// [`ServiceError::Stopped`] when `stop` is true.
+    pub(super) fn check_stop(&self) -> Result<(), ServiceError> {
+        if *self.stop.borrow() { Err(ServiceError::Stopped) } else { Ok(()) }
+    }
 }

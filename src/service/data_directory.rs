@@ -6,11 +6,15 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::io_reason::remedy;
 use crate::output_directory::has_outputs;
 
 /// The lock file, locked by the process that uses the directory. The system releases the lock when the
 /// process ends.
 const LOCK: &str = "lock";
+
+/// The remedy for a path that the system does not accept as a directory.
+const WRITABLE: &str = "give --data a directory that can be written";
 
 /// A data directory that cannot be used.
 #[derive(Debug, Error)]
@@ -25,7 +29,7 @@ pub enum DataDirectoryError {
     #[error("'{0}' has the outputs of another command, not a service's data; give another --data")]
     Outputs(PathBuf),
     /// It cannot be created or locked.
-    #[error("cannot use '{path}': {reason}; give --data a directory that can be written")]
+    #[error("cannot use '{path}': {reason}; {}", remedy(.reason).unwrap_or(WRITABLE))]
     Io {
         /// The directory or its lock file.
         path: PathBuf,

@@ -37,16 +37,18 @@ impl EngineState {
     /// `admission` receives the same rides as the engine.
     ///
     /// # Errors
-    /// When the checkpoint or the log cannot be read.
+    /// When the checkpoint or the log cannot be read, and when `config.stop` is true.
     pub(super) fn recover(
         &self,
+        config: &Config,
         files: &LogFiles,
         runtime: &Handle,
         admission: &mut RideAdmission,
     ) -> Result<EventTime, ServiceError> {
         let began = Instant::now();
-        self.restore_checkpoint(admission)?;
-        let (inputs, recovered) = self.replay_log(files, runtime, admission)?;
+        self.restore_checkpoint(config, admission)?;
+        let (inputs, recovered) = self.replay_log(config, files, runtime, admission)?;
+        config.check_stop()?;
 
         let seconds = began.elapsed().as_secs_f64();
         let checkpoint_ms = self.checkpoint.complete();
@@ -63,16 +65,23 @@ impl EngineState {
     }
 
     /// Distributes the changes of the checkpoint over the workers.
-    fn restore_checkpoint(&self, admission: &mut RideAdmission) -> Result<(), ServiceError> {
+    fn restore_checkpoint(
+        &self,
+        config: &Config,
+        admission: &mut RideAdmission,
+    ) -> Result<(), ServiceError> {
         let workers = self.running.engine.workers();
         let mut next = workers.iter().cycle();
         self.checkpoint.read(|changes, view_changes| {
+            if *config.stop.borrow() {
+                return;
+            }
             admission.restore(&changes);
             if let Some(worker) = next.next() {
                 worker.send(Command::Restore(changes, view_changes));
             }
         })?;
-        Ok(())
+        config.check_stop()
     }
 
     /// Replays the log from a recovery window before the checkpoint's time, because rides that were
@@ -80,6 +89,7 @@ impl EngineState {
     /// replay.
     fn replay_log(
         &self,
+        config: &Config,
         files: &LogFiles,
         runtime: &Handle,
         admission: &mut RideAdmission,
@@ -91,7 +101,9 @@ impl EngineState {
         let mut recovered = RecoveryCounts::default();
         let engine = &self.running.engine;
         let observe = |events: &Events| admission.replay(&events.samples);
-        recover(&inputs, from..u64::MAX, engine, runtime, &mut recovered, observe, |_| true)?;
+        let should_continue = |_: &RecoveryCounts| !*config.stop.borrow();
+        let span = from..u64::MAX;
+        recover(&inputs, span, engine, runtime, &mut recovered, observe, should_continue)?;
         Ok((inputs.len(), recovered))
     }
 }

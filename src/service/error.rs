@@ -13,6 +13,7 @@ use crate::dead_letters::SpoolError;
 use crate::engine::{ClusterError, RecoverError};
 use crate::kinesis::SourceError;
 use crate::log::LogError;
+use crate::open_files::TooFewFiles;
 use crate::store::{OpenError, StoreError};
 
 /// A service that cannot start.
@@ -62,6 +63,12 @@ pub enum ServiceError {
         /// The last time of the log and the checkpoint, as RFC 3339.
         last: String,
     },
+    /// The process may have too few files open.
+    #[error("a service cannot start: {0}")]
+    OpenFiles(#[from] TooFewFiles),
+    /// It was stopped before it was ready.
+    #[error("the service was stopped before it was ready")]
+    Stopped,
     /// The address cannot be listened on.
     #[error("cannot listen on '{0}': {1}; give another --listen")]
     Listen(SocketAddr, io::Error),

@@ -12,7 +12,6 @@ use super::config::Config;
 use super::engine_state::EngineState;
 use super::error::ServiceError;
 use super::handles::ServiceHandles;
-use super::open_files;
 use crate::serve::{self, App, AppParts};
 
 /// A running HTTP server. It answers 503 `starting` until `app` is started.
@@ -47,7 +46,6 @@ impl HttpServer {
         let app = App::new(app_parts(engine, handles), config.serve.clone());
         let router = serve::router(app.clone(), metrics);
         let limits = config.serve.limits;
-        open_files::raise_limit(limits.connections_max);
         runtime.spawn(app.clone().run_streams(shutdown.clone()));
         let server = serve::server::serve(listener, config.tls.clone(), router, limits, shutdown);
         Self { app, task: runtime.spawn(server) }

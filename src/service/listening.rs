@@ -19,6 +19,7 @@ use super::stores::Stores;
 use crate::dead_letters::DeadLetterQueue;
 use crate::health::Health;
 use crate::lazy_aws::LazyAws;
+use crate::open_files::FileBudget;
 use crate::publish::HistoryObjects;
 use crate::rebuild_requests::RebuildRequests;
 
@@ -42,19 +43,24 @@ impl Service {
     /// Locks the data directory, opens everything in it, and listens.
     ///
     /// # Errors
-    /// When a component cannot be opened. The error names it.
+    /// When a component cannot be opened; the error names it. When `config.stop` is true.
     pub fn listen(mut config: Config, metrics: PrometheusHandle) -> Result<Self, ServiceError> {
+        let budget = FileBudget::new(config.serve.limits.connections_max)?;
+        config.serve.limits.connections_max = budget.connections;
         let directory = DataDirectory::lock(&config.data)?;
         let checkpoint = checkpoint_file::open(&config)?;
+        config.check_stop()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let lazy_aws = LazyAws::new(config.endpoint.clone(), runtime.handle().clone());
         let stores = Stores::open(&config, &lazy_aws)?;
+        config.check_stop()?;
         let input = EventInput::open(&mut config, &stores, &lazy_aws, checkpoint.rules())?;
+        config.check_stop()?;
         service_clock::start(&config, input.log.last_arrival().max(checkpoint.complete()))?;
         let engine = EngineState::start(&config, checkpoint)?;
 
         let (listener, address) = http_server::bind(&config, &runtime)?;
-        let handles = open_handles(&config, &stores, &engine, &runtime)?;
+        let handles = open_handles(&config, &stores, &engine, &runtime, budget)?;
         let (shutdown, stopped) = watch::channel(false);
         let server =
             HttpServer::start(listener, &config, &engine, &handles, metrics, &runtime, stopped);
@@ -84,12 +90,14 @@ fn open_handles(
     stores: &Stores,
     engine: &EngineState,
     runtime: &Runtime,
+    budget: FileBudget,
 ) -> Result<ServiceHandles, ServiceError> {
     let health = Health::default();
     let dead_letters = DeadLetterQueue::open(&config.data, config.clock.clone(), &health)?;
     // Published objects can contain racers who have been banned since. Serve them before the next
     // publication only if there are no bans.
     let has_no_bans = runtime.block_on(engine.bans.racers()).is_empty();
-    let objects = HistoryObjects::open(&stores.served_history, has_no_bans.then_some(0));
+    let as_of = has_no_bans.then_some(0);
+    let objects = HistoryObjects::open(&stores.served_history, as_of, budget.downloads);
     Ok(ServiceHandles { health, dead_letters, objects, rebuilds: RebuildRequests::default() })
 }

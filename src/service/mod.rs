@@ -18,7 +18,6 @@ mod error;
 mod checkpoint_file;
 mod engine_state;
 mod event_input;
-mod open_files;
 mod saved_rules;
 mod stores;
 

@@ -21,6 +21,11 @@ pub struct RunningService {
 }
 
 impl RunningService {
+    /// Waits until `stop` is true or its sender is dropped.
+    pub fn wait(&self, mut stop: watch::Receiver<bool>) {
+        self.runtime.block_on(stop.wait_for(|stop| *stop)).map(drop).unwrap_or_default();
+    }
+
     /// Stops the service in order. First the input ends. Then all accepted events are completed,
     /// published and saved. The engine ends last.
     pub fn stop(self) {

@@ -9,22 +9,35 @@ use thiserror::Error;
 use velodrome_dataflows::Rules;
 
 use crate::atomic_file::replace_file;
+use crate::io_reason::IoReason;
 use crate::json_checksum;
 use crate::rules;
 
 /// The name of the file. It contains the canonical form of the rules, with a checksum.
 const FILE: &str = "rules.json";
 
-/// Saved rules that cannot be read.
+/// Saved rules that cannot be used.
 #[derive(Debug, Error)]
-#[error(
-    "cannot read the rules in '{path}': {reason}; give --rules, or remove the file to continue under \
-     Alleycat's rules"
-)]
-pub struct SavedRulesError {
-    /// The file.
-    path: PathBuf,
-    reason: io::Error,
+pub enum SavedRulesError {
+    /// The file cannot be read.
+    #[error("cannot read the rules in '{path}': {}", IoReason(.reason))]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        reason: io::Error,
+    },
+    /// The file does not contain valid rules.
+    #[error(
+        "the rules in '{path}' are damaged: {reason}; give --rules, or remove the file to continue under \
+         Alleycat's rules"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The damage.
+        reason: String,
+    },
 }
 
 /// The rules saved in the data directory `data`, if there are any.
@@ -33,11 +46,13 @@ pub struct SavedRulesError {
 /// When the file cannot be read, or does not contain valid rules.
 pub(super) fn load(data: &Path) -> Result<Option<Rules>, SavedRulesError> {
     let path = data.join(FILE);
-    let read = match fs::read_to_string(&path) {
+    let text = match fs::read(&path) {
+        Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        read => read.and_then(|text| rules::parse(&text).map_err(io::Error::other)),
+        Err(reason) => return Err(SavedRulesError::Io { path, reason }),
     };
-    read.map(Some).map_err(|reason| SavedRulesError { path, reason })
+    let rules = rules::parse(&String::from_utf8_lossy(&text));
+    rules.map(Some).map_err(|error| SavedRulesError::Damaged { path, reason: error.to_string() })
 }
 
 /// Saves `rules` in the data directory `data`. A failure is only logged, because the checkpoint has the
@@ -63,7 +78,12 @@ mod tests {
         for (text, part) in [("{", "rules.json"), (r#"{"divisor":0}"#, "divisor is 0")] {
             fs::write(data.path().join(FILE), text).unwrap();
             let error = load(data.path()).unwrap_err().to_string();
-            assert!(error.contains(part), "{error}");
+            assert!(error.contains(part) && error.contains("remove the file"), "{error}");
         }
+        // A file that cannot be read is not damaged, and must not be removed.
+        fs::remove_file(data.path().join(FILE)).unwrap();
+        fs::create_dir(data.path().join(FILE)).unwrap();
+        let error = load(data.path()).unwrap_err().to_string();
+        assert!(error.contains("cannot read") && !error.contains("remove"), "{error}");
     }
 }

@@ -22,7 +22,7 @@ impl Service {
     /// Recovers from the checkpoint and the log, then accepts events and answers reads.
     ///
     /// # Errors
-    /// When the checkpoint or the log cannot be read.
+    /// When the checkpoint or the log cannot be read, and when the service is stopped during recovery.
     pub fn start(self) -> Result<RunningService, ServiceError> {
         let Self {
             config,
@@ -39,7 +39,7 @@ impl Service {
         let EventInput { log, source } = input;
         let rides = OpenRides::new(Mode::Service, config.open_rides_max.get());
         let mut admission = RideAdmission::new(rides, engine.running.engine.watch_rules());
-        let recovered = engine.recover(&log.files(), runtime.handle(), &mut admission)?;
+        let recovered = engine.recover(&config, &log.files(), runtime.handle(), &mut admission)?;
 
         let now = config.clock.now();
         let log = RunningLog::start(log, &engine, admission, handles.health.component("archive"))?;
@@ -47,7 +47,13 @@ impl Service {
         // the log, and the lag limit does not reject events while the engine catches up from the log's
         // time.
         let present = recovered.max(now.saturating_sub(TICK_MS));
-        runtime.block_on(engine.running.engine.wait_complete(present)).unwrap_or_default();
+        let mut stop = config.stop.clone();
+        runtime.block_on(async {
+            tokio::select! {
+                _ = engine.running.engine.wait_complete(present) => (),
+                _ = stop.wait_for(|stop| *stop) => (),
+            }
+        });
 
         server.app.start(log.handle.clone());
         let stopped = shutdown.subscribe();

@@ -5,6 +5,8 @@ use std::io::{self, Read};
 
 use thiserror::Error;
 
+use crate::io_reason::IoReason;
+
 /// An object in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
@@ -67,7 +69,7 @@ pub struct PutOptions {
 
 /// A failed operation of a store.
 #[derive(Debug, Error)]
-#[error("cannot {action} '{name}': {reason}")]
+#[error("cannot {action} '{name}': {}", IoReason(.reason))]
 pub struct StoreError {
     /// The operation, as a verb.
     pub action: &'static str,

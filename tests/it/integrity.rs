@@ -74,5 +74,5 @@ fn a_changed_bit_in_the_log_the_bans_or_the_rules_is_found() {
     fs::remove_file(stopped.place.path("data/checkpoint.redb")).unwrap();
     damage(&stopped.place.path("data/rules.json"));
     let error = stopped.startup_error("");
-    assert!(error.contains("cannot read the rules in"), "{error}");
+    assert!(error.contains("rules.json' are damaged"), "{error}");
 }

@@ -39,6 +39,8 @@ mod merge;
 #[cfg(test)]
 mod odd_files;
 #[cfg(test)]
+mod open_files;
+#[cfg(test)]
 mod open_rides;
 #[cfg(test)]
 mod open_rides_served;
@@ -63,6 +65,8 @@ mod run;
 mod service;
 #[cfg(test)]
 mod serving;
+#[cfg(test)]
+mod signals;
 #[cfg(test)]
 mod simulate;
 #[cfg(test)]

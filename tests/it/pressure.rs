@@ -1,4 +1,4 @@
-//! The service with too much memory, and with a checkpoint that cannot be written.
+//! The service with too much memory, with a checkpoint that cannot be written, and with folders that vanish.
 
 use std::fs;
 
@@ -65,5 +65,20 @@ fn a_checkpoint_that_cannot_be_written_is_a_note_until_it_can() {
     assert_eq!(serving.stop(), 0);
     let serving = ServiceProcess::start(&place.path("data"), "");
     assert_eq!(serving.get("/v1/projects/p")["views"], 1);
+    assert_eq!(serving.stop(), 0);
+}
+
+#[test]
+fn a_vanished_folder_of_the_log_is_made_again_and_a_removed_segment_is_noticed() {
+    let place = Workplace::new();
+    let data = place.path("data");
+    let serving = ServiceProcess::start(&data, "");
+    fs::remove_dir_all(data.join("log")).unwrap();
+    serving.post(&view(1, "a"));
+    fs::remove_file(data.join("log/00000000000000000001.jsonl")).unwrap();
+    let (status, body) = post(&serving.url, &view(1, "b")).unwrap();
+    assert_eq!((status, &body["error"]["code"]), (503, &json!("log_failed")), "{body}");
+    let reason = get(&format!("{}/readyz", serving.url)).1["reasons"][0].to_string();
+    assert!(reason.contains("somebody removed the file"), "{reason}");
     assert_eq!(serving.stop(), 0);
 }

@@ -88,6 +88,19 @@ impl Workplace {
         }
     }
 
+    /// Runs `velodrome` with at most `files` open files.
+    pub(crate) fn run_limited(&self, arguments: &str, files: usize) -> Exit {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("ulimit -n {files} && exec \"$0\" \"$@\""));
+        shell.arg(env!("CARGO_BIN_EXE_velodrome")).args(arguments.split_whitespace());
+        let output = shell.current_dir(self.0.path()).output().unwrap();
+        Exit {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     /// Runs `batch`, then `replay` with one worker and with three, and asserts that exit codes and
     /// results are equal. `--out` must be `out`; it has the results of the last run.
     pub(crate) fn run_both(&self, arguments: &str, env: &[(&str, &str)], input: &[u8]) -> Exit {

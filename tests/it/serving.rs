@@ -44,9 +44,9 @@ impl ServiceProcess {
         Self::spawn(data, command).ready()
     }
 
-    /// Starts it without arguments, in a shell that first runs the `ulimit` commands `limits`.
-    pub(crate) fn start_with_ulimits(data: &Path, limits: &str) -> Self {
-        let service = command(data, "");
+    /// Starts it like `start`, in a shell that first runs the `ulimit` commands `limits`.
+    pub(crate) fn start_with_ulimits(data: &Path, arguments: &str, limits: &str) -> Self {
+        let service = command(data, arguments);
         let mut shell = Command::new("sh");
         shell.arg("-c").arg(format!("{limits} && exec \"$0\" \"$@\""));
         shell.arg(service.get_program()).args(service.get_args());

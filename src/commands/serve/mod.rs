@@ -9,12 +9,14 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::builder::BoolishValueParser;
+use tokio::runtime::Builder;
+use tokio::sync::{oneshot, watch};
+use tokio::time::sleep;
 
 use super::arguments::OpenRidesArgs;
 use super::logging::LoggingArgs;
@@ -22,11 +24,15 @@ use super::{output, parse, signals};
 use crate::memory;
 use crate::rules;
 use crate::serve;
-use crate::service::{Config, Service};
+use crate::service::{Config, RunningService, Service, ServiceError};
 use access::{AccessArgs, ClientLimitArgs, TlsArgs};
 use clock::ClockArgs;
 use source::SourceArgs;
 use storage::StorageArgs;
+
+/// How long a start may continue after a signal. It checks for signals between its steps, but a call to a
+/// bucket can hang for longer. A start that is abandoned leaves what a crash would leave.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Run a service: accept events over HTTP, and serve standings, records, results and counts
 ///
@@ -102,7 +108,7 @@ pub struct Args {
 }
 
 impl Args {
-    fn config(self) -> anyhow::Result<Config> {
+    fn config(self, stop: watch::Receiver<bool>) -> anyhow::Result<Config> {
         let rules = self.rules.as_deref().map(rules::load).transpose()?;
         let auth = self.access.auth(self.listen)?;
         let tls = self.tls.load(self.listen)?;
@@ -130,6 +136,7 @@ impl Args {
                 origins: self.access.cors_origin,
                 limits: self.clients.limits(),
             },
+            stop,
         })
     }
 }
@@ -139,15 +146,36 @@ impl Args {
 /// # Errors
 /// If the data directory, the checkpoint, the log or the address cannot be used.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let stop = signals::install()?;
     args.logging.start()?;
-    let service = Service::listen(args.config()?, serve::metrics::install()?)?;
-    output::print(format_args!("velodrome serves {}", service.url()))?;
-    let running = service.start()?;
-    let (stop, stopped) = mpsc::channel();
-    signals::on_shutdown(move || stop.send(()).unwrap_or_default())
-        .context("cannot install the signal handlers")?;
-    // If the signal thread ends without a signal, the service stops too.
-    stopped.recv().unwrap_or_default();
+    signals::exit_code(serve_until(args.config(stop)?))
+}
+
+/// Serves until `config.stop` is true.
+fn serve_until(config: Config) -> anyhow::Result<()> {
+    let mut stop = config.stop.clone();
+    let (sender, started) = oneshot::channel();
+    let thread = thread::Builder::new().name("start".to_owned());
+    thread.spawn(move || sender.send(start(config)).map_err(drop))?;
+    let runtime = Builder::new_current_thread().enable_time().build()?;
+    let running = runtime.block_on(async {
+        let stopped = async {
+            stop.wait_for(|stop| *stop).await.map(drop).unwrap_or_default();
+            sleep(START_TIMEOUT).await;
+        };
+        tokio::select! {
+            started = started => started.context("the start of the service failed")?,
+            () = stopped => Err(ServiceError::Stopped.into()),
+        }
+    })?;
+    running.wait(stop);
     running.stop();
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+/// Starts the service and prints its address.
+fn start(config: Config) -> anyhow::Result<RunningService> {
+    let service = Service::listen(config, serve::metrics::install()?)?;
+    output::print(format_args!("velodrome serves {}", service.url()))?;
+    Ok(service.start()?)
 }

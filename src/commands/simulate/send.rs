@@ -3,8 +3,6 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
@@ -13,6 +11,7 @@ use crate::commands::arguments::Endpoint;
 use crate::commands::{output, parse, signals};
 use crate::kinesis::{self, StreamName};
 use crate::lazy_aws::LazyAws;
+use crate::open_files;
 use crate::simulate::load_test::{self, EventSource, LoadTest, Progress, Rate, Target};
 
 /// How to send events.
@@ -81,10 +80,8 @@ pub(super) fn run(
     args: SendArgs,
 ) -> anyhow::Result<ExitCode> {
     let SendArgs { rate, connections, batch, json, .. } = args;
-    let stop = Arc::new(AtomicBool::new(false));
-    let set = Arc::clone(&stop);
-    let stop_it = move || set.store(true, Ordering::Relaxed);
-    signals::on_shutdown(stop_it).context("cannot install the signal handlers")?;
+    open_files::ensure(connections.get()).context("each connection is an open file")?;
+    let stop = signals::install()?;
     let bar = progress_bar(events.expected());
     let show = |progress: &Progress| {
         bar.set_position(progress.events);

@@ -94,7 +94,10 @@ fn a_failed_write_revokes_what_its_group_was_admitted() {
     let opened = open(root.path(), Clock::manual(START_MS).0).unwrap();
     let create = Disk::new([0], ErrorKind::StorageFull).create();
     let log = opened.start_on(create, component(), admission.clone(), |_| ()).unwrap();
-    assert_eq!(send(&log, &[2, 3]).blocking_recv().unwrap(), Err(AppendError::DiskFull));
+    assert_eq!(
+        send(&log, &[2, 3]).blocking_recv().unwrap(),
+        Err(AppendError::Unavailable(Obstacle::DiskFull))
+    );
     assert_eq!(admission.calls(), ["admit [2, 3] at 0", "revoke"]);
     send(&log, &[2, 3]).blocking_recv().unwrap().unwrap();
     assert_eq!(admission.calls(), ["admit [2, 3] at 0", "confirm"]);

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::segment::{CreateSegment, SegmentFile};
+use super::segment::{CreateError, CreateSegment, SegmentFile};
 use super::*;
 
 /// A disk on which some calls fail. Calls are numbered over all files.
@@ -37,8 +37,8 @@ impl Disk {
 
     pub(super) fn create(self) -> CreateSegment {
         Box::new(move |path| {
-            self.call()?;
-            fs::write(path, b"")?;
+            self.call().map_err(CreateError::Open)?;
+            fs::write(path, b"").map_err(CreateError::Open)?;
             let (path, disk) = (path.to_owned(), self.clone());
             Ok(Box::new(Unsynced { path, disk, bytes: Vec::new(), durable: 0 }))
         })
@@ -95,7 +95,7 @@ const CALLS: usize = 1 + 2 * 10;
 
 #[test]
 fn after_any_failure_nothing_is_acknowledged_and_nothing_acknowledged_is_lost() {
-    for failing in 0..CALLS {
+    for failing in 1..CALLS {
         let root = tempfile::tempdir().unwrap();
         let log = start_on(Disk::new([failing], ErrorKind::Other), root.path());
         let (acknowledged, errors) = append_ten(&log);
@@ -117,9 +117,13 @@ fn a_full_disk_refuses_one_group_and_has_no_part_of_it() {
             let root = tempfile::tempdir().unwrap();
             let log = start_on(Disk::new([failing], kind), root.path());
             let (acknowledged, errors) = append_ten(&log);
-            assert_eq!(errors, [AppendError::DiskFull], "{failing}");
+            assert_eq!(errors, [AppendError::Unavailable(Obstacle::DiskFull)], "{failing}");
             let last_failed = failing + 2 >= CALLS;
-            let health = if last_failed { LogHealth::DiskFull } else { LogHealth::Healthy };
+            let health = if last_failed {
+                LogHealth::Unavailable(Obstacle::DiskFull)
+            } else {
+                LogHealth::Healthy
+            };
             assert_eq!(log.health(), health, "{failing}");
             log.close();
             assert_eq!(acknowledged.len(), 9);
@@ -134,13 +138,49 @@ fn a_full_disk_refuses_groups_until_it_has_space() {
     // The first three attempts to create a segment fail.
     let log = start_on(Disk::new(0..3, ErrorKind::StorageFull), root.path());
     for number in 0..3 {
-        assert_eq!(append(&log, number), Err(AppendError::DiskFull));
-        assert_eq!(log.health(), LogHealth::DiskFull);
+        assert_eq!(append(&log, number), Err(AppendError::Unavailable(Obstacle::DiskFull)));
+        assert_eq!(log.health(), LogHealth::Unavailable(Obstacle::DiskFull));
     }
     append(&log, 3).unwrap();
     assert_eq!(log.health(), LogHealth::Healthy);
     log.close();
     assert_eq!(numbers_in(root.path()), [3]);
+}
+
+#[test]
+fn a_segment_that_cannot_be_opened_refuses_groups_until_it_can() {
+    for kind in [ErrorKind::Other, ErrorKind::PermissionDenied, ErrorKind::NotFound] {
+        let root = tempfile::tempdir().unwrap();
+        let (clock, time) = Clock::manual(START_MS);
+        let opened = open(root.path(), clock).unwrap();
+        let create = Disk::new(0..3, kind).create();
+        let log = opened.start_on(create, component(), AdmitAll, |_| ()).unwrap();
+        let obstacle = Obstacle::NoFile(io::Error::from(kind).to_string());
+        for number in 0..2 {
+            assert_eq!(append(&log, number), Err(AppendError::Unavailable(obstacle.clone())));
+            assert_eq!(log.health(), LogHealth::Unavailable(obstacle.clone()));
+        }
+        // The first probe fails too, and the second one creates the segment.
+        for seconds in 1.. {
+            time.set(START_MS + seconds * 1_000);
+            if log.health() == LogHealth::Healthy {
+                break;
+            }
+        }
+        append(&log, 2).unwrap();
+        log.close();
+        assert_eq!(numbers_in(root.path()), [2]);
+    }
+}
+
+#[test]
+fn a_segment_whose_directory_cannot_be_synced_poisons_the_log() {
+    let root = tempfile::tempdir().unwrap();
+    let opened = open(root.path(), Clock::manual(START_MS).0).unwrap();
+    let create: CreateSegment = Box::new(|_| Err(CreateError::Sync(ErrorKind::Other.into())));
+    let log = opened.start_on(create, component(), AdmitAll, |_| ()).unwrap();
+    assert!(matches!(append(&log, 0), Err(AppendError::Poisoned(_))));
+    log.close();
 }
 
 #[test]
@@ -154,8 +194,10 @@ fn a_full_disk_is_probed_once_a_second_and_the_probe_leaves_nothing() {
     let log: Log<u64> =
         opened.start_on(create, component(), AdmitAll, move |d| _ = sender.send(d)).unwrap();
     append(&log, 0).unwrap();
-    assert_eq!(append(&log, 1), Err(AppendError::DiskFull));
-    for (seconds, health) in [(1, LogHealth::DiskFull), (2, LogHealth::Healthy)] {
+    assert_eq!(append(&log, 1), Err(AppendError::Unavailable(Obstacle::DiskFull)));
+    for (seconds, health) in
+        [(1, LogHealth::Unavailable(Obstacle::DiskFull)), (2, LogHealth::Healthy)]
+    {
         let now = START_MS + seconds * 1_000;
         time.set(now);
         let is_now = |delivery| delivery == Delivery::Advance(now);
@@ -189,7 +231,7 @@ fn a_poisoned_log_still_delivers_advances() {
     let (clock, time) = Clock::manual(START_MS);
     let (sender, delivered) = mpsc::channel();
     let opened = open(root.path(), clock).unwrap();
-    let create = Disk::new([0], ErrorKind::Other).create();
+    let create = Disk::new([1], ErrorKind::Other).create();
     let log: Log<u64> =
         opened.start_on(create, component(), AdmitAll, move |d| _ = sender.send(d)).unwrap();
     assert!(matches!(append(&log, 0), Err(AppendError::Poisoned(_))));

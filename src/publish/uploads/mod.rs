@@ -4,6 +4,7 @@
 mod tests;
 
 use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout_at};
 use velodrome_dataflows::{ClassId, EventTime};
 
-use super::objects::HistoryObject;
+use super::history_file::HistoryFile;
 use crate::health::Component;
 use crate::results::history;
 use crate::store::{Acl, Condition, PutOptions, Store, StoreError, WriteOutcome};
@@ -50,7 +51,7 @@ struct Pending {
     /// The event time that the object reflects.
     as_of: EventTime,
     /// `None` to remove the object, because the class has no records.
-    object: Option<HistoryObject>,
+    object: Option<HistoryFile>,
     is_running: bool,
     /// When the upload is next attempted, and the delay after another failure.
     due: Instant,
@@ -70,7 +71,7 @@ impl Uploads {
         &mut self,
         class: ClassId,
         as_of: EventTime,
-        object: Option<HistoryObject>,
+        object: Option<HistoryFile>,
     ) {
         let pending = self.pending.entry(class).or_insert_with(|| Pending {
             as_of,
@@ -160,11 +161,18 @@ fn upload(
     acl: Option<Acl>,
     class: ClassId,
     as_of: EventTime,
-    object: Option<HistoryObject>,
+    object: Option<HistoryFile>,
 ) -> Result<WriteOutcome, StoreError> {
     let key = history::object_name(class);
     let Some(object) = object else { return bucket.remove(&key, as_of) };
     let condition = Condition::NotNewerThan(as_of);
     let options = PutOptions { content_type: "application/gzip", condition, acl };
+    let lost =
+        || io::Error::new(ErrorKind::NotFound, "its file was removed; a restart publishes it");
+    let opened = object.open(None).and_then(|object| object.ok_or_else(lost));
+    let object = opened.map_err(|reason| {
+        let name = bucket.name(&key);
+        StoreError { action: "upload", name, reason }
+    })?;
     bucket.put(&key, options, &mut |out| object.write(out))
 }

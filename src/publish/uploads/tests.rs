@@ -93,11 +93,9 @@ impl Uploading {
     }
 
     fn request(&mut self, class: ClassId, as_of: EventTime, text: &str) {
-        let path = self.root.path().join("object");
+        let path = self.root.path().join(format!("object-{class}-{as_of}"));
         std::fs::write(&path, text).unwrap();
-        let object = HistoryObject::open(std::fs::File::open(&path).unwrap()).unwrap();
-        // As in the publisher, the next object reuses the name, but not the file.
-        std::fs::remove_file(path).unwrap();
+        let object = HistoryFile::read(path).unwrap();
         self.uploads.request(class, as_of, Some(object));
     }
 

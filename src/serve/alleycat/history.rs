@@ -1,5 +1,6 @@
 //! The published history objects: each racer's record at each second of a class.
 
+use std::io;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -55,7 +56,8 @@ pub(super) async fn history(
     // other rules.
     let since = reads.engine.live_state().1.global_version();
     let object = timeout(PUBLISH_WAIT, objects.get(class, since)).await;
-    let object = object.map_err(|_| outdated(class))?.ok_or_else(|| not_found(&name))?;
+    let object = object.map_err(|_| outdated(class))?.map_err(|error| unreadable(class, &error))?;
+    let object = object.ok_or_else(|| not_found(&name))?;
     Ok(reply(object, &headers))
 }
 
@@ -76,6 +78,11 @@ fn reply(object: HistoryObject, headers: &HeaderMap) -> Response {
 fn not_found(name: &str) -> ApiError {
     let name = excerpt(name);
     ApiError::not_found(format!("there is no history '{name}'; /v1/classes lists the classes"))
+}
+
+fn unreadable(class: ClassId, error: &io::Error) -> ApiError {
+    let message = format!("the history of class '{class}' cannot be opened: {error}; try again");
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).retry_after(1)
 }
 
 fn outdated(class: ClassId) -> ApiError {

@@ -71,7 +71,7 @@ async fn send(router: Router, method: Method, uri: &str, known: &str) -> Answer 
 }
 
 async fn get(fake: &FakeEngine, uri: &str) -> Answer {
-    let router = router(fake, &HistoryObjects::default(), Permissions::default());
+    let router = router(fake, &HistoryObjects::new(1), Permissions::default());
     send(router, Method::GET, uri, "").await
 }
 
@@ -140,7 +140,7 @@ async fn a_token_for_one_class_does_not_admit_to_others() {
     for class in [1, 2] {
         fs::write(directory.path().join(format!("class-{class}.gz")), "gzip").unwrap();
     }
-    let objects = HistoryObjects::open(directory.path(), Some(0));
+    let objects = HistoryObjects::open(directory.path(), Some(0), 1);
     let of_one = permissions::AllowedObjects {
         classes: [1].into(),
         ..permissions::AllowedObjects::default()
@@ -165,7 +165,7 @@ async fn a_history_object_is_sent_once_and_then_not_modified() {
     let directory = tempfile::tempdir().unwrap();
     let bytes: Vec<_> = (0..100_000).map(|at| (at % 251) as u8).collect();
     fs::write(directory.path().join("class-1.gz"), &bytes).unwrap();
-    let objects = HistoryObjects::open(directory.path(), Some(0));
+    let objects = HistoryObjects::open(directory.path(), Some(0), 1);
     let ask = |method, known: String| {
         let router = router(&fake, &objects, Permissions::default());
         async move { send(router, method, "/history/class-1.gz", &known).await }
@@ -190,7 +190,7 @@ async fn a_history_object_is_sent_once_and_then_not_modified() {
     assert_eq!((head.header("etag"), head.body.len()), (&*etag, 0));
 
     fs::write(directory.path().join("class-1.gz"), "other bytes").unwrap();
-    let objects = HistoryObjects::open(directory.path(), Some(0));
+    let objects = HistoryObjects::open(directory.path(), Some(0), 1);
     let router = router(&fake, &objects, Permissions::default());
     let other = send(router, Method::GET, "/history/class-1.gz", &etag).await;
     assert_eq!((other.status.as_u16(), &other.body[..]), (200, &b"other bytes"[..]));
@@ -210,7 +210,7 @@ async fn a_history_from_before_a_ban_is_not_sent() {
     let fake = FakeEngine::new();
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("class-1.gz"), "with everybody").unwrap();
-    let objects = HistoryObjects::open(directory.path(), Some(0));
+    let objects = HistoryObjects::open(directory.path(), Some(0), 1);
     fake.tick(5_010, vec![LiveChange::Bans]);
     let router = router(&fake, &objects, Permissions::default());
     // No publisher is running.

@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::rate::{ClientRate, RateError};
 use self::slots::{ClientSlot, ClientSlots};
@@ -32,7 +32,15 @@ pub(super) struct Limiter {
     events: ClientRate,
     in_flight: ClientSlots,
     streams: ClientSlots,
+    /// One permit per stream of any client.
+    all_streams: Arc<Semaphore>,
     limits: Limits,
+}
+
+/// The slot of a stream; dropping it frees the slot.
+pub(super) struct StreamSlot {
+    _client: ClientSlot,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Limiter {
@@ -43,6 +51,7 @@ impl Limiter {
             events: ClientRate::per_second(limits.client_events_per_second),
             in_flight: ClientSlots::new(limits.client_requests_in_flight),
             streams: ClientSlots::new(limits.client_streams.get()),
+            all_streams: Arc::new(Semaphore::new(limits.streams_max())),
             limits,
         }
     }
@@ -107,13 +116,21 @@ impl Limiter {
     /// A slot for a stream of `peer`. Dropping the slot frees it.
     ///
     /// # Errors
-    /// 429 `too_many_requests` if all slots of this client are in use.
-    pub(super) fn acquire_stream(&self, peer: IpAddr) -> Result<ClientSlot, ApiError> {
-        self.streams.acquire(peer).ok_or_else(|| {
+    /// 429 `too_many_requests` if all slots of this client are in use, and 503 `busy` if those of all
+    /// clients are.
+    pub(super) fn acquire_stream(&self, peer: IpAddr) -> Result<StreamSlot, ApiError> {
+        let client = self.streams.acquire(peer).ok_or_else(|| {
             let slots = self.limits.client_streams;
             let message = format!("you have {slots} streams open; close one first");
             too_many_requests(message).retry_after(STREAM_RETRY_SECONDS)
-        })
+        })?;
+        let permit = Arc::clone(&self.all_streams).try_acquire_owned().map_err(|_| {
+            let slots = self.limits.streams_max();
+            let message = format!("all {slots} streams of the service are in use; try again later");
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message)
+                .retry_after(STREAM_RETRY_SECONDS)
+        })?;
+        Ok(StreamSlot { _client: client, _permit: permit })
     }
 
     /// An empty buffer for a body of at most `bytes_max`, which counts against the memory of all bodies.

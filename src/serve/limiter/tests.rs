@@ -49,6 +49,17 @@ fn limits_the_streams_of_a_client_apart_from_its_requests() {
 }
 
 #[test]
+fn streams_leave_a_tenth_of_the_connections_to_events() {
+    let limiter = Limiter::new(Limits { connections_max: 20, ..Limits::default() });
+    let clients = (0..18).map(|last| IpAddr::from([10, 0, 0, last]));
+    let mut streams: Vec<_> = clients.map(|c| limiter.acquire_stream(c).unwrap()).collect();
+    let [client, _] = self::clients();
+    assert_eq!(status(limiter.acquire_stream(client)), (503, Some(5)));
+    streams.pop();
+    assert_eq!(status(limiter.acquire_stream(client)), (200, None));
+}
+
+#[test]
 fn limits_the_requests_of_a_client_in_a_second() {
     let client_requests_per_second = NonZeroU32::new(3).unwrap();
     let limiter = Limiter::new(Limits { client_requests_per_second, ..Limits::default() });

@@ -29,7 +29,7 @@ impl Streams {
     ///
     /// # Errors
     /// 403 if `permissions` do not include a topic, 429 if the client has too many streams, 503 if there
-    /// are too many topics or the service is stopping.
+    /// are too many streams or topics, or the service is stopping.
     pub(in crate::serve) fn open(
         &self,
         peer: IpAddr,

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::tokens::{bearer, with_tokens};
 use super::*;
 use crate::auth::Scope;
-use crate::log::AppendError;
+use crate::log::{AppendError, Obstacle};
 use crate::serve::error::ApiError;
 use crate::serve::visibility::VisibilityToken;
 
@@ -117,7 +117,8 @@ fn errors_of_the_log_do_not_reveal_their_reason() {
     for (error, status, code) in [
         (AppendError::QueueFull, 503, "busy"),
         (AppendError::MemoryFull, 503, "memory_full"),
-        (AppendError::DiskFull, 507, "disk_full"),
+        (AppendError::Unavailable(Obstacle::DiskFull), 507, "disk_full"),
+        (AppendError::Unavailable(Obstacle::NoFile("EMFILE".to_owned())), 503, "log_unavailable"),
         (AppendError::Poisoned("/secret: EIO".to_owned()), 503, "log_failed"),
         (AppendError::Closed, 503, "stopping"),
     ] {

@@ -82,7 +82,7 @@ impl Service {
         let limits = config.limits;
         let (shutdown, stopped) = watch::channel(false);
         let bans = Bans::open(dir.path(), engine.clone()).unwrap();
-        let (objects, rebuilds) = (HistoryObjects::default(), RebuildRequests::default());
+        let (objects, rebuilds) = (HistoryObjects::new(1), RebuildRequests::default());
         let parts = AppParts { engine, lag, dead_letters, health, objects, bans, rebuilds };
         let app = App::new(parts, config);
         let router = router(app.clone(), metrics::install().unwrap());

@@ -1,9 +1,10 @@
 //! Runs a load test.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use super::config::{CONNECTIONS_MAX, LoadTest, Target};
 use super::error::LoadTestError;
@@ -31,7 +32,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 pub fn run(
     events: &EventSource,
     config: &LoadTest,
-    stop: &AtomicBool,
+    stop: &watch::Receiver<bool>,
     progress: impl Fn(&Progress) + Sync,
 ) -> Result<Report, LoadTestError> {
     run_with_timeout(events, config, SILENCE_TIMEOUT, stop, progress)
@@ -42,7 +43,7 @@ pub(super) fn run_with_timeout(
     events: &EventSource,
     config: &LoadTest,
     silence_timeout: Duration,
-    stop: &AtomicBool,
+    stop: &watch::Receiver<bool>,
     progress: impl Fn(&Progress),
 ) -> Result<Report, LoadTestError> {
     let connections = config.connections.get();

@@ -1,9 +1,10 @@
 //! The state that the connections of a load test share: its clock, its statistics, and how it ends.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
 
 use super::error::LoadTestError;
 use super::report::{Progress, Report};
@@ -18,7 +19,7 @@ pub(super) struct Session<'a> {
     start: Instant,
     /// The maximum time without an acknowledgement.
     pub(super) silence_timeout: Duration,
-    stop: &'a AtomicBool,
+    stop: &'a watch::Receiver<bool>,
     stats: Mutex<Stats>,
     /// The first permanent error.
     error: OnceLock<LoadTestError>,
@@ -28,7 +29,7 @@ impl<'a> Session<'a> {
     /// Starts now. It ends early when `stop` becomes true.
     pub(super) fn start(
         silence_timeout: Duration,
-        stop: &'a AtomicBool,
+        stop: &'a watch::Receiver<bool>,
     ) -> Result<Self, LoadTestError> {
         let stats = Mutex::new(Stats::new()?);
         Ok(Self { start: Instant::now(), silence_timeout, stop, stats, error: OnceLock::new() })
@@ -55,7 +56,7 @@ impl<'a> Session<'a> {
 
     /// Whether it was stopped or has failed.
     pub(super) fn is_over(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || self.error.get().is_some()
+        *self.stop.borrow() || self.error.get().is_some()
     }
 
     /// Whether nothing was acknowledged for the timeout, for a request that was first sent at `first`.

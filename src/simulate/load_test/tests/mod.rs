@@ -5,12 +5,12 @@ mod fake;
 use std::collections::HashMap;
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use axum::response::IntoResponse;
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::super::parameters::Parameters;
 use super::super::workload::Workload;
@@ -38,7 +38,7 @@ pub(super) fn config_for(to: &str) -> LoadTest {
 }
 
 fn run_small(config: &LoadTest) -> Result<Report, LoadTestError> {
-    run(&simulated(small()), config, &AtomicBool::new(false), |_| ())
+    run(&simulated(small()), config, &watch::channel(false).1, |_| ())
 }
 
 /// The number of times that each line was sent.
@@ -217,7 +217,7 @@ fn a_load_test_waits_for_a_service_that_has_not_started_yet() {
     let report = run(
         &simulated(small()),
         &config_for(&format!("http://{free}")),
-        &AtomicBool::new(false),
+        &watch::channel(false).1,
         |_| _ = fake.get_or_init(start),
     );
     let report = report.unwrap();
@@ -231,7 +231,7 @@ fn a_service_that_acknowledges_nothing_fails_the_load_test_with_its_reason() {
         answer(503, &json!({"error": {"code": "catching_up", "message": "catching up"}}))
     });
     let (config, silence_timeout) = (config_for(&fake.address), Duration::from_millis(100));
-    let never = AtomicBool::new(false);
+    let never = watch::channel(false).1;
     let error = run_with_timeout(&simulated(small()), &config, silence_timeout, &never, |_| ())
         .unwrap_err()
         .to_string();
@@ -281,11 +281,10 @@ fn rejected_lines_are_counted_and_not_probed() {
 
 #[test]
 fn a_stopped_load_test_reports_what_was_acknowledged() {
-    let stop = Arc::new(AtomicBool::new(false));
-    let stopper = Arc::clone(&stop);
+    let (stopper, stop) = watch::channel(false);
     let fake = Fake::start(move |number, call| {
         if number == 10 {
-            stopper.store(true, Ordering::Relaxed);
+            stopper.send_replace(true);
         }
         accept_all(call)
     });
@@ -298,7 +297,7 @@ fn a_stopped_load_test_reports_what_was_acknowledged() {
 
 #[test]
 fn a_stop_ends_waits_for_the_schedule_and_for_a_busy_service() {
-    let stop = AtomicBool::new(false);
+    let (stopper, stop) = watch::channel(false);
     let fake = Fake::start(|_, _| {
         let busy = answer(503, &json!({"error": {"code": "busy", "message": "come again"}}));
         ([("retry-after", "3600")], busy).into_response()
@@ -307,7 +306,7 @@ fn a_stop_ends_waits_for_the_schedule_and_for_a_busy_service() {
     let config = LoadTest { rate: Rate::Factor(1.0), ..config_for(&fake.address) };
     let report = run(&simulated(small()), &config, &stop, |_| {
         if !fake.calls().is_empty() {
-            stop.store(true, Ordering::Relaxed);
+            stopper.send_replace(true);
         }
     });
     assert_eq!(report.unwrap().events, 0);
