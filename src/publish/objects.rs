@@ -141,6 +141,11 @@ impl HistoryObjects {
         self.published.borrow().keys().copied().collect()
     }
 
+    /// The object of a class that this run or an earlier one published.
+    pub(super) fn published(&self, class: ClassId) -> Option<HistoryObject> {
+        self.published.borrow().get(&class)?.object.clone()
+    }
+
     pub(super) fn publish(&self, class: ClassId, published: Published) {
         self.published.send_modify(|all| {
             all.insert(class, published);
