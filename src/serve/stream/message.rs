@@ -58,8 +58,8 @@ impl Message {
                 let top = reads.top_of_board(board.class_id, second).await?;
                 (self.as_of, board.racers, board.rows) = (top.as_of, top.racers, top.rows);
             }
-            Payload::Views { .. } | Payload::Races { .. } | Payload::Stats(_) => {}
-            Payload::Tree(_) => {}
+            Payload::Views { .. } | Payload::AllViews { .. } | Payload::Races { .. } => {}
+            Payload::Stats(_) | Payload::Tree(_) => {}
         }
         Ok(())
     }
