@@ -123,6 +123,7 @@ impl LiveTables {
             }
         }
         self.projects.set_version(at);
+        *self.rows_read.get_mut() += previous.rows_read();
         for project in self.projects.ids().chain(previous.projects.ids()) {
             if self.projects.get(project) != previous.projects.get(project) {
                 changed.projects.insert(project.clone());
@@ -155,7 +156,7 @@ impl LiveTables {
         let rides = self.running_rides(class, race);
         let mut rows: Vec<_> = rides.map(|(racer, ride)| (racer, ride.standing.clone())).collect();
         rows.sort_unstable_by(|(a, x), (b, y)| y.output.cmp(&x.output).then(a.cmp(b)));
-        Some(rows)
+        Some(self.count_read(rows))
     }
 
     /// The selected rows of the standings of a race.
@@ -294,7 +295,7 @@ impl LiveTables {
         self.projects.list().clone()
     }
 
-    /// The number of rows that lists have returned.
+    /// The number of rows that lists have returned, a measure of what reads cost.
     pub fn rows_read(&self) -> u64 {
         self.rows_read.load(Ordering::Relaxed)
     }

@@ -7,16 +7,13 @@ use axum::response::Response;
 use tokio::time::Instant;
 
 use super::body::AnswerBody;
+use super::budget::Counted;
 use crate::serve::error::ApiError;
 use crate::serve::state::App;
 
 /// Answers up to this size are not counted: the buffers of their connection are larger. So errors can be
 /// sent when the budget is in use.
 const UNCOUNTED_BYTES_MAX: u64 = 4 << 10;
-
-/// Marks a response whose body counts as a [`Rendering`](super::Rendering) that clients share.
-#[derive(Clone, Copy)]
-pub(super) struct Counted;
 
 /// Counts the body of an answer until its client has read it, and closes the connection of a client that
 /// has not read it in time. A stream has no length and is not counted: it has one chunk in memory.

@@ -22,6 +22,10 @@ pub(in crate::serve) struct AnswerBytes {
     bytes: usize,
 }
 
+/// Marks a response whose body already counts, because clients share it.
+#[derive(Clone, Copy)]
+pub(super) struct Counted;
+
 impl AnswerBudget {
     /// A budget of `bytes_max`.
     pub(in crate::serve) fn new(bytes_max: usize) -> Self {

@@ -14,8 +14,7 @@ use velodrome_dataflows::{ClassId, EventTime};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::body::AnswerBody;
-use super::bound::Counted;
-use super::budget::{AnswerBudget, AnswerBytes};
+use super::budget::{AnswerBudget, AnswerBytes, Counted};
 use crate::serve::blocking::task_failed;
 use crate::serve::error::ApiError;
 use crate::serve::firebase_tree::TreePath;

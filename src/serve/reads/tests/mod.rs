@@ -1,6 +1,7 @@
 //! Calls every read through the router, with a fake engine.
 
 mod answers;
+mod costs;
 mod errors;
 
 use std::collections::BTreeSet;
