@@ -17,11 +17,15 @@ pub fn replace_file<T>(
     write: impl FnOnce(&File) -> io::Result<T>,
 ) -> io::Result<(File, T)> {
     let replaced = replace_file_unless(directory, name, write, |_| false)?;
+    sync_directory(directory)?;
     replaced.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// Replaces the file `name` as [`replace_file`] does, unless `is_unwanted` holds for the result of
 /// `write`. Then the previous file stays, and `None` is returned.
+///
+/// The new file is durable after the next [`sync_directory`]. A crash before it can restore the previous
+/// file.
 ///
 /// # Errors
 /// As [`replace_file`].
@@ -41,8 +45,15 @@ pub fn replace_file_unless<T>(
     }
     file.sync_all()?;
     fs::rename(&hidden, directory.join(name))?;
-    File::open(directory)?.sync_all()?;
     Ok(Some((file, written)))
+}
+
+/// Makes the names of all files in `directory` durable.
+///
+/// # Errors
+/// If the disk fails.
+pub fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
 }
 
 /// Removes the file at `path`, if it exists.

@@ -55,6 +55,11 @@ impl ProjectList {
         self.rows.len()
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// When the counts last changed, 0 for never.
     pub fn version(&self) -> EventTime {
         self.version

@@ -109,16 +109,22 @@ impl Publisher {
         };
         let writes: Vec<_> = due.into_iter().map(write).collect();
         let mut writes = stream::iter(writes).buffer_unordered(WRITTEN_AT_ONCE);
-        let mut is_complete = true;
+        let (mut is_complete, mut has_new) = (true, false);
         while let Some((class, written)) = writes.next().await {
             match written {
-                Ok(written) => self.written(class, written, now),
+                Ok(written) => {
+                    has_new |= written.is_new;
+                    self.written(class, written, now);
+                }
                 Err(error) => {
                     is_complete = false;
                     metrics::counter!("velodrome_history_failures_total").increment(1);
                     tracing::error!(class, error, "a history object could not be published");
                 }
             }
+        }
+        if has_new {
+            self.writer.sync().await;
         }
         is_complete
     }

@@ -8,7 +8,7 @@ use velodrome_dataflows::{Answer, ClassId, EventTime, Query, RacerId, Record};
 
 use super::hashing_writer::HashingWriter;
 use super::objects::{HistoryObject, HistoryObjects};
-use crate::atomic_file::{remove_if_exists, replace_file_unless};
+use crate::atomic_file::{remove_if_exists, replace_file_unless, sync_directory};
 use crate::engine::Engine;
 use crate::results::history;
 
@@ -32,6 +32,16 @@ pub(super) struct Written {
 }
 
 impl ObjectWriter {
+    /// Makes the objects that were written durable, all with one call of `fsync`. If it fails, a crash
+    /// can restore previous objects, which the next start replaces.
+    pub(super) async fn sync(&self) {
+        let directory = self.directory.clone();
+        let synced = tokio::task::spawn_blocking(move || sync_directory(&directory)).await;
+        if let Ok(Err(error)) = synced {
+            tracing::warn!(%error, "the directory of history objects could not be synced");
+        }
+    }
+
     /// Writes the object of a class as of `version` or later, unless the published one has the same
     /// content.
     pub(super) async fn write(

@@ -114,8 +114,8 @@ impl TreePath {
     /// The data at this path, made of the projects that [`TreePath::counts`] returned.
     pub(in crate::serve) fn node(&self, counts: &TreeCounts) -> TreeNode {
         match (self, counts) {
-            (Self::Root, TreeCounts::All(list)) if list.len() > 0 => TreeNode::Root(by_key(list)),
-            (Self::Projects, TreeCounts::All(list)) if list.len() > 0 => {
+            (Self::Root, TreeCounts::All(list)) if !list.is_empty() => TreeNode::Root(by_key(list)),
+            (Self::Projects, TreeCounts::All(list)) if !list.is_empty() => {
                 TreeNode::Projects(by_key(list))
             }
             (Self::Project(_), TreeCounts::One(Some(count))) => TreeNode::Project(*count),
