@@ -19,13 +19,44 @@ pub fn replace_file<T>(
     fs::create_dir_all(directory)?;
     // Open it first: if there are too many open files, nothing is replaced.
     let opened = File::open(directory)?;
+    let replaced = replace_file_unless(directory, name, write, |_| false)?;
+    opened.sync_all()?;
+    replaced.ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// Replaces the file `name` as [`replace_file`] does, unless `is_unwanted` holds for the result of
+/// `write`. Then the previous file stays, and `None` is returned.
+///
+/// The new file is durable after the next [`sync_directory`]. A crash before it can restore the previous
+/// file.
+///
+/// # Errors
+/// As [`replace_file`].
+pub fn replace_file_unless<T>(
+    directory: &Path,
+    name: &str,
+    write: impl FnOnce(&File) -> io::Result<T>,
+    is_unwanted: impl FnOnce(&T) -> bool,
+) -> io::Result<Option<(File, T)>> {
+    fs::create_dir_all(directory)?;
     let hidden = directory.join(format!(".{name}"));
     let file = File::options().read(true).write(true).create(true).truncate(true).open(&hidden)?;
     let written = write(&file)?;
+    if is_unwanted(&written) {
+        fs::remove_file(&hidden)?;
+        return Ok(None);
+    }
     file.sync_all()?;
     fs::rename(&hidden, directory.join(name))?;
-    opened.sync_all()?;
-    Ok((file, written))
+    Ok(Some((file, written)))
+}
+
+/// Makes the names of all files in `directory` durable.
+///
+/// # Errors
+/// If the disk fails.
+pub fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
 }
 
 /// Removes the file at `path`, if it exists.

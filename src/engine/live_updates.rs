@@ -86,7 +86,10 @@ fn of_rides(changes: impl Iterator<Item = Change>) -> impl Iterator<Item = LiveC
                 others.insert(LiveChange::Bans);
             }
             // Readers query results from the traces, so the live state does not contain them.
-            Change::Result(..) | Change::Name(..) | Change::Saved(..) | Change::Late(_) => {}
+            Change::Result((class, _), ..) => {
+                others.insert(LiveChange::Results(class));
+            }
+            Change::Name(..) | Change::Saved(..) | Change::Late(_) => {}
         }
     }
     stages.into_iter().chain(others)

@@ -13,6 +13,8 @@ pub enum LiveChange {
     Records(ClassId),
     /// The leaderboard of the class changed.
     Leaderboard(ClassId),
+    /// Results of races of the class changed.
+    Results(ClassId),
     /// Views to add to a project's count.
     Views(CompactString, ViewCount),
     /// The ban list changed, and with it possibly the records and leaderboards of all classes.

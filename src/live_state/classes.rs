@@ -35,6 +35,8 @@ struct Class {
     order: BTreeSet<RaceOrder>,
     running: BTreeSet<RaceOrder>,
     versions: Versions,
+    /// When the list of races or their results last changed.
+    races_version: EventTime,
 }
 
 impl Class {
@@ -55,6 +57,10 @@ impl Classes {
         self.newest.leaderboard = time;
     }
 
+    pub(super) fn set_races_version(&mut self, class: ClassId, time: EventTime) {
+        self.classes.entry(class).or_default().races_version = time;
+    }
+
     pub(super) fn set_global_version(&mut self, time: EventTime) {
         self.global_version = time;
     }
@@ -66,19 +72,21 @@ impl Classes {
         }
     }
 
-    /// Updates the lists after a race of `class` changed from `before` to `after`. `None` means that
-    /// the race does not exist.
+    /// Updates the lists after a race of `class` changed from `before` to `after` at `time`. `None` means
+    /// that the race does not exist.
     pub(super) fn relist(
         &mut self,
         class: ClassId,
         before: Option<RaceSummary>,
         after: Option<RaceSummary>,
+        time: EventTime,
     ) {
         let place = |summary: RaceSummary| (summary.order, summary.is_running);
         if before.map(place) == after.map(place) {
             return;
         }
         let of_class = self.classes.entry(class).or_default();
+        of_class.races_version = time;
         if let Some(RaceSummary { order, .. }) = before {
             self.order.remove(&order);
             of_class.order.remove(&order);
@@ -130,6 +138,12 @@ impl Classes {
     pub(super) fn record_versions(&self) -> impl Iterator<Item = (ClassId, EventTime)> {
         let classes = self.classes.iter();
         classes.map(|(class, own)| (*class, self.at_least_global(own.versions).records))
+    }
+
+    /// When the list of races of a class or their results last changed.
+    pub(super) fn races_version(&self, class: ClassId) -> EventTime {
+        let own = self.classes.get(&class).map_or(0, |of_class| of_class.races_version);
+        own.max(self.global_version)
     }
 
     /// When the records and the leaderboard of any class most recently changed.

@@ -6,7 +6,10 @@
 
 mod change;
 mod classes;
+mod projects;
 mod race;
+mod sorted_chunks;
+mod standings;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -19,7 +22,9 @@ use velodrome_dataflows::EventTime;
 
 pub use change::{ChangedKeys, LiveChange};
 pub use classes::Versions;
+pub use projects::ProjectList;
 pub use race::{RaceOrder, RaceSummary};
+pub use standings::{StandingsPart, StandingsRows};
 pub use tables::LiveTables;
 
 /// The live state, shared between the engine and its readers.

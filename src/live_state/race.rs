@@ -37,6 +37,11 @@ impl Race {
         Self { started_at, running: 0, finished: 0 }
     }
 
+    /// The start of the first of its rides.
+    pub(super) fn started_at(&self) -> EventTime {
+        self.started_at
+    }
+
     /// Counts the new stage of one of its rides, which was running before or not.
     pub(super) fn count(&mut self, was_running: bool, stage: &Stage) {
         if was_running {

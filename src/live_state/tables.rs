@@ -1,18 +1,21 @@
 //! The tables behind the lock of the live state, as of one time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use compact_str::CompactString;
 use hashbrown::HashMap;
 use velodrome_dataflows::{
-    ClassId, Curve, EventTime, RaceId, RacerId, RideKey, Semigroup, Stage, Standing, ViewCount,
+    ClassId, Curve, EventTime, RaceId, RacerId, RideKey, Stage, Standing, ViewCount,
 };
 
 use super::change::{ChangedKeys, LiveChange};
 use super::classes::{Classes, Versions};
+use super::projects::{ProjectList, Projects};
 use super::race::{Race, RaceOrder, RaceSummary, RunningRide};
+use super::standings::{StandingsOrder, StandingsPart, StandingsRows};
 
 /// The live state as of one time.
 #[derive(Debug, Default)]
@@ -22,8 +25,15 @@ pub struct LiveTables {
     /// The running rides of all races. One map, because a map for each race costs far more than a ride if
     /// most races have one ride. The rides are boxed, because a node of the map has space for eleven.
     running: BTreeMap<RideKey, Box<RunningRide>>,
+    /// The same rides by rank.
+    ranking: StandingsOrder,
+    /// The races that each racer has finished, by class. It takes about 25 bytes for each result that is
+    /// retained.
+    finished: BTreeSet<(ClassId, RacerId, RaceId)>,
     classes: Classes,
-    projects: HashMap<CompactString, ViewCount>,
+    projects: Projects,
+    /// The rows that lists have returned, for the metrics.
+    rows_read: AtomicU64,
     /// Has its own lock, so that the stream can drain it through a shared reference.
     changed: Mutex<ChangedKeys>,
 }
@@ -37,10 +47,10 @@ impl LiveTables {
                 LiveChange::Stage(ride, stage) => self.apply_stage(ride, stage),
                 LiveChange::Records(class) => self.classes.set_records_version(class, time),
                 LiveChange::Leaderboard(class) => self.classes.set_leaderboard_version(class, time),
+                LiveChange::Results(class) => self.classes.set_races_version(class, time),
                 LiveChange::Views(project, more) => {
-                    let count = self.projects.entry(project.clone()).or_default();
-                    count.plus_equals(&more);
-                    self.changed_mut().projects.insert(project);
+                    self.changed_mut().projects.insert(project.clone());
+                    self.projects.add(project, &more, time);
                 }
                 LiveChange::Bans => self.classes.set_global_version(time),
             }
@@ -61,22 +71,31 @@ impl LiveTables {
             (None, None) => return,
         };
         let before = state.summary(key);
-        let (was_running, is_running) = match &stage {
-            Stage::Running(..) => (self.running.contains_key(&ride), true),
-            _ => (self.running.remove(&ride).is_some(), false),
-        };
+        let ranked = self.running.get(&ride).map(|ride| ride.standing.output);
+        let (was_running, is_running) = (ranked.is_some(), matches!(stage, Stage::Running(..)));
         state.count(was_running, &stage);
+        match &stage {
+            Stage::Finished { .. } => _ = self.finished.insert((class, racer, race)),
+            _ => _ = self.finished.remove(&(class, racer, race)),
+        }
+        let output = match &stage {
+            Stage::Running(standing, _) => Some(standing.output),
+            _ => None,
+        };
+        self.ranking.replace(ride, ranked, output);
         if let Stage::Running(standing, outputs) = stage {
             let running = self.running.entry(ride);
             running
                 .or_insert_with(|| Box::new(RunningRide::new(standing.clone())))
                 .update(standing, outputs);
+        } else {
+            self.running.remove(&ride);
         }
         let after = state.summary(key);
         if after.is_none() {
             self.races.remove(&key);
         }
-        self.classes.relist(class, before, after);
+        self.classes.relist(class, before, after, self.time);
         let changed = self.changed_mut();
         if was_running || is_running {
             changed.rides.entry(key).or_default().insert(racer);
@@ -103,7 +122,9 @@ impl LiveTables {
                 changed.races.insert(*key);
             }
         }
-        for project in self.projects.keys().chain(previous.projects.keys()) {
+        self.projects.set_version(at);
+        *self.rows_read.get_mut() += previous.rows_read();
+        for project in self.projects.ids().chain(previous.projects.ids()) {
             if self.projects.get(project) != previous.projects.get(project) {
                 changed.projects.insert(project.clone());
             }
@@ -135,7 +156,37 @@ impl LiveTables {
         let rides = self.running_rides(class, race);
         let mut rows: Vec<_> = rides.map(|(racer, ride)| (racer, ride.standing.clone())).collect();
         rows.sort_unstable_by(|(a, x), (b, y)| y.output.cmp(&x.output).then(a.cmp(b)));
-        Some(rows)
+        Some(self.count_read(rows))
+    }
+
+    /// The selected rows of the standings of a race.
+    ///
+    /// Empty if the race is finished, `None` if it is unknown.
+    pub fn standings_part(
+        &self,
+        (class, race): (ClassId, RaceId),
+        selected: StandingsRows,
+    ) -> Option<StandingsPart> {
+        self.races.get(&(class, race))?;
+        let standing = |racer| self.standing((class, race, racer));
+        let part = self.ranking.part((class, race), selected, standing);
+        Some(StandingsPart { rows: self.count_read(part.rows), ..part })
+    }
+
+    /// Up to `limit` races of a class that a racer has finished, newest first, each with its start.
+    pub fn finished_races(
+        &self,
+        class: ClassId,
+        racer: RacerId,
+        limit: usize,
+    ) -> Vec<(EventTime, RaceId)> {
+        let keys = (class, racer, RaceId::MIN)..=(class, racer, RaceId::MAX);
+        let races = self.finished.range(keys);
+        let started = |race| Some((self.races.get(&(class, race))?.started_at(), race));
+        let mut races = self.count_read(races.filter_map(|(.., race)| started(*race)).collect());
+        races.sort_unstable_by(|a, b| b.cmp(a));
+        races.truncate(limit);
+        races
     }
 
     /// The standing of a running ride.
@@ -178,7 +229,7 @@ impl LiveTables {
         limit: usize,
     ) -> Vec<RaceSummary> {
         let keys = self.classes.races(class, after).take(limit);
-        keys.filter_map(|(class, race)| self.race(class, race)).collect()
+        self.count_read(keys.filter_map(|(class, race)| self.race(class, race)).collect())
     }
 
     /// A race with at least one ride, running or finished.
@@ -201,6 +252,11 @@ impl LiveTables {
         self.classes.versions(class)
     }
 
+    /// When the list of races of a class or their results last changed.
+    pub fn races_version(&self, class: ClassId) -> EventTime {
+        self.classes.races_version(class)
+    }
+
     /// When the records of each known class last changed, in no particular order.
     pub fn record_versions(&self) -> Vec<(ClassId, EventTime)> {
         self.classes.record_versions().collect()
@@ -218,11 +274,34 @@ impl LiveTables {
 
     /// The view count of a project, if it has one.
     pub fn project(&self, project: &str) -> Option<ViewCount> {
-        self.projects.get(project).copied()
+        self.projects.get(project)
     }
 
-    /// All projects with their view counts, unordered.
-    pub fn projects(&self) -> impl Iterator<Item = (&CompactString, &ViewCount)> {
-        self.projects.iter()
+    /// Up to `limit` projects with their view counts, by views descending, then by id ascending.
+    ///
+    /// The list starts after the project with the views and the id of `last`, which itself need not exist
+    /// any more.
+    pub fn projects(
+        &self,
+        last: Option<&(u64, CompactString)>,
+        limit: usize,
+    ) -> Vec<(CompactString, ViewCount)> {
+        let rows = self.projects.list().after(last).take(limit);
+        self.count_read(rows.map(|row| (row.id.clone(), row.count())).collect())
+    }
+
+    /// All projects as of this time. It copies no rows, so it does not block the writer for long.
+    pub fn project_list(&self) -> ProjectList {
+        self.projects.list().clone()
+    }
+
+    /// The number of rows that lists have returned, a measure of what reads cost.
+    pub fn rows_read(&self) -> u64 {
+        self.rows_read.load(Ordering::Relaxed)
+    }
+
+    fn count_read<T>(&self, rows: Vec<T>) -> Vec<T> {
+        self.rows_read.fetch_add(rows.len() as u64, Ordering::Relaxed);
+        rows
     }
 }

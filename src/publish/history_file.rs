@@ -60,6 +60,11 @@ impl HistoryFile {
         Ok(Self { path, id: metadata.into(), modified: metadata.modified()?, length, hash })
     }
 
+    /// The length and hash of its content.
+    pub(super) fn end(&self) -> (u64, u128) {
+        (self.length, self.hash)
+    }
+
     /// Opens the file. Returns `None` if it was removed or replaced.
     ///
     /// # Errors

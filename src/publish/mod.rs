@@ -10,26 +10,25 @@ mod objects;
 #[cfg(test)]
 mod tests;
 mod uploads;
+mod writer;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt};
 use tokio::sync::watch;
 use tokio::time::sleep;
-use velodrome_dataflows::{Answer, ClassId, EventTime, Query};
+use velodrome_dataflows::{ClassId, EventTime};
 
 pub use history_file::HistoryObject;
 pub use objects::HistoryObjects;
 pub use uploads::Uploads;
 
-use crate::atomic_file::{remove_if_exists, replace_file};
 use crate::engine::Engine;
 use crate::log;
-use crate::results::history;
-use hashing_writer::HashingWriter;
-use history_file::HistoryFile;
 use objects::Published;
+use writer::{ObjectWriter, Written};
 
 /// Minimum time between two publications of a class, by the service's clock. It does
 /// not apply after new bans or rules.
@@ -38,10 +37,12 @@ const MIN_INTERVAL_MS: u64 = 60_000;
 /// How often the publisher checks for changed classes.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
+/// The number of objects that are written concurrently: their calls of `fsync` share the disk's work.
+const WRITTEN_AT_ONCE: usize = 8;
+
 /// The publisher: writes the history object of each changed class, at most once a minute.
 pub struct Publisher {
-    engine: Engine,
-    directory: PathBuf,
+    writer: ObjectWriter,
     uploads: Option<Uploads>,
     objects: HistoryObjects,
     clock: log::Clock,
@@ -58,7 +59,8 @@ impl Publisher {
         objects: HistoryObjects,
         clock: log::Clock,
     ) -> Self {
-        Self { engine, directory, uploads, objects, clock, published: BTreeMap::new() }
+        let writer = ObjectWriter { engine, directory, objects: objects.clone() };
+        Self { writer, uploads, objects, clock, published: BTreeMap::new() }
     }
 
     /// Publishes until `stop` is true, then publishes all remaining changes and returns.
@@ -87,7 +89,7 @@ impl Publisher {
     async fn publish(&mut self, is_last: bool) -> bool {
         let now = self.clock.now();
         let (time, versions, all) = {
-            let (time, live) = self.engine.live_state();
+            let (time, live) = self.writer.engine.live_state();
             (time, BTreeMap::from_iter(live.record_versions()), live.global_version())
         };
         // Objects of classes without data in this service stay in the directory, but are not served.
@@ -96,18 +98,25 @@ impl Publisher {
                 self.objects.publish(class, Published { as_of: Some(time), object: None });
             }
         }
-        let mut is_complete = true;
-        for (class, changed) in versions {
-            let is_due = self.published.get(&class).is_none_or(|(as_of, at)| {
+        let is_due = |(class, changed): &(ClassId, EventTime)| {
+            self.published.get(class).is_none_or(|(as_of, at)| {
                 *as_of < all
-                    || *as_of < changed && (is_last || at.saturating_add(MIN_INTERVAL_MS) <= now)
-            });
-            if !is_due && !self.objects.is_invalid(class) {
-                continue;
-            }
-            match self.object(class, changed.max(all)).await {
-                Ok(as_of) => {
-                    self.published.insert(class, (as_of, now));
+                    || as_of < changed && (is_last || at.saturating_add(MIN_INTERVAL_MS) <= now)
+            }) || self.objects.is_invalid(*class)
+        };
+        let due: Vec<_> = versions.into_iter().filter(is_due).collect();
+        let write = |(class, changed): (ClassId, EventTime)| {
+            let writer = self.writer.clone();
+            async move { (class, writer.write(class, changed.max(all)).await) }
+        };
+        let writes: Vec<_> = due.into_iter().map(write).collect();
+        let mut writes = stream::iter(writes).buffer_unordered(WRITTEN_AT_ONCE);
+        let (mut is_complete, mut has_new) = (true, false);
+        while let Some((class, written)) = writes.next().await {
+            match written {
+                Ok(written) => {
+                    has_new |= written.is_new;
+                    self.written(class, written, now);
                 }
                 Err(error) => {
                     is_complete = false;
@@ -116,41 +125,23 @@ impl Publisher {
                 }
             }
         }
+        if has_new {
+            self.writer.sync().await;
+        }
         is_complete
     }
 
-    /// Publishes one class as of `version` or later, and returns the event time that its object
-    /// reflects.
-    async fn object(&mut self, class: ClassId, version: EventTime) -> Result<EventTime, String> {
-        // The version is from the live state, which may be a tick ahead of the state that answers
-        // queries.
-        self.engine.wait_complete(version).await.map_err(|error| error.to_string())?;
-        let answer = self.engine.query(Query::ClassCurves(class)).await;
-        let (as_of, answer) = answer.map_err(|error| error.to_string())?;
-        let Answer::ClassCurves(curves) = answer else { return Ok(as_of) };
-        let directory = self.directory.clone();
-        let written = tokio::task::spawn_blocking(move || {
-            let records: usize = curves.iter().map(|(_, curve)| curve.outputs().count()).sum();
-            let label = class.to_string();
-            metrics::gauge!("velodrome_records", "class" => label).set(records as f64);
-            let name = history::object_name(class);
-            if curves.is_empty() {
-                return remove_if_exists(&directory.join(name)).map(|()| None);
-            }
-            let (file, end) = replace_file(&directory, &name, |file| {
-                let mut hashed = HashingWriter::new(file);
-                history::write_object(&curves, &mut hashed)?;
-                Ok(hashed.finish())
-            })?;
-            HistoryFile::new(directory.join(name), &file.metadata()?, end).map(Some)
-        });
-        let written = written.await.map_err(|error| error.to_string())?;
-        let object = written.map_err(|error| error.to_string())?;
-        metrics::counter!("velodrome_history_objects_total").increment(object.iter().len() as u64);
-        if let Some(uploads) = &mut self.uploads {
+    /// Serves and uploads what was written.
+    fn written(&mut self, class: ClassId, Written { as_of, object, is_new }: Written, now: u64) {
+        let is_first = self.published.insert(class, (as_of, now)).is_none();
+        if is_new {
+            let objects = object.iter().len() as u64;
+            metrics::counter!("velodrome_history_objects_total").increment(objects);
+        }
+        // An earlier run may have stopped before it uploaded the object.
+        if let Some(uploads) = self.uploads.as_mut().filter(|_| is_new || is_first) {
             uploads.request(class, as_of, object.clone());
         }
         self.objects.publish(class, Published { as_of: Some(as_of), object });
-        Ok(as_of)
     }
 }

@@ -122,6 +122,11 @@ impl HistoryObjects {
         self.published.borrow().get(&class).is_some_and(|published| published.as_of.is_none())
     }
 
+    /// The object of a class that this run or an earlier one published.
+    pub(super) fn published(&self, class: ClassId) -> Option<HistoryFile> {
+        self.published.borrow().get(&class)?.object.clone()
+    }
+
     pub(super) fn publish(&self, class: ClassId, published: Published) {
         self.published.send_modify(|all| {
             all.insert(class, published);

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,8 +13,9 @@ use flate2::read::GzDecoder;
 use futures_util::TryStreamExt;
 use tempfile::TempDir;
 use tokio::time::timeout;
-use velodrome_dataflows::Curve;
+use velodrome_dataflows::{Answer, Curve};
 
+use super::history_file::HistoryFile;
 use super::*;
 use crate::engine::{Command, command_channel};
 use crate::live_state::{LiveChange, LiveState};
@@ -244,7 +246,8 @@ async fn objects_of_an_earlier_run_are_served_until_they_are_published_again() {
     tokio::task::yield_now().await;
     assert!(!fresh.is_finished());
     publishing.complete.send(20).unwrap();
-    let Publisher { engine, directory, clock, .. } = publishing.publisher;
+    let Publisher { writer, clock, .. } = publishing.publisher;
+    let ObjectWriter { engine, directory, .. } = writer;
     let mut publisher = Publisher::new(engine, directory, None, objects.clone(), clock);
     assert!(publisher.publish(false).await);
     let fresh = timeout(PATIENCE, fresh).await.unwrap().unwrap().unwrap();
@@ -279,4 +282,30 @@ async fn objects_of_classes_without_records_stay_and_are_not_served() {
     publishing.objects.publish(9, Published { as_of: None, object: Some(object) });
     assert!(publishing.publisher.publish(false).await);
     assert!(publishing.objects.get(9, 10).await.unwrap().is_none() && path.exists());
+}
+
+#[tokio::test]
+async fn an_object_with_the_same_content_is_not_written_again() {
+    let mut publishing = Publishing::new();
+    publishing.publisher.publish(false).await;
+    let path = publishing.path();
+    // A file that is written again is another file.
+    let inode = || fs::metadata(&path).unwrap().ino();
+    let first = inode();
+    // A change that does not change the records, and a restart.
+    publishing.live_state.apply(10, vec![LiveChange::Bans]);
+    publishing.publisher.publish(true).await;
+    assert_eq!(publishing.served(10).await, at(10));
+    let objects = HistoryObjects::open(publishing.directory.path(), Some(0), 9);
+    let Publisher { writer, clock, .. } = publishing.publisher;
+    let ObjectWriter { engine, directory, .. } = writer;
+    let mut restarted = Publisher::new(engine, directory, None, objects.clone(), clock);
+    assert!(restarted.publish(true).await);
+    assert_eq!(inode(), first);
+    assert!(objects.get(1, 10).await.unwrap().is_some());
+    // A change of the records replaces the file.
+    publishing.live_state.apply(20, vec![LiveChange::Records(1)]);
+    publishing.complete.send(20).unwrap();
+    assert!(restarted.publish(true).await);
+    assert_ne!(inode(), first);
 }

@@ -4,7 +4,6 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -16,6 +15,7 @@ use utoipa::openapi::schema::SchemaType;
 use utoipa::openapi::{ArrayBuilder, ObjectBuilder, OneOfBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::answers::AnswerBody;
 use super::append::{AppendedBatch, append};
 use super::batch::{Batch, Rejected};
 use super::blocking::{process_body, task_failed};
@@ -23,7 +23,6 @@ use super::body::{self, BODY_BYTES_MAX, BodyBuffer, BodyFormat};
 use super::error::{ApiError, ErrorBody};
 use super::params::{NoParams, QueryParams};
 use super::permissions::Permissions;
-use super::reply_body::ReplyBody;
 use super::state::App;
 use super::visibility::VisibilityToken;
 use crate::dead_letters::{DeadLetter, Source};
@@ -114,7 +113,7 @@ pub(super) async fn post_events(
         error!(%error, "cannot serialize a reply");
         ApiError::internal()
     })?;
-    let body = Body::new(ReplyBody::new(json.into(), (slot, body)));
+    let body = AnswerBody::wrap(json, (slot, body));
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 

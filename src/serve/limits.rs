@@ -31,6 +31,11 @@ pub struct Limits {
     pub delivery_timeout: Duration,
     /// Time within which a client must receive at least one more byte of a response.
     pub write_timeout: Duration,
+    /// Bytes of answers in memory, of all clients. The default is enough for two answers of the maximum
+    /// size.
+    pub answers_bytes_max: usize,
+    /// Time for a client to read an answer completely. The default permits 64 MiB at 4.5 Mbit/s.
+    pub answer_timeout: Duration,
     /// Time for the log to make events durable. A disk that needs longer is broken.
     pub append_timeout: Duration,
     /// Time for requests in progress to end during shutdown.
@@ -58,6 +63,8 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(30),
             delivery_timeout: Duration::from_secs(150),
             write_timeout: Duration::from_secs(30),
+            answers_bytes_max: 128 << 20,
+            answer_timeout: Duration::from_secs(120),
             append_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(10),
         }

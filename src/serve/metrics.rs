@@ -8,7 +8,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use metrics::gauge;
+use metrics::{counter, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use thiserror::Error;
 
@@ -71,6 +71,7 @@ pub(super) async fn metrics(
     permissions.require_all()?;
     gauge!("velodrome_frontier_lag_seconds").set(app.lag().as_secs_f64());
     gauge!("velodrome_engine_queue_commands").set(app.engine().queued_commands() as f64);
+    counter!("velodrome_live_rows_read_total").absolute(app.engine().live_state().1.rows_read());
     gauge!("velodrome_resident_bytes").set(resident_bytes() as f64);
     // The version of the format (Prometheus, "Exposition formats").
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], recorder.render()))

@@ -13,6 +13,7 @@
 
 mod ack_latency;
 mod alleycat;
+mod answers;
 mod append;
 pub mod auth;
 mod bans;
@@ -38,7 +39,6 @@ pub mod params;
 pub mod permissions;
 pub mod reads;
 mod rebuild_status;
-mod reply_body;
 mod router;
 mod rules;
 pub mod server;

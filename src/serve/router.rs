@@ -7,6 +7,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::answers::bound_answer;
 use super::auth::{TokenSource, guard};
 use super::openapi::handler::OpenApiJson;
 use super::reads;
@@ -45,6 +46,7 @@ pub fn router(app: App, metrics: PrometheusHandle) -> Router {
 /// and most return 503 `starting` until the service has started.
 fn described_routes(app: &App) -> OpenApiRouter<App> {
     let started = || from_fn_with_state(app.clone(), middleware::require_started);
+    let bounded = || from_fn_with_state(app.clone(), bound_answer);
     let ingest = OpenApiRouter::new()
         .routes(routes!(ingest::post_events))
         .layer(started())
@@ -54,15 +56,17 @@ fn described_routes(app: &App) -> OpenApiRouter<App> {
         .merge(alleycat::routes())
         .layer(started())
         .routes(routes!(metrics::metrics))
-        .routes(routes!(openapi::handler::openapi));
+        .routes(routes!(openapi::handler::openapi))
+        .layer(bounded());
     let memory = || from_fn_with_state(app.clone(), middleware::require_memory);
     let streams = stream::routes().layer(memory()).layer(started());
-    let tree = firebase::routes().layer(memory()).layer(started());
+    let tree = firebase::routes().layer(bounded()).layer(memory()).layer(started());
     let tree = guard(app, Scope::Read, TokenSource::Query, tree);
     let admin = OpenApiRouter::new()
         .routes(routes!(bans::bans))
         .routes(routes!(bans::ban, bans::lift_ban))
         .routes(routes!(rules::rules, rules::switch_rules))
+        .layer(bounded())
         .layer(started());
     OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(health::healthz))

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use velodrome_dataflows::Scoring;
 
 use super::ack_latency::AckLatency;
+use super::answers::AnswerBudget;
 use super::auth::Auth;
 use super::error::ApiError;
 use super::firehose::DeliveryDedup;
@@ -61,6 +62,7 @@ pub struct App(Arc<Shared>);
 struct Shared {
     engine: Engine,
     reads: ReadState,
+    answers: AnswerBudget,
     /// Empty until the log is recovered.
     log: OnceLock<Log<Events>>,
     lag: Box<dyn Fn() -> Duration + Send + Sync>,
@@ -79,9 +81,11 @@ impl App {
     /// The state of a service made of `parts`. Most routes return 503 `starting` until [`App::start`].
     pub fn new(parts: AppParts, config: Config) -> Self {
         let AppParts { engine, lag, dead_letters, health, objects, bans, rebuilds } = parts;
+        let answers = AnswerBudget::new(config.limits.answers_bytes_max);
         Self(Arc::new(Shared {
-            reads: ReadState::new(engine.clone()),
+            reads: ReadState::new(engine.clone(), answers.clone()),
             engine,
+            answers,
             log: OnceLock::new(),
             lag,
             dead_letters,
@@ -123,6 +127,11 @@ impl App {
 
     pub(super) fn engine(&self) -> &Engine {
         &self.0.engine
+    }
+
+    /// The bound on the bytes of answers in memory.
+    pub(super) fn answers(&self) -> &AnswerBudget {
+        &self.0.answers
     }
 
     pub(super) fn health(&self) -> &Health {

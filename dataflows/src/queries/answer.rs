@@ -34,16 +34,12 @@ pub enum Answer {
     Racer(Option<CompactString>, Vec<ClassId>),
     /// Races ascending, and within a race racers ascending.
     Results(Vec<(RaceId, RacerId, Arc<RideResult>)>),
-    /// In the order of the query.
-    RacerRaces(Vec<RaceId>),
     /// Racers ascending, without those who have no name.
     Names(Vec<(RacerId, CompactString)>),
     /// Classes ascending.
     Classes(Vec<(ClassId, ClassSize)>),
     /// `None` if the project was never viewed.
     Project(Option<ViewCount>),
-    /// Views descending, ids with equal views ascending.
-    Projects(Vec<(CompactString, ViewCount)>),
 }
 
 /// The size of a class.
@@ -78,8 +74,6 @@ impl Answer {
                 all.extend(classes);
             }
             (Self::Results(all), Self::Results(rows)) => all.extend(rows),
-            // Only one part has rows: all rides of a racer in a class are on one worker.
-            (Self::RacerRaces(all), Self::RacerRaces(races)) => all.extend(races),
             (Self::Names(all), Self::Names(rows)) => all.extend(rows),
             (Self::Classes(all), Self::Classes(rows)) => {
                 for (class, size) in rows {
@@ -93,14 +87,13 @@ impl Answer {
                 }
             }
             (Self::Project(all), Self::Project(part)) => *all = all.take().or(part),
-            (Self::Projects(all), Self::Projects(rows)) => all.extend(rows),
             // All parts of one query have the same variant.
             _ => {}
         }
     }
 
-    /// Sorts the rows, and truncates a list of projects to `limit`.
-    pub(super) fn finish(&mut self, limit: usize) {
+    /// Sorts the rows.
+    pub(super) fn finish(&mut self) {
         match self {
             Self::Board(rows) => rows.sort_unstable_by_key(|(racer, o)| (Reverse(*o), *racer)),
             Self::Leaderboard(rows) => {
@@ -111,11 +104,7 @@ impl Answer {
             Self::Results(rows) => rows.sort_unstable_by_key(|(race, racer, _)| (*race, *racer)),
             Self::Names(rows) => rows.sort_unstable_by_key(|(racer, _)| *racer),
             Self::Classes(rows) => rows.sort_unstable_by_key(|(class, _)| *class),
-            Self::Projects(rows) => {
-                rows.sort_unstable_by(|(a, n), (b, m)| m.views.cmp(&n.views).then(a.cmp(b)));
-                rows.truncate(limit);
-            }
-            Self::Curve(_) | Self::BestCurve(_) | Self::RacerRaces(_) | Self::Project(_) => {}
+            Self::Curve(_) | Self::BestCurve(_) | Self::Project(_) => {}
         }
     }
 }

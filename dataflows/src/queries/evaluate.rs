@@ -1,6 +1,5 @@
 //! Evaluation of a query on the traces of one worker.
 
-use std::cmp::Reverse;
 use std::ops::ControlFlow::{self, Break, Continue};
 
 use compact_str::CompactString;
@@ -9,7 +8,6 @@ use hashbrown::HashSet;
 
 use super::answer::{Answer, ClassSize};
 use super::query::Query;
-use super::racer_races::racer_races;
 use crate::graph::Traces;
 use crate::operators::BanTrace;
 use crate::traces::read_trace;
@@ -40,16 +38,6 @@ pub(super) fn evaluate(query: &Query, traces: &mut Traces, at: EventTime) -> Ans
         Query::Curve(class, racer) => curve(traces, at, *class, *racer),
         Query::Racer(racer) => racer_classes(traces, at, *racer),
         Query::Results(class, races) => results(traces, at, *class, races),
-        Query::RacerRaces(_, racer, ..) if is_banned(&mut traces.bans, *racer, at) => {
-            Answer::RacerRaces(Vec::new())
-        }
-        Query::RacerRaces(class, racer, races, limit) => Answer::RacerRaces(racer_races(
-            &mut traces.results,
-            at,
-            (*class, *racer),
-            races,
-            *limit,
-        )),
         Query::Names(racers) => names(traces, at, racers),
         Query::Classes => classes(traces, at),
         Query::Project(project) => {
@@ -60,7 +48,6 @@ pub(super) fn evaluate(query: &Query, traces: &mut Traces, at: EventTime) -> Ans
             });
             Answer::Project(count)
         }
-        Query::Projects(after, limit) => projects(traces, at, after.as_ref(), *limit),
     }
 }
 
@@ -146,25 +133,6 @@ fn classes(traces: &mut Traces, at: EventTime) -> Answer {
         Continue(())
     });
     Answer::Classes(classes)
-}
-
-fn projects(
-    traces: &mut Traces,
-    at: EventTime,
-    after: Option<&(u64, CompactString)>,
-    limit: usize,
-) -> Answer {
-    let mut rows = Vec::new();
-    let after = after.map(|(views, id)| (Reverse(*views), id));
-    read_trace(&mut traces.views, at, None, |project, (), count| {
-        if after.is_none_or(|after| (Reverse(count.views), project) > after) {
-            rows.push((project.clone(), count));
-        }
-        Continue(())
-    });
-    let mut answer = Answer::Projects(rows);
-    answer.finish(limit);
-    answer
 }
 
 /// Visits the record curves of a class by ascending racer, skipping banned racers.

@@ -7,7 +7,6 @@ mod answer;
 mod evaluate;
 mod operator;
 mod query;
-mod racer_races;
 
 pub use answer::{Answer, ClassSize};
 pub use operator::answer_queries;

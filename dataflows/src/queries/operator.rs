@@ -126,7 +126,7 @@ fn merge(
                         open.insert(request.id, (count, answer));
                         continue;
                     }
-                    answer.finish(request.query.limit());
+                    answer.finish();
                     session.give((request.id, time, answer));
                 }
             });

@@ -12,10 +12,8 @@ use crate::values::{ClassId, RaceId, RacerId};
 /// ```
 /// use velodrome_dataflows::Query;
 ///
-/// // The first 20 projects, then the 20 after the one with 9 views.
-/// let first = Query::Projects(None, 20);
-/// let second = Query::Projects(Some((9, "trailer".into())), 20);
-/// assert_ne!(first, second);
+/// // The records of class 1 at its first second, and of class 2.
+/// assert_ne!(Query::Board(1, 1), Query::Board(2, 1));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Query {
@@ -33,28 +31,12 @@ pub enum Query {
     Racer(RacerId),
     /// The results of races of a class. The races must be distinct.
     Results(ClassId, Vec<RaceId>),
-    /// The given races in which a racer has a result, in the given order. The number is the maximum
-    /// number of rows.
-    RacerRaces(ClassId, RacerId, Vec<RaceId>, usize),
     /// The names of racers.
     Names(Vec<RacerId>),
     /// The size of each class.
     Classes,
     /// A project's views.
     Project(CompactString),
-    /// A page of projects, by views descending, then by id ascending. It starts after the given (views,
-    /// id), or at the first project. The number is the maximum number of rows.
-    Projects(Option<(u64, CompactString)>, usize),
-}
-
-impl Query {
-    /// The maximum number of rows in the merged answer.
-    pub(super) fn limit(&self) -> usize {
-        match self {
-            Self::Projects(_, limit) => *limit,
-            _ => usize::MAX,
-        }
-    }
 }
 
 /// A query that enters the dataflow, with its sender.

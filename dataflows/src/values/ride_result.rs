@@ -33,14 +33,3 @@ pub struct RideResult {
     /// The number of distinct seconds that were reported.
     pub seconds: u16,
 }
-
-impl RideResult {
-    /// A bound for cursors: it orders before every real result, because outputs are finite.
-    pub(crate) const LEAST: Self = Self {
-        name: None,
-        final_output: None,
-        best: Output(f64::NEG_INFINITY),
-        total: Output(f64::NEG_INFINITY),
-        seconds: 0,
-    };
-}

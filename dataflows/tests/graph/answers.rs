@@ -10,9 +10,13 @@ use super::stream::RULES;
 /// An answer, with its query's id and its time.
 pub(crate) type TimedAnswer = (u64, u64, Answer);
 
+/// All projects of a stream.
+const PROJECTS: [&str; 3] = ["project-0", "project-1", "project-2"];
+
 /// All queries that a stream's events can give an answer to.
 pub(crate) fn all_queries() -> Vec<Query> {
-    let mut queries = vec![Query::Names((0..4).collect()), Query::Projects(None, 1000)];
+    let mut queries = vec![Query::Names((0..4).collect())];
+    queries.extend(PROJECTS.map(|project| Query::Project(project.into())));
     queries.extend((0..4).map(Query::Racer));
     for class in 1..3 {
         queries.extend([Query::ClassCurves(class), Query::Leaderboard(class)]);
@@ -20,9 +24,6 @@ pub(crate) fn all_queries() -> Vec<Query> {
         queries.extend((1..=RULES.race_seconds).map(|second| Query::Board(class, second)));
         queries.extend((0..4).map(|racer| Query::Curve(class, racer)));
         queries.push(Query::BestCurve(class));
-        for (racer, limit) in (0..4).flat_map(|racer| [(racer, 1), (racer, 2), (racer, 9)]) {
-            queries.push(Query::RacerRaces(class, racer, vec![1, 7, 2, 0], limit));
-        }
     }
     queries.push(Query::Classes);
     queries
@@ -41,9 +42,6 @@ pub(crate) fn outcome(at: u64, mut answers: Vec<TimedAnswer>) -> Outcome {
     merged.outcome
 }
 
-/// The class, racer, races and limit of a query, and the races that answer it.
-type RacerRaces = ((u16, u32, Vec<u64>, usize), Vec<u64>);
-
 /// The answers, merged by what they are about. Much of the state is in several answers.
 #[derive(Default)]
 struct Merged {
@@ -55,7 +53,6 @@ struct Merged {
     /// By (class, second).
     best: BTreeMap<(u16, u16), Output>,
     sizes: BTreeMap<u16, ClassSize>,
-    racer_races: Vec<RacerRaces>,
     /// Racer, name and classes.
     racers: Vec<(u32, Option<String>, Vec<u16>)>,
 }
@@ -67,10 +64,9 @@ impl Merged {
             (_, Answer::Names(names)) => {
                 all.names.extend(names.into_iter().map(|(racer, name)| (racer, name.into())));
             }
-            (_, Answer::Projects(rows)) => {
-                assert!(rows.is_sorted_by(|(a, n), (b, m)| (m.views, a) <= (n.views, b)));
-                let row = |(id, n): (_, ViewCount)| (String::from(id), (n.views, n.duration_ms));
-                all.views.extend(rows.into_iter().map(row));
+            (Query::Project(id), Answer::Project(count)) => {
+                let row = |n: ViewCount| (String::from(id), (n.views, n.duration_ms));
+                all.views.extend(count.map(row));
             }
             (Query::ClassCurves(class), Answer::ClassCurves(rows)) => {
                 for (racer, record) in &rows {
@@ -109,9 +105,6 @@ impl Merged {
             (Query::Racer(racer), Answer::Racer(name, classes)) => {
                 self.racers.push((racer, name.map(String::from), classes));
             }
-            (Query::RacerRaces(class, racer, races, limit), Answer::RacerRaces(found)) => {
-                self.racer_races.push(((class, racer, races, limit), found));
-            }
             (Query::Classes, Answer::Classes(rows)) => self.sizes.extend(rows),
             (query, answer) => panic!("{query:?} answered by {answer:?}"),
         }
@@ -129,12 +122,6 @@ impl Merged {
             *best = output.max(*best);
         }
         assert_eq!(self.best, greatest, "the best curve equals the class curves");
-        for ((class, racer, races, limit), found) in &self.racer_races {
-            let mut races = races.clone();
-            races.retain(|race| all.results.contains_key(&(*class, *race, *racer)));
-            races.truncate(*limit);
-            assert_eq!(*found, races, "a racer's races equal the results");
-        }
         for (racer, name, classes) in &self.racers {
             let own = all.records.keys().filter(|(_, other, _)| other == racer);
             let in_classes: BTreeSet<_> = own.map(|(class, _, _)| *class).collect();

@@ -2,11 +2,12 @@
 
 mod model;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use compact_str::CompactString;
 use hashbrown::HashSet;
 use proptest::prelude::*;
-use velodrome_dataflows::{Output, RideKey, Stage, Standing, ViewCount};
+use velodrome_dataflows::{ClassId, Output, RaceId, RacerId, RideKey, Stage, Standing, ViewCount};
 
 use super::*;
 use model::{Model, next_change};
@@ -45,7 +46,12 @@ fn check(state: &LiveTables, model: &Model, limit: usize) -> Result<(), TestCase
             prop_assert_eq!(state.standings(class, race), model.standings(class, race));
             prop_assert_eq!(state.median_second(class, race), model.median_second(class, race));
             prop_assert_eq!(state.race(class, race), model.race(class, race));
+            check_standings_parts(state, (class, race), model.standings(class, race), limit)?;
         }
+    }
+    for (class, racer) in (0..4).flat_map(|class| (0..4).map(move |racer| (class, racer))) {
+        let finished = state.finished_races(class, racer, limit);
+        prop_assert_eq!(finished, model.finished_races(class, racer, limit));
     }
     for class in [None, Some(1), Some(2), Some(9)] {
         let mut paged: Vec<RaceSummary> = Vec::new();
@@ -60,8 +66,60 @@ fn check(state: &LiveTables, model: &Model, limit: usize) -> Result<(), TestCase
         }
         prop_assert_eq!(paged, model.races(class));
     }
-    let projects: BTreeMap<_, _> = state.projects().map(|(id, n)| (id.clone(), *n)).collect();
-    prop_assert_eq!(&projects, &model.views);
+    let mut projects: Vec<(CompactString, ViewCount)> = Vec::new();
+    loop {
+        let last = projects.last().map(|(id, count)| (count.views, id.clone()));
+        let page = state.projects(last.as_ref(), limit);
+        prop_assert!(page.len() <= limit && projects.len() <= 3);
+        if page.is_empty() {
+            break;
+        }
+        projects.extend(page);
+    }
+    prop_assert!(
+        state.project_list().iter().map(|row| (row.id.clone(), row.count())).eq(projects.clone())
+    );
+    prop_assert_eq!(projects, model.projects());
+    Ok(())
+}
+
+/// Checks all pages of the standings of a race, and the rows around each racer.
+fn check_standings_parts(
+    state: &LiveTables,
+    race: (ClassId, RaceId),
+    expected: Option<Vec<(RacerId, Standing)>>,
+    limit: usize,
+) -> Result<(), TestCaseError> {
+    let page = |last| state.standings_part(race, StandingsRows::Page { last, limit });
+    let Some(expected) = expected else {
+        prop_assert_eq!(page(None), None);
+        return Ok(());
+    };
+    let better = |row: &Standing| expected.iter().filter(|(_, o)| o.output > row.output).count();
+    let ranked = |(racer, row): &(RacerId, Standing)| (better(row) as u64 + 1, *racer, row.clone());
+    let expected: Vec<_> = expected.iter().map(ranked).collect();
+    let (mut rows, mut last) = (Vec::new(), None);
+    loop {
+        let part = page(last).unwrap();
+        prop_assert_eq!(part.racers, expected.len());
+        prop_assert!(part.rows.len() <= limit);
+        rows.extend(part.rows);
+        prop_assert!(rows.len() <= expected.len());
+        prop_assert_eq!(part.has_more, rows.len() < expected.len());
+        last = rows.last().map(|(_, racer, row): &(u64, _, Standing)| (row.output, *racer));
+        if !part.has_more {
+            break;
+        }
+    }
+    prop_assert_eq!(&rows, &expected);
+    for (own, (_, racer, _)) in expected.iter().enumerate() {
+        let around = StandingsRows::Around { racer: *racer, window: limit };
+        let part = state.standings_part(race, around).unwrap();
+        let rows = own.saturating_sub(limit)..expected.len().min(own + limit + 1);
+        prop_assert_eq!(&part.rows[..], &expected[rows]);
+    }
+    let around = StandingsRows::Around { racer: 99, window: limit };
+    prop_assert_eq!(state.standings_part(race, around).unwrap().rows, vec![]);
     Ok(())
 }
 

@@ -29,6 +29,7 @@ impl Model {
             LiveChange::Stage(ride, stage) => self.apply_stage(*ride, stage),
             LiveChange::Records(class) => _ = self.records.insert(*class, time),
             LiveChange::Leaderboard(class) => _ = self.leaderboard.insert(*class, time),
+            LiveChange::Results(_) => {}
             LiveChange::Bans => self.bans = time,
             LiveChange::Views(project, more) => {
                 let count = self.views.entry(project.clone()).or_default();
@@ -105,6 +106,31 @@ impl Model {
             .collect();
         races.sort_by_key(|race| Reverse(race.order));
         races
+    }
+
+    pub(super) fn finished_races(
+        &self,
+        class: ClassId,
+        racer: RacerId,
+        limit: usize,
+    ) -> Vec<(EventTime, RaceId)> {
+        let is_finished = |ride: &RideKey| {
+            let stage = self.rides.get(ride);
+            ride.0 == class && ride.2 == racer && matches!(stage, Some(Stage::Finished { .. }))
+        };
+        let rides = self.rides.keys().filter(|ride| is_finished(ride));
+        let mut races: Vec<_> =
+            rides.map(|(_, race, _)| (self.started_at[&(class, *race)], *race)).collect();
+        races.sort_by_key(|race| Reverse(*race));
+        races.truncate(limit);
+        races
+    }
+
+    /// All projects, by views.
+    pub(super) fn projects(&self) -> Vec<(CompactString, ViewCount)> {
+        let mut projects: Vec<_> = self.views.iter().map(|(id, n)| (id.clone(), *n)).collect();
+        projects.sort_by_key(|(id, count)| (Reverse(count.views), id.clone()));
+        projects
     }
 
     pub(super) fn race(&self, class: ClassId, race: RaceId) -> Option<RaceSummary> {

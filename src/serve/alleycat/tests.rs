@@ -57,7 +57,7 @@ impl Answer {
 
 /// The routes over `fake` and `objects`, for a client with `permissions`.
 fn router(fake: &FakeEngine, objects: &HistoryObjects, permissions: Permissions) -> Router {
-    let state = TestState { reads: ReadState::new(fake.engine()), objects: objects.clone() };
+    let state = TestState { reads: fake.reads(), objects: objects.clone() };
     let (router, _) = routes::<TestState>().split_for_parts();
     router.with_state(state).layer(Extension(permissions))
 }

@@ -1,5 +1,6 @@
 //! Reads of the tree, and streams of its changes.
 
+use std::io::{self, Write};
 use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, FromRequestParts, State};
@@ -8,11 +9,13 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
+use velodrome_dataflows::EventTime;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::error::ErrorResponses;
+use crate::serve::answers::RenderingKey;
 use crate::serve::error::ApiError;
-use crate::serve::firebase_tree::{TreePath, TreePathError};
+use crate::serve::firebase_tree::{TreeCounts, TreeNode, TreePath, TreePathError};
 use crate::serve::params::QueryParams;
 use crate::serve::permissions::Permissions;
 use crate::serve::reads::ReadState;
@@ -21,6 +24,8 @@ use crate::serve::{etag, fallback};
 
 /// The header that requests an ETag.
 const ETAG_REQUEST: &str = "x-firebase-etag";
+/// The content type of the data.
+const JSON: &str = "application/json; charset=utf-8";
 
 /// The format of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
@@ -92,7 +97,7 @@ pub(super) async fn root(
     State(streams): State<Streams>,
     request: TreeRequest,
 ) -> Result<Response, ApiError> {
-    request.respond(&reads, &streams)
+    request.respond(&reads, &streams).await
 }
 
 /// All projects, or a stream of their changes.
@@ -112,7 +117,7 @@ pub(super) async fn projects(
     State(streams): State<Streams>,
     request: TreeRequest,
 ) -> Result<Response, ApiError> {
-    request.respond(&reads, &streams)
+    request.respond(&reads, &streams).await
 }
 
 /// A project or one of its counters, or a stream of its changes.
@@ -141,18 +146,18 @@ pub(super) async fn project_path(
     State(streams): State<Streams>,
     request: TreeRequest,
 ) -> Result<Response, ApiError> {
-    request.respond(&reads, &streams)
+    request.respond(&reads, &streams).await
 }
 
 impl TreeRequest {
     /// The data at the path, or a stream of its changes if the client accepts one.
-    fn respond(&self, reads: &ReadState, streams: &Streams) -> Result<Response, ApiError> {
+    async fn respond(&self, reads: &ReadState, streams: &Streams) -> Result<Response, ApiError> {
         if self.accepts_stream() {
             let ConnectInfo(peer) = self.peer.ok_or_else(ApiError::internal)?;
             let topics = vec![Topic::Tree(self.path.clone())];
             return streams.open(peer.ip(), &self.permissions, topics, None);
         }
-        self.read(reads)
+        self.read(reads).await
     }
 
     fn accepts_stream(&self) -> bool {
@@ -161,22 +166,18 @@ impl TreeRequest {
         accepted.any(|accepted| accepted.contains("text/event-stream"))
     }
 
-    fn read(&self, reads: &ReadState) -> Result<Response, ApiError> {
+    async fn read(&self, reads: &ReadState) -> Result<Response, ApiError> {
         let counts = self.path.counts(&reads.engine.live_state().1);
-        let node = self.path.node(counts);
-        let node = if self.params.shallow { node.shallow() } else { node };
-        let json = serde_json::to_string(&node).map_err(|_| ApiError::internal())?;
-        let etag = etag::from_hash(xxh3_128(json.as_bytes()));
+        let (etag, response) = match counts {
+            TreeCounts::All(list) => self.read_all(reads, list.version()).await?,
+            TreeCounts::One(_) => self.json(&counts)?,
+        };
         let is_unchanged = etag::matches(&self.headers, &etag);
         let is_requested = self.headers.get(ETAG_REQUEST).is_some_and(|value| value == "true");
         let mut response = match self.params.print {
             _ if is_unchanged => StatusCode::NOT_MODIFIED.into_response(),
             Some(Print::Silent) => StatusCode::NO_CONTENT.into_response(),
-            Some(Print::Pretty) => {
-                let json = serde_json::to_string_pretty(&node);
-                json_response(json.map_err(|_| ApiError::internal())?)
-            }
-            None => json_response(json),
+            Some(Print::Pretty) | None => response,
         };
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache"));
@@ -185,8 +186,53 @@ impl TreeRequest {
         }
         Ok(response)
     }
+
+    /// The ETag and the response of a path with all projects, as of `version` or later.
+    async fn read_all(
+        &self,
+        reads: &ReadState,
+        version: EventTime,
+    ) -> Result<(String, Response), ApiError> {
+        let (is_shallow, is_pretty) = (self.params.shallow, self.is_pretty());
+        let key = RenderingKey::Tree(self.path.clone(), is_shallow, is_pretty);
+        let prepare = async || {
+            let (path, counts) =
+                (self.path.clone(), self.path.counts(&reads.engine.live_state().1));
+            let TreeCounts::All(list) = &counts else { return Err(ApiError::internal()) };
+            let version = list.version();
+            let render = move |out: &mut dyn Write| {
+                write_node(path.node(&counts), is_shallow, is_pretty, out)
+            };
+            Ok((version, render))
+        };
+        let rendering = reads.renderings.get(key, version, prepare).await?;
+        Ok((etag::from_hash(rendering.hash), rendering.response(JSON)))
+    }
+
+    /// The ETag and the response of a path with one project or none.
+    fn json(&self, counts: &TreeCounts) -> Result<(String, Response), ApiError> {
+        let (mut json, is_shallow) = (Vec::new(), self.params.shallow);
+        let written = write_node(self.path.node(counts), is_shallow, self.is_pretty(), &mut json);
+        written.map_err(|_| ApiError::internal())?;
+        let etag = etag::from_hash(xxh3_128(&json));
+        Ok((etag, ([(header::CONTENT_TYPE, JSON)], json).into_response()))
+    }
+
+    fn is_pretty(&self) -> bool {
+        self.params.print == Some(Print::Pretty)
+    }
 }
 
-fn json_response(json: String) -> Response {
-    ([(header::CONTENT_TYPE, "application/json; charset=utf-8")], json).into_response()
+fn write_node(
+    node: TreeNode,
+    is_shallow: bool,
+    is_pretty: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let node = if is_shallow { node.shallow() } else { node };
+    let written = match is_pretty {
+        true => serde_json::to_writer_pretty(out, &node),
+        false => serde_json::to_writer(out, &node),
+    };
+    written.map_err(io::Error::from)
 }

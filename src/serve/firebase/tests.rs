@@ -45,7 +45,7 @@ fn router(fake: &FakeEngine, permissions: Option<Permissions>) -> Router {
     };
     fake.tick(5_010, vec![views("intro", 2, 700), views("a/é", 1, 0)]);
     let (router, _) = routes::<TestState>().split_for_parts();
-    let router = router.with_state(TestState(ReadState::new(fake.engine())));
+    let router = router.with_state(TestState(fake.reads()));
     let router = match permissions {
         Some(permissions) => router.layer(Extension(permissions)),
         None => router,

@@ -31,7 +31,7 @@ impl TreeEvent {
         count: ViewCount,
     ) -> Option<Self> {
         // The project may be new to the client, so the event carries all its counters.
-        let patch = |path| Self { name: "patch", path, data: TreeNode::project(count) };
+        let patch = |path| Self { name: "patch", path, data: TreeNode::Project(count) };
         match path {
             TreePath::Root => Some(patch(format!("/{PROJECT}/{project}"))),
             TreePath::Projects => Some(patch(format!("/{project}"))),

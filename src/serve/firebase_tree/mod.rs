@@ -15,4 +15,5 @@ mod path;
 mod tests;
 
 pub(in crate::serve) use event::TreeEvent;
-pub(in crate::serve) use path::{TreePath, TreePathError};
+pub(in crate::serve) use node::TreeNode;
+pub(in crate::serve) use path::{TreeCounts, TreePath, TreePathError};

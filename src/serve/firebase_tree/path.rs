@@ -7,7 +7,7 @@ use velodrome_dataflows::ViewCount;
 
 use super::keys::{DURATION, PROJECT, VIEWS, sort_key};
 use super::node::TreeNode;
-use crate::live_state::LiveTables;
+use crate::live_state::{LiveTables, ProjectList};
 use crate::serve::error::ApiError;
 use crate::serve::permissions::Permissions;
 
@@ -27,6 +27,15 @@ pub(in crate::serve) enum TreePath {
     /// A path that never has data: below a counter or an unknown key. Contains the project, if the path
     /// names one.
     Missing(Option<CompactString>),
+}
+
+/// The projects at or below a path.
+#[derive(Clone, Debug)]
+pub(in crate::serve) enum TreeCounts {
+    /// All projects.
+    All(ProjectList),
+    /// The project that the path names, if it has counts.
+    One(Option<ViewCount>),
 }
 
 /// A URL path that is not a path into the tree.
@@ -90,40 +99,38 @@ impl TreePath {
         }
     }
 
-    /// The projects at or below this path, unordered. It only copies them, because the caller holds a
-    /// lock; [`TreePath::node`] does the rest.
-    pub(in crate::serve) fn counts(&self, live: &LiveTables) -> Vec<(CompactString, ViewCount)> {
+    /// The projects at or below this path. It copies only one of them, because the caller holds a lock;
+    /// [`TreePath::node`] does the rest.
+    pub(in crate::serve) fn counts(&self, live: &LiveTables) -> TreeCounts {
         match self {
-            Self::Root | Self::Projects => {
-                live.projects().map(|(id, count)| (id.clone(), *count)).collect()
-            }
+            Self::Root | Self::Projects => TreeCounts::All(live.project_list()),
             Self::Project(id) | Self::Views(id) | Self::Duration(id) => {
-                live.project(id).map(|count| (id.clone(), count)).into_iter().collect()
+                TreeCounts::One(live.project(id))
             }
-            Self::Missing(_) => Vec::new(),
+            Self::Missing(_) => TreeCounts::One(None),
         }
     }
 
     /// The data at this path, made of the projects that [`TreePath::counts`] returned.
-    pub(in crate::serve) fn node(&self, mut counts: Vec<(CompactString, ViewCount)>) -> TreeNode {
-        if counts.is_empty() {
-            return TreeNode::Null;
-        }
-        let first = counts.first().map(|(_, count)| *count).unwrap_or_default();
-        match self {
-            Self::Root => {
-                let projects = Self::Projects.node(counts);
-                TreeNode::Object(vec![(PROJECT.into(), projects)])
+    pub(in crate::serve) fn node(&self, counts: &TreeCounts) -> TreeNode {
+        match (self, counts) {
+            (Self::Root, TreeCounts::All(list)) if !list.is_empty() => TreeNode::Root(by_key(list)),
+            (Self::Projects, TreeCounts::All(list)) if !list.is_empty() => {
+                TreeNode::Projects(by_key(list))
             }
-            Self::Projects => {
-                counts.sort_by_cached_key(|(id, _)| sort_key(id));
-                let projects = counts.into_iter().map(|(id, n)| (id, TreeNode::project(n)));
-                TreeNode::Object(projects.collect())
+            (Self::Project(_), TreeCounts::One(Some(count))) => TreeNode::Project(*count),
+            (Self::Views(_), TreeCounts::One(Some(count))) => TreeNode::Number(count.views),
+            (Self::Duration(_), TreeCounts::One(Some(count))) => {
+                TreeNode::Number(count.duration_ms)
             }
-            Self::Project(_) => TreeNode::project(first),
-            Self::Views(_) => TreeNode::Number(first.views),
-            Self::Duration(_) => TreeNode::Number(first.duration_ms),
-            Self::Missing(_) => TreeNode::Null,
+            _ => TreeNode::Null,
         }
     }
+}
+
+/// The projects in Firebase's order.
+fn by_key(list: &ProjectList) -> Vec<(CompactString, ViewCount)> {
+    let mut rows: Vec<_> = list.iter().map(|row| (row.id.clone(), row.count())).collect();
+    rows.sort_by_cached_key(|(id, _)| sort_key(id));
+    rows
 }

@@ -1,10 +1,10 @@
 //! Paths of the tree, the data at them, and the events of changes.
 
-use compact_str::CompactString;
 use serde_json::{Value, json};
 use velodrome_dataflows::ViewCount;
 
-use super::{TreeEvent, TreePath, TreePathError};
+use super::{TreeEvent, TreeNode, TreePath, TreePathError};
+use crate::live_state::{LiveChange, LiveState};
 
 fn count(views: u64, duration_ms: u64) -> ViewCount {
     ViewCount { views, duration_ms }
@@ -16,8 +16,15 @@ fn path(raw: &str) -> TreePath {
 
 /// The data at a path of a tree with these projects.
 fn data_at(raw: &str, counts: &[(&str, ViewCount)]) -> Value {
-    let counts = counts.iter().map(|(id, count)| (CompactString::from(*id), *count)).collect();
-    serde_json::to_value(path(raw).node(counts)).unwrap()
+    serde_json::to_value(node(raw, counts)).unwrap()
+}
+
+fn node(raw: &str, counts: &[(&str, ViewCount)]) -> TreeNode {
+    let state = LiveState::default();
+    let views = counts.iter().map(|(id, count)| LiveChange::Views((*id).into(), *count));
+    state.apply(1, views.collect());
+    let counts = path(raw).counts(&state.read());
+    path(raw).node(&counts)
 }
 
 #[test]
@@ -66,8 +73,8 @@ fn a_path_contains_the_data_below_it_or_null() {
 #[test]
 fn sorts_keys_as_firebase_does() {
     let ids = ["b", "10", "-1", "9", "B", "09", "2147483648", "a", "é", "0", "+1"];
-    let counts = ids.map(|id| (CompactString::from(id), count(0, 0))).into();
-    let text = serde_json::to_string(&path("/project.json").node(counts)).unwrap();
+    let counts = ids.map(|id| (id, count(0, 0)));
+    let text = serde_json::to_string(&node("/project.json", &counts)).unwrap();
     let keys: Vec<_> = text.split(r#":{"durationMs":0,"views":0}"#).collect();
     let keys: String = keys.concat().replace(['{', '}', '"'], "");
     assert_eq!(keys, "-1,0,9,10,+1,09,2147483648,B,a,b,é");
@@ -75,10 +82,8 @@ fn sorts_keys_as_firebase_does() {
 
 #[test]
 fn a_shallow_read_keeps_keys_and_counters() {
-    let shallow = |raw: &str| {
-        let node = path(raw).node(vec![("a".into(), count(1, 10))]).shallow();
-        serde_json::to_value(node).unwrap()
-    };
+    let shallow =
+        |raw: &str| serde_json::to_value(node(raw, &[("a", count(1, 10))]).shallow()).unwrap();
     assert_eq!(shallow("/.json"), json!({"project": true}));
     assert_eq!(shallow("/project.json"), json!({"a": true}));
     assert_eq!(shallow("/project/a.json"), json!({"durationMs": true, "views": true}));
@@ -109,9 +114,9 @@ fn events_report_changes_relative_to_the_streamed_path() {
 
 #[test]
 fn a_put_event_replaces_all_data() {
-    let node = path("/project.json").node(vec![("a".into(), count(1, 0))]);
+    let node = node("/project.json", &[("a", count(1, 0))]);
     let data = r#"{"path":"/","data":{"a":{"durationMs":0,"views":1}}}"#;
     assert_eq!(TreeEvent::put(node).encode(), format!("event: put\ndata: {data}\n\n"));
-    let no_data = TreeEvent::put(path("/x.json").node(Vec::new()));
+    let no_data = TreeEvent::put(TreeNode::Null);
     assert_eq!(no_data.encode(), "event: put\ndata: {\"path\":\"/\",\"data\":null}\n\n");
 }

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -11,6 +10,7 @@ use crate::firehose::transform::{
     BYTES_MAX, TransformError, TransformReply, TransformRequest, transform as transform_records,
 };
 use crate::serve::App;
+use crate::serve::answers::AnswerBody;
 use crate::serve::blocking::process_body;
 use crate::serve::body::{
     self, BodyBuffer, BodyFormat, BodySyntax, bad_body, body_too_large, unsupported_media_type,
@@ -18,7 +18,6 @@ use crate::serve::body::{
 use crate::serve::error::{ApiError, ErrorBody};
 use crate::serve::params::{NoParams, QueryParams};
 use crate::serve::permissions::Permissions;
-use crate::serve::reply_body::ReplyBody;
 
 /// Transform records
 ///
@@ -65,7 +64,7 @@ pub(super) async fn transform(
         Ok((reply, body))
     };
     let (reply, reserved) = process_body(format, body, transform).await?;
-    let body = Body::new(ReplyBody::new(reply.into(), (in_flight, reserved)));
+    let body = AnswerBody::wrap(reply, (in_flight, reserved));
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 

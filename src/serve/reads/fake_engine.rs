@@ -1,6 +1,5 @@
 //! A fake engine for tests: fixed answers, and a live state that matches them.
 
-use std::cmp::Reverse;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, TryRecvError};
 use std::sync::{Arc, Mutex};
@@ -13,8 +12,10 @@ use velodrome_dataflows::{
     Standing, ViewCount,
 };
 
+use super::ReadState;
 use crate::engine::{Command, CommandReceiver, Engine, command_channel};
 use crate::live_state::{LiveChange, LiveState};
+use crate::serve::answers::AnswerBudget;
 
 /// Time 5,000 is complete. Races last 3 seconds. Race 7 of class 1 is over, and race 9 of class 2 is
 /// running.
@@ -91,6 +92,11 @@ impl FakeEngine {
         self.engine.clone()
     }
 
+    /// Reads of this engine.
+    pub(in crate::serve) fn reads(&self) -> ReadState {
+        ReadState::new(self.engine(), AnswerBudget::new(1 << 30))
+    }
+
     pub(in crate::serve) fn live_state(&self) -> &LiveState {
         &self.live_state
     }
@@ -164,8 +170,6 @@ fn answer(query: Query) -> Answer {
             (7, 3, result(None, Some(9.0), 12.5, 12.5)),
         ]),
         Query::Results(..) => Answer::Results(Vec::new()),
-        Query::RacerRaces(1, 1..=3, races, _) if races.contains(&7) => Answer::RacerRaces(vec![7]),
-        Query::RacerRaces(..) => Answer::RacerRaces(Vec::new()),
         Query::Names(racers) => {
             let names = [(1, "Ada".into()), (4, "Zoë".into())];
             Answer::Names(names.into_iter().filter(|(racer, _)| racers.contains(racer)).collect())
@@ -174,14 +178,6 @@ fn answer(query: Query) -> Answer {
         Query::Project(project) => {
             let mut projects = projects().into_iter();
             Answer::Project(projects.find(|(id, _)| *id == project).map(|(_, count)| count))
-        }
-        Query::Projects(last, limit) => {
-            let order = |id: &CompactString, views: u64| (Reverse(views), id.clone());
-            let last = last.map(|(views, id)| order(&id, views));
-            let mut rows = projects();
-            rows.retain(|(id, count)| last.as_ref() < Some(&order(id, count.views)));
-            rows.truncate(limit);
-            Answer::Projects(rows)
         }
         Query::ClassCurves(_) => unreachable!(),
     }
@@ -193,7 +189,8 @@ fn result(name: Option<&str>, last: Option<f64>, best: f64, total: f64) -> Arc<R
     Arc::new(RideResult { name, final_output: last.map(Output), best, total, seconds: 2 })
 }
 
-fn projects() -> Vec<(CompactString, ViewCount)> {
+/// The projects that have answers. The live state has none of them at first.
+pub(in crate::serve) fn projects() -> Vec<(CompactString, ViewCount)> {
     let count = |views, duration_ms| ViewCount { views, duration_ms };
     vec![("trailer".into(), count(8, 0)), ("a/é".into(), count(3, 7)), ("b".into(), count(3, 0))]
 }

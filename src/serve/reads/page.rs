@@ -6,6 +6,7 @@ use velodrome_dataflows::RacerId;
 
 use super::cursor;
 use super::ranking::{self, Part, Position, Ranked};
+use crate::live_state::StandingsRows;
 use crate::serve::error::ApiError;
 use crate::serve::params::number_within;
 
@@ -97,6 +98,18 @@ impl Selection {
                 rejected("window needs around; set around to the id of a racer")
             }
             None => Self::page(list, limit, cursor),
+        }
+    }
+
+    /// The same selection of the live standings.
+    pub(super) fn of_standings(self) -> StandingsRows {
+        match self {
+            Self::Page { last, limit } => {
+                StandingsRows::Page { last: last.and_then(Position::row), limit: limit.rows() }
+            }
+            Self::Around { racer, window } => {
+                StandingsRows::Around { racer, window: window.0.into() }
+            }
         }
     }
 

@@ -118,8 +118,10 @@ pub(super) async fn projects(
     let last = cursor::decode(LIST, cursor.as_deref())?;
     let limit = limit.unwrap_or_default();
     visibility::wait_for(&reads.engine, after.as_deref()).await?;
-    let (as_of, answer) = reads.engine.query(Query::Projects(last, limit.rows() + 1)).await?;
-    let Answer::Projects(mut rows) = answer else { return Err(ApiError::internal()) };
+    let (as_of, mut rows) = {
+        let (as_of, live) = reads.engine.live_state();
+        (as_of, live.projects(last.as_ref(), limit.rows() + 1))
+    };
     let next = truncate_page(&mut rows, limit)
         .map(|(project, count)| cursor::encode(LIST, &(count.views, project)));
     Ok(Json(Projects {

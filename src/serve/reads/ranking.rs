@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
-use velodrome_dataflows::{BestFinal, Output, RacerId, Standing};
+use velodrome_dataflows::{BestFinal, Output, RacerId};
 
 /// The sort key of a row: by value, descending, rows without a value last, then by racer id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -13,6 +13,11 @@ pub(super) struct Position(Reverse<Option<Output>>, RacerId);
 impl Position {
     pub(super) fn new(value: Option<Output>, racer: RacerId) -> Self {
         Self(Reverse(value), racer)
+    }
+
+    /// The value and the racer of the row, if it has a value.
+    pub(super) fn row(self) -> Option<(Output, RacerId)> {
+        Some((self.0.0?, self.1))
     }
 }
 
@@ -41,16 +46,6 @@ impl Ranked for (RacerId, Output) {
 }
 
 impl Ranked for (RacerId, BestFinal) {
-    fn value(&self) -> Option<Output> {
-        Some(self.1.output)
-    }
-
-    fn racer(&self) -> RacerId {
-        self.0
-    }
-}
-
-impl Ranked for (RacerId, Standing) {
     fn value(&self) -> Option<Output> {
         Some(self.1.output)
     }

@@ -132,29 +132,24 @@ pub(super) async fn rides(
     permissions.require_class(class_id)?;
     let limit = usize::from(limit.unwrap_or_default().0);
     visibility::wait_for(&reads.engine, after.as_deref()).await?;
-    // The list, the rides and the results can be from different times; the earliest is valid for all.
-    let (as_of, races) = {
+    let (as_of, finished) = {
         let (as_of, live) = reads.engine.live_state();
-        (as_of, live.races(Some(class_id), None, usize::MAX))
+        (as_of, live.finished_races(class_id, racer_id, limit))
     };
-    let newest_first = races.iter().map(|race| race.order.2).collect();
-    let ridden = Query::RacerRaces(class_id, racer_id, newest_first, limit);
-    let (ridden_as_of, answer) = reads.engine.query(ridden).await?;
-    let Answer::RacerRaces(ridden) = answer else { return Err(ApiError::internal()) };
-    let as_of = as_of.min(ridden_as_of);
-    if ridden.is_empty() {
+    if finished.is_empty() {
         return Ok(Json(Rides { as_of, racer_id, class_id, rows: Vec::new() }));
     }
-    let (_, answer) = reads.engine.query(Query::Results(class_id, ridden.clone())).await?;
+    // The live state may be a tick ahead of the time that queries are answered at.
+    reads.engine.wait_complete(as_of).await?;
+    let races = finished.iter().map(|(_, race)| *race).collect();
+    let (_, answer) = reads.engine.query(Query::Results(class_id, races)).await?;
     let Answer::Results(results) = answer else { return Err(ApiError::internal()) };
     let by_race = results.chunk_by(|(a, ..), (b, ..)| a == b);
     let by_race = by_race.filter_map(|race| Some((race.first()?.0, race)));
     let by_race: HashMap<_, _> = by_race.collect();
-    let began: HashMap<_, _> = races.iter().map(|race| (race.order.2, race.order.0)).collect();
-    let row = |race: &RaceId| {
-        let began = *began.get(race)?;
-        RideRow::new(racer_id, (*race, began), by_race.get(race)?)
+    let row = |(started_at, race): &(EventTime, RaceId)| {
+        RideRow::new(racer_id, (*race, *started_at), by_race.get(race)?)
     };
-    let rows = ridden.iter().filter_map(row).collect();
+    let rows = finished.iter().filter_map(row).collect();
     Ok(Json(Rides { as_of, racer_id, class_id, rows }))
 }

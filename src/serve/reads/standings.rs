@@ -10,7 +10,9 @@ use velodrome_dataflows::{ClassId, EventTime, RaceId, RacerId};
 use super::cursor;
 use super::page::{Limit, Selection, Window};
 use super::races::{RacePath, RaceState};
+use super::ranking::Position;
 use super::state::ReadState;
+use crate::live_state::StandingsPart;
 use crate::serve::error::{ApiError, ErrorBody};
 use crate::serve::params::{PathParams, QueryParams};
 use crate::serve::permissions::Permissions;
@@ -92,18 +94,19 @@ pub(super) async fn standings(
     let list = format!("standings/{class_id}/{race_id}");
     let selection = Selection::new(&list, limit, cursor.as_deref(), around, window)?;
     visibility::wait_for(&reads.engine, after.as_deref()).await?;
-    let (as_of, all) = {
+    let (as_of, part) = {
         let (as_of, live) = reads.engine.live_state();
-        (as_of, live.standings(class_id, race_id))
+        (as_of, live.standings_part((class_id, race_id), selection.of_standings()))
     };
-    let all = all.ok_or_else(|| race.not_found())?;
-    let part = selection.select(&all);
-    let nameless = part.rows.iter().filter(|(_, (_, standing))| standing.name.is_none());
-    let mut names = reads.names(nameless.map(|(_, (racer, _))| *racer)).await?;
-    let rows = part.rows.iter().map(|(rank, (racer, standing))| StandingsRow {
-        rank: *rank,
-        racer_id: *racer,
-        name: standing.name.clone().or_else(|| names.remove(racer)),
+    let StandingsPart { racers, rows, has_more } = part.ok_or_else(|| race.not_found())?;
+    let last = rows.last().filter(|_| has_more);
+    let last = last.map(|(_, racer, standing)| Position::new(Some(standing.output), *racer));
+    let nameless = rows.iter().filter(|(.., standing)| standing.name.is_none());
+    let mut names = reads.names(nameless.map(|(_, racer, _)| *racer)).await?;
+    let rows = rows.into_iter().map(|(rank, racer_id, standing)| StandingsRow {
+        rank,
+        racer_id,
+        name: standing.name.or_else(|| names.remove(&racer_id)),
         output: standing.output.0,
         second: standing.second,
     });
@@ -111,9 +114,9 @@ pub(super) async fn standings(
         as_of,
         class_id,
         race_id,
-        state: RaceState::new(!all.is_empty()),
-        racers: all.len(),
+        state: RaceState::new(racers > 0),
+        racers,
         rows: rows.collect(),
-        next: part.next.map(|last| cursor::encode(&list, &last)),
+        next: last.map(|last| cursor::encode(&list, &last)),
     }))
 }

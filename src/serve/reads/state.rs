@@ -6,6 +6,7 @@ use velodrome_dataflows::{Answer, RacerId};
 
 use super::cache::{AnswerCache, CachedQuery};
 use crate::engine::Engine;
+use crate::serve::answers::{AnswerBudget, Renderings};
 use crate::serve::error::ApiError;
 
 /// Answers reads from an engine and a cache of its answers. Clones share both.
@@ -13,12 +14,15 @@ use crate::serve::error::ApiError;
 pub struct ReadState {
     pub(in crate::serve) engine: Engine,
     pub(in crate::serve) cache: AnswerCache,
+    /// Large bodies, which clients share.
+    pub(in crate::serve) renderings: Renderings,
 }
 
 impl ReadState {
-    /// Answers from `engine`, with an empty cache.
-    pub fn new(engine: Engine) -> Self {
-        Self { cache: AnswerCache::new(engine.clone()), engine }
+    /// Answers from `engine`, with an empty cache. Large bodies count against `answers`.
+    pub(in crate::serve) fn new(engine: Engine, answers: AnswerBudget) -> Self {
+        let cache = AnswerCache::new(engine.clone());
+        Self { cache, engine, renderings: Renderings::new(answers) }
     }
 
     /// The length of a race, which is the number of boards of a class.

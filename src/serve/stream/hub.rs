@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until};
 use velodrome_dataflows::EventTime;
 
@@ -16,6 +17,7 @@ use super::topic::Topic;
 use crate::engine::Engine;
 use crate::rebuild_requests::RebuildRequests;
 use crate::serve::ack_latency::AckLatency;
+use crate::serve::blocking::task_failed;
 use crate::serve::reads::ReadState;
 
 /// Builds the frames of all active topics.
@@ -77,8 +79,13 @@ impl<L: Fn() -> Duration> Hub<L> {
         let (id, reads) = (&*id, &self.reads);
         let frames = messages.into_iter().map(|(topic, kind, mut message)| async move {
             let fetched = message.fetch_missing(reads).await;
-            let id = topic.has_ids().then_some(id);
-            let frame = fetched.map(|()| Frame::new(position, id, &message.encode(&topic)));
+            let id = topic.has_ids().then(|| id.to_owned());
+            let (name, is_large) = (topic.clone(), message.is_large());
+            let encode = move || Frame::new(position, id.as_deref(), &message.encode(&name));
+            let frame = match fetched {
+                Ok(()) if is_large => spawn_blocking(encode).await.map_err(task_failed),
+                fetched => fetched.map(|()| encode()),
+            };
             NewFrame { topic, kind, frame }
         });
         let frames = join_all(frames).await;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use velodrome_dataflows::{ClassId, EventTime, RaceId, RacerId, Standing, ViewCount};
 
-use crate::serve::firebase_tree::{TreeEvent, TreePath};
+use crate::live_state::ProjectList;
+use crate::serve::firebase_tree::{TreeCounts, TreeEvent, TreePath};
 use crate::serve::reads::{BoardRow, Project, RaceRow};
 use crate::serve::rebuild_status::Rebuild;
 
@@ -18,6 +19,11 @@ pub(super) enum Payload {
     Board(Board),
     Views {
         rows: Vec<Project>,
+    },
+    /// All projects, for a snapshot. It is serialized after the lock of the live state is released.
+    AllViews {
+        #[serde(serialize_with = "all_views")]
+        rows: ProjectList,
     },
     Races {
         rows: Vec<RaceRow>,
@@ -34,7 +40,7 @@ pub(super) enum Payload {
 #[derive(Debug)]
 pub(super) enum TreePayload {
     /// All projects at or below the path.
-    Snapshot(TreePath, Vec<(CompactString, ViewCount)>),
+    Snapshot(TreePath, TreeCounts),
     /// The projects whose counters changed.
     Changes(TreePath, Vec<(CompactString, ViewCount)>),
 }
@@ -103,6 +109,10 @@ pub(super) struct Stats {
     pub(super) rebuild: Option<Rebuild>,
 }
 
+fn all_views<S: Serializer>(rows: &ProjectList, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(rows.iter().map(|row| Project::new(row.id.clone(), row.count())))
+}
+
 impl StandingsRow {
     pub(super) fn new(racer_id: RacerId, standing: &Standing) -> Self {
         let Standing { second, output, name, .. } = standing;
@@ -122,7 +132,7 @@ impl TreePayload {
     /// One `put` of the complete data, or an event for each changed project.
     pub(super) fn events(&self) -> Vec<TreeEvent> {
         match self {
-            Self::Snapshot(path, counts) => vec![TreeEvent::put(path.node(counts.clone()))],
+            Self::Snapshot(path, counts) => vec![TreeEvent::put(path.node(counts))],
             Self::Changes(path, counts) => {
                 let events = counts.iter();
                 events.filter_map(|(id, count)| TreeEvent::for_change(path, id, *count)).collect()

@@ -1,5 +1,6 @@
 //! Tests of the HTTP interface over the network: a server on a port of its own, and real clients.
 
+mod answers;
 mod auth;
 mod bans;
 mod clients;

@@ -1,6 +1,7 @@
 //! Calls every read through the router, with a fake engine.
 
 mod answers;
+mod costs;
 mod errors;
 
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ use tower::ServiceExt;
 use super::fake_engine::FakeEngine;
 use super::*;
 use crate::engine::Engine;
+use crate::serve::answers::AnswerBudget;
 use crate::serve::permissions::Permissions;
 
 /// One path of each read, which exists in the fake engine.
@@ -47,7 +49,7 @@ async fn get_with(
 ) -> (u16, Value, Option<String>) {
     let (router, _) = routes::<ReadState>().split_for_parts();
     let router = router.layer(Extension(permissions));
-    let router = router.with_state(ReadState::new(engine.clone()));
+    let router = router.with_state(ReadState::new(engine.clone(), AnswerBudget::new(1 << 30)));
     let request = Request::get(uri).body(Body::empty()).unwrap();
     let response = router.oneshot(request).await.unwrap();
     let status = response.status().as_u16();

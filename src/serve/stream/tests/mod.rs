@@ -23,7 +23,6 @@ use super::topic::Topic;
 use crate::live_state::LiveChange;
 use crate::rebuild_requests::RebuildRequests;
 use crate::serve::ack_latency::AckLatency;
-use crate::serve::reads::ReadState;
 use crate::serve::reads::fake_engine::FakeEngine;
 
 /// The time between two ticks.
@@ -53,7 +52,7 @@ enum Received {
 impl Bench {
     fn new() -> Self {
         let (fake, broker) = (FakeEngine::new(), Arc::new(Broker::new(0xe)));
-        let reads = ReadState::new(fake.engine());
+        let reads = fake.reads();
         let lag: fn() -> Duration = || Duration::from_millis(7);
         let (ack_latency, rebuilds) = (Arc::new(AckLatency::new()), RebuildRequests::default());
         let hub = Hub::new(

@@ -42,12 +42,11 @@ impl ChangeTracker for ViewsTracker {
     }
 
     fn snapshot(&self, update: &LiveUpdate<'_>) -> Message {
-        let live = update.live;
-        let rows = match &self.project {
-            Some(id) => row(live, id.clone()).into_iter().collect(),
-            None => live.projects().map(|(id, count)| Project::new(id.clone(), *count)).collect(),
+        let payload = match &self.project {
+            Some(id) => Payload::Views { rows: row(update.live, id.clone()).into_iter().collect() },
+            None => Payload::AllViews { rows: update.live.project_list() },
         };
-        Message::snapshot(update.time, Payload::Views { rows })
+        Message::snapshot(update.time, payload)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The state that clients should have, computed directly from the live state.
 
+use compact_str::CompactString;
 use serde_json::json;
 use velodrome_dataflows::ClassId;
 
@@ -53,7 +54,8 @@ fn race_row(race: RaceSummary) -> Value {
 
 /// The view counts of one project, or of all.
 fn views(live: &LiveTables, project: Option<&str>) -> Vec<Value> {
-    let projects = live.projects().filter(|(id, _)| project.is_none_or(|project| project == *id));
-    let row = |(id, count): (&compact_str::CompactString, &ViewCount)| json!({"projectId": id, "views": count.views, "durationMs": count.duration_ms});
+    let projects = live.projects(None, usize::MAX).into_iter();
+    let projects = projects.filter(|(id, _)| project.is_none_or(|project| project == id));
+    let row = |(id, count): (CompactString, ViewCount)| json!({"projectId": id, "views": count.views, "durationMs": count.duration_ms});
     projects.map(row).collect()
 }
