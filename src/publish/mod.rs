@@ -26,6 +26,7 @@ pub use objects::HistoryObjects;
 pub use uploads::Uploads;
 
 use crate::engine::Engine;
+use crate::health::Component;
 use crate::log;
 use objects::Published;
 use writer::{ObjectWriter, Written};
@@ -46,21 +47,25 @@ pub struct Publisher {
     uploads: Option<Uploads>,
     objects: HistoryObjects,
     clock: log::Clock,
+    /// Receives the health of the directory.
+    component: Component,
     /// For each class, the event time that its object reflects, and when it was published.
     published: BTreeMap<ClassId, (EventTime, u64)>,
 }
 
 impl Publisher {
-    /// A publisher of the records of `engine` to `directory`, `objects` and `uploads`.
+    /// A publisher of the records of `engine` to `directory`, `objects` and `uploads`. `component` receives
+    /// the health of the directory.
     pub fn new(
         engine: Engine,
         directory: PathBuf,
         uploads: Option<Uploads>,
         objects: HistoryObjects,
         clock: log::Clock,
+        component: Component,
     ) -> Self {
         let writer = ObjectWriter { engine, directory, objects: objects.clone() };
-        Self { writer, uploads, objects, clock, published: BTreeMap::new() }
+        Self { writer, uploads, objects, clock, component, published: BTreeMap::new() }
     }
 
     /// Publishes until `stop` is true, then publishes all remaining changes and returns.
@@ -111,7 +116,7 @@ impl Publisher {
         };
         let writes: Vec<_> = due.into_iter().map(write).collect();
         let mut writes = stream::iter(writes).buffer_unordered(WRITTEN_AT_ONCE);
-        let (mut is_complete, mut has_new) = (true, false);
+        let (mut failure, mut has_new) = (None, false);
         while let Some((class, written)) = writes.next().await {
             match written {
                 Ok(written) => {
@@ -119,16 +124,19 @@ impl Publisher {
                     self.written(class, written, now);
                 }
                 Err(error) => {
-                    is_complete = false;
                     metrics::counter!("velodrome_history_failures_total").increment(1);
-                    tracing::error!(class, error, "a history object could not be published");
+                    failure = Some(format!("class {class}: {error}"));
                 }
             }
         }
         if has_new {
             self.writer.sync().await;
         }
-        is_complete
+        match &failure {
+            Some(error) => self.component.fail(error),
+            None => self.component.set_ok(),
+        }
+        failure.is_none()
     }
 
     /// Serves and uploads what was written.

@@ -18,6 +18,7 @@ use velodrome_dataflows::{Answer, Curve};
 use super::history_file::HistoryFile;
 use super::*;
 use crate::engine::{Command, command_channel};
+use crate::health::Health;
 use crate::live_state::{LiveChange, LiveState};
 use crate::log::ManualClock;
 
@@ -77,7 +78,7 @@ impl Publishing {
         let directory = tempfile::tempdir().unwrap();
         let objects = HistoryObjects::open(directory.path(), Some(0), OPEN_MAX);
         let path = directory.path().to_owned();
-        let publisher = Publisher::new(engine, path, None, objects.clone(), clock);
+        let publisher = Publisher::new(engine, path, None, objects.clone(), clock, component());
         Self { publisher, objects, directory, live_state, complete, is_empty, time }
     }
 
@@ -102,6 +103,10 @@ impl Publishing {
     fn path(&self) -> std::path::PathBuf {
         self.directory.path().join("class-1.gz")
     }
+}
+
+fn component() -> Component {
+    Health::default().component("history files")
 }
 
 async fn bytes(object: HistoryObject) -> Vec<u8> {
@@ -248,7 +253,8 @@ async fn objects_of_an_earlier_run_are_served_until_they_are_published_again() {
     publishing.complete.send(20).unwrap();
     let Publisher { writer, clock, .. } = publishing.publisher;
     let ObjectWriter { engine, directory, .. } = writer;
-    let mut publisher = Publisher::new(engine, directory, None, objects.clone(), clock);
+    let mut publisher =
+        Publisher::new(engine, directory, None, objects.clone(), clock, component());
     assert!(publisher.publish(false).await);
     let fresh = timeout(PATIENCE, fresh).await.unwrap().unwrap().unwrap();
     assert_eq!(Some(content(&bytes(fresh).await)), at(20));
@@ -299,7 +305,8 @@ async fn an_object_with_the_same_content_is_not_written_again() {
     let objects = HistoryObjects::open(publishing.directory.path(), Some(0), 9);
     let Publisher { writer, clock, .. } = publishing.publisher;
     let ObjectWriter { engine, directory, .. } = writer;
-    let mut restarted = Publisher::new(engine, directory, None, objects.clone(), clock);
+    let mut restarted =
+        Publisher::new(engine, directory, None, objects.clone(), clock, component());
     assert!(restarted.publish(true).await);
     assert_eq!(inode(), first);
     assert!(objects.get(1, 10).await.unwrap().is_some());

@@ -59,9 +59,10 @@ impl Background {
         let uploads = history_bucket.map(|bucket| {
             Uploads::new(bucket, config.history_acl, handles.health.component("history"))
         });
+        let files = handles.health.component("history files");
         let (objects, clock) = (handles.objects.clone(), config.clock.clone());
         let publisher =
-            Publisher::new(running.engine.clone(), served_history, uploads, objects, clock);
+            Publisher::new(running.engine.clone(), served_history, uploads, objects, clock, files);
         let publisher = PublisherTask::start(publisher, runtime);
 
         let uploader = Uploader::new(handles.dead_letters.clone(), archive);

@@ -82,3 +82,24 @@ fn a_vanished_folder_of_the_log_is_made_again_and_a_removed_segment_is_noticed()
     assert!(reason.contains("somebody removed the file"), "{reason}");
     assert_eq!(serving.stop(), 0);
 }
+
+#[test]
+fn a_history_directory_that_cannot_be_written_is_a_reason_until_it_can() {
+    let place = Workplace::new();
+    let data = place.path("data");
+    let serving = ServiceProcess::start(&data, "");
+    let ready = || get(&format!("{}/readyz", serving.url));
+    // A directory that vanished is made again. A file in its place is in the way.
+    fs::remove_dir_all(data.join("history")).unwrap_or_default();
+    fs::write(data.join("history"), "").unwrap();
+    serving.post(&crate::run::sample(1, 1, 1, 50.0).replace("update", "final"));
+    let published = || get(&format!("{}/class-1.gz", serving.url)).0 == 200;
+    wait_for("the reason", || {
+        published();
+        ready().1["reasons"].to_string().contains("history files: class 1: ")
+    });
+    assert_eq!(ready().0, 503);
+    fs::remove_file(data.join("history")).unwrap();
+    wait_for("the service is ready", || ready().0 == 200);
+    assert_eq!(serving.stop(), 0);
+}
