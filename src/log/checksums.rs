@@ -116,7 +116,11 @@ pub(super) fn verify(segment: &Path) -> Result<(), LogError> {
         at = checksum.end;
         let is_equal = bytes == checksum.bytes && (hash == checksum.hash || checksum.bytes == 0);
         if !is_equal && number < checksums.len() {
-            return Err(LogError::Damaged { path: segment.to_owned(), from, to: checksum.end });
+            return Err(LogError::Damaged {
+                path: segment.display().to_string(),
+                from,
+                to: checksum.end,
+            });
         }
     }
     Ok(())

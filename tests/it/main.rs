@@ -37,6 +37,8 @@ mod kills;
 #[cfg(test)]
 mod merge;
 #[cfg(test)]
+mod missing_segments;
+#[cfg(test)]
 mod odd_files;
 #[cfg(test)]
 mod open_files;

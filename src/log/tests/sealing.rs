@@ -7,6 +7,7 @@ use indicatif::ProgressBar;
 use super::*;
 use crate::ingest::event::{Event, EventTimestamp};
 use crate::ingest::lines::LineBlock;
+use crate::ingest::object_names::segment_key;
 use crate::ingest::{decode, units};
 
 /// Waits until the data directory has the given numbers of segments and objects.
@@ -132,7 +133,7 @@ fn after_a_failed_seal_this_and_later_segments_stay_until_the_next_attempt() {
     let root = two_segments();
     let folder = root.path().join("archive/2021/05/05/18");
     fs::create_dir_all(&folder).unwrap();
-    let names = [1, 2].map(|sequence| archive::name(START_MS + sequence - 1, sequence));
+    let names = [1, 2].map(|sequence| segment_key(START_MS + sequence - 1, sequence));
     let hidden = folder.join(format!(".{}", names[0].rsplit('/').next().unwrap()));
     let fill_disk = || symlink("/dev/full", &hidden).unwrap();
 
@@ -157,7 +158,7 @@ fn after_a_failed_seal_this_and_later_segments_stay_until_the_next_attempt() {
 #[test]
 fn an_object_of_another_service_is_reported_and_not_overwritten() {
     let root = two_segments();
-    let object = root.path().join("archive").join(archive::name(START_MS, 1));
+    let object = root.path().join("archive").join(segment_key(START_MS, 1));
     fs::create_dir_all(object.parent().unwrap()).unwrap();
     fs::write(&object, "another's").unwrap();
     let expected = format!("'{}' exists with other content", object.display());
