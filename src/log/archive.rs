@@ -1,7 +1,7 @@
 //! The archive: closed segments as gzip objects, named like the objects that Firehose delivers.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::path::Path;
 
 use flate2::{Compression, GzBuilder};
@@ -9,6 +9,7 @@ use flate2::{Compression, GzBuilder};
 use super::checksums;
 use super::error::LogError;
 use super::scan::CompleteLines;
+use crate::ingest::gunzip::Gunzip;
 use crate::ingest::object_names::{SegmentKey, parse_segment_key, segment_key};
 use crate::store::{Condition, Object, PutOptions, Store, StoreError, WriteOutcome};
 
@@ -97,7 +98,7 @@ impl Iterator for NewestSegments<'_> {
 /// Stores the closed segment at `path` as an object of `archive`, durably, and removes the segment.
 ///
 /// The object's name and bytes depend only on the segment, so sealing again after a crash writes the
-/// same object.
+/// same object. A segment that was copied while it was written is part of its object, which stays.
 ///
 /// # Errors
 /// When a file cannot be read or written, when the segment differs from its checksums or has no events, and
@@ -112,11 +113,40 @@ pub(super) fn seal(path: &Path, sequence: u64, archive: &dyn Store) -> Result<()
     let name = segment_key(oldest.arrival_ms, sequence);
     if archive.put(&name, PUT_OPTIONS, &mut |out| compress(path, out))?
         == WriteOutcome::PreconditionFailed
+        && !is_part_of(path, archive, &name)?
     {
         return Err(LogError::ObjectConflict(archive.name(&name)));
     }
     let removed = fs::remove_file(path).and_then(|()| checksums::remove(path));
     removed.map_err(LogError::disk("remove", path))
+}
+
+/// Whether the object `name` begins with the bytes of the segment at `path`.
+fn is_part_of(path: &Path, archive: &dyn Store, name: &str) -> Result<bool, LogError> {
+    let Some(object) = archive.find(name)? else { return Ok(false) };
+    let object = archive.read(&object, 0)?;
+    let mut segment = BufReader::new(File::open(path).map_err(LogError::disk("read", path))?);
+    let mut text = BufReader::new(Gunzip::new(BufReader::new(object)));
+    let mut compare = || {
+        loop {
+            let (expected, found) = (segment.fill_buf()?, text.fill_buf()?);
+            let bytes = expected.len().min(found.len());
+            if bytes == 0 || expected.get(..bytes) != found.get(..bytes) {
+                return io::Result::Ok(expected.is_empty());
+            }
+            segment.consume(bytes);
+            text.consume(bytes);
+        }
+    };
+    match compare() {
+        // Another service's object can have any bytes.
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => {
+            Ok(false)
+        }
+        compared => compared.map_err(|reason| {
+            StoreError { action: "read", name: archive.name(name), reason }.into()
+        }),
+    }
 }
 
 /// Writes the file at `from` as gzip.

@@ -117,6 +117,25 @@ fn sealing_after_a_crash_at_any_step_results_in_the_same_objects() {
 }
 
 #[test]
+fn a_segment_that_was_copied_while_it_was_written_is_part_of_its_object() {
+    let root = two_segments();
+    let second = segment::path(&root.path().join("log"), 2);
+    let text = [fs::read(&second).unwrap(), segment_text(lines([9]), START_MS + 9)].concat();
+    let copied = copy(root.path());
+    fs::write(&second, &text).unwrap();
+    let expected = seal_all(root.path());
+    // The copy ends in the middle of a group.
+    let archive = copied.path().join("archive");
+    fs::rename(root.path().join("archive"), &archive).unwrap();
+    fs::write(segment::path(&copied.path().join("log"), 2), &text[..text.len() - 5]).unwrap();
+    assert_eq!(open(copied.path(), Clock::system()).unwrap().last_arrival(), Some(START_MS + 1));
+    let content = |path: &PathBuf| fs::read(path).unwrap();
+    let found: Vec<_> = files(&archive).iter().map(content).collect();
+    assert_eq!(found, expected.into_iter().map(|(_, content)| content).collect::<Vec<_>>());
+    assert_eq!(files(&copied.path().join("log")).len(), 0);
+}
+
+#[test]
 fn sequences_and_arrivals_continue_from_the_archive_without_segments() {
     let root = two_segments();
     seal_all(root.path());
