@@ -11,6 +11,7 @@ mod parse;
 mod processes;
 
 pub mod batch;
+pub mod check;
 pub mod compare;
 pub mod demo;
 pub mod key;

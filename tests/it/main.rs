@@ -11,6 +11,8 @@ mod bad_lines;
 #[cfg(test)]
 mod bans;
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 mod clocks;
 #[cfg(test)]
 mod cluster;
