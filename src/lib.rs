@@ -7,6 +7,7 @@
 //!
 //! Commands and what they run:
 //! - [`commands`]: one module per command; arguments in, exit status out
+//! - [`backup`]: copies the data of a service
 //! - [`check`]: finds damaged and missing files of a service
 //! - [`service`]: starts and stops a live service, and switches it to new rules
 //! - [`simulate`]: generates simulated races and writes them to files, or sends them as a load test
@@ -55,6 +56,7 @@ pub mod atomic_file;
 pub mod auth;
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod backup;
 pub mod backup_manifest;
 pub mod bans;
 pub mod batch;

@@ -10,6 +10,7 @@ mod output;
 mod parse;
 mod processes;
 
+pub mod backup;
 pub mod batch;
 pub mod check;
 pub mod compare;

@@ -7,6 +7,8 @@ mod as_of;
 #[cfg(test)]
 mod aws;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod bad_lines;
 #[cfg(test)]
 mod bans;
