@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use velodrome::commands::{
-    batch, compare, demo, key, replay, serve, simulate, token, transform, verify,
+    backup, batch, check, compare, demo, key, replay, serve, simulate, token, transform, verify,
 };
 
 /// The version and the build, which must be the same in all processes of a replay.
@@ -34,6 +34,8 @@ enum Command {
     Batch(batch::Args),
     Compare(compare::Args),
     Verify(verify::Args),
+    Check(check::Args),
+    Backup(backup::Args),
     Simulate(simulate::Args),
     Transform(transform::Args),
 }
@@ -50,6 +52,8 @@ impl Cli {
             Command::Batch(args) => batch::run(args),
             Command::Compare(args) => compare::run(args),
             Command::Verify(args) => verify::run(args),
+            Command::Check(args) => check::run(args),
+            Command::Backup(args) => backup::run(args),
             Command::Simulate(args) => simulate::run(args),
             Command::Transform(args) => transform::run(args),
         }

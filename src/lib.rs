@@ -7,6 +7,8 @@
 //!
 //! Commands and what they run:
 //! - [`commands`]: one module per command; arguments in, exit status out
+//! - [`backup`]: copies the data of a service
+//! - [`check`]: finds damaged and missing files of a service
 //! - [`service`]: starts and stops a live service, and switches it to new rules
 //! - [`simulate`]: generates simulated races and writes them to files, or sends them as a load test
 //! - [`batch`]: computes results without the dataflow graph, as a reference for checking it
@@ -42,6 +44,7 @@
 //! - [`rules`]: the rules file
 //! - [`health`]: collects the faults of components and reports them at `/readyz`
 //! - [`atomic_file`]: replaces files atomically
+//! - [`backup_manifest`]: marks a directory as a complete or incomplete backup
 //! - [`file_id`]: the identity of files, and loops of symbolic links
 //! - [`io_reason`]: errors of files with their remedies
 //! - [`memory`]: memory use of the process
@@ -53,8 +56,11 @@ pub mod atomic_file;
 pub mod auth;
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod backup;
+pub mod backup_manifest;
 pub mod bans;
 pub mod batch;
+pub mod check;
 pub mod checkpoint;
 pub mod commands;
 pub mod compare;

@@ -13,7 +13,7 @@ use crate::atomic_file::replace_file;
 use crate::json_checksum;
 
 /// The name of the file.
-const FILE: &str = "bans.json";
+pub(super) const FILE: &str = "bans.json";
 
 /// The maximum number of bans. A full file has 1.1 MB, and each change rewrites it.
 const BANS_MAX: usize = 100_000;
@@ -32,16 +32,21 @@ impl BanList {
     /// When the file cannot be read or parsed, and when it has too many racers.
     pub(super) fn read(directory: &Path) -> Result<Self, BansError> {
         let path = directory.join(FILE);
-        let damaged = |reason| BansError::Damaged { path: path.clone(), reason };
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) if error.kind() == ErrorKind::InvalidData => {
-                return Err(damaged(error.to_string()));
-            }
-            Err(reason) => return Err(BansError::Io { path, reason }),
-        };
-        let text = json_checksum::remove(&text).map_err(|error| damaged(error.to_string()))?;
+        match fs::read(&path) {
+            Ok(text) => Self::parse(&path, &text),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::default()),
+            Err(reason) => Err(BansError::Io { path, reason }),
+        }
+    }
+
+    /// Parses the text of the file at `path`.
+    ///
+    /// # Errors
+    /// When the text cannot be parsed, and when it has too many racers.
+    pub(super) fn parse(path: &Path, text: &[u8]) -> Result<Self, BansError> {
+        let damaged = |reason| BansError::Damaged { path: path.to_owned(), reason };
+        let text = str::from_utf8(text).map_err(|error| damaged(error.to_string()))?;
+        let text = json_checksum::remove(text).map_err(|error| damaged(error.to_string()))?;
         let list: Self = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
         match list.racers.len() {
             0..=BANS_MAX => Ok(list),

@@ -21,6 +21,17 @@ use self::ban_list::BanList;
 pub use self::error::BansError;
 use crate::engine::{Engine, EngineError};
 
+/// The name of the ban list in a data directory.
+pub const BANS: &str = ban_list::FILE;
+
+/// The number of banned racers in the `text` of a ban list. `path` is its name in errors.
+///
+/// # Errors
+/// When the text is damaged.
+pub fn count(path: &Path, text: &[u8]) -> Result<usize, BansError> {
+    Ok(BanList::parse(path, text)?.racers.len())
+}
+
 /// The bans of a service. Clones refer to the same bans.
 #[derive(Clone, Debug)]
 pub struct Bans(Arc<Mutex<State>>);

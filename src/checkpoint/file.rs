@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use redb::{Builder, Database};
+use redb::{Builder, Database, StorageBackend};
 
 use super::error::Fault;
 use crate::atomic_file::remove_if_exists;
@@ -16,6 +16,11 @@ const CACHE_BYTES: usize = 32 << 20;
 /// Opens an existing store, and verifies the checksum of every page.
 pub(super) fn open(path: &Path) -> Result<Database, Fault> {
     Ok(builder().set_check_integrity_on_open(true).open(path)?)
+}
+
+/// Opens an existing store in `backend`, and verifies the checksum of every page.
+pub(super) fn open_backend(backend: impl StorageBackend) -> Result<Database, Fault> {
+    Ok(builder().set_check_integrity_on_open(true).create_with_backend(backend)?)
 }
 
 /// Creates a store.

@@ -9,6 +9,7 @@ mod delta;
 mod error;
 mod file;
 mod format;
+mod inspect;
 mod meta;
 mod tables;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use crate::log::LogPosition;
 use delta::Delta;
 pub use error::CheckpointError;
 use error::Fault;
+pub use inspect::{Inspected, inspect};
 use meta::Meta;
 use tables::{FINALS, NAMES, RECORDS, RIDES, SEEN, VIEWS, rows};
 

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::runtime::Handle;
 use velodrome_dataflows::{EventTime, Rules};
 
 use super::{logging, parse};
+use crate::check::Outcome;
 use crate::engine::{Cluster, Settings};
 use crate::ingest::inputs::{self, Input, InputError};
 use crate::ingest::run_inputs::RunInputs;
@@ -19,6 +21,7 @@ use crate::lazy_aws::LazyAws;
 use crate::open_files;
 use crate::open_rides::OPEN_RIDES_MAX;
 use crate::rules::{self, RulesError};
+use crate::store::Location;
 use crate::time;
 
 /// The URL that replaces those of AWS.
@@ -34,6 +37,32 @@ pub(super) struct Endpoint {
         value_name = "URL"
     )]
     pub(super) url: Option<String>,
+}
+
+/// The archive of a service that may be running.
+#[derive(Debug, clap::Args)]
+pub(super) struct ArchiveArgs {
+    /// Archive of the service: a directory or s3://bucket/prefix [default: archive in the data directory]
+    #[arg(long = "archive", id = "archive", env = "VELODROME_ARCHIVE", value_name = "DIR|S3")]
+    pub(super) location: Option<Location>,
+    #[command(flatten)]
+    endpoint: Endpoint,
+}
+
+impl ArchiveArgs {
+    /// The settings of AWS, whose calls run on `runtime`.
+    pub(super) fn lazy_aws(&self, runtime: &Handle) -> LazyAws {
+        LazyAws::new(self.endpoint.url.clone(), runtime.clone())
+    }
+}
+
+/// The exit status of a check.
+pub(super) fn exit_code(outcome: Outcome) -> ExitCode {
+    ExitCode::from(match outcome {
+        Outcome::Undamaged => 0,
+        Outcome::Damaged => 1,
+        Outcome::Unread => 2,
+    })
 }
 
 /// The most partitions that are merged. Each needs memory for its next events, and a thread.

@@ -46,11 +46,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         batch::run(&inputs, rules.clone(), as_of, input.open_rides.max, &mut dead_letters);
     results.write(outputs.path(), &rules, 1)?;
     let rejections = dead_letters.finish().context("cannot write the rejected lines")?;
-    let summary = Summary { rules_id: rules::id(&rules), as_of, rejections, ..counts };
+    let (is_merged, missing) = (inputs.partitions.len() > 1, inputs.missing);
+    let summary = Summary { rules_id: rules::id(&rules), as_of, rejections, missing, ..counts };
     let summary = summary.with_cost(start.elapsed().as_secs_f64());
     summary.write(&outputs.path().join(SUMMARY))?;
     outputs.commit()?;
     output::print(&summary)?;
-    output::warn(&summary.input_counts(), summary.late, as_of, inputs.partitions.len() > 1);
+    output::warn(&summary.input_counts(), summary.late, as_of, is_merged);
     Ok(ExitCode::from(summary.input_counts().status()))
 }

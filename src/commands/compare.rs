@@ -88,7 +88,7 @@ fn write_changes(
 ) -> anyhow::Result<u8> {
     let (workers, processes) = (members.cluster().workers, members.cluster().processes());
     let (is_first, as_of) = (members.cluster().process == 0, plan.as_of);
-    let is_merged = plan.is_merged();
+    let (is_merged, missing) = (plan.is_merged(), plan.missing.clone());
     let outputs = is_first.then(|| {
         let (outputs, dead_letters) = output::start(out, Kind::Changes, &plan.inputs)?;
         let changes = ChangeFiles::create(outputs.path())?;
@@ -110,6 +110,7 @@ fn write_changes(
         rejected: compared.rejected,
         damaged: compared.damaged,
         rejections: compared.rejections,
+        missing,
         late: compared.late.into(),
         workers: workers * processes,
         processes,

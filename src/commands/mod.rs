@@ -10,7 +10,9 @@ mod output;
 mod parse;
 mod processes;
 
+pub mod backup;
 pub mod batch;
+pub mod check;
 pub mod compare;
 pub mod demo;
 pub mod key;

@@ -71,6 +71,23 @@ pub(super) fn warn(counts: &InputCounts<'_>, late: u64, as_of: Option<EventTime>
     }
 }
 
+/// Standard output. A closed pipe is not an error.
+#[derive(Debug)]
+pub(super) struct Output;
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match io::stdout().write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().flush()
+    }
+}
+
 /// Prints lines, with control characters escaped. A closed pipe is not an error.
 pub(super) fn print(text: impl Display) -> anyhow::Result<()> {
     let text = text.to_string();

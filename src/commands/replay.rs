@@ -71,7 +71,7 @@ fn write_results(
 ) -> anyhow::Result<u8> {
     let cluster = members.cluster();
     let (workers, is_first, as_of) = (cluster.workers, cluster.process == 0, plan.as_of);
-    let is_merged = plan.is_merged();
+    let (is_merged, missing) = (plan.is_merged(), plan.missing.clone());
     let outputs = is_first.then(|| output::start(out, Kind::Results, &plan.inputs)).transpose()?;
     let (outputs, dead_letters) = outputs.unzip();
     let progress = RunProgress::start(&plan.inputs);
@@ -79,7 +79,7 @@ fn write_results(
     progress.finish();
     let Some((outcome, outputs)) = outcome.zip(outputs) else { return Ok(0) };
     outcome.results.write(outputs.path(), &rules, workers)?;
-    let summary = Summary { rules_id: rules::id(&rules), as_of, ..outcome.summary };
+    let summary = Summary { rules_id: rules::id(&rules), as_of, missing, ..outcome.summary };
     let summary = summary.with_cost(started.elapsed().as_secs_f64());
     summary.write(&outputs.path().join(SUMMARY))?;
     outputs.commit()?;

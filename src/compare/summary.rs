@@ -13,6 +13,7 @@ use super::class_changes::ClassChanges;
 use super::class_summary::{ClassNumbers, ClassSummary};
 use super::old_new::OldNew;
 use super::ranks::Ranks;
+use crate::ingest::missing_segments::MissingSegments;
 use crate::ingest::rejections::Rejections;
 use crate::memory::peak_resident_bytes;
 use crate::results::{InputCounts, WriteError};
@@ -41,6 +42,8 @@ pub struct Summary {
     pub damaged: u64,
     /// Why lines were rejected, and which inputs are damaged.
     pub rejections: Rejections,
+    /// Segments of a service's log that are missing among the inputs.
+    pub missing: Vec<MissingSegments>,
     /// Samples that arrived more than an hour after the end of their ride.
     pub late: OldNew<u64>,
     /// The changes of each class that has any data.
@@ -62,8 +65,8 @@ pub struct Summary {
 impl Summary {
     /// What was read.
     pub fn input_counts(&self) -> InputCounts<'_> {
-        let Self { events, rejected, damaged, ref rejections, .. } = *self;
-        InputCounts { events, rejected, damaged, rejections }
+        let Self { events, rejected, damaged, ref rejections, ref missing, .. } = *self;
+        InputCounts { events, rejected, damaged, rejections, missing }
     }
 
     /// Sets the ids of the compared rules, and the rules that differ.

@@ -18,5 +18,5 @@ mod uploader;
 
 pub use dead_letter::{DeadLetter, Source};
 pub use queue::DeadLetterQueue;
-pub use spool::SpoolError;
+pub use spool::{SPOOL, SpoolError};
 pub use uploader::Uploader;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use metrics::{counter, gauge};
 
 use super::dead_letter::DeadLetter;
-use super::spool::{Spool, SpoolError};
+use super::spool::{SPOOL, Spool, SpoolError};
 use crate::health::{Component, Health};
 use crate::log::Clock;
 
@@ -32,7 +32,7 @@ impl DeadLetterQueue {
     /// # Errors
     /// The spool cannot be created or read.
     pub fn open(data: &Path, clock: Clock, health: &Health) -> Result<Self, SpoolError> {
-        let spool = Spool::open(&data.join("rejected"))?;
+        let spool = Spool::open(&data.join(SPOOL))?;
         let component = health.component("dead letters");
         let queue = Self(Arc::new(Shared { spool: Mutex::new(spool), clock, component }));
         queue.publish_size(&queue.spool());

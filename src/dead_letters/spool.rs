@@ -10,6 +10,9 @@ use uuid::Uuid;
 use crate::ingest::object_names;
 use crate::io_reason::IoReason;
 
+/// The folder of the spool in a data directory.
+pub const SPOOL: &str = "rejected";
+
 /// A file of this size is closed. It has some 20,000 dead letters, and the size of a typical object that
 /// Firehose delivers.
 const FILE_BYTES: u64 = 8 << 20;

@@ -163,6 +163,22 @@ fn complete_lines_survive_a_crash() {
 }
 
 #[test]
+fn a_copy_of_a_file_that_was_being_written_does_not_replace_its_object() {
+    let fixture = Fixture::new();
+    fixture.add(b"x");
+    let path = fixture.path("rejected").join(&fixture.spooled()[0]);
+    let copied = fs::read(&path).unwrap();
+    fixture.add(b"y");
+    fixture.time.set(NOW_MS + 60_000);
+    fixture.upload();
+    let archived = fixture.archived();
+    fs::write(&path, copied).unwrap();
+    let fixture = fixture.reopen();
+    fixture.upload();
+    assert_eq!((fixture.archived(), fixture.spooled()), (archived, Vec::new()));
+}
+
+#[test]
 fn an_unreachable_archive_is_reported_and_dead_letters_wait_for_it() {
     let fixture = Fixture::new();
     File::create(fixture.path("archive")).unwrap();

@@ -26,6 +26,8 @@ const OPTIONS: PutOptions =
 enum UploadError {
     #[error(transparent)]
     Spool(#[from] SpoolError),
+    #[error("cannot read a file of dead letters: {0}")]
+    Disk(#[from] io::Error),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -72,8 +74,12 @@ impl Uploader {
             let Some(key) = object_names::failed_object_key(&name) else { continue };
             let path = self.queue.spool().path(&name);
             // A crash between put and remove leads to a second put of the same bytes, which is harmless.
-            self.archive
-                .put(&key, OPTIONS, &mut |out| io::copy(&mut File::open(&path)?, out).map(drop))?;
+            let mut file = File::open(&path)?;
+            // A file that was copied while it was written is part of its object.
+            let (bytes, object) = (file.metadata()?.len(), self.archive.find(&key)?);
+            if object.is_none_or(|object| object.bytes <= bytes) {
+                self.archive.put(&key, OPTIONS, &mut |out| io::copy(&mut file, out).map(drop))?;
+            }
             let mut spool = self.queue.spool();
             spool.remove(&name)?;
             self.queue.publish_size(&spool);

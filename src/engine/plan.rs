@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use velodrome_dataflows::{EventTime, Rules, Scoring};
 
 use crate::ingest::inputs::{Input, InputKind, Origin};
+use crate::ingest::missing_segments::MissingSegments;
 use crate::ingest::run_inputs::RunInputs;
 use crate::ingest::units::{Unit, units};
 use crate::store::Object;
@@ -16,6 +17,8 @@ use crate::store::Object;
 pub struct Plan {
     /// The inputs, in order.
     pub inputs: Vec<Input>,
+    /// Segments of a service's log that are missing among the inputs.
+    pub missing: Vec<MissingSegments>,
     /// All rules that the run applies.
     pub(super) rules: Vec<Scoring>,
     /// The longest race of all rules of the run, in seconds.
@@ -51,7 +54,7 @@ impl Plan {
     ) -> Self {
         let race_seconds = rules.iter().map(|rules| rules.race_seconds).max().unwrap_or_default();
         let rules = rules.iter().map(|rules| Scoring::from(Rules::clone(rules))).collect();
-        let RunInputs { inputs, partitions } = inputs;
+        let RunInputs { inputs, partitions, missing } = inputs;
         let units = units(&inputs);
         let merged = match &partitions[..] {
             [] | [_] => Vec::new(),
@@ -69,7 +72,18 @@ impl Plan {
             .map(|(number, _)| number)
             .collect();
         let next = AtomicUsize::new(0);
-        Self { inputs, rules, race_seconds, open_rides_max, as_of, units, own_units, merged, next }
+        Self {
+            inputs,
+            missing,
+            rules,
+            race_seconds,
+            open_rides_max,
+            as_of,
+            units,
+            own_units,
+            merged,
+            next,
+        }
     }
 
     /// Whether several partitions are merged.

@@ -184,8 +184,8 @@ mod tests {
                 clocks.extend(events.tracking.iter().map(|event| event.clock));
             }
         }
-        let segment = fs::read_dir(root.path().join("log")).unwrap().next().unwrap().unwrap();
-        let text = fs::read_to_string(segment.path()).unwrap();
+        let segment = root.path().join("log/00000000000000000001.jsonl");
+        let text = fs::read_to_string(segment).unwrap();
         let arrival = |line: &str| {
             let event: serde_json::Value = serde_json::from_str(line).unwrap();
             event["arrivalTimestamp"].as_u64().unwrap()

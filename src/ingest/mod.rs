@@ -10,6 +10,7 @@ pub(crate) mod gunzip;
 mod input;
 pub mod inputs;
 pub mod lines;
+pub mod missing_segments;
 pub(crate) mod object_names;
 pub(crate) mod objects;
 mod raw_fields;

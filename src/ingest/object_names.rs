@@ -6,11 +6,61 @@ pub(crate) const FAILED_FOLDER: &str = "processing-failed";
 /// Start of every name: the stream, and the version of its configuration.
 const STREAM: &str = "velodrome-1-";
 
+/// The constant end of the uuids in names of segments: version 8 and the variant of RFC 9562, then
+/// `velodr` in ASCII.
+const UUID_END: &str = "8000-8000-76656c6f6472";
+
 /// The key of an object below the stream's prefix, from the time of its oldest record in UTC. Firehose
 /// documents the format as "S3 object name format".
 pub(crate) fn object_key(oldest_ms: u64, uuid: &str) -> String {
     let time = format_time(oldest_ms);
     format!("{}/{STREAM}{time}-{uuid}.gz", folder(&time))
+}
+
+/// The key of a segment of a log, from the time of its oldest event and its sequence.
+///
+/// Keys sort in the order of the log. The uuid has 48 bits of the sequence, enough for one segment per
+/// minute for 500 million years.
+pub(crate) fn segment_key(oldest_ms: u64, sequence: u64) -> String {
+    let (high, low) = (sequence >> 16, sequence & 0xffff);
+    object_key(oldest_ms, &format!("{high:08x}-{low:04x}-{UUID_END}"))
+}
+
+/// The parts of a segment's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentKey<'a> {
+    /// The folder of the archive, without those of the time. Empty, or ends with a slash.
+    pub(crate) archive: &'a str,
+    /// The second of its oldest event, in the format of [`format_time`].
+    pub(crate) time: &'a str,
+    pub(crate) sequence: u64,
+}
+
+/// Parses the key of a segment, or a path that ends with one. Returns `None` for any other text.
+pub(crate) fn parse_segment_key(key: &str) -> Option<SegmentKey<'_>> {
+    let name_start = key.rfind('/').map_or(0, |slash| slash + 1);
+    let (folders, name) = key.split_at_checked(name_start)?;
+    let name = name.strip_prefix(STREAM)?.strip_suffix(".gz")?;
+    let (time, uuid) = name.split_at_checked("YYYY-MM-DD-HH-MM-SS".len())?;
+    let uuid = uuid.strip_prefix('-')?.strip_suffix(UUID_END)?;
+    let sequence = u64::from_str_radix(&uuid.replace('-', ""), 16).ok()?;
+    let archive = folders.strip_suffix(&format!("{}/", folder(time))).unwrap_or(folders);
+    Some(SegmentKey { archive, time, sequence })
+}
+
+/// The folder of the segments in a data directory.
+pub const LOG_FOLDER: &str = "log/";
+
+/// The name of the file of a segment that is not in the archive yet.
+pub(crate) fn segment_file(sequence: u64) -> String {
+    format!("{sequence:020}.jsonl")
+}
+
+/// Parses the name of a segment's file, or a path that ends with one, to its sequence.
+pub(crate) fn parse_segment_file(path: &str) -> Option<u64> {
+    let name = path.rsplit('/').next()?;
+    let sequence = name.strip_suffix(".jsonl")?.parse().ok()?;
+    (segment_file(sequence) == name).then_some(sequence)
 }
 
 /// The name, without folders, of an object of records whose processing failed, from the time of its
@@ -69,6 +119,33 @@ mod tests {
             object_key(1_620_240_001_000, "01234567-89ab-4def-8fed-cba987654320"),
             "2021/05/05/18/velodrome-1-2021-05-05-18-40-01-01234567-89ab-4def-8fed-cba987654320.gz"
         );
+    }
+
+    #[test]
+    fn a_segment_has_a_uuid_of_version_8_and_its_key_can_be_parsed() {
+        let sequence = 0x1234_5678_9abc;
+        let key = segment_key(1_620_240_001_000, sequence);
+        assert_eq!(
+            key,
+            "2021/05/05/18/velodrome-1-2021-05-05-18-40-01-12345678-9abc-8000-8000-76656c6f6472.gz"
+        );
+        let time = "2021-05-05-18-40-01";
+        for archive in ["", "/data/archive/"] {
+            let expected = SegmentKey { archive, time, sequence };
+            assert_eq!(parse_segment_key(&format!("{archive}{key}")), Some(expected));
+        }
+        let moved = format!("a/{}", key.rsplit('/').next().unwrap());
+        assert_eq!(parse_segment_key(&moved).unwrap().archive, "a/");
+        for other in ["", "velodrome-1-other.gz", &key[..key.len() - 1]] {
+            assert_eq!(parse_segment_key(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn keys_of_one_second_sort_by_sequence() {
+        let keys = [1, 2, 9, 10, 255, 65_535, 65_536, 1 << 40];
+        let keys = keys.map(|sequence| segment_key(1_620_240_001_000, sequence));
+        assert!(keys.is_sorted(), "{keys:?}");
     }
 
     #[test]

@@ -13,6 +13,9 @@ use crate::dead_letters::DeadLetterQueue;
 use crate::engine::Events;
 use crate::log::Log;
 
+/// The name of the file with the positions of a stream in a data directory.
+pub const POSITIONS: &str = "positions.json";
+
 /// Which stream a service reads.
 #[derive(Clone, Debug)]
 pub struct SourceConfig {

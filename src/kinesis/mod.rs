@@ -63,7 +63,7 @@ mod unsupported;
 #[cfg(feature = "aws")]
 mod watermarks;
 
-pub use config::{Sinks, SourceConfig};
+pub use config::{POSITIONS, Sinks, SourceConfig};
 pub use name::{StreamName, StreamNameError};
 #[cfg(feature = "aws")]
 pub use replay::input;

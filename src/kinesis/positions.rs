@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::config::POSITIONS;
 use super::shards::Shard;
 use super::start::Start;
 use super::stream::Stream;
@@ -16,9 +17,6 @@ use super::stream_error::StreamLabel;
 use crate::atomic_file::replace_file;
 use crate::ingest::object_names;
 use crate::io_reason::IoReason;
-
-/// The name of the file.
-const FILE: &str = "positions.json";
 
 /// The positions of all shards of a stream. The log is durable up to them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +99,7 @@ impl Positions {
     /// # Errors
     /// The file cannot be read, or its contents are invalid.
     pub fn load(data: &Path) -> Result<Option<Self>, PositionsError> {
-        let path = data.join(FILE);
+        let path = data.join(POSITIONS);
         let text = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             text => text.map_err(|reason| PositionsError::Disk {
@@ -147,7 +145,7 @@ impl Positions {
         stream: &Stream,
         created_ms: u64,
     ) -> Result<(), PositionsError> {
-        let (path, given) = (data.join(FILE), stream.name().as_str());
+        let (path, given) = (data.join(POSITIONS), stream.name().as_str());
         if self.stream != given {
             let (known, given) = (self.stream.clone(), given.to_owned());
             return Err(PositionsError::OtherStream { path, known, given });
@@ -170,9 +168,9 @@ impl Positions {
             serde_json::to_writer(&mut out, self)?;
             out.flush()
         };
-        let written = replace_file(data, FILE, write).map(drop);
+        let written = replace_file(data, POSITIONS, write).map(drop);
         written.map_err(|reason| {
-            let path = data.join(FILE);
+            let path = data.join(POSITIONS);
             PositionsError::Disk { action: "write", path, reason }
         })
     }

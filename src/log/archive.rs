@@ -1,7 +1,7 @@
 //! The archive: closed segments as gzip objects, named like the objects that Firehose delivers.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::path::Path;
 
 use flate2::{Compression, GzBuilder};
@@ -9,7 +9,8 @@ use flate2::{Compression, GzBuilder};
 use super::checksums;
 use super::error::LogError;
 use super::scan::CompleteLines;
-use crate::ingest::object_names;
+use crate::ingest::gunzip::Gunzip;
+use crate::ingest::object_names::{SegmentKey, parse_segment_key, segment_key};
 use crate::store::{Condition, Object, PutOptions, Store, StoreError, WriteOutcome};
 
 /// About half of each line is random digits, which do not compress at any level, so use the fastest
@@ -26,37 +27,19 @@ const DAY_FOLDER_DEPTH: usize = 3;
 const PUT_OPTIONS: PutOptions =
     PutOptions { content_type: "application/gzip", condition: Condition::Absent, acl: None };
 
-/// The constant end of the uuids in names: version 8 and the variant of RFC 9562, then `velodr` in
-/// ASCII.
-const UUID_END: &str = "8000-8000-76656c6f6472";
-
-/// The name of an object in the archive: the time of its oldest event, then a uuid that starts with the
-/// sequence of its segment.
-///
-/// Names sort in the order of the log. The uuid has 48 bits of the sequence, enough for one segment per
-/// minute for 500 million years.
-pub(super) fn name(oldest_ms: u64, sequence: u64) -> String {
-    let (high, low) = (sequence >> 16, sequence & 0xffff);
-    object_names::object_key(oldest_ms, &format!("{high:08x}-{low:04x}-{UUID_END}"))
-}
-
 /// An object of the archive, and the parsed parts of its name.
 #[derive(Debug)]
 pub(super) struct ArchivedSegment {
     pub(super) object: Object,
     pub(super) sequence: u64,
-    /// The second of its oldest event, in the format of [`object_names::format_time`].
+    /// The second of its oldest event, in the format of [`format_time`](crate::ingest::object_names::format_time).
     pub(super) time: String,
 }
 
 impl ArchivedSegment {
     /// Parses the name of `object`. Returns `None` for a name that is not a segment's.
-    fn parse(object: Object) -> Option<Self> {
-        let name = object.key.rsplit('/').next()?.strip_prefix("velodrome-1-")?;
-        let (time, uuid) =
-            name.strip_suffix(".gz")?.split_at_checked("YYYY-MM-DD-HH-MM-SS".len())?;
-        let uuid = uuid.strip_prefix('-')?.strip_suffix(UUID_END)?;
-        let sequence = u64::from_str_radix(&uuid.replace('-', ""), 16).ok()?;
+    pub(super) fn parse(object: Object) -> Option<Self> {
+        let SegmentKey { time, sequence, .. } = parse_segment_key(&object.key)?;
         let time = time.to_owned();
         Some(Self { object, sequence, time })
     }
@@ -115,7 +98,7 @@ impl Iterator for NewestSegments<'_> {
 /// Stores the closed segment at `path` as an object of `archive`, durably, and removes the segment.
 ///
 /// The object's name and bytes depend only on the segment, so sealing again after a crash writes the
-/// same object.
+/// same object. A segment that was copied while it was written is part of its object, which stays.
 ///
 /// # Errors
 /// When a file cannot be read or written, when the segment differs from its checksums or has no events, and
@@ -125,15 +108,45 @@ pub(super) fn seal(path: &Path, sequence: u64, archive: &dyn Store) -> Result<()
     let read = LogError::disk("read", path);
     let oldest = File::open(path)
         .and_then(|file| CompleteLines::new(BufReader::new(file)).next().transpose());
-    let oldest = oldest.map_err(read)?.ok_or_else(|| LogError::NoEvents(path.to_owned()))?;
-    let name = name(oldest.arrival_ms, sequence);
+    let oldest =
+        oldest.map_err(read)?.ok_or_else(|| LogError::NoEvents(path.display().to_string()))?;
+    let name = segment_key(oldest.arrival_ms, sequence);
     if archive.put(&name, PUT_OPTIONS, &mut |out| compress(path, out))?
         == WriteOutcome::PreconditionFailed
+        && !is_part_of(path, archive, &name)?
     {
         return Err(LogError::ObjectConflict(archive.name(&name)));
     }
     let removed = fs::remove_file(path).and_then(|()| checksums::remove(path));
     removed.map_err(LogError::disk("remove", path))
+}
+
+/// Whether the object `name` begins with the bytes of the segment at `path`.
+fn is_part_of(path: &Path, archive: &dyn Store, name: &str) -> Result<bool, LogError> {
+    let Some(object) = archive.find(name)? else { return Ok(false) };
+    let object = archive.read(&object, 0)?;
+    let mut segment = BufReader::new(File::open(path).map_err(LogError::disk("read", path))?);
+    let mut text = BufReader::new(Gunzip::new(BufReader::new(object)));
+    let mut compare = || {
+        loop {
+            let (expected, found) = (segment.fill_buf()?, text.fill_buf()?);
+            let bytes = expected.len().min(found.len());
+            if bytes == 0 || expected.get(..bytes) != found.get(..bytes) {
+                return io::Result::Ok(expected.is_empty());
+            }
+            segment.consume(bytes);
+            text.consume(bytes);
+        }
+    };
+    match compare() {
+        // Another service's object can have any bytes.
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => {
+            Ok(false)
+        }
+        compared => compared.map_err(|reason| {
+            StoreError { action: "read", name: archive.name(name), reason }.into()
+        }),
+    }
 }
 
 /// Writes the file at `from` as gzip.
@@ -151,38 +164,20 @@ mod tests {
     use crate::store::Directory;
 
     #[test]
-    fn a_name_has_the_time_and_a_uuid_of_version_8_and_can_be_parsed() {
-        let sequence = 0x1234_5678_9abc;
-        let name = name(1_620_240_001_000, sequence);
-        assert_eq!(
-            name,
-            "2021/05/05/18/velodrome-1-2021-05-05-18-40-01-12345678-9abc-8000-8000-76656c6f6472.gz"
-        );
-        let object = ArchivedSegment::parse(Object { key: name, bytes: 1, etag: None }).unwrap();
-        assert_eq!((object.sequence, &object.time[..]), (sequence, "2021-05-05-18-40-01"));
-    }
-
-    #[test]
-    fn names_of_one_second_sort_by_sequence() {
-        let names = [1, 2, 9, 10, 255, 65_535, 65_536, 1 << 40].map(|n| name(1_620_240_001_000, n));
-        assert!(names.is_sorted(), "{names:?}");
-    }
-
-    #[test]
     fn objects_are_listed_newest_first_and_other_files_are_skipped() {
         let root = tempfile::tempdir().unwrap();
         let archive = Directory::new(root.path().join("archive"));
         assert!(NewestSegments::new(&archive).next().is_none());
         let hour = 3_600_000;
         for (number, ms) in [(3, 400_000 * hour), (2, 399_999 * hour + 1), (1, 399_999 * hour)] {
-            let path = root.path().join("archive").join(name(ms, number));
+            let path = root.path().join("archive").join(segment_key(ms, number));
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, "").unwrap();
             fs::write(path.with_file_name(".9.gz"), "").unwrap();
             fs::write(path.with_file_name("velodrome-1-other.gz"), "").unwrap();
         }
         fs::write(root.path().join("archive/notes"), "").unwrap();
-        let dead = root.path().join("archive/processing-failed").join(name(hour, 4));
+        let dead = root.path().join("archive/processing-failed").join(segment_key(hour, 4));
         fs::create_dir_all(dead.parent().unwrap()).unwrap();
         fs::write(dead, "").unwrap();
         let found: Vec<_> = NewestSegments::new(&archive).map(|o| o.unwrap().sequence).collect();

@@ -8,6 +8,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3Default;
@@ -15,6 +16,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 use super::error::LogError;
 use super::segment;
 use crate::atomic_file::{remove_if_exists, replace_file};
+use crate::ingest::object_names::{LOG_FOLDER, parse_segment_file};
 
 /// The bytes that are hashed at a time.
 const READ_BYTES: usize = 64 << 10;
@@ -105,21 +107,57 @@ impl ChecksumFile {
 pub(super) fn verify(segment: &Path) -> Result<(), LogError> {
     let read = |reason| LogError::disk("read", segment)(reason);
     let checksums = load(segment).map_err(read)?;
-    let mut file = BufReader::with_capacity(READ_BYTES, File::open(segment).map_err(read)?);
-    let mut at = 0;
-    for (number, checksum) in (1..).zip(&checksums) {
-        let from = checksum.end.saturating_sub(checksum.bytes);
-        // The record of a group before this one may be absent.
-        io::copy(&mut file.by_ref().take(from.saturating_sub(at)), &mut io::sink())
-            .map_err(read)?;
-        let (bytes, hash) = hash(&mut file.by_ref().take(checksum.bytes)).map_err(read)?;
-        at = checksum.end;
-        let is_equal = bytes == checksum.bytes && (hash == checksum.hash || checksum.bytes == 0);
-        if !is_equal && number < checksums.len() {
-            return Err(LogError::Damaged { path: segment.to_owned(), from, to: checksum.end });
+    let file = File::open(segment).map_err(read)?;
+    match checksums.damage(file).map_err(read)? {
+        Some(Range { start: from, end: to }) => {
+            Err(LogError::Damaged { path: segment.display().to_string(), from, to })
         }
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// The checksums of a segment, in its order.
+#[derive(Debug)]
+pub(super) struct Checksums(Vec<Checksum>);
+
+impl Checksums {
+    /// Parses the readable records of a file of checksums.
+    pub(super) fn parse(text: &[u8]) -> Self {
+        Self(text.split(|byte| *byte == b'\n').filter_map(Checksum::parse).collect())
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether the segment was closed, so that no group may be torn.
+    pub(super) fn is_closed(&self) -> bool {
+        self.0.last().is_some_and(|last| last.bytes == 0)
+    }
+
+    /// The first part of a segment that differs from its checksum. The last group may be torn.
+    ///
+    /// # Errors
+    /// When the segment cannot be read.
+    pub(super) fn damage(&self, segment: impl Read) -> io::Result<Option<Range<u64>>> {
+        let mut segment = BufReader::with_capacity(READ_BYTES, segment);
+        let mut at = 0;
+        for (number, checksum) in (1..).zip(&self.0) {
+            let from = checksum.end.saturating_sub(checksum.bytes);
+            // The record of a group before this one may be absent.
+            let skipped = from.saturating_sub(at);
+            io::copy(&mut segment.by_ref().take(skipped), &mut io::sink())?;
+            let (bytes, hash) = hash(&mut segment.by_ref().take(checksum.bytes))?;
+            at = checksum.end;
+            let is_equal =
+                bytes == checksum.bytes && (hash == checksum.hash || checksum.bytes == 0);
+            if !is_equal && number < self.0.len() {
+                return Ok(Some(from..checksum.end));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// Replaces the checksums of the segment at `segment`, which is closed, by one of its present contents.
@@ -158,17 +196,22 @@ pub(super) fn remove_orphans(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// The key of the checksums of the segment with this key in a data directory. `None` if it is no segment's.
+pub fn checksums_key(segment: &str) -> Option<String> {
+    parse_segment_file(segment).map(|sequence| format!("{LOG_FOLDER}.{sequence:020}.sums"))
+}
+
 /// The path of the checksums of the segment at `segment`.
 fn path(segment: &Path) -> PathBuf {
-    let name = segment.file_stem().unwrap_or_default().to_string_lossy();
-    segment.with_file_name(format!(".{name}.sums"))
+    let stem = segment.file_stem().unwrap_or_default().to_string_lossy();
+    segment.with_file_name(format!(".{stem}.sums"))
 }
 
 /// The readable checksums of a segment; none if there is no file.
-fn load(segment: &Path) -> io::Result<Vec<Checksum>> {
+fn load(segment: &Path) -> io::Result<Checksums> {
     match fs::read(path(segment)) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        text => Ok(text?.split(|byte| *byte == b'\n').filter_map(Checksum::parse).collect()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Checksums::parse(b"")),
+        text => Ok(Checksums::parse(&text?)),
     }
 }
 

@@ -33,7 +33,7 @@ pub enum LogError {
     ObjectConflict(String),
     /// A segment that is not empty, and is not the newest, has no complete line.
     #[error("the log's file '{0}' has no events; move it away and start again")]
-    NoEvents(PathBuf),
+    NoEvents(String),
     /// A part of a segment differs from the checksum that the log wrote with it.
     #[error(
         "'{path}' is damaged between its bytes {from} and {to}: they differ from their checksum; restore \
@@ -41,7 +41,7 @@ pub enum LogError {
     )]
     Damaged {
         /// The segment.
-        path: PathBuf,
+        path: String,
         /// The start of the part.
         from: u64,
         /// The end of the part.
@@ -58,7 +58,7 @@ pub enum LogError {
         /// The sequence of the last missing segment.
         last: u64,
         /// The directory of the segments.
-        log: PathBuf,
+        log: String,
         /// The archive.
         archive: String,
     },
@@ -69,11 +69,49 @@ pub enum LogError {
     )]
     Short {
         /// The segment.
-        path: PathBuf,
+        path: String,
         /// Its length.
         bytes: u64,
         /// The bytes of it that the checkpoint covers.
         covered: u64,
+    },
+    /// A segment or an object has lines that are not complete.
+    #[error(
+        "'{path}' has {lines} damaged lines, the first at byte {at}; restore it from a backup, or their \
+         events do not count"
+    )]
+    Incomplete {
+        /// The segment or the object.
+        path: String,
+        /// The number of lines that are not complete.
+        lines: u64,
+        /// The offset of the first one in the uncompressed text.
+        at: u64,
+    },
+    /// An object of the archive cannot be read to its end.
+    #[error("'{name}' cannot be read to its end: {reason}; restore it from a backup")]
+    Unreadable {
+        /// The object.
+        name: String,
+        /// The reason. As above, it is in the message and is not the error's source.
+        reason: io::Error,
+    },
+    /// Two objects of the archive have the same sequence.
+    #[error(
+        "'{0}' and '{1}' have the same sequence, so two services use this archive; separate their objects, \
+         and start each service with an --archive of its own"
+    )]
+    TwoLogs(String, String),
+    /// The archive has no objects although segments are not in the log.
+    #[error(
+        "the archive '{archive}' is empty or missing, but it should have the segments up to {last}; restore \
+         it from a backup, or name its place with --archive"
+    )]
+    NoArchive {
+        /// The sequence of the last missing segment.
+        last: u64,
+        /// The archive.
+        archive: String,
     },
     /// The system cannot start a thread.
     #[error("cannot start the thread '{name}': {reason}; raise the limit on threads")]

@@ -14,6 +14,7 @@ use super::positions::LogPosition;
 use super::scan::CompleteLines;
 use super::segment;
 use crate::ingest::inputs::Input;
+use crate::ingest::missing_segments::gaps;
 use crate::ingest::object_names;
 use crate::store::Store;
 
@@ -86,34 +87,31 @@ impl LogFiles {
     /// Checks that no segment is missing between `inputs`, and nothing of what is `covered`.
     fn check(&self, inputs: &[(u64, Input)], covered: Option<LogPosition>) -> Result<(), LogError> {
         let sequences: Vec<_> = inputs.iter().map(|(sequence, _)| *sequence).collect();
-        if let Some(LogPosition { sequence, bytes: covered }) = covered {
-            match sequences.binary_search(&sequence) {
-                Ok(_) => {
-                    let path = segment::path(&self.log, sequence);
-                    let bytes = fs::metadata(&path).map_or(u64::MAX, |file| file.len());
-                    if bytes < covered {
-                        return Err(LogError::Short { path, bytes, covered });
-                    }
-                }
-                Err(place) => {
-                    let before = place.checked_sub(1).and_then(|place| sequences.get(place));
-                    let first = before.map_or(sequence, |before| before + 1);
-                    let last = sequences.get(place).map_or(sequence, |after| after - 1);
-                    return Err(self.gap(first, last));
-                }
-            }
+        if let Some((first, last)) = missing(&sequences, covered).first().copied() {
+            let (log, archive) = (self.log.display().to_string(), self.archive.name(""));
+            return Err(LogError::Gap { first, last, log, archive });
         }
-        for (before, after) in sequences.iter().zip(sequences.iter().skip(1)) {
-            if after - before > 1 {
-                return Err(self.gap(before + 1, after - 1));
-            }
+        let Some(LogPosition { sequence, bytes: covered }) = covered else { return Ok(()) };
+        let path = segment::path(&self.log, sequence);
+        let bytes = fs::metadata(&path).map_or(u64::MAX, |file| file.len());
+        if bytes < covered {
+            return Err(LogError::Short { path: path.display().to_string(), bytes, covered });
         }
         Ok(())
     }
+}
 
-    fn gap(&self, first: u64, last: u64) -> LogError {
-        LogError::Gap { first, last, log: self.log.clone(), archive: self.archive.name("") }
-    }
+/// The sequences that are missing between ascending `sequences`, and from them up to what is `covered`, as
+/// pairs of the first and the last.
+pub(super) fn missing(sequences: &[u64], covered: Option<LogPosition>) -> Vec<(u64, u64)> {
+    let covered = covered.map(|covered| covered.sequence);
+    let (oldest, newest) = match (sequences.first(), sequences.last()) {
+        (Some(oldest), Some(newest)) => (*oldest, *newest),
+        _ => return covered.map(|covered| (covered, covered)).into_iter().collect(),
+    };
+    let before = covered.filter(|covered| *covered < oldest).map(|covered| (covered, oldest - 1));
+    let after = covered.filter(|covered| *covered > newest).map(|covered| (newest + 1, covered));
+    before.into_iter().chain(gaps(sequences)).chain(after).collect()
 }
 
 /// The arrival of a segment's first event, or `None` if it has no complete line yet.

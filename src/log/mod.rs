@@ -42,15 +42,21 @@ mod segment;
 mod writer;
 
 mod archive;
+mod check;
+mod check_files;
 mod log_files;
 mod opened_log;
 mod scan;
 mod sealer;
 mod segment_contents;
+mod segment_id;
 #[cfg(test)]
 mod tests;
 
+pub use crate::ingest::object_names::LOG_FOLDER;
 pub use admission::{Admission, AdmitAll, Appended, RejectedLine};
+pub use check::{CheckedLog, LogCheck};
+pub use checksums::checksums_key;
 pub use clock::{Clock, ManualClock, SourceClock};
 pub use delivery::{Delivery, TICK_MS};
 pub use error::{AppendError, LogError, LogHealth, Obstacle};
@@ -61,3 +67,4 @@ pub use log_text::log_text;
 pub use opened_log::{OpenedLog, open};
 pub use positions::{LogPosition, Positions};
 pub use running_clock::MachineClocks;
+pub use segment_id::SegmentId;

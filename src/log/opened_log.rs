@@ -27,6 +27,7 @@ use super::segment_contents::{SegmentContents, first_and_last};
 use super::writer::Writer;
 use crate::health::Component;
 use crate::ingest::gunzip::Gunzip;
+use crate::ingest::object_names::segment_key;
 use crate::store::{Object, Store, StoreError, fsync};
 
 /// A log that is open but not started.
@@ -80,14 +81,14 @@ pub fn open(
         }
         let Some((first, last)) = contents.lines else {
             if contents.bytes > 0 && !is_newest {
-                return Err(LogError::NoEvents(path));
+                return Err(LogError::NoEvents(path.display().to_string()));
             }
             remove(&path)?;
             continue;
         };
         last_ms = Some(last.arrival_ms);
         end = Some(LogPosition { sequence, bytes: last.end });
-        if names.contains(&archive::name(first.arrival_ms, sequence)) {
+        if names.contains(&segment_key(first.arrival_ms, sequence)) {
             // The process crashed between storing the object and removing the segment, so finish the
             // sealing.
             archive::seal(&path, sequence, &*archive)?;
@@ -140,7 +141,7 @@ fn last_arrival(archive: &dyn Store, object: &Object) -> Result<u64, LogError> {
     let name = || archive.name(&object.key);
     let failed = |reason| StoreError { action: "read", name: name(), reason };
     let last = first_and_last(reader).map_err(failed)?.map(|(_, last)| last.arrival_ms);
-    last.ok_or_else(|| LogError::NoEvents(name().into()))
+    last.ok_or_else(|| LogError::NoEvents(name()))
 }
 
 fn remove(path: &Path) -> Result<(), LogError> {

@@ -4,6 +4,7 @@ use std::io::{self, BufRead};
 
 use memchr::memchr;
 
+use super::error::LogError;
 use super::log_lines::{ARRIVAL_DIGITS, ARRIVAL_KEY, LINE_END};
 
 /// A complete line of the log.
@@ -45,11 +46,62 @@ impl<R: BufRead> Iterator for CompleteLines<R> {
     }
 }
 
+/// The lines of a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct LineCounts {
+    /// The number of complete lines.
+    pub(super) complete: u64,
+    /// The offset of the end of the last complete line.
+    pub(super) complete_end: u64,
+    /// The length of the stream.
+    pub(super) bytes: u64,
+    /// The number of lines that are not complete.
+    pub(super) incomplete: u64,
+    /// The offset of the first line that is not complete.
+    pub(super) incomplete_start: u64,
+}
+
+impl LineCounts {
+    /// Reads a stream to its end.
+    ///
+    /// # Errors
+    /// When the stream cannot be read to its end.
+    pub(super) fn read(mut reader: impl BufRead) -> io::Result<Self> {
+        let (mut counts, mut line) = (Self::default(), Vec::new());
+        while reader.read_until(b'\n', &mut line)? > 0 {
+            let start = counts.bytes;
+            counts.bytes += line.len() as u64;
+            if arrival(&line).is_some() {
+                counts.complete += 1;
+                counts.complete_end = counts.bytes;
+            } else {
+                if counts.incomplete == 0 {
+                    counts.incomplete_start = start;
+                }
+                counts.incomplete += 1;
+            }
+            line.clear();
+        }
+        Ok(counts)
+    }
+
+    /// Whether only the end of the stream is incomplete.
+    pub(super) fn is_torn_at_end(&self) -> bool {
+        self.incomplete_start >= self.complete_end
+    }
+
+    /// The error for incomplete lines in the stream `name`, if there are any.
+    pub(super) fn incomplete_error(&self, name: &str) -> Option<LogError> {
+        let Self { incomplete: lines, incomplete_start: at, .. } = *self;
+        (lines > 0).then(|| LogError::Incomplete { path: name.to_owned(), lines, at })
+    }
+}
+
 /// The arrival of a line, or `None` if the line is not complete.
 ///
 /// A line with a zero byte is not complete: a page that never reached the disk reads as zeros, and JSON
 /// has none.
-fn arrival(line: &[u8]) -> Option<u64> {
+pub(super) fn arrival(line: &[u8]) -> Option<u64> {
     let (event, digits) = line.strip_suffix(LINE_END)?.split_last_chunk::<ARRIVAL_DIGITS>()?;
     let is_complete = event.ends_with(ARRIVAL_KEY)
         && digits.iter().all(u8::is_ascii_digit)

@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::ingest::object_names::{parse_segment_file, segment_file};
+
 /// The file of a segment that is being written. Tests inject faults here.
 pub(super) trait SegmentFile: Send {
     /// Appends `bytes`. After an error, the file may contain part of them.
@@ -65,7 +67,7 @@ pub(super) fn create(path: &Path) -> Result<Box<dyn SegmentFile>, CreateError> {
 
 /// The path of segment `sequence` in `directory`.
 pub(super) fn path(directory: &Path, sequence: u64) -> PathBuf {
-    directory.join(format!("{sequence:020}.jsonl"))
+    directory.join(segment_file(sequence))
 }
 
 /// The segments in `directory`, by ascending sequence. Skips other files. Returns none if the directory
@@ -81,10 +83,7 @@ pub(super) fn list(directory: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut segments = Vec::new();
     for entry in entries {
         let name = entry?.file_name();
-        let sequence = name.to_str().and_then(|name| name.strip_suffix(".jsonl")?.parse().ok());
-        if let Some(sequence) = sequence
-            && path(directory, sequence).file_name() == Some(&name)
-        {
+        if let Some(sequence) = name.to_str().and_then(parse_segment_file) {
             segments.push((sequence, directory.join(name)));
         }
     }

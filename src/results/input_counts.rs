@@ -6,6 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use indicatif::HumanCount;
 use velodrome_dataflows::EventTime;
 
+use crate::ingest::missing_segments::MissingSegments;
 use crate::ingest::rejections::Rejections;
 
 /// Displays the counts of accepted events, rejected lines and damaged inputs,
@@ -20,6 +21,8 @@ pub struct InputCounts<'a> {
     pub damaged: u64,
     /// Why lines were rejected, and which inputs are damaged.
     pub rejections: &'a Rejections,
+    /// Segments of a service's log that are missing among the inputs.
+    pub missing: &'a [MissingSegments],
 }
 
 impl InputCounts<'_> {
@@ -31,7 +34,7 @@ impl InputCounts<'_> {
 
 impl fmt::Display for InputCounts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { events, rejected, damaged, rejections } = *self;
+        let Self { events, rejected, damaged, rejections, missing } = *self;
         writeln!(f, "events    {:>14}", HumanCount(events).to_string())?;
         writeln!(f, "rejected  {:>14}", HumanCount(rejected).to_string())?;
         write!(f, "{rejections}")?;
@@ -45,6 +48,9 @@ impl fmt::Display for InputCounts<'_> {
         if damaged > 0 {
             writeln!(f, "damaged   {:>14}", HumanCount(damaged).to_string())?;
             write!(f, "{}", rejections.display_damaged())?;
+        }
+        for gap in missing {
+            writeln!(f, "missing   {gap}")?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use velodrome_dataflows::EventTime;
 
 use super::error::WriteError;
 use super::input_counts::{InputCounts, display_as_of};
+use crate::ingest::missing_segments::MissingSegments;
 use crate::ingest::rejections::Rejections;
 use crate::memory::peak_resident_bytes;
 
@@ -38,6 +39,9 @@ pub struct Summary {
     /// Why lines were rejected, and which inputs are damaged.
     #[serde(default)]
     pub rejections: Rejections,
+    /// Segments of a service's log that are missing among the inputs.
+    #[serde(default)]
+    pub missing: Vec<MissingSegments>,
     /// Samples that arrived more than an hour after the end of their ride.
     pub late: u64,
     /// Rides with a result.
@@ -65,8 +69,8 @@ impl Summary {
 
     /// What was read.
     pub fn input_counts(&self) -> InputCounts<'_> {
-        let Self { events, rejected, damaged, ref rejections, .. } = *self;
-        InputCounts { events, rejected, damaged, rejections }
+        let Self { events, rejected, damaged, ref rejections, ref missing, .. } = *self;
+        InputCounts { events, rejected, damaged, rejections, missing }
     }
 
     /// Writes the summary as JSON to `path`.

@@ -6,7 +6,7 @@ use super::saved_rules;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 
 /// The name of the checkpoint's file.
-pub(super) const CHECKPOINT: &str = "checkpoint.redb";
+pub const CHECKPOINT: &str = "checkpoint.redb";
 /// The name of a rebuild's checkpoint, until it replaces the service's checkpoint.
 pub(super) const REBUILT: &str = "rebuilt.redb";
 

@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::atomic_file::remove_if_exists;
+use crate::backup_manifest::{BackupManifest, MANIFEST, ManifestError};
 use crate::io_reason::remedy;
 use crate::output_directory::has_outputs;
+use crate::store::Directory;
 
 /// The lock file, locked by the process that uses the directory. The system releases the lock when the
 /// process ends.
-const LOCK: &str = "lock";
+pub const LOCK: &str = "lock";
 
 /// The remedy for a path that the system does not accept as a directory.
 const WRITABLE: &str = "give --data a directory that can be written";
@@ -28,6 +31,15 @@ pub enum DataDirectoryError {
     /// It has the results of a command. A service would continue under their rules.
     #[error("'{0}' has the outputs of another command, not a service's data; give another --data")]
     Outputs(PathBuf),
+    /// It is a backup that was interrupted, or in which damage was found.
+    #[error(
+        "'{0}' is an incomplete backup; run velodrome backup again to complete it, or use --accept-damage to \
+         continue with what it has"
+    )]
+    IncompleteBackup(PathBuf),
+    /// The manifest of a backup cannot be read.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
     /// It cannot be created or locked.
     #[error("cannot use '{path}': {reason}; {}", remedy(.reason).unwrap_or(WRITABLE))]
     Io {
@@ -38,9 +50,16 @@ pub enum DataDirectoryError {
     },
 }
 
+/// Whether a process uses the data directory at `path` now. Changes nothing.
+pub fn is_served(path: &Path) -> bool {
+    let lock = File::open(path.join(LOCK));
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 /// A data directory that this process has locked. Dropping it releases the lock.
 #[derive(Debug)]
 pub struct DataDirectory {
+    path: PathBuf,
     _lock: File,
 }
 
@@ -62,9 +81,23 @@ impl DataDirectory {
         let lock_path = path.join(LOCK);
         let lock = File::create(&lock_path).map_err(failed(&lock_path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { _lock: lock }),
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(DataDirectoryError::InUse(path.to_owned())),
             Err(TryLockError::Error(reason)) => Err(failed(&lock_path)(reason)),
         }
+    }
+
+    /// Makes a backup the data directory of a service: no later backup may replace its files.
+    ///
+    /// # Errors
+    /// When the backup is incomplete, unless damage is accepted, and when its manifest cannot be read or
+    /// removed.
+    pub fn claim(&self, accept_damage: bool) -> Result<(), DataDirectoryError> {
+        let manifest = BackupManifest::read(&Directory::new(self.path.clone()))?;
+        if manifest.is_some_and(|manifest| !manifest.is_complete && !accept_damage) {
+            return Err(DataDirectoryError::IncompleteBackup(self.path.clone()));
+        }
+        let path = self.path.join(MANIFEST);
+        remove_if_exists(&path).map_err(|reason| DataDirectoryError::Io { path, reason })
     }
 }

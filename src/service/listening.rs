@@ -48,6 +48,7 @@ impl Service {
         let budget = FileBudget::new(config.serve.limits.connections_max)?;
         config.serve.limits.connections_max = budget.connections;
         let directory = DataDirectory::lock(&config.data)?;
+        directory.claim(config.accept_damage)?;
         let checkpoint = checkpoint_file::open(&config)?;
         config.check_stop()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -18,7 +18,7 @@ mod error;
 mod checkpoint_file;
 mod engine_state;
 mod event_input;
-mod saved_rules;
+pub mod saved_rules;
 mod stores;
 
 mod handles;
@@ -39,8 +39,9 @@ mod saver;
 mod service_clock;
 mod stoppable_thread;
 
+pub use checkpoint_file::CHECKPOINT;
 pub use config::{ARCHIVE, Config, HISTORY};
-pub use data_directory::{DataDirectory, DataDirectoryError};
+pub use data_directory::{DataDirectory, DataDirectoryError, LOCK, is_served};
 pub use error::ServiceError;
 pub use listening::Service;
 pub use running::RunningService;

@@ -14,7 +14,7 @@ use crate::json_checksum;
 use crate::rules;
 
 /// The name of the file. It contains the canonical form of the rules, with a checksum.
-const FILE: &str = "rules.json";
+pub const FILE: &str = "rules.json";
 
 /// Saved rules that cannot be used.
 #[derive(Debug, Error)]
@@ -46,13 +46,23 @@ pub enum SavedRulesError {
 /// When the file cannot be read, or does not contain valid rules.
 pub(super) fn load(data: &Path) -> Result<Option<Rules>, SavedRulesError> {
     let path = data.join(FILE);
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(reason) => return Err(SavedRulesError::Io { path, reason }),
-    };
-    let rules = rules::parse(&String::from_utf8_lossy(&text));
-    rules.map(Some).map_err(|error| SavedRulesError::Damaged { path, reason: error.to_string() })
+    match fs::read(&path) {
+        Ok(text) => parse(&path, &text).map(Some),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(reason) => Err(SavedRulesError::Io { path, reason }),
+    }
+}
+
+/// Parses the text of the file at `path`.
+///
+/// # Errors
+/// When the text is not valid rules.
+pub fn parse(path: &Path, text: &[u8]) -> Result<Rules, SavedRulesError> {
+    let rules = rules::parse(&String::from_utf8_lossy(text));
+    rules.map_err(|error| SavedRulesError::Damaged {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
 }
 
 /// Saves `rules` in the data directory `data`. A failure is only logged, because the checkpoint has the

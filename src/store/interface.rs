@@ -111,6 +111,18 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// The store cannot be read.
     fn find(&self, key: &str) -> Result<Option<Object>, StoreError>;
 
+    /// The bytes of the object with this key, if it exists. They must fit into memory.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(object) = self.find(key)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        let read = self.read(&object, 0)?.read_to_end(&mut bytes);
+        read.map_err(|reason| StoreError { action: "read", name: self.name(key), reason })?;
+        Ok(Some(bytes))
+    }
+
     /// A reader of the bytes of `object` from `offset`. All bytes come from one version of the object:
     /// from the one with its ETag, if it has one.
     ///

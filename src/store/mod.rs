@@ -6,6 +6,8 @@
 mod compare_writer;
 mod directory;
 pub mod fsync;
+#[cfg(test)]
+mod hooked;
 mod interface;
 mod location;
 #[cfg(feature = "aws")]
@@ -13,6 +15,8 @@ mod s3;
 mod walk;
 
 pub use directory::Directory;
+#[cfg(test)]
+pub(crate) use hooked::Hooked;
 pub use interface::{
     Acl, Condition, Listing, Object, PutOptions, Store, StoreError, WriteBody, WriteOutcome,
 };

@@ -16,7 +16,7 @@ fn recovery_error(stopped: &StoppedService) -> String {
 }
 
 /// Changes a bit in the middle of a file.
-fn damage(path: &Path) {
+pub(crate) fn damage(path: &Path) {
     let mut bytes = fs::read(path).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

@@ -7,9 +7,13 @@ mod as_of;
 #[cfg(test)]
 mod aws;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod bad_lines;
 #[cfg(test)]
 mod bans;
+#[cfg(test)]
+mod check;
 #[cfg(test)]
 mod clocks;
 #[cfg(test)]
@@ -36,6 +40,8 @@ mod integrity;
 mod kills;
 #[cfg(test)]
 mod merge;
+#[cfg(test)]
+mod missing_segments;
 #[cfg(test)]
 mod odd_files;
 #[cfg(test)]

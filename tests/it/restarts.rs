@@ -57,6 +57,10 @@ impl StoppedService {
         ServiceProcess::start(&self.place.path("data"), &format!("{} {arguments}", self.clock))
     }
 
+    pub(crate) fn clock(&self) -> &str {
+        &self.clock
+    }
+
     pub(crate) fn startup_error(&self, arguments: &str) -> String {
         startup_error(&self.place.path("data"), &format!("{} {arguments}", self.clock))
     }

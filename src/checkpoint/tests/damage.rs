@@ -1,5 +1,6 @@
 //! Tests that a damaged file is either reported or still has its content.
 
+use std::fs::File;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
@@ -96,8 +97,12 @@ proptest! {
         damage.apply(&mut bytes, position);
         let is_previous = bytes.get(NEWEST_COMMIT).is_some_and(|byte| (byte ^ original[NEWEST_COMMIT]) & 1 == 1);
         let (_directory, path) = checkpoint_path();
-        fs::write(&path, bytes).unwrap();
+        fs::write(&path, &bytes).unwrap();
+        let inspected = inspect(File::open(&path).unwrap(), &path);
+        prop_assert!(fs::read(&path).unwrap() == bytes, "an inspection changes nothing");
         let opened = Checkpoint::open(&path, &Rules::default());
+        let complete = |inspected: Inspected| inspected.complete;
+        prop_assert_eq!(inspected.ok().map(complete), opened.as_ref().ok().map(Checkpoint::complete));
         match opened.and_then(|opened| Ok((opened.complete(), read(&opened)?))) {
             Ok(content) => {
                 let is_newest = intact.contents.last() == Some(&content);
@@ -117,6 +122,8 @@ fn an_emptied_file_is_damage_and_not_a_new_checkpoint() {
     let (_directory, path) = checkpoint_path();
     for bytes in [Vec::new(), vec![0; INTACT.closed.len()], b"{}".to_vec()] {
         fs::write(&path, bytes).unwrap();
+        let error = inspect(File::open(&path).unwrap(), &path).unwrap_err();
+        assert!(matches!(error, CheckpointError::Damaged { .. }), "{error}");
         let error = Checkpoint::open(&path, &Rules::default()).unwrap_err();
         assert!(matches!(error, CheckpointError::Damaged { .. }), "{error}");
     }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// A data directory whose log has three segments, two of them archived, each of several groups.
-fn data() -> tempfile::TempDir {
+pub(super) fn data() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     for start in 0..3 {
         // A segment that is closed with the log is archived after the next start.

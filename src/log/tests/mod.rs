@@ -3,6 +3,7 @@
 mod admission;
 mod advances;
 mod appending;
+mod checking;
 mod faults;
 mod integrity;
 mod recovery;

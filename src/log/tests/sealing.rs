@@ -7,6 +7,7 @@ use indicatif::ProgressBar;
 use super::*;
 use crate::ingest::event::{Event, EventTimestamp};
 use crate::ingest::lines::LineBlock;
+use crate::ingest::object_names::segment_key;
 use crate::ingest::{decode, units};
 
 /// Waits until the data directory has the given numbers of segments and objects.
@@ -116,6 +117,25 @@ fn sealing_after_a_crash_at_any_step_results_in_the_same_objects() {
 }
 
 #[test]
+fn a_segment_that_was_copied_while_it_was_written_is_part_of_its_object() {
+    let root = two_segments();
+    let second = segment::path(&root.path().join("log"), 2);
+    let text = [fs::read(&second).unwrap(), segment_text(lines([9]), START_MS + 9)].concat();
+    let copied = copy(root.path());
+    fs::write(&second, &text).unwrap();
+    let expected = seal_all(root.path());
+    // The copy ends in the middle of a group.
+    let archive = copied.path().join("archive");
+    fs::rename(root.path().join("archive"), &archive).unwrap();
+    fs::write(segment::path(&copied.path().join("log"), 2), &text[..text.len() - 5]).unwrap();
+    assert_eq!(open(copied.path(), Clock::system()).unwrap().last_arrival(), Some(START_MS + 1));
+    let content = |path: &PathBuf| fs::read(path).unwrap();
+    let found: Vec<_> = files(&archive).iter().map(content).collect();
+    assert_eq!(found, expected.into_iter().map(|(_, content)| content).collect::<Vec<_>>());
+    assert_eq!(files(&copied.path().join("log")).len(), 0);
+}
+
+#[test]
 fn sequences_and_arrivals_continue_from_the_archive_without_segments() {
     let root = two_segments();
     seal_all(root.path());
@@ -132,7 +152,7 @@ fn after_a_failed_seal_this_and_later_segments_stay_until_the_next_attempt() {
     let root = two_segments();
     let folder = root.path().join("archive/2021/05/05/18");
     fs::create_dir_all(&folder).unwrap();
-    let names = [1, 2].map(|sequence| archive::name(START_MS + sequence - 1, sequence));
+    let names = [1, 2].map(|sequence| segment_key(START_MS + sequence - 1, sequence));
     let hidden = folder.join(format!(".{}", names[0].rsplit('/').next().unwrap()));
     let fill_disk = || symlink("/dev/full", &hidden).unwrap();
 
@@ -157,7 +177,7 @@ fn after_a_failed_seal_this_and_later_segments_stay_until_the_next_attempt() {
 #[test]
 fn an_object_of_another_service_is_reported_and_not_overwritten() {
     let root = two_segments();
-    let object = root.path().join("archive").join(archive::name(START_MS, 1));
+    let object = root.path().join("archive").join(segment_key(START_MS, 1));
     fs::create_dir_all(object.parent().unwrap()).unwrap();
     fs::write(&object, "another's").unwrap();
     let expected = format!("'{}' exists with other content", object.display());
