@@ -1,8 +1,10 @@
 //! Atomic replacement and removal of files.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
+
+use crate::disk::{self, File};
 
 /// Replaces the file `name` in `directory` atomically and durably. A missing directory is created.
 ///
@@ -15,15 +17,15 @@ pub fn replace_file<T>(
     directory: &Path,
     name: &str,
     write: impl FnOnce(&File) -> io::Result<T>,
-) -> io::Result<(File, T)> {
-    fs::create_dir_all(directory)?;
+) -> io::Result<(fs::File, T)> {
+    disk::create_dir_all(directory)?;
     let hidden = directory.join(format!(".{name}"));
-    let file = File::options().read(true).write(true).create(true).truncate(true).open(&hidden)?;
+    let file = File::create(&hidden)?;
     let written = write(&file)?;
     file.sync_all()?;
-    fs::rename(&hidden, directory.join(name))?;
-    File::open(directory)?.sync_all()?;
-    Ok((file, written))
+    disk::rename(&hidden, &directory.join(name))?;
+    disk::sync_dir(directory)?;
+    Ok((file.into_std(), written))
 }
 
 /// Removes the file at `path`, if it exists.
@@ -31,7 +33,7 @@ pub fn replace_file<T>(
 /// # Errors
 /// If the disk fails.
 pub fn remove_if_exists(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
+    match disk::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

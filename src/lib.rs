@@ -42,6 +42,7 @@
 //! - [`rules`]: the rules file
 //! - [`health`]: collects the faults of components and reports them at `/readyz`
 //! - [`atomic_file`]: replaces files atomically
+//! - [`disk`]: writes, renames and syncs durable files
 //! - [`file_id`]: the identity of files, and loops of symbolic links
 //! - [`memory`]: memory use of the process
 //! - [`terminal`]: foreign text for the terminal
@@ -57,6 +58,7 @@ pub mod checkpoint;
 pub mod commands;
 pub mod compare;
 pub mod dead_letters;
+pub mod disk;
 pub mod engine;
 pub mod file_id;
 pub mod firehose;

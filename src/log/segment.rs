@@ -1,10 +1,10 @@
 //! Segments: the files of the log, named `<20-digit sequence>.jsonl`.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::store::fsync;
+use crate::disk::{self, File};
 
 /// The file of a segment that is being written. Tests inject faults here.
 pub(super) trait SegmentFile: Send {
@@ -38,10 +38,10 @@ pub(super) type CreateSegment = Box<dyn FnMut(&Path) -> io::Result<Box<dyn Segme
 /// # Errors
 /// When the file exists, and when it cannot be created durably. In the second case the file is removed.
 pub(super) fn create(path: &Path) -> io::Result<Box<dyn SegmentFile>> {
-    let file = OpenOptions::new().append(true).create_new(true).open(path)?;
-    let synced = path.parent().map_or(Ok(()), fsync::sync_dir);
+    let file = File::create_new(path)?;
+    let synced = path.parent().map_or(Ok(()), disk::sync_dir);
     if let Err(error) = synced {
-        fs::remove_file(path)?;
+        disk::remove_file(path)?;
         return Err(error);
     }
     Ok(Box::new(file))

@@ -5,7 +5,6 @@
 
 mod compare_writer;
 mod directory;
-pub mod fsync;
 mod interface;
 mod location;
 #[cfg(feature = "aws")]
