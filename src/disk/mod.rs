@@ -7,7 +7,9 @@
 mod file;
 mod names;
 #[cfg(test)]
-pub(crate) mod simulated;
+mod tests;
 
 pub use file::File;
 pub use names::{create_dir_all, remove_file, rename, sync_dir};
+#[cfg(test)]
+pub(crate) use tests::simulated;

@@ -39,6 +39,8 @@ mod running;
 mod saver;
 mod service_clock;
 mod stoppable_thread;
+#[cfg(test)]
+mod tests;
 
 pub use config::{ARCHIVE, Config, HISTORY};
 pub use data_directory::{DataDirectory, DataDirectoryError};

@@ -1,9 +1,13 @@
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use rand::SeedableRng;
+use rand_pcg::Pcg64;
 
-use super::*;
+use super::simulated::{Disk, Failure, Operation, Plan};
 use crate::atomic_file::replace_file;
 use crate::disk::{File, create_dir_all, sync_dir};
 

@@ -8,8 +8,6 @@
 mod backend;
 mod journal;
 mod plan;
-#[cfg(test)]
-mod tests;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -47,7 +45,7 @@ struct State {
 
 /// A file that is open for writing on a simulated disk.
 #[derive(Debug)]
-pub(super) struct Handle {
+pub(in crate::disk) struct Handle {
     disk: Arc<Disk>,
     inode: usize,
     path: PathBuf,
@@ -88,7 +86,7 @@ impl Disk {
         state.journal.write_to(&self.root);
     }
 
-    pub(super) fn open(
+    pub(in crate::disk) fn open(
         self: &Arc<Self>,
         path: &Path,
         options: &OpenOptions,
@@ -114,7 +112,7 @@ impl Disk {
         Ok((file, Handle { disk, inode, path, appends }))
     }
 
-    pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+    pub(in crate::disk) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.lock();
         state.plan.check(Operation::Rename, to)?;
         fs::rename(from, to)?;
@@ -122,7 +120,7 @@ impl Disk {
         Ok(())
     }
 
-    pub(super) fn remove_file(&self, path: &Path) -> io::Result<()> {
+    pub(in crate::disk) fn remove_file(&self, path: &Path) -> io::Result<()> {
         let mut state = self.lock();
         if !path.exists() {
             return Err(io::ErrorKind::NotFound.into());
@@ -133,7 +131,7 @@ impl Disk {
         Ok(())
     }
 
-    pub(super) fn create_dir(&self, path: &Path) -> io::Result<()> {
+    pub(in crate::disk) fn create_dir(&self, path: &Path) -> io::Result<()> {
         let mut state = self.lock();
         state.plan.check(Operation::Create, path)?;
         fs::create_dir(path)?;
@@ -141,7 +139,7 @@ impl Disk {
         Ok(())
     }
 
-    pub(super) fn sync_dir(&self, path: &Path) -> io::Result<()> {
+    pub(in crate::disk) fn sync_dir(&self, path: &Path) -> io::Result<()> {
         let mut state = self.lock();
         state.plan.check(Operation::SyncDirectory, path)?;
         state.journal.sync_dir(path);
@@ -154,7 +152,7 @@ impl Disk {
 }
 
 impl Handle {
-    pub(super) fn write(&self, mut file: &fs::File, bytes: &[u8]) -> io::Result<usize> {
+    pub(in crate::disk) fn write(&self, mut file: &fs::File, bytes: &[u8]) -> io::Result<usize> {
         let at = if self.appends { file.metadata()?.len() } else { file.stream_position()? };
         let written = self.write_at(file, at, bytes)?;
         file.seek(SeekFrom::Start(at + written as u64))?;
@@ -162,7 +160,7 @@ impl Handle {
     }
 
     /// Writes a beginning of `bytes`, and returns its length.
-    pub(super) fn write_at(&self, file: &fs::File, at: u64, bytes: &[u8]) -> io::Result<usize> {
+    pub(in crate::disk) fn write_at(&self, file: &fs::File, at: u64, bytes: &[u8]) -> io::Result<usize> {
         let mut state = self.disk.lock();
         let (length, result) = state.plan.check_write(&self.path, bytes.len());
         let bytes = &bytes[..length];
@@ -176,7 +174,7 @@ impl Handle {
         result.map(|()| length)
     }
 
-    pub(super) fn set_len(&self, file: &fs::File, length: u64) -> io::Result<()> {
+    pub(in crate::disk) fn set_len(&self, file: &fs::File, length: u64) -> io::Result<()> {
         let mut state = self.disk.lock();
         state.plan.check(Operation::SetLength, &self.path)?;
         file.set_len(length)?;
@@ -184,7 +182,7 @@ impl Handle {
         Ok(())
     }
 
-    pub(super) fn sync(&self) -> io::Result<()> {
+    pub(in crate::disk) fn sync(&self) -> io::Result<()> {
         let mut state = self.disk.lock();
         state.plan.check(Operation::Sync, &self.path)?;
         state.journal.sync(self.inode);
