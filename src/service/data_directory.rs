@@ -1,11 +1,12 @@
 //! The data directory, locked by one process at a time.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::disk;
 use crate::output_directory::has_outputs;
 
 /// The lock file, locked by the process that uses the directory. The system releases the lock when the
@@ -51,7 +52,8 @@ impl DataDirectory {
             let path = path.to_owned();
             move |reason| DataDirectoryError::Io { path, reason }
         };
-        fs::create_dir_all(path).map_err(failed(path))?;
+        // Durably: the log syncs only what is in the directory.
+        disk::create_dir_all(path).map_err(failed(path))?;
         if has_outputs(path).map_err(failed(path))? {
             return Err(DataDirectoryError::Outputs(path.to_owned()));
         }

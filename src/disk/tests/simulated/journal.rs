@@ -115,8 +115,8 @@ impl Journal {
         pending.drain(..).for_each(|change| change.apply(durable));
     }
 
-    /// Reduces everything to what is durable, and to the pending changes that `random` chooses.
-    pub(super) fn lose_power(&mut self, random: &mut Pcg64) {
+    /// Reduces everything below `root` to what is durable, and to the pending changes that `random` chooses.
+    pub(super) fn lose_power(&mut self, root: &Path, random: &mut Pcg64) {
         let mut names = std::mem::take(&mut self.durable_names);
         for change in self.pending.drain(..) {
             if random.random() {
@@ -125,11 +125,9 @@ impl Journal {
         }
         let exists: Vec<_> = names.keys().cloned().collect();
         for path in exists {
-            // A directory that is not durable takes its entries with it. Parents sort before entries. The
-            // mount point has no name.
-            let parent = path.parent().unwrap().to_owned();
-            let is_mount = |parent: &Path| !names.keys().any(|name| parent.starts_with(name));
-            if names.get(&parent) != Some(&Node::Directory) && !is_mount(&parent) {
+            // A directory that is not durable takes its entries with it. Parents sort before entries.
+            let parent = path.parent().unwrap();
+            if parent != root && names.get(parent) != Some(&Node::Directory) {
                 names.remove(&path);
             }
         }

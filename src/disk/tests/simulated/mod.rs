@@ -82,7 +82,7 @@ impl Disk {
     pub(crate) fn lose_power(&self, random: &mut Pcg64) {
         let mut state = self.lock();
         state.plan = Plan::default();
-        state.journal.lose_power(random);
+        state.journal.lose_power(&self.root, random);
         state.journal.write_to(&self.root);
     }
 

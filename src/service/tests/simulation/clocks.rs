@@ -38,6 +38,11 @@ impl Clocks {
         self.0.callbacks.lock().unwrap().iter().for_each(|callback| callback());
     }
 
+    /// Whether a log runs by these clocks.
+    pub(super) fn are_watched(&self) -> bool {
+        !self.0.callbacks.lock().unwrap().is_empty()
+    }
+
     /// Sets the wall clock forward or back.
     pub(super) fn step_wall(&self, ms: i64) {
         self.0.step_ms.fetch_add(ms, Ordering::SeqCst);

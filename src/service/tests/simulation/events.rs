@@ -19,9 +19,10 @@ fn event(random: &mut Pcg64, period: u64, number: u64) -> String {
     match random.random_range(0..10) {
         0 => format!(r#"{{"event":"update","n":{number},"second":"no event"}}"#),
         1 | 2 => {
-            let kind = if random.random() { "view" } else { "watch" };
-            let (uuid, project) = (random.random_range(0..40), random.random_range(1..4));
-            let ms = random.random_range(0..5_000);
+            let uuid: u64 = random.random_range(0..60);
+            // The uuid identifies the event, so it determines everything else.
+            let (kind, project) = (["view", "watch"][uuid as usize % 2], uuid % 3);
+            let ms = uuid * 7;
             format!(
                 r#"{{"event":"{kind}","n":{number},"uuid":"{uuid}","projectId":"p{project}","durationMs":{ms},"deviceTimestamp":1620240000000}}"#
             )

@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -105,13 +106,30 @@ fn config(data: &Path, clock: Clock, settings: Settings) -> Config {
 }
 
 impl Instance {
-    /// Starts the service on the directory `data`.
+    /// Starts the service on the directory `data`. The clocks advance once when the log has started, because
+    /// the start waits for the end of a tick.
     pub(super) fn start(
         data: &Path,
         clocks: &Clocks,
         settings: Settings,
     ) -> Result<Self, ServiceError> {
-        let config = config(data, clocks.service_clock(), settings);
+        let (config, is_over) = (config(data, clocks.service_clock(), settings), AtomicBool::new(false));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !clocks.are_watched() && !is_over.load(Ordering::SeqCst) {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                if clocks.are_watched() {
+                    clocks.advance(TICK_MS + 1_100);
+                }
+            });
+            let started = Self::start_with(config);
+            is_over.store(true, Ordering::SeqCst);
+            started
+        })
+    }
+
+    fn start_with(config: Config) -> Result<Self, ServiceError> {
         let service = Service::listen(config, serve::metrics::install().unwrap())?;
         let Service { config, stores, input, engine, handles, server, shutdown, runtime, .. } =
             service;
@@ -181,6 +199,7 @@ impl Instance {
 
     fn request(&self, method: &str, path: &str, body: &str) -> Request<Body> {
         let request = Request::builder().method(method).uri(path);
+        let request = request.header("host", "localhost");
         let request = request.header("content-type", "application/x-ndjson");
         let mut request = request.body(Body::from(body.to_owned())).unwrap();
         let peer: SocketAddr = ([127, 0, 0, 1], 1).into();
@@ -230,7 +249,7 @@ impl Instance {
         let began = Instant::now();
         while !is_reached() {
             assert!(began.elapsed() < TIMEOUT, "the service hangs");
-            std::thread::sleep(Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1));
         }
     }
 
