@@ -74,14 +74,14 @@ impl Disk {
     /// Restarts after a crash of the process: all writes until then are visible, durable or not. No thread
     /// of the crashed process may be left.
     pub(crate) fn restart(&self) {
-        self.lock().plan = Plan::default();
+        self.lock().plan.reset();
     }
 
     /// Restarts after a loss of power: what was synced is there, and a part of the rest that `random`
     /// chooses. No thread of the crashed process may be left.
     pub(crate) fn lose_power(&self, random: &mut Pcg64) {
         let mut state = self.lock();
-        state.plan = Plan::default();
+        state.plan.reset();
         state.journal.lose_power(&self.root, random);
         state.journal.write_to(&self.root);
     }

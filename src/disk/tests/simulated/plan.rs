@@ -41,6 +41,11 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// Removes all faults.
+    pub(super) fn reset(&mut self) {
+        *self = Self { operations: self.operations, prints: self.prints, ..Self::default() };
+    }
+
     /// Checks whether an operation succeeds.
     pub(super) fn check(&mut self, operation: Operation, path: &Path) -> io::Result<()> {
         self.count(operation, path)?;

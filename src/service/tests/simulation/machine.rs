@@ -92,10 +92,14 @@ impl Machine {
 
     /// Advances the clocks by `ms` and a tick. If that closes the open segment, waits until it is sealed.
     pub(super) fn advance(&mut self, ms: u64) {
-        let clocks = self.clocks.clone();
-        self.service().settle(&clocks, ms);
-        let now = self.service().now();
-        if self.open_since_ms.take_if(|since| now >= *since + 60_000).is_some() {
+        let (clocks, now) = (self.clocks.clone(), self.service().now());
+        let closes = self.open_since_ms.take_if(|since| now + ms + 2_000 >= *since + 60_000).is_some();
+        if closes {
+            // On a full disk, sealing would be tried again in real time.
+            self.disk.plan(|plan| plan.free_bytes = None);
+        }
+        self.service().settle(&clocks, if closes { ms + 2_000 } else { ms });
+        if closes {
             self.wait_sealed();
         }
     }

@@ -35,7 +35,6 @@ pub(super) struct Run {
     unknown_bans: BTreeSet<u64>,
     /// Dead letters that must be stored. Those that the archive does not have can be lost with the power.
     dead_letters: BTreeSet<String>,
-    is_full: bool,
 }
 
 /// Runs the simulation of `seed`.
@@ -57,7 +56,6 @@ pub(super) fn run(seed: u64, prints: bool) {
         bans: BTreeSet::new(),
         unknown_bans: BTreeSet::new(),
         dead_letters: BTreeSet::new(),
-        is_full: false,
     };
     for _ in 0..run.random.random_range(15..40) {
         run.step();
@@ -125,10 +123,14 @@ impl Run {
         for event in &batch {
             *self.sent.entry(event.clone()).or_default() += 1;
         }
+        let was_good = self.disk_is_good();
         let (status, reply) = self.machine.service().send("POST", "/v1/events", &batch.join("\n"));
         self.note(|_| format!("posted {} events: {status}", batch.len()));
         match status {
-            200 => self.acknowledge(&batch, &serde_json::from_slice(&reply).unwrap()),
+            200 => {
+                let is_good = was_good && self.disk_is_good();
+                self.acknowledge(&batch, &serde_json::from_slice(&reply).unwrap(), is_good);
+            }
             503 | 507 => {}
             _ => panic!("POST: {status} {}", String::from_utf8_lossy(&reply)),
         }
@@ -141,15 +143,15 @@ impl Run {
         }
     }
 
-    fn acknowledge(&mut self, batch: &[String], reply: &Value) {
+    /// Records a reply. On a disk that is not good, dead letters may be dropped.
+    fn acknowledge(&mut self, batch: &[String], reply: &Value, is_good: bool) {
         let rejected = reply["rejected"].as_array().unwrap().iter();
         let rejected: BTreeSet<_> =
             rejected.map(|rejected| rejected["index"].as_u64().unwrap() as usize).collect();
         for (index, event) in batch.iter().enumerate() {
             match rejected.contains(&index) {
                 false => self.acknowledged.push(event.clone()),
-                // On a failing disk, dead letters may be dropped.
-                true if self.disk_is_good() => drop(self.dead_letters.insert(event.clone())),
+                true if is_good => drop(self.dead_letters.insert(event.clone())),
                 true => {}
             }
         }
@@ -177,10 +179,6 @@ impl Run {
     fn set_full(&mut self, is_full: bool) {
         let bytes = self.random.random_range(0..3_000);
         self.machine.disk.plan(|plan| plan.free_bytes = is_full.then_some(bytes));
-        if self.is_full && !is_full {
-            self.machine.advance(0);
-        }
-        self.is_full = is_full;
     }
 
     fn ban(&mut self) {
@@ -205,6 +203,7 @@ impl Run {
     fn switch_rules(&mut self) {
         let next = &RULES[self.random.random_range(0..RULES.len())];
         let clocks = self.machine.clocks.clone();
+        self.set_full(false);
         self.possible_rules = vec![self.rules, next];
         if self.machine.service().is_poisoned() {
             return;
@@ -231,7 +230,6 @@ impl Run {
     /// Restarts the service, and checks that everything is there.
     fn restart(&mut self, is_graceful: bool) {
         self.note(|_| format!("restart, graceful: {is_graceful}"));
-        self.is_full = false;
         if is_graceful {
             self.machine.disk.plan(|plan| plan.free_bytes = None);
         }
