@@ -307,6 +307,9 @@ impl Run {
             model::answers(&self.visible, self.rules, &self.bans, complete);
         let mut answers = self.machine.service().answers(&self.visible, self.rules.race_seconds);
         answers.results.retain(|race, _| !expiring.contains(race));
+        if answers != expected {
+            self.note(|run| format!("{:#?}", run.visible));
+        }
         assert_eq!(answers, expected, "at {complete}");
         let (archived, spooled) = stored::dead_letters(&self.machine.data);
         let stored: BTreeSet<_> = archived.into_iter().chain(spooled).collect();
