@@ -1,8 +1,10 @@
 //! Atomic replacement and removal of files.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
+
+use crate::disk::{self, Directory, File};
 
 /// Replaces the file `name` in `directory` atomically and durably. A missing directory is created.
 ///
@@ -15,19 +17,19 @@ pub fn replace_file<T>(
     directory: &Path,
     name: &str,
     write: impl FnOnce(&File) -> io::Result<T>,
-) -> io::Result<(File, T)> {
-    fs::create_dir_all(directory)?;
+) -> io::Result<(fs::File, T)> {
+    disk::create_dir_all(directory)?;
     // Open it first: if there are too many open files, nothing is replaced.
-    let opened = File::open(directory)?;
+    let opened = Directory::open(directory)?;
     let replaced = replace_file_unless(directory, name, write, |_| false)?;
-    opened.sync_all()?;
+    opened.sync()?;
     replaced.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// Replaces the file `name` as [`replace_file`] does, unless `is_unwanted` holds for the result of
 /// `write`. Then the previous file stays, and `None` is returned.
 ///
-/// The new file is durable after the next [`sync_directory`]. A crash before it can restore the previous
+/// The new file is durable after the next [`disk::sync_dir`] of `directory`. A crash before it can restore the previous
 /// file.
 ///
 /// # Errors
@@ -37,26 +39,18 @@ pub fn replace_file_unless<T>(
     name: &str,
     write: impl FnOnce(&File) -> io::Result<T>,
     is_unwanted: impl FnOnce(&T) -> bool,
-) -> io::Result<Option<(File, T)>> {
-    fs::create_dir_all(directory)?;
+) -> io::Result<Option<(fs::File, T)>> {
+    disk::create_dir_all(directory)?;
     let hidden = directory.join(format!(".{name}"));
-    let file = File::options().read(true).write(true).create(true).truncate(true).open(&hidden)?;
+    let file = File::create(&hidden)?;
     let written = write(&file)?;
     if is_unwanted(&written) {
-        fs::remove_file(&hidden)?;
+        disk::remove_file(&hidden)?;
         return Ok(None);
     }
     file.sync_all()?;
-    fs::rename(&hidden, directory.join(name))?;
-    Ok(Some((file, written)))
-}
-
-/// Makes the names of all files in `directory` durable.
-///
-/// # Errors
-/// If the disk fails.
-pub fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
+    disk::rename(&hidden, &directory.join(name))?;
+    Ok(Some((file.into_std(), written)))
 }
 
 /// Removes the file at `path`, if it exists.
@@ -64,7 +58,7 @@ pub fn sync_directory(directory: &Path) -> io::Result<()> {
 /// # Errors
 /// If the disk fails.
 pub fn remove_if_exists(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
+    match disk::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

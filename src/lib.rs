@@ -45,6 +45,7 @@
 //! - [`health`]: collects the faults of components and reports them at `/readyz`
 //! - [`atomic_file`]: replaces files atomically
 //! - [`backup_manifest`]: marks a directory as a complete or incomplete backup
+//! - [`disk`]: writes, renames and syncs durable files
 //! - [`file_id`]: the identity of files, and loops of symbolic links
 //! - [`io_reason`]: errors of files with their remedies
 //! - [`memory`]: memory use of the process
@@ -65,6 +66,7 @@ pub mod checkpoint;
 pub mod commands;
 pub mod compare;
 pub mod dead_letters;
+pub mod disk;
 pub mod engine;
 pub mod file_id;
 pub mod firehose;

@@ -1,7 +1,7 @@
 //! The ban list: a JSON file of the data directory.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use velodrome_dataflows::{Ban, RacerId};
 
 use super::error::BansError;
 use crate::atomic_file::replace_file;
+use crate::disk::File;
 use crate::json_checksum;
 
 /// The name of the file.

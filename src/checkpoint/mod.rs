@@ -23,6 +23,7 @@ use redb::{Database, ReadableDatabase};
 use velodrome_dataflows::{Change, EventTime, Rules, ViewChange};
 
 use crate::atomic_file::remove_if_exists;
+use crate::disk;
 use crate::log::LogPosition;
 use delta::Delta;
 pub use error::CheckpointError;
@@ -100,7 +101,7 @@ impl Checkpoint {
     /// # Errors
     /// When the file cannot be renamed. Nothing has changed then.
     pub fn rename_to(&mut self, path: &Path) -> Result<(), CheckpointError> {
-        let renamed = fs::rename(&self.path, path);
+        let renamed = disk::rename(&self.path, path);
         renamed.map_err(|reason| CheckpointError::Io { path: path.to_owned(), reason })?;
         self.path = path.to_owned();
         if let Err(error) = file::sync_directory(path) {

@@ -1,12 +1,13 @@
 //! The spool: files of dead letters that wait for the archive, named like their future objects.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::disk::{self, File};
 use crate::ingest::object_names;
 use crate::io_reason::IoReason;
 
@@ -71,11 +72,11 @@ impl Spool {
     /// Opens the spool at `path`, and creates it if it does not exist. Incomplete lines at the end of
     /// files, which a crash leaves, are cut off.
     pub(super) fn open(path: &Path) -> Result<Self, SpoolError> {
-        fs::create_dir_all(path).map_err(disk("create", path))?;
+        disk::create_dir_all(path).map_err(failed("create", path))?;
         let mut spool = Self { path: path.to_owned(), open: None, bytes: 0, is_dropping: false };
         for name in spool.closed()? {
             let path = path.join(name);
-            spool.bytes += truncate_to_lines(&path).map_err(disk("read", &path))?;
+            spool.bytes += truncate_to_lines(&path).map_err(failed("read", &path))?;
         }
         Ok(spool)
     }
@@ -93,11 +94,11 @@ impl Spool {
         if let Err(reason) = open.file.write_all(lines) {
             // An incomplete line would corrupt the next one.
             match open.bytes {
-                0 => _ = fs::remove_file(self.path(&open.name)),
+                0 => _ = disk::remove_file(&self.path(&open.name)),
                 complete if open.file.set_len(complete).is_ok() => self.open = Some(open),
                 _ => (),
             }
-            return Err(disk("write", &self.path)(reason));
+            return Err(failed("write", &self.path)(reason));
         }
         open.bytes += bytes;
         self.bytes += bytes;
@@ -124,7 +125,7 @@ impl Spool {
             let entries = fs::read_dir(&self.path)?;
             entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()
         };
-        let names = list().map_err(disk("list", &self.path))?.into_iter();
+        let names = list().map_err(failed("list", &self.path))?.into_iter();
         let names = names.filter_map(|name| name.into_string().ok());
         let is_open = |name: &String| self.open.as_ref().is_some_and(|open| open.name == *name);
         let mut names: Vec<_> = names
@@ -144,10 +145,10 @@ impl Spool {
         let path = self.path(name);
         let remove = || {
             let bytes = fs::metadata(&path)?.len();
-            fs::remove_file(&path)?;
+            disk::remove_file(&path)?;
             Ok(bytes)
         };
-        self.bytes = self.bytes.saturating_sub(remove().map_err(disk("remove", &path))?);
+        self.bytes = self.bytes.saturating_sub(remove().map_err(failed("remove", &path))?);
         Ok(())
     }
 
@@ -162,8 +163,8 @@ impl OpenFile {
         let name = object_names::failed_object_name(now_ms, &Uuid::new_v4().to_string());
         let path = spool.join(&name);
         // Append mode: after a truncation, the next write continues at the new end.
-        let file = OpenOptions::new().create_new(true).append(true).open(&path);
-        let file = file.map_err(disk("create", &path))?;
+        let file = File::create_new(&path);
+        let file = file.map_err(failed("create", &path))?;
         Ok(Self { name, file, bytes: 0, since_ms: now_ms })
     }
 }
@@ -174,13 +175,13 @@ fn truncate_to_lines(path: &Path) -> io::Result<u64> {
     let bytes = fs::read(path)?;
     let complete = memchr::memrchr(b'\n', &bytes).map_or(0, |at| at + 1) as u64;
     match complete {
-        0 => fs::remove_file(path)?,
-        _ => OpenOptions::new().write(true).open(path)?.set_len(complete)?,
+        0 => disk::remove_file(path)?,
+        _ => File::open_existing(path)?.set_len(complete)?,
     }
     Ok(complete)
 }
 
-fn disk(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SpoolError {
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SpoolError {
     let path = path.to_owned();
     move |reason| SpoolError::Disk { action, path, reason }
 }

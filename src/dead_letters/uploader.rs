@@ -54,7 +54,7 @@ impl Uploader {
     }
 
     /// Uploads all files that are closed by now, and reports the result to `/readyz`.
-    pub(super) fn upload_closed(&self, stopped: &Receiver<()>) {
+    pub(crate) fn upload_closed(&self, stopped: &Receiver<()>) {
         match self.try_upload_closed(stopped) {
             Ok(()) => self.queue.component().set_ok(),
             Err(error) => self.queue.component().fail(error),

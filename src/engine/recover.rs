@@ -33,10 +33,12 @@ const UNITS_AHEAD: usize = 4;
 /// The span of the log before a checkpoint's time that recovery must read again, in milliseconds of the
 /// event clock.
 ///
-/// A ride that was running at the checkpoint's time can have started that long before it. The window
-/// includes two seconds for the rounding of times.
+/// A ride that was running at the checkpoint's time can have started that long before it. A checkpoint that
+/// was saved during a recovery or a rebuild can lack the events of one group, which arrived within a minute
+/// before it. The window includes two seconds for the rounding of times.
 pub fn recovery_window_ms(rules: &Rules) -> u64 {
-    (u64::from(rules.race_seconds) + u64::from(rules.grace_seconds) + 2) * 1000
+    let ride_ms = (u64::from(rules.race_seconds) + u64::from(rules.grace_seconds)) * 1000;
+    ride_ms.max(EVENT_LAG_MS_MAX) + 2000
 }
 
 /// Why a recovery stopped.

@@ -15,6 +15,7 @@ use super::start::Start;
 use super::stream::Stream;
 use super::stream_error::StreamLabel;
 use crate::atomic_file::replace_file;
+use crate::disk::File;
 use crate::ingest::object_names;
 use crate::io_reason::IoReason;
 
@@ -163,7 +164,7 @@ impl Positions {
     /// # Errors
     /// The file cannot be written. It then has either its old or its new contents.
     pub fn save(&self, data: &Path) -> Result<(), PositionsError> {
-        let write = |file: &fs::File| {
+        let write = |file: &File| {
             let mut out = BufWriter::new(file);
             serde_json::to_writer(&mut out, self)?;
             out.flush()

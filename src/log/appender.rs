@@ -12,8 +12,8 @@ use super::checksums::ChecksumFile;
 use super::error::Obstacle;
 use super::positions::LogPosition;
 use super::segment::{self, CreateError, CreateSegment, SegmentFile};
+use crate::disk;
 use crate::ingest::lines::LINE_BYTES_MAX;
-use crate::store::fsync;
 
 /// The size above which a segment is closed. Compressed, it becomes an object of about 10 MB, a size
 /// that suits S3 and its readers.
@@ -102,7 +102,7 @@ impl Appender {
                 let path = segment::path(&self.directory, self.next);
                 // The directory is made again if somebody removed it. An empty file of checksums without
                 // its segment is replaced by the next attempt.
-                let checksums = fsync::create_dir_all(&self.directory)
+                let checksums = disk::create_dir_all(&self.directory)
                     .and_then(|()| ChecksumFile::create(&path))
                     .map_err(|reason| not_created(&path, CreateError::Open(reason)))?;
                 let file = (self.create)(&path).map_err(|error| not_created(&path, error))?;

@@ -1,6 +1,6 @@
 //! The archive: closed segments as gzip objects, named like the objects that Firehose delivers.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use flate2::{Compression, GzBuilder};
 use super::checksums;
 use super::error::LogError;
 use super::scan::CompleteLines;
+use crate::disk;
 use crate::ingest::gunzip::Gunzip;
 use crate::ingest::object_names::{SegmentKey, parse_segment_key, segment_key};
 use crate::store::{Condition, Object, PutOptions, Store, StoreError, WriteOutcome};
@@ -117,7 +118,7 @@ pub(super) fn seal(path: &Path, sequence: u64, archive: &dyn Store) -> Result<()
     {
         return Err(LogError::ObjectConflict(archive.name(&name)));
     }
-    let removed = fs::remove_file(path).and_then(|()| checksums::remove(path));
+    let removed = disk::remove_file(path).and_then(|()| checksums::remove(path));
     removed.map_err(LogError::disk("remove", path))
 }
 
@@ -160,6 +161,8 @@ fn compress(from: &Path, out: &mut dyn Write) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::store::Directory;
 

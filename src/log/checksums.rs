@@ -6,8 +6,8 @@
 //! power failure the newest records can be absent, and the newest record can be of a group that the
 //! segment does not have completely. A last record without bytes says that the segment was closed.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::fs::{self, File};
+use std::io::{self, BufReader, ErrorKind, Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 use super::error::LogError;
 use super::segment;
 use crate::atomic_file::{remove_if_exists, replace_file};
+use crate::disk;
 use crate::ingest::object_names::{LOG_FOLDER, parse_segment_file};
 
 /// The bytes that are hashed at a time.
@@ -47,7 +48,7 @@ impl Checksum {
 
 /// Writes the checksums of a segment.
 pub(super) struct ChecksumFile {
-    file: File,
+    file: disk::File,
     end: u64,
     /// The length of all records, and that of the records of groups that are durable.
     written: u64,
@@ -57,8 +58,7 @@ pub(super) struct ChecksumFile {
 impl ChecksumFile {
     /// Creates the empty file for the segment at `segment`, in place of any other.
     pub(super) fn create(segment: &Path) -> io::Result<Self> {
-        let path = path(segment);
-        let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+        let file = disk::File::create(&path(segment))?;
         Ok(Self { file, end: 0, written: 0, durable: 0 })
     }
 
@@ -87,7 +87,7 @@ impl ChecksumFile {
     pub(super) fn roll_back(&mut self, end: u64) -> io::Result<()> {
         (self.end, self.written) = (end, self.durable);
         self.file.set_len(self.durable)?;
-        self.file.seek(SeekFrom::Start(self.durable)).map(drop)
+        self.file.seek_to(self.durable)
     }
 
     /// Records that the segment is closed, durably.

@@ -123,7 +123,7 @@ impl Clock {
         match &self.0 {
             Kind::Running(clock) => {
                 let seconds = (span_ms as f64 / 1_000.0 / clock.factor()).clamp(0.0, 1_000.0);
-                Some(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+                clock.machine().wait(Duration::try_from_secs_f64(seconds).unwrap_or_default())
             }
             Kind::Manual(_) => (span_ms == 0).then_some(Duration::ZERO),
             Kind::Source(time) => time.scale.wall_duration(span_ms),
@@ -140,12 +140,16 @@ impl Clock {
         }
     }
 
-    /// Registers `callback` to run after each change of a manual clock, on the thread that sets it, so
+    /// Registers `callback` to run after each change of a clock that is set, on the thread that sets it, so
     /// that a waiting thread can be woken. Other clocks never call it.
     pub fn on_set(&self, callback: impl Fn() + Send + Sync + 'static) {
-        if let Kind::Manual(time) = &self.0 {
-            let mut callbacks = time.callbacks.lock().unwrap_or_else(PoisonError::into_inner);
-            callbacks.push(Box::new(callback));
+        match &self.0 {
+            Kind::Running(clock) => clock.machine().on_set(Box::new(callback)),
+            Kind::Manual(time) => {
+                let mut callbacks = time.callbacks.lock().unwrap_or_else(PoisonError::into_inner);
+                callbacks.push(Box::new(callback));
+            }
+            Kind::Source(_) => {}
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Opens the log of a data directory, and starts it.
 
 use std::collections::HashSet;
-use std::fs;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,10 +24,11 @@ use super::sealer::Sealer;
 use super::segment::{self, CreateSegment};
 use super::segment_contents::{SegmentContents, first_and_last};
 use super::writer::Writer;
+use crate::disk;
 use crate::health::Component;
 use crate::ingest::gunzip::Gunzip;
 use crate::ingest::object_names::segment_key;
-use crate::store::{Object, Store, StoreError, fsync};
+use crate::store::{Object, Store, StoreError};
 
 /// A log that is open but not started.
 #[derive(Debug)]
@@ -145,7 +145,7 @@ fn last_arrival(archive: &dyn Store, object: &Object) -> Result<u64, LogError> {
 }
 
 fn remove(path: &Path) -> Result<(), LogError> {
-    let removed = fs::remove_file(path).and_then(|()| checksums::remove(path));
+    let removed = disk::remove_file(path).and_then(|()| checksums::remove(path));
     removed.map_err(LogError::disk("remove", path))
 }
 
@@ -197,7 +197,7 @@ impl OpenedLog {
         admission: impl Admission<P> + 'static,
         deliver: impl FnMut(Delivery<P>) + Send + 'static,
     ) -> Result<Log<P>, LogError> {
-        fsync::create_dir_all(&self.log).map_err(LogError::disk("create", &self.log))?;
+        disk::create_dir_all(&self.log).map_err(LogError::disk("create", &self.log))?;
         gauge!("velodrome_log_poisoned").set(0.0);
         gauge!("velodrome_log_segments").set(self.segments as f64);
 

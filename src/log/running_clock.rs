@@ -19,6 +19,15 @@ pub trait MachineClocks: Debug + Send + Sync {
     /// The time since some fixed instant. It never goes back, and includes the time that the machine was
     /// suspended, if the system measures that.
     fn monotonic(&self) -> Duration;
+
+    /// The time to wait until `duration` has passed on these clocks; `None` if they advance only when they
+    /// are set.
+    fn wait(&self, duration: Duration) -> Option<Duration> {
+        Some(duration)
+    }
+
+    /// Registers `callback` to run after these clocks are set, if they are ever set.
+    fn on_set(&self, _callback: Box<dyn Fn() + Send + Sync>) {}
 }
 
 /// The clocks of this machine.
@@ -106,6 +115,11 @@ impl RunningClock {
     /// The inverse of [`scale`](Self::scale).
     pub(super) fn unscale(&self, ms: u64) -> f64 {
         self.from_ms + (ms as f64 - self.from_ms) / self.factor
+    }
+
+    /// The machine's clocks.
+    pub(super) fn machine(&self) -> &dyn MachineClocks {
+        &*self.machine
     }
 
     /// How many times as fast as the machine's clocks this clock runs.

@@ -1,9 +1,10 @@
 //! Segments: the files of the log, named `<20-digit sequence>.jsonl`.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::disk::{self, Directory, File};
 use crate::ingest::object_names::{parse_segment_file, segment_file};
 
 /// The file of a segment that is being written. Tests inject faults here.
@@ -24,8 +25,7 @@ impl SegmentFile for File {
     fn sync(&mut self) -> io::Result<()> {
         self.sync_data()?;
         // What is written to a file without a name is lost with the process.
-        #[cfg(unix)]
-        if std::os::unix::fs::MetadataExt::nlink(&self.metadata()?) == 0 {
+        if self.is_removed()? {
             return Err(io::Error::new(io::ErrorKind::NotFound, "somebody removed the file"));
         }
         Ok(())
@@ -55,11 +55,11 @@ pub(super) enum CreateError {
 /// When the file exists, and when it cannot be created durably. In the second case the file is removed.
 pub(super) fn create(path: &Path) -> Result<Box<dyn SegmentFile>, CreateError> {
     // Open the directory first: if there are too many open files, no file is created.
-    let directory = File::open(path.parent().unwrap_or(path)).map_err(CreateError::Open)?;
-    let file = OpenOptions::new().append(true).create_new(true).open(path);
-    let file = file.map_err(CreateError::Open)?;
-    if let Err(error) = directory.sync_all() {
-        fs::remove_file(path).map_err(CreateError::Sync)?;
+    let directory = path.parent().unwrap_or(path);
+    let directory = Directory::open(directory).map_err(CreateError::Open)?;
+    let file = File::create_new(path).map_err(CreateError::Open)?;
+    if let Err(error) = directory.sync() {
+        disk::remove_file(path).map_err(CreateError::Sync)?;
         return Err(CreateError::Sync(error));
     }
     Ok(Box::new(file))

@@ -1,6 +1,6 @@
 //! The contents of a segment at startup, and the repair of a torn end.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
@@ -8,6 +8,7 @@ use tracing::warn;
 
 use super::error::LogError;
 use super::scan::{CompleteLine, CompleteLines};
+use crate::disk;
 
 /// The length and the complete lines of a segment.
 pub(super) struct SegmentContents {
@@ -42,7 +43,7 @@ impl SegmentContents {
         if bytes > 0 {
             warn!(path = %path.display(), bytes, "cut off an incomplete write at the end of the log");
         }
-        let file = OpenOptions::new().write(true).open(path);
+        let file = disk::File::open_existing(path);
         file.and_then(|file| file.set_len(end).and_then(|()| file.sync_all()))
             .map_err(LogError::disk("truncate", path))
     }

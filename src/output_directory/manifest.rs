@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::fsync;
+use crate::disk;
 
 /// The file of the manifest. Its name is hidden, so that it is not an input where a directory of events
 /// is.
@@ -70,7 +70,7 @@ impl Manifest {
         let file = File::create(directory.join(MANIFEST))?;
         serde_json::to_writer(&file, &Self { kind, outputs })?;
         file.sync_all()?;
-        fsync::sync_dir(directory)
+        disk::sync_dir(directory)
     }
 
     /// The name of a file in `directory` that the manifest does not list, if there is one. A symbolic

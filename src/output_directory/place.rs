@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::error::OutputError;
 use super::manifest::{Kind, Manifest};
-use crate::store::fsync;
+use crate::disk;
 
 /// What is in the place of an output directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,5 +105,5 @@ pub(super) fn replace_in_two_steps(new: &Path, place: &Path, old: &Path) -> io::
 }
 
 fn sync_parent(place: &Path) -> io::Result<()> {
-    place.parent().map_or(Ok(()), fsync::sync_dir)
+    place.parent().map_or(Ok(()), disk::sync_dir)
 }

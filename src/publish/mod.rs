@@ -91,7 +91,7 @@ impl Publisher {
 
     /// Publishes the classes that are due, or all changed classes if `is_last`. Returns whether all
     /// succeeded.
-    async fn publish(&mut self, is_last: bool) -> bool {
+    pub(crate) async fn publish(&mut self, is_last: bool) -> bool {
         let now = self.clock.now();
         let (time, versions, all) = {
             let (time, live) = self.writer.engine.live_state();

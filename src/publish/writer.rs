@@ -1,6 +1,5 @@
 //! Writes the history object of a class.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +8,8 @@ use velodrome_dataflows::{Answer, ClassId, EventTime, Query, RacerId, Record};
 use super::hashing_writer::HashingWriter;
 use super::history_file::HistoryFile;
 use super::objects::HistoryObjects;
-use crate::atomic_file::{remove_if_exists, replace_file_unless, sync_directory};
+use crate::atomic_file::{remove_if_exists, replace_file_unless};
+use crate::disk::{self, File};
 use crate::engine::Engine;
 use crate::results::history;
 
@@ -37,7 +37,7 @@ impl ObjectWriter {
     /// can restore previous objects, which the next start replaces.
     pub(super) async fn sync(&self) {
         let directory = self.directory.clone();
-        let synced = tokio::task::spawn_blocking(move || sync_directory(&directory)).await;
+        let synced = tokio::task::spawn_blocking(move || disk::sync_dir(&directory)).await;
         if let Ok(Err(error)) = synced {
             tracing::warn!(%error, "the directory of history objects could not be synced");
         }

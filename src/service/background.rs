@@ -144,7 +144,7 @@ impl PublisherTask {
     }
 }
 
-fn start_rebuilder(context: RebuildContext) -> io::Result<JoinHandle<()>> {
+pub(super) fn start_rebuilder(context: RebuildContext) -> io::Result<JoinHandle<()>> {
     let thread = thread::Builder::new().name("rebuilder".to_owned());
     thread.spawn(move || rebuilder::run(&context))
 }

@@ -1,6 +1,6 @@
 //! The data directory, locked by one process at a time.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::atomic_file::remove_if_exists;
 use crate::backup_manifest::{BackupManifest, MANIFEST, ManifestError};
+use crate::disk;
 use crate::io_reason::remedy;
 use crate::output_directory::has_outputs;
 use crate::store::Directory;
@@ -74,7 +75,8 @@ impl DataDirectory {
             let path = path.to_owned();
             move |reason| DataDirectoryError::Io { path, reason }
         };
-        fs::create_dir_all(path).map_err(failed(path))?;
+        // Durably: the log syncs only what is in the directory.
+        disk::create_dir_all(path).map_err(failed(path))?;
         if has_outputs(path).map_err(failed(path))? {
             return Err(DataDirectoryError::Outputs(path.to_owned()));
         }

@@ -38,6 +38,8 @@ mod running;
 mod saver;
 mod service_clock;
 mod stoppable_thread;
+#[cfg(test)]
+mod tests;
 
 pub use checkpoint_file::CHECKPOINT;
 pub use config::{ARCHIVE, Config, HISTORY};

@@ -6,6 +6,7 @@ use tokio::task::JoinHandle;
 use velodrome_dataflows::Mode;
 
 use super::background::Background;
+use super::config::Config;
 use super::engine_state::EngineState;
 use super::error::ServiceError;
 use super::event_input::EventInput;
@@ -15,7 +16,7 @@ use super::running::RunningService;
 use super::running_log::RunningLog;
 use crate::engine::RideAdmission;
 use crate::kinesis::{Sinks, Source};
-use crate::log::TICK_MS;
+use crate::log::{OpenedLog, TICK_MS};
 use crate::open_rides::OpenRides;
 
 impl Service {
@@ -37,24 +38,7 @@ impl Service {
             ..
         } = self;
         let EventInput { log, source } = input;
-        let rides = OpenRides::new(Mode::Service, config.open_rides_max.get());
-        let mut admission = RideAdmission::new(rides, engine.running.engine.watch_rules());
-        let recovered = engine.recover(&config, &log.files(), runtime.handle(), &mut admission)?;
-
-        let now = config.clock.now();
-        let log = RunningLog::start(log, &engine, admission, handles.health.component("archive"))?;
-        // Wait until the engine is complete up to the present. The first readers then see all events of
-        // the log, and the lag limit does not reject events while the engine catches up from the log's
-        // time.
-        let present = recovered.max(now.saturating_sub(TICK_MS));
-        let mut stop = config.stop.clone();
-        runtime.block_on(async {
-            tokio::select! {
-                _ = engine.running.engine.wait_complete(present) => (),
-                _ = stop.wait_for(|stop| *stop) => (),
-            }
-        });
-
+        let log = start_log(log, &config, &engine, &handles, &runtime)?;
         server.app.start(log.handle.clone());
         let stopped = shutdown.subscribe();
         let source =
@@ -74,6 +58,36 @@ impl Service {
             directory,
         })
     }
+}
+
+/// Recovers the engine from the checkpoint and the log, and starts the log.
+///
+/// # Errors
+/// When the checkpoint or the log cannot be read.
+pub(super) fn start_log(
+    log: OpenedLog,
+    config: &Config,
+    engine: &EngineState,
+    handles: &ServiceHandles,
+    runtime: &Runtime,
+) -> Result<RunningLog, ServiceError> {
+    let rides = OpenRides::new(Mode::Service, config.open_rides_max.get());
+    let mut admission = RideAdmission::new(rides, engine.running.engine.watch_rules());
+    let recovered = engine.recover(config, &log.files(), runtime.handle(), &mut admission)?;
+
+    let now = config.clock.now();
+    let log = RunningLog::start(log, engine, admission, handles.health.component("archive"))?;
+    // Wait until the engine is complete up to the present. The first readers then see all events of the
+    // log, and the lag limit does not reject events while the engine catches up from the log's time.
+    let present = recovered.max(now.saturating_sub(TICK_MS));
+    let mut stop = config.stop.clone();
+    runtime.block_on(async {
+        tokio::select! {
+            _ = engine.running.engine.wait_complete(present) => (),
+            _ = stop.wait_for(|stop| *stop) => (),
+        }
+    });
+    Ok(log)
 }
 
 /// Reads the stream into the log, until `stopped` is true.

@@ -8,11 +8,11 @@ use std::time::{Duration, UNIX_EPOCH};
 use tracing::warn;
 
 use super::compare_writer::CompareWriter;
-use super::fsync;
 use super::interface::{
     Condition, Listing, Object, PutOptions, Store, StoreError, WriteBody, WriteOutcome,
 };
 use super::walk::Walk;
+use crate::disk;
 use crate::file_id::{FileId, is_link_loop};
 
 /// A directory of objects, created by the first put.
@@ -45,19 +45,19 @@ impl Directory {
         let path = self.path(key);
         let folder = path.parent().unwrap_or(&self.root);
         let hidden = self.path(&hidden(key));
-        let written = fsync::create_dir_all(folder).and_then(|()| {
-            let file = File::create(&hidden)?;
+        let written = disk::create_dir_all(folder).and_then(|()| {
+            let file = disk::File::create(&hidden)?;
             write(&mut &file)?;
             if let Condition::NotNewerThan(version) = options.condition {
                 file.set_modified(UNIX_EPOCH + Duration::from_millis(version))?;
             }
             file.sync_all()?;
-            fs::rename(&hidden, &path)?;
-            fsync::sync_dir(folder)
+            disk::rename(&hidden, &path)?;
+            disk::sync_dir(folder)
         });
         if written.is_err() {
             // On a full disk, the incomplete file would occupy space that other writes need.
-            _ = fs::remove_file(&hidden);
+            _ = disk::remove_file(&hidden);
         }
         written
     }
@@ -65,7 +65,7 @@ impl Directory {
 
 impl Store for Directory {
     fn check(&self) -> Result<(), StoreError> {
-        fsync::create_dir_all(&self.root).map_err(self.failed("create", ""))?;
+        disk::create_dir_all(&self.root).map_err(self.failed("create", ""))?;
         self.list("").map(|_| ())
     }
 
@@ -161,7 +161,7 @@ impl Store for Directory {
         if version_of(&path) > Some(version) {
             return Ok(WriteOutcome::PreconditionFailed);
         }
-        match fs::remove_file(&path) {
+        match disk::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(self.failed("remove", key)(error))
             }

@@ -5,7 +5,6 @@
 
 mod compare_writer;
 mod directory;
-pub mod fsync;
 #[cfg(test)]
 mod hooked;
 mod interface;

@@ -1,0 +1,101 @@
+//! Names of files: renamed, removed, and made durable.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+#[cfg(test)]
+use super::simulated;
+
+/// Renames the file at `from` to `to` in the same directory, replacing any file there.
+///
+/// # Errors
+/// When the disk fails. Nothing has changed then.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    if let Some(disk) = simulated::find(from) {
+        return disk.rename(from, to);
+    }
+    fs::rename(from, to)
+}
+
+/// Removes the file at `path`.
+///
+/// # Errors
+/// When there is no file, and when the disk fails.
+pub fn remove_file(path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    if let Some(disk) = simulated::find(path) {
+        return disk.remove_file(path);
+    }
+    fs::remove_file(path)
+}
+
+/// An open directory.
+#[derive(Debug)]
+pub struct Directory {
+    file: fs::File,
+    #[cfg(test)]
+    path: std::path::PathBuf,
+}
+
+impl Directory {
+    /// Opens the directory at `path`.
+    ///
+    /// # Errors
+    /// When it does not exist or cannot be opened.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            file: fs::File::open(path)?,
+            #[cfg(test)]
+            path: path.to_owned(),
+        })
+    }
+
+    /// Makes its entries durable: files created, renamed or removed in it.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn sync(&self) -> io::Result<()> {
+        #[cfg(test)]
+        if let Some(disk) = simulated::find(&self.path) {
+            return disk.sync_dir(&self.path);
+        }
+        self.file.sync_all()
+    }
+}
+
+/// Makes the entries of the directory at `path` durable, as [`Directory::sync`] does.
+///
+/// # Errors
+/// When the directory cannot be opened or synced.
+pub fn sync_dir(path: &Path) -> io::Result<()> {
+    Directory::open(path)?.sync()
+}
+
+/// Creates the directory at `path` and its missing parents, durably.
+///
+/// # Errors
+/// When a directory cannot be created or synced.
+pub fn create_dir_all(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    create_dir_all(parent)?;
+    match create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => sync_dir(parent),
+    }
+}
+
+fn create_dir(path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    if let Some(disk) = simulated::find(path) {
+        return disk.create_dir(path);
+    }
+    fs::create_dir(path)
+}

@@ -1,0 +1,3 @@
+//! Tests of the complete service.
+
+mod simulation;

@@ -1,0 +1,322 @@
+//! One simulation: random steps from a seed, and the checks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+use serde_json::Value;
+
+use super::events;
+use super::machine::{End, Machine};
+use super::model::{self, Line, ModelRules, RULES};
+use super::stored;
+use crate::rules;
+
+/// A simulation.
+pub(super) struct Run {
+    random: Pcg64,
+    machine: Machine,
+    prints: bool,
+    /// The number of the newest event.
+    number: u64,
+    /// Batches without a reply that the client received.
+    unanswered: Vec<Vec<String>>,
+    /// How often each event was sent.
+    sent: BTreeMap<String, usize>,
+    /// The lines that all answers contain.
+    visible: Vec<Line>,
+    /// The events acknowledged since then.
+    acknowledged: Vec<String>,
+    /// The rules in effect, and the rules that a restart can have.
+    rules: &'static ModelRules,
+    possible_rules: Vec<&'static ModelRules>,
+    bans: BTreeSet<u64>,
+    /// The racers of whom it is unknown whether they are banned after a restart.
+    unknown_bans: BTreeSet<u64>,
+    /// Dead letters that must be stored. Those that the archive does not have can be lost with the power.
+    dead_letters: BTreeSet<String>,
+}
+
+/// Runs the simulation of `seed`.
+pub(super) fn run(seed: u64, prints: bool) {
+    let mut random = Pcg64::seed_from_u64(seed);
+    let machine = Machine::start(&mut random, RULES[0].text);
+    machine.disk.plan(|plan| plan.prints = prints);
+    let mut run = Run {
+        random,
+        machine,
+        prints,
+        number: 0,
+        unanswered: Vec::new(),
+        sent: BTreeMap::new(),
+        visible: Vec::new(),
+        acknowledged: Vec::new(),
+        rules: &RULES[0],
+        possible_rules: vec![&RULES[0]],
+        bans: BTreeSet::new(),
+        unknown_bans: BTreeSet::new(),
+        dead_letters: BTreeSet::new(),
+    };
+    for _ in 0..run.random.random_range(15..40) {
+        run.step();
+        if run.machine.has_crashed() {
+            run.restart(false);
+        }
+    }
+    run.restart(true);
+}
+
+impl Run {
+    fn step(&mut self) {
+        let step = self.random.random_range(0..100);
+        self.note(|run| format!("step {step} at {}", run.machine.clocks.monotonic_ms()));
+        match step {
+            0..40 => self.post(),
+            40..50 => {
+                let ms = self.random.random_range(0..15_000);
+                self.machine.advance(ms);
+            }
+            50..54 => self.pass_long(),
+            54..62 => drop(self.machine.service().save()),
+            62..67 => self.publish(),
+            67..70 => self.machine.service().upload(),
+            70..76 => self.ban(),
+            76..79 => self.switch_rules(),
+            79..81 => self.set_full(true),
+            81..84 => self.set_full(false),
+            84..86 => self.machine.plan_failure(&mut self.random),
+            86..91 => {
+                let after = self.random.random_range(0..30);
+                self.machine.disk.plan(|plan| plan.crash_after = Some(after));
+            }
+            91..93 => self.restart(false),
+            93..94 => self.restart(true),
+            94..95 => self.machine.remove_history(),
+            95..97 => {
+                let hours = self.random.random_range(-48..=48);
+                self.machine.clocks.step_wall(hours * 3_600_000);
+            }
+            _ => self.check(),
+        }
+    }
+
+    fn note(&self, text: impl FnOnce(&Self) -> String) {
+        if self.prints {
+            eprintln!("{}", text(self));
+        }
+    }
+
+    /// Sends a new batch, or one again that was not answered.
+    fn post(&mut self) {
+        let batch = match self.unanswered.is_empty() || self.random.random_bool(0.3) {
+            true => {
+                let count = if self.random.random_bool(0.1) { 80 } else { 12 };
+                let count = self.random.random_range(1..=count);
+                let period = self.machine.clocks.monotonic_ms() / 10_000 + 1;
+                events::batch(&mut self.random, count, period, &mut self.number)
+            }
+            false => self.unanswered.remove(self.random.random_range(0..self.unanswered.len())),
+        };
+        if self.random.random_bool(0.05) {
+            return self.unanswered.push(batch);
+        }
+        for event in &batch {
+            *self.sent.entry(event.clone()).or_default() += 1;
+        }
+        // Two workers do not keep the order of batches that arrive in the same millisecond.
+        self.machine.clocks.advance(3);
+        let was_good = self.disk_is_good();
+        let (status, reply) = self.machine.service().send("POST", "/v1/events", &batch.join("\n"));
+        self.note(|_| format!("posted {} events: {status}", batch.len()));
+        match status {
+            200 => {
+                let is_good = was_good && self.disk_is_good();
+                self.acknowledge(&batch, &serde_json::from_slice(&reply).unwrap(), is_good);
+            }
+            503 | 507 => {}
+            _ => panic!("POST: {status} {}", String::from_utf8_lossy(&reply)),
+        }
+        if status != 200 || self.random.random_bool(0.1) {
+            self.unanswered.push(batch);
+        }
+        let must_restart = self.machine.service().is_poisoned() && self.random.random();
+        if must_restart && !self.machine.has_crashed() {
+            self.restart(false);
+        }
+    }
+
+    /// Records a reply. On a disk that is not good, dead letters may be dropped.
+    fn acknowledge(&mut self, batch: &[String], reply: &Value, is_good: bool) {
+        let rejected = reply["rejected"].as_array().unwrap().iter();
+        let rejected: BTreeSet<_> =
+            rejected.map(|rejected| rejected["index"].as_u64().unwrap() as usize).collect();
+        for (index, event) in batch.iter().enumerate() {
+            match rejected.contains(&index) {
+                false => self.acknowledged.push(event.clone()),
+                true if is_good => drop(self.dead_letters.insert(event.clone())),
+                true => {}
+            }
+        }
+        assert_eq!(reply["accepted"], batch.len() - rejected.len());
+        self.machine.appended();
+    }
+
+    fn disk_is_good(&self) -> bool {
+        self.machine
+            .disk
+            .plan(|plan| plan.free_bytes.is_none() && plan.failures.is_empty() && !plan.has_crashed)
+    }
+
+    /// Lets minutes to days pass.
+    fn pass_long(&mut self) {
+        self.set_full(false);
+        let ms = match self.random.random_range(0..10) {
+            0..5 => self.random.random_range(60_000..600_000),
+            5..9 => self.random.random_range(600_000..7_200_000),
+            _ => self.random.random_range(1..10) * 86_400_000,
+        };
+        self.machine.advance(ms);
+    }
+
+    fn set_full(&mut self, is_full: bool) {
+        let bytes = self.random.random_range(0..3_000);
+        self.machine.disk.plan(|plan| plan.free_bytes = is_full.then_some(bytes));
+    }
+
+    fn ban(&mut self) {
+        let (racer, is_banned) = (self.random.random_range(1..7), self.random.random());
+        let clocks = self.machine.clocks.clone();
+        let (status, reply) = self.machine.service().ban(&clocks, racer as u32, is_banned);
+        self.note(|_| format!("ban {racer} {is_banned}: {status}"));
+        match status {
+            204 => {
+                let changed =
+                    if is_banned { self.bans.insert(racer) } else { self.bans.remove(&racer) };
+                if changed {
+                    // The complete list was written.
+                    self.unknown_bans.clear();
+                }
+            }
+            500 | 503 | 507 => drop(self.unknown_bans.insert(racer)),
+            _ => panic!("ban: {status} {}", String::from_utf8_lossy(&reply)),
+        }
+    }
+
+    fn switch_rules(&mut self) {
+        let next = &RULES[self.random.random_range(0..RULES.len())];
+        let clocks = self.machine.clocks.clone();
+        self.set_full(false);
+        self.possible_rules = vec![self.rules, next];
+        if self.machine.service().is_poisoned() {
+            return;
+        }
+        let is_active = self.machine.service().switch_rules(&clocks, next.text);
+        self.note(|_| format!("rules {:?}: {is_active}", next.text));
+        if is_active {
+            (self.rules, self.possible_rules) = (next, vec![next]);
+        }
+        self.machine.advance(0);
+    }
+
+    fn publish(&mut self) {
+        self.machine.advance(0);
+        if !self.machine.service().publish() || self.machine.has_crashed() {
+            return;
+        }
+        self.read_log();
+        let complete = self.machine.service().complete();
+        let (expected, _) = model::answers(&self.visible, self.rules, &self.bans, complete);
+        let histories = self.machine.service().histories();
+        if histories.boards != expected.boards {
+            self.note(|run| format!("{complete} bans {:?} {:#?}", run.bans, run.visible));
+        }
+        assert_eq!(histories.boards, expected.boards, "histories");
+    }
+
+    /// Restarts the service, and checks that everything is there.
+    fn restart(&mut self, is_graceful: bool) {
+        self.note(|_| format!("restart, graceful: {is_graceful}"));
+        if is_graceful {
+            self.machine.disk.plan(|plan| plan.free_bytes = None);
+        }
+        let end = self.machine.restart(&mut self.random, is_graceful);
+        self.note(|_| format!("restarted: {end:?}"));
+        if end == End::PowerLost {
+            let (archived, spooled) = stored::dead_letters(&self.machine.data);
+            let stored: BTreeSet<_> = archived.into_iter().chain(spooled).collect();
+            self.dead_letters.retain(|letter| stored.contains(letter));
+        }
+        self.read_rules_and_bans();
+        self.read_lines_after_restart();
+        self.machine.advance(0);
+        self.check();
+    }
+
+    fn read_rules_and_bans(&mut self) {
+        let id = self.machine.service().get("/v1/rules")["rulesId"].clone();
+        let has_id = |model: &&&ModelRules| id == rules::id(&rules::parse(model.text).unwrap());
+        let found = self.possible_rules.iter().find(has_id);
+        self.rules = found.unwrap_or_else(|| panic!("not the rules {:?}", self.possible_rules));
+        self.possible_rules = vec![self.rules];
+        let bans = self.machine.service().get("/v1/bans");
+        let banned = bans["racers"].as_array().unwrap().iter();
+        let banned: BTreeSet<_> = banned.map(|racer| racer.as_u64().unwrap()).collect();
+        for racer in banned.symmetric_difference(&self.bans) {
+            assert!(self.unknown_bans.contains(racer), "the ban of racer {racer} changed");
+        }
+        (self.bans, self.unknown_bans) = (banned, BTreeSet::new());
+    }
+
+    /// The lines of the log, which must begin with the visible lines and the acknowledged events.
+    fn lines(&mut self) -> (Vec<Line>, usize) {
+        let lines = stored::lines(&self.machine.data);
+        let (before, after) = lines.split_at(self.visible.len().min(lines.len()));
+        assert_eq!(before, self.visible, "visible lines changed");
+        let texts: Vec<_> = after.iter().map(|line| &line.text).collect();
+        let acknowledged = std::mem::take(&mut self.acknowledged);
+        let expected: Vec<_> = acknowledged.iter().collect();
+        assert!(texts.starts_with(&expected), "acknowledged {expected:?}, found {texts:?}");
+        assert!(lines.is_sorted_by_key(|line| line.arrival_ms), "arrivals went back");
+        let known = self.visible.len() + acknowledged.len();
+        (lines, known)
+    }
+
+    /// Adds the acknowledged events to the visible lines.
+    fn read_log(&mut self) {
+        let (mut lines, known) = self.lines();
+        lines.truncate(known);
+        self.visible = lines;
+    }
+
+    /// After a restart, events without an acknowledgement can be there too.
+    fn read_lines_after_restart(&mut self) {
+        let (lines, _) = self.lines();
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for line in &lines {
+            *counts.entry(&line.text).or_default() += 1;
+        }
+        for (text, count) in counts {
+            let sent = self.sent.get(text).copied().unwrap_or(0);
+            assert!(count <= sent, "sent {sent} times, found {count} times: {text}");
+        }
+        self.visible = lines;
+    }
+
+    /// Compares all answers with the model's.
+    fn check(&mut self) {
+        self.machine.advance(0);
+        self.read_log();
+        let complete = self.machine.service().complete();
+        let (expected, expiring) = model::answers(&self.visible, self.rules, &self.bans, complete);
+        let mut answers = self.machine.service().answers(&self.visible, self.rules.race_seconds);
+        answers.results.retain(|race, _| !expiring.contains(race));
+        if answers != expected {
+            self.note(|run| format!("{complete} bans {:?} {:#?}", run.bans, run.visible));
+        }
+        assert_eq!(answers, expected, "at {complete}");
+        let (archived, spooled) = stored::dead_letters(&self.machine.data);
+        let stored: BTreeSet<_> = archived.into_iter().chain(spooled).collect();
+        let lost: Vec<_> = self.dead_letters.difference(&stored).collect();
+        assert!(lost.is_empty(), "lost dead letters {lost:?}");
+    }
+}
