@@ -87,7 +87,8 @@ impl Backup {
     ) -> Result<(), BackupError> {
         for number in 1..=CHECKPOINT_COPIES {
             self.copy_file(CHECKPOINT, copied)?;
-            let Some(object) = self.to.store.find(CHECKPOINT)?.filter(|_| !copied.is_empty())
+            let Some(object) =
+                self.to.store.find(CHECKPOINT)?.filter(|_| copied.contains(CHECKPOINT))
             else {
                 return Ok(());
             };
