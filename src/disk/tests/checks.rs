@@ -107,3 +107,17 @@ fn operations_fail_as_planned_and_have_no_effect_after_a_crash() {
     fixture.disk.restart();
     assert_eq!(fixture.read("a").unwrap(), "12345");
 }
+
+#[test]
+fn a_directory_whose_creation_was_interrupted_becomes_durable_when_it_is_used() {
+    for seed in 0..20 {
+        let fixture = Fixture::new();
+        fixture.disk.plan(|plan| plan.crash_after = Some(1));
+        create_dir_all(&fixture.path("d/e")).unwrap_err();
+        fixture.disk.restart();
+        create_dir_all(&fixture.path("d/e")).unwrap();
+        replace_file(&fixture.path("d/e"), "a", |mut out| out.write_all(b"1")).unwrap();
+        fixture.disk.lose_power(&mut Pcg64::seed_from_u64(seed));
+        assert_eq!(fixture.read("d/e/a").as_deref(), Some("1"), "{seed}");
+    }
+}
