@@ -75,16 +75,22 @@ pub fn sync_dir(path: &Path) -> io::Result<()> {
 
 /// Creates the directory at `path` and its missing parents, durably.
 ///
+/// The name of a directory that exists is made durable too, because a crash can have interrupted its creation.
+///
 /// # Errors
 /// When a directory cannot be created or synced.
 pub fn create_dir_all(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
+    if path.is_dir() {
+        return match sync_dir(parent) {
+            // Then another user created the directory.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            synced => synced,
+        };
+    }
     create_dir_all(parent)?;
     match create_dir(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),

@@ -110,6 +110,9 @@ impl<P, A: Admission<P>, D: FnMut(Delivery<P>)> Writer<P, A, D> {
         let oldest = stamped.first().map_or(now, |(span, _)| *span.start());
         if let Err(error) = self.append(oldest, &group) {
             self.admission.revoke();
+            if matches!(error, AppendError::Poisoned(_)) {
+                self.positions.fail_from(oldest);
+            }
             for batch in group {
                 // The caller may have stopped waiting.
                 _ = batch.reply.send(Err(error.clone()));

@@ -78,7 +78,7 @@ impl Saver {
     /// # Errors
     /// When the checkpoint cannot be written. The changes stay in memory for the next attempt.
     pub(super) fn save(&mut self) -> Result<(), CheckpointError> {
-        let complete = self.engine.complete();
+        let complete = self.positions.complete_until(self.engine.complete());
         if self.checkpoint.complete() < Some(complete) {
             let (changes, view_changes) = self.unsaved.take(complete);
             let covered = self.positions.take_until(complete);

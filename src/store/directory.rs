@@ -143,7 +143,14 @@ impl Store for Directory {
                 let existing = File::open(&path).map_err(self.failed("read", key))?;
                 let is_same = CompareWriter::is_same(BufReader::new(existing), write);
                 return match is_same.map_err(self.failed("compare", key))? {
-                    true => Ok(WriteOutcome::Done),
+                    true => {
+                        // A crash can have interrupted the put before its names were durable.
+                        let folder = path.parent().unwrap_or(&self.root);
+                        let synced =
+                            disk::create_dir_all(folder).and_then(|()| disk::sync_dir(folder));
+                        synced.map_err(self.failed("write", key))?;
+                        Ok(WriteOutcome::Done)
+                    }
                     false => Ok(WriteOutcome::PreconditionFailed),
                 };
             }

@@ -10,6 +10,7 @@ use rand_pcg::Pcg64;
 use super::simulated::{Disk, Failure, Operation, Plan};
 use crate::atomic_file::replace_file;
 use crate::disk::{File, create_dir_all, sync_dir};
+use crate::store::{Condition, Directory, PutOptions, Store};
 
 /// A disk in a directory of its own.
 struct Fixture {
@@ -106,4 +107,38 @@ fn operations_fail_as_planned_and_have_no_effect_after_a_crash() {
     file.write_all(b"7").unwrap_err();
     fixture.disk.restart();
     assert_eq!(fixture.read("a").unwrap(), "12345");
+}
+
+#[test]
+fn a_directory_whose_creation_was_interrupted_becomes_durable_when_it_is_used() {
+    for seed in 0..20 {
+        let fixture = Fixture::new();
+        fixture.disk.plan(|plan| plan.crash_after = Some(1));
+        create_dir_all(&fixture.path("d/e")).unwrap_err();
+        fixture.disk.restart();
+        create_dir_all(&fixture.path("d/e")).unwrap();
+        replace_file(&fixture.path("d/e"), "a", |mut out| out.write_all(b"1")).unwrap();
+        fixture.disk.lose_power(&mut Pcg64::seed_from_u64(seed));
+        assert_eq!(fixture.read("d/e/a").as_deref(), Some("1"), "{seed}");
+    }
+}
+
+#[test]
+fn an_object_whose_put_was_interrupted_is_durable_after_it_is_put_again() {
+    let options =
+        PutOptions { content_type: "text/plain", condition: Condition::Absent, acl: None };
+    for seed in 0..20 {
+        let fixture = Fixture::new();
+        let store = Directory::new(fixture.path("d"));
+        store.check().unwrap();
+        let put = || store.put("a", options, &mut |out| out.write_all(b"1"));
+        // The crash is at the last operation, the sync of the directory.
+        fixture.disk.plan(|plan| plan.crash_after = Some(5));
+        put().unwrap_err();
+        assert!(fixture.path("d/a").exists());
+        fixture.disk.restart();
+        put().unwrap();
+        fixture.disk.lose_power(&mut Pcg64::seed_from_u64(seed));
+        assert_eq!(fixture.read("d/a").as_deref(), Some("1"), "{seed}");
+    }
 }

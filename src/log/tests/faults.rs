@@ -241,3 +241,22 @@ fn a_poisoned_log_still_delivers_advances() {
     }
     log.close();
 }
+
+#[test]
+fn a_checkpoint_is_complete_only_up_to_a_group_that_failed() {
+    let root = tempfile::tempdir().unwrap();
+    let (clock, time) = Clock::manual(START_MS);
+    let opened = open(root.path(), clock).unwrap();
+    let positions = opened.positions();
+    // The sync of the second event fails, so the next start can find it in the log.
+    let create = Disk::new([4], ErrorKind::Other).create();
+    let log: Log<u64> = opened.start_on(create, component(), AdmitAll, |_| ()).unwrap();
+    append(&log, 0).unwrap();
+    assert_eq!(positions.complete_until(START_MS + 9_000), START_MS + 9_000);
+    time.set(START_MS + 5_000);
+    append(&log, 1).unwrap_err();
+    time.set(START_MS + 9_000);
+    append(&log, 2).unwrap_err();
+    assert_eq!(positions.complete_until(START_MS + 9_000), START_MS + 4_999);
+    log.close();
+}

@@ -203,6 +203,7 @@ impl Instance {
         let reached =
             async { tokio::time::timeout(TIMEOUT, self.engine.wait_complete(time)).await };
         self.runtime.block_on(reached).expect("the engine does not advance").unwrap();
+        self.runtime.block_on(self.engine.wait_drained()).unwrap();
     }
 
     fn request(&self, method: &str, path: &str, body: &str) -> Request<Body> {
