@@ -160,7 +160,12 @@ impl Handle {
     }
 
     /// Writes a beginning of `bytes`, and returns its length.
-    pub(in crate::disk) fn write_at(&self, file: &fs::File, at: u64, bytes: &[u8]) -> io::Result<usize> {
+    pub(in crate::disk) fn write_at(
+        &self,
+        file: &fs::File,
+        at: u64,
+        bytes: &[u8],
+    ) -> io::Result<usize> {
         let mut state = self.disk.lock();
         let (length, result) = state.plan.check_write(&self.path, bytes.len());
         let bytes = &bytes[..length];

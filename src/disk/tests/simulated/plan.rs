@@ -89,9 +89,8 @@ impl Plan {
             }
         }
         let path = path.to_string_lossy();
-        let fails = |failure: &Failure| {
-            failure.operation == operation && path.contains(failure.path)
-        };
+        let fails =
+            |failure: &Failure| failure.operation == operation && path.contains(failure.path);
         match self.failures.iter().position(fails) {
             Some(at) => Err(self.failures.remove(at).error.into()),
             None => Ok(()),

@@ -55,7 +55,8 @@ impl Clocks {
 
 impl MachineClocks for Clocks {
     fn wall_ms(&self) -> u64 {
-        (START_MS + self.monotonic_ms()).saturating_add_signed(self.0.step_ms.load(Ordering::SeqCst))
+        (START_MS + self.monotonic_ms())
+            .saturating_add_signed(self.0.step_ms.load(Ordering::SeqCst))
     }
 
     fn monotonic(&self) -> Duration {

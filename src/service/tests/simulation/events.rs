@@ -7,7 +7,12 @@ use rand_pcg::Pcg64;
 ///
 /// `period` is the number of the current race. Some events are of older races, some are no events, and
 /// the uuids of views repeat.
-pub(super) fn batch(random: &mut Pcg64, count: usize, period: u64, number: &mut u64) -> Vec<String> {
+pub(super) fn batch(
+    random: &mut Pcg64,
+    count: usize,
+    period: u64,
+    number: &mut u64,
+) -> Vec<String> {
     let event = |_| {
         *number += 1;
         event(random, period, *number)

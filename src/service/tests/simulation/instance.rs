@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -113,7 +113,8 @@ impl Instance {
         clocks: &Clocks,
         settings: Settings,
     ) -> Result<Self, ServiceError> {
-        let (config, is_over) = (config(data, clocks.service_clock(), settings), AtomicBool::new(false));
+        let (config, is_over) =
+            (config(data, clocks.service_clock(), settings), AtomicBool::new(false));
         thread::scope(|scope| {
             scope.spawn(|| {
                 while !clocks.are_watched() && !is_over.load(Ordering::SeqCst) {
@@ -193,7 +194,8 @@ impl Instance {
     pub(super) fn settle(&self, clocks: &Clocks, ms: u64) {
         clocks.advance(ms + 1_100);
         let time = self.now() - TICK_MS;
-        let reached = async { tokio::time::timeout(TIMEOUT, self.engine.wait_complete(time)).await };
+        let reached =
+            async { tokio::time::timeout(TIMEOUT, self.engine.wait_complete(time)).await };
         self.runtime.block_on(reached).expect("the engine does not advance").unwrap();
         self.runtime.block_on(self.engine.wait_drained()).unwrap();
     }

@@ -93,7 +93,8 @@ impl Machine {
     /// Advances the clocks by `ms` and a tick. If that closes the open segment, waits until it is sealed.
     pub(super) fn advance(&mut self, ms: u64) {
         let (clocks, now) = (self.clocks.clone(), self.service().now());
-        let closes = self.open_since_ms.take_if(|since| now + ms + 2_000 >= *since + 60_000).is_some();
+        let closes =
+            self.open_since_ms.take_if(|since| now + ms + 2_000 >= *since + 60_000).is_some();
         if closes {
             // On a full disk, sealing would be tried again in real time.
             self.disk.plan(|plan| plan.free_bytes = None);
@@ -142,7 +143,11 @@ impl Machine {
             }
             let accept_clock = self.settings.accept_clock;
             self.settings.accept_clock = false;
-            match Instance::start(&self.data, &self.clocks, Settings { accept_clock, ..self.settings.clone() }) {
+            match Instance::start(
+                &self.data,
+                &self.clocks,
+                Settings { accept_clock, ..self.settings.clone() },
+            ) {
                 Ok(instance) => {
                     self.instance = Some(instance);
                     self.wait_sealed();

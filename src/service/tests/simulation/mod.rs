@@ -39,7 +39,10 @@ fn no_seed_loses_or_doubles_anything() {
             }
             let outcome = panic::catch_unwind(|| run::run(seed, end - first == 1));
             if outcome.is_err() && !failed.swap(true, Ordering::Relaxed) {
-                eprintln!("seed {seed} fails; repeat it: scripts/soak --simulate --seeds {seed}..{}", seed + 1);
+                eprintln!(
+                    "seed {seed} fails; repeat it: scripts/soak --simulate --seeds {seed}..{}",
+                    seed + 1
+                );
             }
         }
     };

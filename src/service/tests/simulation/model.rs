@@ -135,7 +135,8 @@ impl State {
         if rules.excluded_racer == Some(racer) || second > rules.race_seconds {
             return;
         }
-        let [cadence, resistance] = ["cadence", "resistance"].map(|name| event[name].as_f64().unwrap());
+        let [cadence, resistance] =
+            ["cadence", "resistance"].map(|name| event[name].as_f64().unwrap());
         let output = ((cadence + 35.0) * (resistance + 65.0)) / rules.divisor;
         let is_final = event["event"] == "final";
         if is_final {
@@ -150,9 +151,10 @@ impl State {
             self.expired.extend(self.rides.remove(&key).map(|ride| (key, ride)));
         }
         let left_ms = (rules.race_seconds - second + rules.grace_seconds) * 1_000;
-        let ride = self.rides.entry(key).or_insert_with(|| {
-            Ride { closes_at: clock + left_ms, ..Ride::default() }
-        });
+        let ride = self
+            .rides
+            .entry(key)
+            .or_insert_with(|| Ride { closes_at: clock + left_ms, ..Ride::default() });
         if clock > ride.closes_at + HOUR_MS {
             raise(self.answers.boards.entry((class, second)).or_default(), racer, output);
             return;
@@ -173,7 +175,8 @@ impl State {
         for ((class, race, racer), ride) in &rides {
             let key = (*class, *race);
             if !is_finished(ride) {
-                let latest = ride.outputs.last_key_value().map(|(second, output)| (*output, *second));
+                let latest =
+                    ride.outputs.last_key_value().map(|(second, output)| (*output, *second));
                 answers.standings.entry(key).or_default().insert(*racer, latest.unwrap());
                 continue;
             }
@@ -204,7 +207,9 @@ fn raise(outputs: &mut BTreeMap<u64, f64>, key: u64, output: f64) {
 impl Answers {
     fn hide(&mut self, bans: &BTreeSet<u64>) {
         self.boards.values_mut().for_each(|board| board.retain(|racer, _| !bans.contains(racer)));
-        self.leaderboards.values_mut().for_each(|rows| rows.retain(|racer, _| !bans.contains(racer)));
+        self.leaderboards
+            .values_mut()
+            .for_each(|rows| rows.retain(|racer, _| !bans.contains(racer)));
         self.results.values_mut().for_each(|rows| rows.retain(|racer, _| !bans.contains(racer)));
         self.standings.values_mut().for_each(|rows| rows.retain(|racer, _| !bans.contains(racer)));
         self.boards.retain(|_, rows| !rows.is_empty());

@@ -32,7 +32,8 @@ impl Instance {
             assert!(row[field].is_null() || row["rank"] == rank, "{path}: {row}");
             let racer = |row: &Value| row["racerId"].as_u64();
             let is_before = |next: &Value| {
-                output(row) > output(next) || output(row) == output(next) && racer(row) < racer(next)
+                output(row) > output(next)
+                    || output(row) == output(next) && racer(row) < racer(next)
             };
             assert!(rows.get(at + 1).is_none_or(is_before), "{path}: {row}");
         }
@@ -96,8 +97,8 @@ impl Instance {
             let history: Value = serde_json::from_str(&text).unwrap();
             for (second, racers) in history.as_object().unwrap() {
                 let racers = racers.as_object().unwrap().iter();
-                let rows =
-                    racers.map(|(racer, output)| (racer.parse().unwrap(), output.as_f64().unwrap()));
+                let rows = racers
+                    .map(|(racer, output)| (racer.parse().unwrap(), output.as_f64().unwrap()));
                 answers.boards.insert((class, second.parse().unwrap()), rows.collect());
             }
         }

@@ -162,9 +162,9 @@ impl Run {
     }
 
     fn disk_is_good(&self) -> bool {
-        self.machine.disk.plan(|plan| {
-            plan.free_bytes.is_none() && plan.failures.is_empty() && !plan.has_crashed
-        })
+        self.machine
+            .disk
+            .plan(|plan| plan.free_bytes.is_none() && plan.failures.is_empty() && !plan.has_crashed)
     }
 
     /// Lets minutes to days pass.
@@ -254,9 +254,7 @@ impl Run {
 
     fn read_rules_and_bans(&mut self) {
         let id = self.machine.service().get("/v1/rules")["rulesId"].clone();
-        let has_id = |model: &&&ModelRules| {
-            id == rules::id(&rules::parse(model.text).unwrap())
-        };
+        let has_id = |model: &&&ModelRules| id == rules::id(&rules::parse(model.text).unwrap());
         let found = self.possible_rules.iter().find(has_id);
         self.rules = found.unwrap_or_else(|| panic!("not the rules {:?}", self.possible_rules));
         self.possible_rules = vec![self.rules];
@@ -309,8 +307,7 @@ impl Run {
         self.machine.advance(0);
         self.read_log();
         let complete = self.machine.service().complete();
-        let (expected, expiring) =
-            model::answers(&self.visible, self.rules, &self.bans, complete);
+        let (expected, expiring) = model::answers(&self.visible, self.rules, &self.bans, complete);
         let mut answers = self.machine.service().answers(&self.visible, self.rules.race_seconds);
         answers.results.retain(|race, _| !expiring.contains(race));
         if answers != expected {
