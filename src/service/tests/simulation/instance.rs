@@ -222,6 +222,19 @@ impl Instance {
         self.runtime.block_on(answer(self.router.clone(), request))
     }
 
+    /// Sends a request, and publishes what it needs. `None` if that fails.
+    pub(super) fn send_while_publishing(&mut self, method: &str, path: &str) -> Option<Reply> {
+        let request = self.request(method, path, "");
+        let replied = self.runtime.spawn(answer(self.router.clone(), request));
+        while !replied.is_finished() {
+            if !self.publish() {
+                return None;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.runtime.block_on(replied).ok()
+    }
+
     /// Bans a racer or lifts a ban.
     pub(super) fn ban(&self, clocks: &Clocks, racer: RacerId, is_banned: bool) -> Reply {
         let method = if is_banned { "PUT" } else { "DELETE" };

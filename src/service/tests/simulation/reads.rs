@@ -84,14 +84,17 @@ impl Instance {
         answers
     }
 
-    /// The published history objects, in the form of the boards.
-    pub(super) fn histories(&self) -> Answers {
+    /// The published history objects, in the form of the boards. Objects whose files vanished are published
+    /// again on request; `None` if that fails.
+    pub(super) fn histories(&mut self) -> Option<Answers> {
         let mut answers = Answers::default();
         for class in CLASSES {
-            let (status, body) = self.send("GET", &format!("/history/class-{class}.gz"), "");
+            let path = format!("/history/class-{class}.gz");
+            let (status, body) = self.send_while_publishing("GET", &path)?;
             if status == 404 {
                 continue;
             }
+            assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
             let mut text = String::new();
             GzDecoder::new(&body[..]).read_to_string(&mut text).unwrap();
             let history: Value = serde_json::from_str(&text).unwrap();
@@ -102,7 +105,7 @@ impl Instance {
                 answers.boards.insert((class, second.parse().unwrap()), rows.collect());
             }
         }
-        answers
+        Some(answers)
     }
 }
 

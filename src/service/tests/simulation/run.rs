@@ -226,7 +226,7 @@ impl Run {
         self.read_log();
         let complete = self.machine.service().complete();
         let (expected, _) = model::answers(&self.visible, self.rules, &self.bans, complete);
-        let histories = self.machine.service().histories();
+        let Some(histories) = self.machine.service().histories() else { return };
         if histories.boards != expected.boards {
             self.note(|run| format!("{complete} bans {:?} {:#?}", run.bans, run.visible));
         }
