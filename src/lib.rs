@@ -62,6 +62,8 @@ pub mod dead_letters;
 pub mod engine;
 pub mod file_id;
 pub mod firehose;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod health;
 pub mod ingest;
 pub mod io_reason;

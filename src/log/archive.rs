@@ -51,7 +51,7 @@ pub(super) struct ArchivedSegment {
 
 impl ArchivedSegment {
     /// Parses the name of `object`. Returns `None` for a name that is not a segment's.
-    fn parse(object: Object) -> Option<Self> {
+    pub(super) fn parse(object: Object) -> Option<Self> {
         let name = object.key.rsplit('/').next()?.strip_prefix("velodrome-1-")?;
         let (time, uuid) =
             name.strip_suffix(".gz")?.split_at_checked("YYYY-MM-DD-HH-MM-SS".len())?;
