@@ -48,6 +48,7 @@
 //! - [`open_files`]: the limit of open files
 //! - [`terminal`]: foreign text for the terminal
 //! - [`time`]: parses times
+//! - `fuzz`: fuzz targets of all decoders (only in tests and for the fuzzer)
 
 pub mod atomic_file;
 pub mod auth;

@@ -10,7 +10,7 @@ mod texts;
 use crate::ingest::fuzz as ingest;
 use crate::kinesis::fuzz as kinesis;
 use crate::serve::fuzz as serve;
-use crate::{bans, batch, checkpoint, dead_letters, firehose, log};
+use crate::{bans, batch, checkpoint, dead_letters, engine, firehose, log};
 
 /// A target: panics if its decoder does not hold what it promises for an input.
 pub type Target = fn(&[u8]);
@@ -45,6 +45,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("positions", kinesis::positions),
     ("checkpoint_row", checkpoint::fuzz::checkpoint_row),
     ("checkpoint_file", checkpoint::fuzz::checkpoint_file),
+    ("messages", engine::fuzz::messages),
+    ("frames", engine::fuzz::frames),
     ("dead_letter", dead_letters::fuzz::dead_letter),
     ("spool", dead_letters::fuzz::spool),
 ];

@@ -9,6 +9,7 @@ use flate2::{Compression, GzBuilder};
 use super::checksums;
 use super::error::LogError;
 use super::scan::CompleteLines;
+use super::segment::SEQUENCE_MAX;
 use crate::ingest::object_names;
 use crate::store::{Condition, Object, PutOptions, Store, StoreError, WriteOutcome};
 
@@ -36,8 +37,13 @@ const UUID_END: &str = "8000-8000-76656c6f6472";
 /// Names sort in the order of the log. The uuid has 48 bits of the sequence, enough for one segment per
 /// minute for 500 million years.
 pub(super) fn name(oldest_ms: u64, sequence: u64) -> String {
+    object_names::object_key(oldest_ms, &uuid(sequence))
+}
+
+/// The uuid of a segment.
+fn uuid(sequence: u64) -> String {
     let (high, low) = (sequence >> 16, sequence & 0xffff);
-    object_names::object_key(oldest_ms, &format!("{high:08x}-{low:04x}-{UUID_END}"))
+    format!("{high:08x}-{low:04x}-{UUID_END}")
 }
 
 /// An object of the archive, and the parsed parts of its name.
@@ -50,15 +56,19 @@ pub(super) struct ArchivedSegment {
 }
 
 impl ArchivedSegment {
-    /// Parses the name of `object`. Returns `None` for a name that is not a segment's.
+    /// Parses the name of `object`. Returns `None` for a name that [`name`] does not return.
     pub(super) fn parse(object: Object) -> Option<Self> {
         let name = object.key.rsplit('/').next()?.strip_prefix("velodrome-1-")?;
         let (time, uuid) =
             name.strip_suffix(".gz")?.split_at_checked("YYYY-MM-DD-HH-MM-SS".len())?;
-        let uuid = uuid.strip_prefix('-')?.strip_suffix(UUID_END)?;
-        let sequence = u64::from_str_radix(&uuid.replace('-', ""), 16).ok()?;
+        let found = uuid.strip_prefix('-')?;
+        let digits = found.strip_suffix(UUID_END)?.replace('-', "");
+        let sequence = u64::from_str_radix(&digits, 16).ok()?;
+        let is_ours = sequence <= SEQUENCE_MAX
+            && found == self::uuid(sequence)
+            && time.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit());
         let time = time.to_owned();
-        Some(Self { object, sequence, time })
+        is_ours.then_some(Self { object, sequence, time })
     }
 }
 
@@ -160,6 +170,22 @@ mod tests {
         );
         let object = ArchivedSegment::parse(Object { key: name, bytes: 1, etag: None }).unwrap();
         assert_eq!((object.sequence, &object.time[..]), (sequence, "2021-05-05-18-40-01"));
+    }
+
+    #[test]
+    fn only_names_that_the_archive_gives_are_parsed() {
+        for file in [
+            "2021-05-05-18-40-01--ffffffffffffffff-8000-8000-76656c6f6472.gz",
+            "2021-05-05-18-40-01-+2345678-9abc-8000-8000-76656c6f6472.gz",
+            "2021-05-05-18-40-01-1234-8000-8000-76656c6f6472.gz",
+            "2021-05-05-18-40-0x-12345678-9abc-8000-8000-76656c6f6472.gz",
+        ] {
+            let key = format!("2021/05/05/18/velodrome-1-{file}");
+            assert!(
+                ArchivedSegment::parse(Object { key, bytes: 1, etag: None }).is_none(),
+                "{file}"
+            );
+        }
     }
 
     #[test]

@@ -4,6 +4,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+/// The greatest sequence: the names of the archive have 48 bits for it.
+pub(super) const SEQUENCE_MAX: u64 = (1 << 48) - 1;
+
 /// The file of a segment that is being written. Tests inject faults here.
 pub(super) trait SegmentFile: Send {
     /// Appends `bytes`. After an error, the file may contain part of them.
@@ -83,6 +86,7 @@ pub(super) fn list(directory: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
         let name = entry?.file_name();
         let sequence = name.to_str().and_then(|name| name.strip_suffix(".jsonl")?.parse().ok());
         if let Some(sequence) = sequence
+            && sequence <= SEQUENCE_MAX
             && path(directory, sequence).file_name() == Some(&name)
         {
             segments.push((sequence, directory.join(name)));
