@@ -72,8 +72,8 @@ pub(crate) fn transformation(request: &[u8]) {
         assert_eq!(line.iter().position(|byte| *byte == b'\n'), Some(line.len() - 1));
         assert_eq!(decode(&line, RACE_SECONDS), decode(&text(sent), RACE_SECONDS));
         if let Ok(Event::Race(race)) = decode(&line, RACE_SECONDS) {
-            let fields: Value = serde_json::from_slice(&line).expect("it is JSON");
-            assert_eq!(fields["output"].as_f64(), Some(scoring.output(&race.event)));
+            let output = scoring.output(&race.event);
+            assert!(line.ends_with(format!(",\"output\":{output}}}\n").as_bytes()));
         }
         again.push(serde_json::json!({"recordId": "r", "data": replied["data"]}));
     }
