@@ -52,6 +52,7 @@
 //! - [`open_files`]: the limit of open files
 //! - [`terminal`]: foreign text for the terminal
 //! - [`time`]: parses times
+//! - `fuzz`: fuzz targets of all decoders (only in tests and for the fuzzer)
 
 pub mod atomic_file;
 pub mod auth;
@@ -70,6 +71,8 @@ pub mod disk;
 pub mod engine;
 pub mod file_id;
 pub mod firehose;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod health;
 pub mod ingest;
 pub mod io_reason;

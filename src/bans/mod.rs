@@ -7,6 +7,8 @@
 
 mod ban_list;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 pub(crate) mod tests;
 

@@ -9,6 +9,8 @@ mod clock;
 mod decode;
 mod event;
 mod fields;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod partition;
 mod ride;
 mod source;

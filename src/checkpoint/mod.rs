@@ -9,6 +9,8 @@ mod delta;
 mod error;
 mod file;
 mod format;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod inspect;
 mod meta;
 mod tables;

@@ -10,6 +10,8 @@
 //! dropped, counted, and reported by `/readyz`.
 
 mod dead_letter;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod queue;
 mod spool;
 #[cfg(test)]

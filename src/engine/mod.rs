@@ -53,6 +53,8 @@ mod standby_feed;
 #[cfg(test)]
 mod test_support;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use cluster::fuzz;
 pub use cluster::{Cluster, ClusterError, Members, Settings};
 pub use command::{Command, Events};
 pub use command_channel::{COMMANDS_MAX, CommandReceiver, CommandSender, command_channel};

@@ -2,6 +2,8 @@
 //! and return bytes; the command and the HTTP service do the I/O.
 
 pub mod delivery;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod json;
 pub mod splitter;
 #[cfg(test)]

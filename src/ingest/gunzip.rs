@@ -14,6 +14,8 @@ const WINDOW_BITS: u8 = 15;
 pub(crate) struct Gunzip<R> {
     stream: R,
     decoder: Decompress,
+    /// The error of `stream`. What the decoder still has of the bytes before it is returned first.
+    broken: Option<io::Error>,
     /// The error that ended the stream. All bytes before it are returned first.
     failed: Option<io::Error>,
     /// Whether the current member was read to its end, checksum included.
@@ -23,7 +25,7 @@ pub(crate) struct Gunzip<R> {
 impl<R: BufRead> Gunzip<R> {
     pub(crate) fn new(stream: R) -> Self {
         let decoder = Decompress::new_gzip(WINDOW_BITS);
-        Self { stream, decoder, failed: None, is_ended: false }
+        Self { stream, decoder, broken: None, failed: None, is_ended: false }
     }
 }
 
@@ -33,10 +35,21 @@ impl<R: BufRead> Read for Gunzip<R> {
             if let Some(error) = self.failed.take() {
                 return Err(error);
             }
-            let input = self.stream.fill_buf()?;
-            let is_empty = input.is_empty();
-            if buffer.is_empty() || (is_empty && self.is_ended) {
+            if buffer.is_empty() {
                 return Ok(0);
+            }
+            let is_broken = self.broken.is_some();
+            let filled = if is_broken { Ok(&[][..]) } else { self.stream.fill_buf() };
+            let input = match filled {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    self.broken = Some(error);
+                    &[][..]
+                }
+                input => input?,
+            };
+            let is_empty = input.is_empty();
+            if is_empty && self.is_ended {
+                return self.broken.take().map_or(Ok(0), Err);
             }
             if self.is_ended {
                 // Zeros after a member are padding, not damage.
@@ -56,13 +69,16 @@ impl<R: BufRead> Read for Gunzip<R> {
             match status {
                 Ok(Status::StreamEnd) => self.is_ended = true,
                 Ok(Status::Ok | Status::BufError) if is_empty && produced == 0 => {
-                    let message = "the gzip stream is truncated";
-                    self.failed = Some(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+                    let truncated = || {
+                        let message = "the gzip stream is truncated";
+                        io::Error::new(io::ErrorKind::UnexpectedEof, message)
+                    };
+                    self.failed = Some(self.broken.take().unwrap_or_else(truncated));
                 }
                 Ok(Status::Ok | Status::BufError) => {}
-                Err(error) => {
-                    let reason = error.message().unwrap_or("corrupt");
-                    let message = format!("the gzip stream is corrupt: {reason}");
+                // Its own message depends on the size of the buffer.
+                Err(_) => {
+                    let message = "the gzip stream is corrupt";
                     self.failed = Some(io::Error::new(io::ErrorKind::InvalidData, message));
                 }
             }
@@ -125,6 +141,41 @@ mod tests {
         for size in [13, 1 << 16] {
             assert_eq!(read(&broken, size), expected);
         }
+    }
+
+    #[test]
+    fn damage_at_any_byte_gives_the_same_error_for_every_buffer_size() {
+        let whole = gzip(&text());
+        for at in 0..whole.len() {
+            let mut broken = whole.clone();
+            broken[at] ^= 0x55;
+            assert_eq!(read(&broken, 65), read(&broken, 1 << 16), "{at}");
+        }
+    }
+
+    #[test]
+    fn returns_all_bytes_before_an_error_of_the_stream_for_every_buffer_size() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("broken"))
+            }
+        }
+        let whole = gzip(&[b'a'; 2_000]);
+        let read = |size: usize| {
+            let mut reader =
+                Gunzip::new(io::BufReader::new(whole[..whole.len() - 9].chain(Broken)));
+            let (mut text, mut buffer) = (Vec::<u8>::new(), vec![0; size]);
+            loop {
+                match reader.read(&mut buffer) {
+                    Ok(length) => text.extend(&buffer[..length]),
+                    Err(error) => return (text, error.to_string()),
+                }
+            }
+        };
+        let expected = read(1 << 16);
+        assert!(expected.0.len() > 1_000 && expected.1 == "broken");
+        assert_eq!(read(1), expected);
     }
 
     #[test]

@@ -6,6 +6,8 @@ pub mod dead_letters;
 pub mod decode;
 pub mod event;
 mod fast;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub(crate) mod gunzip;
 mod input;
 pub mod inputs;

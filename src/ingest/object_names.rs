@@ -10,6 +10,9 @@ const STREAM: &str = "velodrome-1-";
 /// `velodr` in ASCII.
 const UUID_END: &str = "8000-8000-76656c6f6472";
 
+/// The greatest sequence of a segment: a uuid has 48 bits for it.
+const SEQUENCE_MAX: u64 = (1 << 48) - 1;
+
 /// The key of an object below the stream's prefix, from the time of its oldest record in UTC. Firehose
 /// documents the format as "S3 object name format".
 pub(crate) fn object_key(oldest_ms: u64, uuid: &str) -> String {
@@ -22,8 +25,12 @@ pub(crate) fn object_key(oldest_ms: u64, uuid: &str) -> String {
 /// Keys sort in the order of the log. The uuid has 48 bits of the sequence, enough for one segment per
 /// minute for 500 million years.
 pub(crate) fn segment_key(oldest_ms: u64, sequence: u64) -> String {
+    object_key(oldest_ms, &segment_uuid(sequence))
+}
+
+fn segment_uuid(sequence: u64) -> String {
     let (high, low) = (sequence >> 16, sequence & 0xffff);
-    object_key(oldest_ms, &format!("{high:08x}-{low:04x}-{UUID_END}"))
+    format!("{high:08x}-{low:04x}-{UUID_END}")
 }
 
 /// The parts of a segment's key.
@@ -42,8 +49,13 @@ pub(crate) fn parse_segment_key(key: &str) -> Option<SegmentKey<'_>> {
     let (folders, name) = key.split_at_checked(name_start)?;
     let name = name.strip_prefix(STREAM)?.strip_suffix(".gz")?;
     let (time, uuid) = name.split_at_checked("YYYY-MM-DD-HH-MM-SS".len())?;
-    let uuid = uuid.strip_prefix('-')?.strip_suffix(UUID_END)?;
-    let sequence = u64::from_str_radix(&uuid.replace('-', ""), 16).ok()?;
+    let uuid = uuid.strip_prefix('-')?;
+    let digits = uuid.strip_suffix(UUID_END)?.replace('-', "");
+    let sequence = u64::from_str_radix(&digits, 16).ok()?;
+    let is_time = time.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit());
+    if !is_time || sequence > SEQUENCE_MAX || uuid != segment_uuid(sequence) {
+        return None;
+    }
     let archive = folders.strip_suffix(&format!("{}/", folder(time))).unwrap_or(folders);
     Some(SegmentKey { archive, time, sequence })
 }
@@ -60,7 +72,7 @@ pub(crate) fn segment_file(sequence: u64) -> String {
 pub(crate) fn parse_segment_file(path: &str) -> Option<u64> {
     let name = path.rsplit('/').next()?;
     let sequence = name.strip_suffix(".jsonl")?.parse().ok()?;
-    (segment_file(sequence) == name).then_some(sequence)
+    (sequence <= SEQUENCE_MAX && segment_file(sequence) == name).then_some(sequence)
 }
 
 /// The name, without folders, of an object of records whose processing failed, from the time of its
@@ -136,7 +148,15 @@ mod tests {
         }
         let moved = format!("a/{}", key.rsplit('/').next().unwrap());
         assert_eq!(parse_segment_key(&moved).unwrap().archive, "a/");
-        for other in ["", "velodrome-1-other.gz", &key[..key.len() - 1]] {
+        for other in [
+            "",
+            "velodrome-1-other.gz",
+            &key[..key.len() - 1],
+            "velodrome-1-2021-05-05-18-40-01--ffffffffffffffff-8000-8000-76656c6f6472.gz",
+            "velodrome-1-2021-05-05-18-40-01-+2345678-9abc-8000-8000-76656c6f6472.gz",
+            "velodrome-1-2021-05-05-18-40-01-1234-8000-8000-76656c6f6472.gz",
+            "velodrome-1-2021-05-05-18-40-0x-12345678-9abc-8000-8000-76656c6f6472.gz",
+        ] {
             assert_eq!(parse_segment_key(other), None, "{other}");
         }
     }

@@ -5,23 +5,23 @@ use md5::{Digest, Md5};
 use prost::Message;
 
 /// The first bytes of an aggregated record (KPL, "aggregation-format.md").
-const MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
+pub(super) const MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
 /// The length of the MD5 digest that ends an aggregated record. It covers the bytes between [`MAGIC`]
 /// and the digest.
 const DIGEST_BYTES: usize = 16;
 
 /// The protobuf message `AggregatedRecord`, without its key tables, which only determine the shard.
 #[derive(Message)]
-struct Aggregated {
+pub(super) struct Aggregated {
     #[prost(message, repeated, tag = "3")]
-    records: Vec<Record>,
+    pub(super) records: Vec<Record>,
 }
 
 /// The protobuf message `Record`, without its keys and tags.
 #[derive(Message)]
-struct Record {
+pub(super) struct Record {
     #[prost(bytes = "bytes", tag = "3")]
-    data: Bytes,
+    pub(super) data: Bytes,
 }
 
 /// The data of the user records in `data`, in order, without copying. A record that is not aggregated,

@@ -23,6 +23,8 @@ mod context;
 mod decode;
 #[cfg(feature = "aws")]
 mod failures;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod name;
 #[cfg(feature = "aws")]
 pub mod positions;

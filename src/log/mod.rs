@@ -29,6 +29,8 @@ mod admission;
 mod clock;
 mod delivery;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod log_lines;
 mod log_text;
 mod running_clock;

@@ -27,6 +27,8 @@ mod fallback;
 mod firebase;
 mod firebase_tree;
 mod firehose;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod health;
 mod ingest;
 mod limiter;

@@ -30,12 +30,35 @@ const CHUNK: usize = CHUNK_SECONDS as usize;
 /// assert_eq!((curve.get(2), curve.seconds()), (None, 3));
 /// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(try_from = "EncodedCurve")]
 pub struct Curve {
     /// The slots of the chunks in `chunks`, one per second. Seconds after the last slot are empty.
     slots: Vec<f64>,
     /// The numbers of the chunks, ascending. Empty if they are the first ones of the race, without a gap:
     /// then slot `i` is second `i + 1`.
     chunks: Vec<u16>,
+}
+
+/// A curve as it is decoded, before its chunks are checked.
+#[derive(Deserialize)]
+struct EncodedCurve {
+    slots: Vec<f64>,
+    chunks: Vec<u16>,
+}
+
+impl TryFrom<EncodedCurve> for Curve {
+    type Error = &'static str;
+
+    fn try_from(EncodedCurve { slots, chunks }: EncodedCurve) -> Result<Self, Self::Error> {
+        // The last chunk may have fewer slots, and its last second must be a number of 16 bits.
+        let last = chunks.last().map_or(slots.len().div_ceil(CHUNK), |last| usize::from(*last) + 1);
+        let is_valid = last * CHUNK <= usize::from(u16::MAX)
+            && chunks.is_sorted_by(|before, after| before < after)
+            && (chunks.is_empty() || slots.len().div_ceil(CHUNK) == chunks.len());
+        is_valid
+            .then_some(Self { slots, chunks })
+            .ok_or("the chunks of a curve do not fit its slots")
+    }
 }
 
 impl Curve {

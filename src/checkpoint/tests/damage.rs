@@ -140,3 +140,22 @@ fn a_row_that_does_not_decode_is_reported_with_its_table() {
     let error = read(&checkpoint).unwrap_err().to_string();
     assert!(error.contains("a row of 'rides' does not decode"), "{error}");
 }
+
+#[test]
+fn a_curve_whose_chunks_do_not_fit_its_slots_does_not_decode() {
+    for (slots, chunks, is_curve) in [
+        (9, vec![], true),
+        (9, vec![0, 2], true),
+        (8, vec![8_190], true),
+        (8, vec![8_191], false),
+        (65_529, vec![], false),
+        (8, vec![0, 2], false),
+        (17, vec![0, 2], false),
+        (16, vec![2_u16, 2], false),
+        (16, vec![2, 0], false),
+    ] {
+        let row = postcard::to_stdvec(&(vec![1.0; slots], &chunks)).unwrap();
+        let decoded = tables::decode::<_, Record>(RECORDS, &row);
+        assert_eq!(decoded.is_ok(), is_curve, "{slots} {chunks:?}");
+    }
+}

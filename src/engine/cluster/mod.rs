@@ -22,6 +22,8 @@ mod forming;
 
 mod end;
 mod frames;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod link;
 mod workers;
 

@@ -52,6 +52,16 @@ fn damage_before_a_complete_line_stays() {
     assert!(opened(&damaged) == damaged);
 }
 
+#[test]
+fn a_file_with_a_sequence_that_no_archive_can_name_is_not_a_segment() {
+    let root = data_with_segment(&text([0]));
+    for sequence in [1 << 48, u64::MAX] {
+        fs::write(segment::path(&root.path().join("log"), sequence), text([1])).unwrap();
+    }
+    let opened = open(root.path(), Clock::system()).unwrap();
+    assert_eq!(paths(&opened, 0), [segment::path(&root.path().join("log"), 1)]);
+}
+
 proptest! {
     #[test]
     fn any_torn_end_is_cut_off_after_the_last_complete_line(

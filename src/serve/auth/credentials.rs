@@ -54,13 +54,13 @@ impl TokenSource {
 }
 
 /// The token of `Authorization: Bearer <token>`. The scheme is case-insensitive (RFC 9110, 11.1).
-pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(in crate::serve) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
 }
 
 /// The first token in the query of a URI, and the URI without any tokens.
-pub(super) fn split_tokens(uri: &Uri) -> (Option<String>, Uri) {
+pub(in crate::serve) fn split_tokens(uri: &Uri) -> (Option<String>, Uri) {
     let mut token = None;
     let mut rest = Vec::new();
     for parameter in uri.query().unwrap_or_default().split('&') {

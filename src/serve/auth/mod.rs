@@ -8,4 +8,6 @@ mod tests;
 
 pub use self::bind::{Auth, BindError, check_bind};
 pub(super) use self::credentials::{ACCESS_KEY, QUERY_TOKENS, TokenSource};
+#[cfg(any(test, fuzzing))]
+pub(super) use self::credentials::{bearer, split_tokens};
 pub(super) use self::guard::guard;

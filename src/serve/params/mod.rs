@@ -6,6 +6,8 @@
 
 mod deserializer;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 #[cfg(test)]
 mod tests;
 

@@ -19,10 +19,12 @@ const CHECK_BYTES: usize = 8;
 /// The cursor of a position in the list `list`.
 pub(super) fn encode(list: &str, position: &impl Serialize) -> String {
     // Serializing plain values to memory cannot fail.
-    let position = postcard::to_stdvec(position).unwrap_or_default();
-    let mut bytes = check(list, &position).to_vec();
-    bytes.extend(position);
-    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+    with_checksum(list, &postcard::to_stdvec(position).unwrap_or_default())
+}
+
+/// The cursor of an encoded position in the list `list`.
+pub(super) fn with_checksum(list: &str, position: &[u8]) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode([&check(list, position)[..], position].concat())
 }
 
 /// The position in a cursor of the list `list`; `None` without a cursor.

@@ -11,6 +11,8 @@ mod cursor;
 mod curve;
 #[cfg(test)]
 pub(super) mod fake_engine;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod leaderboard;
 mod page;
 mod projects;

@@ -14,6 +14,8 @@ mod broker;
 mod change_tracker;
 mod frame;
 mod frame_ring;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod get;
 mod hub;
 mod message;
