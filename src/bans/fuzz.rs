@@ -1,5 +1,12 @@
 //! Fuzz target of the ban list.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a target panics if its decoder is wrong"
+)]
+
 use std::fs;
 
 use super::ban_list::BanList;

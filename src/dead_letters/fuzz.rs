@@ -1,5 +1,12 @@
 //! Fuzz targets of dead letters.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a target panics if its decoder is wrong"
+)]
+
 use std::fs;
 
 use base64::Engine;

@@ -1,5 +1,12 @@
 //! Fuzz targets of Firehose's contracts.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a target panics if its decoder is wrong"
+)]
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;

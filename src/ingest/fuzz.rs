@@ -1,5 +1,12 @@
 //! Fuzz targets of the ingest: lines, objects in lines, records, and wrapped inputs.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a target panics if its decoder is wrong"
+)]
+
 use std::io::{Cursor, Read};
 
 use super::decode::{decode, decode_any, decode_first};

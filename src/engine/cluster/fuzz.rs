@@ -1,5 +1,12 @@
 //! Fuzz targets of connections between processes.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a target panics if its decoder is wrong"
+)]
+
 use super::frames::Frames;
 use super::message::Message;
 

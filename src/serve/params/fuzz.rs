@@ -1,5 +1,12 @@
 //! Fuzz target of query strings.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a target panics if its decoder is wrong"
+)]
+
 use serde::Deserialize;
 
 use super::{number_within, parse_query};

@@ -1,5 +1,12 @@
 //! Fuzz target of cursors.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a target panics if its decoder is wrong"
+)]
+
 use std::fmt::Debug;
 
 use serde::Serialize;
