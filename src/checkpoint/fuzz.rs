@@ -1,6 +1,11 @@
 //! Fuzz targets of checkpoints: damaged files, and rows.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a target panics if its decoder is wrong"
+)]
 
 use std::fs;
 use std::sync::LazyLock;

@@ -1,6 +1,11 @@
 //! Fuzz targets of Firehose's contracts.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a target panics if its decoder is wrong"
+)]
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -20,10 +25,8 @@ pub(crate) fn delivery(input: &[u8]) {
     let [size, body @ ..] = input else { return };
     let found = split(body, usize::from(*size) + 1);
     assert_eq!(found, split(body, body.len().max(1)));
-    let Ok(Value::Object(fields)) = serde_json::from_slice(body) else {
-        assert!(found.is_err());
-        return;
-    };
+    // Fields that are ignored may have values that the library does not read, such as 1e999.
+    let Ok(Value::Object(fields)) = serde_json::from_slice(body) else { return };
     let data = |record: &Value| record.get("data")?.as_str().map(str::to_owned);
     let records = fields.get("records").and_then(Value::as_array);
     let expected: Option<Vec<_>> = records.and_then(|records| records.iter().map(data).collect());
@@ -54,11 +57,13 @@ fn split(body: &[u8], size: usize) -> Result<(Vec<String>, String), String> {
 pub(crate) fn transformation(request: &[u8]) {
     let scoring: Scoring = Rules::default().into();
     let Ok(reply) = transform(request, &scoring) else { return };
-    let records = |json: &[u8]| -> Vec<Value> {
-        let mut json: Value = serde_json::from_slice(json).expect("it is JSON");
-        serde_json::from_value(json["records"].take()).expect("it has records")
+    let records = |json: &[u8]| -> serde_json::Result<Vec<Value>> {
+        let mut json: Value = serde_json::from_slice(json)?;
+        serde_json::from_value(json["records"].take())
     };
-    let (sent, replied) = (records(request), records(&reply));
+    let replied = records(&reply).expect("it is JSON with records");
+    // Fields that are ignored may have values that the library does not read.
+    let Ok(sent) = records(request) else { return };
     assert_eq!(sent.len(), replied.len());
     let text = |record: &Value| {
         BASE64_STANDARD.decode(record["data"].as_str().unwrap_or_default()).unwrap_or_default()

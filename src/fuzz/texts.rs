@@ -1,6 +1,11 @@
 //! Targets of small public parsers of texts.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a target panics if its decoder is wrong"
+)]
 
 use velodrome_dataflows::RACE_SECONDS_MAX;
 

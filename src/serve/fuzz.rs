@@ -1,6 +1,11 @@
 //! Fuzz targets of requests: bodies, headers and tokens.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a target panics if its decoder is wrong"
+)]
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, LazyLock};
