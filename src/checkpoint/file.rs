@@ -9,7 +9,7 @@ use super::error::Fault;
 use crate::atomic_file::remove_if_exists;
 use crate::disk;
 #[cfg(test)]
-use crate::disk::simulated;
+use crate::disk::tests::simulated;
 
 /// The size of the store's page cache. redb's default of 1 GiB would be wasted, because the graph has
 /// all data in memory.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 #[cfg(test)]
-use super::simulated;
+use super::tests::simulated;
 
 /// A file that is open for writing.
 #[derive(Debug)]

@@ -7,9 +7,7 @@
 mod file;
 mod names;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use file::File;
 pub use names::{create_dir_all, remove_file, rename, sync_dir};
-#[cfg(test)]
-pub(crate) use tests::simulated;

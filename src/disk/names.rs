@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 #[cfg(test)]
-use super::simulated;
+use super::tests::simulated;
 
 /// Renames the file at `from` to `to` in the same directory, replacing any file there.
 ///

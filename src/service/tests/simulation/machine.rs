@@ -11,7 +11,7 @@ use rand_pcg::Pcg64;
 use super::clocks::Clocks;
 use super::instance::{Instance, Settings};
 use super::stored;
-use crate::disk::simulated::{Disk, Failure, Operation};
+use crate::disk::tests::simulated::{Disk, Failure, Operation};
 use crate::rules;
 use crate::service::error::ServiceError;
 
