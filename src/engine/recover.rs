@@ -210,4 +210,12 @@ mod tests {
         let damage = not_opened(&input, io::Error::other("not gzip")).to_string();
         assert!(damage.contains("if it is damaged, restore it from a copy"), "{damage}");
     }
+
+    #[test]
+    fn the_window_includes_a_ride_and_a_group() {
+        let window_ms = |race_seconds, grace_seconds| {
+            recovery_window_ms(&Rules { race_seconds, grace_seconds, ..Rules::default() })
+        };
+        assert_eq!((window_ms(300, 60), window_ms(5, 3)), (362_000, 62_000));
+    }
 }

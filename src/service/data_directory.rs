@@ -103,3 +103,24 @@ impl DataDirectory {
         remove_if_exists(&path).map_err(|reason| DataDirectoryError::Io { path, reason })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_pcg::Pcg64;
+
+    use super::*;
+    use crate::disk::tests::simulated::Disk;
+
+    #[test]
+    fn the_name_of_a_new_directory_is_durable() {
+        for seed in 0..20 {
+            let root = tempfile::tempdir().unwrap();
+            let (disk, data) = (Disk::mount(root.path()), root.path().join("data"));
+            drop(DataDirectory::lock(&data).unwrap());
+            disk.lose_power(&mut Pcg64::seed_from_u64(seed));
+            disk.unmount();
+            assert!(data.is_dir(), "{seed}");
+        }
+    }
+}
