@@ -26,6 +26,7 @@ use crate::engine::{Engine, Events, RunningEngine};
 use crate::log::{Clock, Log, LogHealth, TICK_MS};
 use crate::publish::Publisher;
 use crate::rebuild_requests::RebuildRequests;
+use crate::rules;
 use crate::serve::auth::Auth;
 use crate::serve::{self, limits::Limits};
 use crate::service::background::start_rebuilder;
@@ -251,9 +252,9 @@ impl Instance {
     }
 
     /// Switches to other rules, and returns whether they are active. The clocks advance by two minutes.
-    pub(super) fn switch_rules(&self, clocks: &Clocks, rules: &str) -> bool {
+    pub(super) fn switch_rules(&self, clocks: &Clocks, text: &str) -> bool {
         let end = clocks.monotonic_ms() + 120_000;
-        let (status, reply) = self.send("POST", "/v1/rules", rules);
+        let (status, reply) = self.send("POST", "/v1/rules", text);
         assert_eq!(status, 202, "{}", String::from_utf8_lossy(&reply));
         let mut is_active = false;
         self.wait(|| {
@@ -263,7 +264,9 @@ impl Instance {
             progress.is_none_or(|progress| progress.failure.is_some())
         });
         clocks.advance_to(end);
-        is_active
+        // A switch that failed has no progress either.
+        let id = rules::id(&rules::parse(text).unwrap());
+        is_active && self.get("/v1/rules")["rulesId"] == *id
     }
 
     /// Waits until `is_reached`.

@@ -3,6 +3,7 @@
 //!
 //! `VELODROME_SIMULATE=A..B` selects the seeds. See docs/design/simulation.md.
 
+mod checks;
 mod clocks;
 mod events;
 mod instance;
