@@ -77,11 +77,12 @@ fn logged(data: &Path) -> Vec<Value> {
     events
 }
 
-/// The files below a directory, sorted.
+/// The files below a directory, sorted. Without checksums.
 fn files(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let below = |path: PathBuf| if path.is_dir() { files(&path) } else { vec![path] };
     let mut files: Vec<_> = entries.flat_map(below).collect();
+    files.retain(|path| path.extension().is_none_or(|extension| extension != "sums"));
     files.sort();
     files
 }
