@@ -115,7 +115,8 @@ fn text_and_reason(letter: &Value) -> (String, String) {
 /// All dead letters of a service, in order.
 fn letters(data: &Path) -> Vec<Value> {
     let mut folders = vec![data.join("archive/processing-failed")];
-    // By file name: a kill can leave a file that is in the archive already.
+    // By file name, because a kill can leave a file that is in the archive already. It can also leave a hidden
+    // file that is being written.
     let mut texts = BTreeMap::new();
     folders.push(data.join("rejected"));
     while let Some(folder) = folders.pop() {
@@ -123,6 +124,7 @@ fn letters(data: &Path) -> Vec<Value> {
             let entry = entry.unwrap();
             match entry.path() {
                 path if path.is_dir() => folders.push(path),
+                _ if entry.file_name().as_encoded_bytes().starts_with(b".") => {}
                 path => _ = texts.insert(entry.file_name(), fs::read_to_string(path).unwrap()),
             }
         }
