@@ -62,7 +62,7 @@ fn results_after_kills_equal_a_replay_byte_for_byte() {
             thread::sleep(Duration::from_millis(random.random_range(0..50)));
             // The killed process must end before the next one locks the directory, so `kill` consumes
             // it.
-            let killed = std::mem::replace(&mut serving, ServiceProcess::placeholder());
+            let killed = std::mem::replace(&mut serving, ServiceProcess::without_process());
             killed.kill();
             serving = start();
             url.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&serving.url);

@@ -73,7 +73,7 @@ impl ServiceProcess {
     }
 
     /// A stand-in without a process, to replace one that is moved out.
-    pub(crate) fn placeholder() -> Self {
+    pub(crate) fn without_process() -> Self {
         Self { child: None, url: String::new(), log: PathBuf::new() }
     }
 
