@@ -24,6 +24,23 @@ impl Events {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Splits the events by the workers that receive them in the end, out of `workers`.
+    pub(super) fn split(self, workers: usize) -> Vec<Self> {
+        if workers <= 1 {
+            return vec![self];
+        }
+        let capacity = |len: usize| len / workers + len / 8;
+        let part = || Self {
+            samples: Vec::with_capacity(capacity(self.samples.len())),
+            tracking: Vec::with_capacity(capacity(self.tracking.len())),
+        };
+        let mut parts: Vec<_> = (0..workers).map(|_| part()).collect();
+        let of = |route: u64| (route % workers as u64) as usize;
+        self.samples.into_iter().for_each(|sample| parts[of(sample.route())].samples.push(sample));
+        self.tracking.into_iter().for_each(|event| parts[of(event.route())].tracking.push(event));
+        parts
+    }
 }
 
 /// A command to one worker.

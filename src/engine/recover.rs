@@ -90,7 +90,7 @@ pub fn recover(
     mut observe: impl FnMut(&Events),
     mut should_continue: impl FnMut(&RecoveryCounts) -> bool,
 ) -> Result<(), RecoverError> {
-    let (mut clock, mut feeder) = (EventClock::default(), Feeder::new(engine.clone()));
+    let (mut clock, feeder) = (EventClock::default(), Feeder::new(engine.clone()));
     let mut pending = VecDeque::new();
     // Wait only for earlier ticks: the tick of `clock` itself completes only when later events arrive.
     let wait_complete = |clock: EventTime| {

@@ -79,7 +79,7 @@ impl StandbyFeed {
     /// # Errors
     /// When the queue overflowed or was never started. The error is the new `from`: the standby engine
     /// has all events that arrived before it.
-    pub fn attach(&self, mut feeder: Feeder, mut from: EventTime) -> Result<(), EventTime> {
+    pub fn attach(&self, feeder: Feeder, mut from: EventTime) -> Result<(), EventTime> {
         loop {
             let mut state = self.lock();
             let Standby::Queued(queue, events) = &mut state.standby else { return Err(from) };
@@ -87,10 +87,10 @@ impl StandbyFeed {
             if events > LOCKED_EVENTS_MAX {
                 // Release the lock, so the log can deliver to the queue in the meantime.
                 drop(state);
-                deliver_from(&mut feeder, queue, &mut from);
+                deliver_from(&feeder, queue, &mut from);
                 continue;
             }
-            deliver_from(&mut feeder, queue, &mut from);
+            deliver_from(&feeder, queue, &mut from);
             state.standby = Standby::Attached(feeder);
             return Ok(());
         }
@@ -115,7 +115,7 @@ impl StandbyFeed {
 }
 
 /// Delivers the events of `queue` that arrived at `from` or later, and moves `from` to the last arrival.
-fn deliver_from(feeder: &mut Feeder, queue: VecDeque<Delivery<Events>>, from: &mut EventTime) {
+fn deliver_from(feeder: &Feeder, queue: VecDeque<Delivery<Events>>, from: &mut EventTime) {
     for mut delivery in queue {
         if let Delivery::Batch { last_arrival, payload, .. } = &mut delivery {
             payload.samples.retain(|sample| sample.clock >= *from);

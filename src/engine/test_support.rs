@@ -12,8 +12,14 @@ use crate::log::Delivery;
 
 /// An engine of one worker, and the commands that this worker would receive.
 pub(super) fn engine() -> (Engine, CommandReceiver) {
-    let (worker, commands) = command_channel();
-    (Engine::new(vec![worker], watch::channel(0).1, Arc::default()), commands)
+    let (engine, mut commands) = engine_of(1);
+    (engine, commands.remove(0))
+}
+
+/// An engine of several workers, and the commands that each would receive.
+pub(super) fn engine_of(workers: usize) -> (Engine, Vec<CommandReceiver>) {
+    let (workers, commands) = (0..workers).map(|_| command_channel()).unzip();
+    (Engine::new(workers, watch::channel(0).1, Arc::default()), commands)
 }
 
 /// A view event at `clock`.

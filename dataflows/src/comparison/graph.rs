@@ -15,7 +15,7 @@ use crate::operators::{
     records, results, rides,
 };
 use crate::traces::compact;
-use crate::values::{Change, EventTime, Mode, Rules, Sample, ScoredSample, Scoring, racer_hash};
+use crate::values::{Change, EventTime, Mode, Rules, Sample, ScoredSample, Scoring};
 
 /// One worker's share of the state under one set of rules. Readable once all samples have arrived.
 pub struct ComparisonTraces {
@@ -125,7 +125,7 @@ fn score_both<'scope>(
     [old, new]: [Scoring; 2],
 ) -> [Stream<'scope, EventTime, Vec<ScoredSample>>; 2] {
     let mut builder = OperatorBuilder::new("ScoreBoth".to_owned(), samples.scope());
-    let route = Exchange::new(|sample: &Sample| racer_hash(sample.class, sample.racer));
+    let route = Exchange::new(Sample::route);
     let mut input = builder.new_input(samples, route);
     let (old_output, old_stream) = builder.new_output();
     let (new_output, new_stream) = builder.new_output();

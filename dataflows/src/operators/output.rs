@@ -6,7 +6,7 @@ use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::generic::Operator;
 
-use crate::values::{EventTime, Sample, ScoredSample, Scoring, racer_hash};
+use crate::values::{EventTime, Sample, ScoredSample, Scoring};
 
 /// Computes the output of each sample and drops the samples that do not count.
 ///
@@ -32,7 +32,7 @@ pub fn output<'scope>(
     samples: Stream<'scope, EventTime, Vec<Sample>>,
     scoring: Scoring,
 ) -> Stream<'scope, EventTime, Vec<ScoredSample>> {
-    let route = Exchange::new(|sample: &Sample| racer_hash(sample.class, sample.racer));
+    let route = Exchange::new(Sample::route);
     samples.unary(route, "Score", move |_, _| {
         move |input, output| {
             input.for_each(|capability, samples| {

@@ -79,7 +79,7 @@ fn count_once<'scope>(
     saved: Stream<'scope, EventTime, Vec<ViewChange>>,
     mode: Mode,
 ) -> Stream<'scope, EventTime, Vec<ViewChange>> {
-    let route = Exchange::new(|event: &Tracking| event.uuid as u64);
+    let route = Exchange::new(Tracking::route);
     let saved_route = Exchange::new(|change: &ViewChange| match change {
         ViewChange::Count(..) => 0,
         ViewChange::Seen(_, uuid) => *uuid as u64,
