@@ -18,7 +18,8 @@ use crate::store::{Object, Store, StoreError};
 
 /// A segment as it was read.
 pub(super) struct SegmentState {
-    checksums: Checksums,
+    /// `None` if it has no file of checksums.
+    checksums: Option<Checksums>,
     /// The first part that differs from its checksum.
     damage: Option<Range<u64>>,
     pub(super) lines: LineCounts,
@@ -33,15 +34,18 @@ impl SegmentState {
         let failed = |reason| StoreError { action: "read", name: data.name(&object.key), reason };
         // Checksums are written after their group, so the segment has all groups of those read before it.
         let checksums = checksums_key(&object.key).map(|key| data.get(&key)).transpose()?.flatten();
-        let checksums = Checksums::parse(&checksums.unwrap_or_default());
-        let damage = checksums.damage(data.read(object, 0)?).map_err(failed)?;
+        let checksums = checksums.map(|text| Checksums::parse(&text));
+        let damage = match &checksums {
+            Some(checksums) => checksums.damage(data.read(object, 0)?).map_err(failed)?,
+            None => None,
+        };
         let lines = BufReader::new(data.read(object, 0)?);
         Ok(Self { checksums, damage, lines: LineCounts::read(lines).map_err(failed)? })
     }
 
     /// Whether it has lines, but no checksums.
     pub(super) fn is_without_checksums(&self) -> bool {
-        self.checksums.is_empty() && self.lines.bytes > 0
+        self.checksums.as_ref().is_none_or(Checksums::is_empty) && self.lines.bytes > 0
     }
 
     /// The damage of this segment, if there is any. A write at the end of the newest segment may be
@@ -50,7 +54,9 @@ impl SegmentState {
         if let Some(Range { start: from, end: to }) = self.damage {
             return Some(LogError::Damaged { path: name.to_owned(), from, to });
         }
-        let may_be_torn = is_newest && !self.checksums.is_closed() && self.lines.is_torn_at_end();
+        let is_closed = self.checksums.as_ref().is_some_and(Checksums::is_closed);
+        let torn_from = self.checksums.as_ref().map_or(u64::MAX, Checksums::torn_from);
+        let may_be_torn = is_newest && !is_closed && self.lines.is_complete_until(torn_from);
         self.lines.incomplete_error(name).filter(|_| !may_be_torn)
     }
 }

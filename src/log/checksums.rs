@@ -100,19 +100,21 @@ impl ChecksumFile {
 
 /// Compares the segment at `segment` with its checksums. Groups without a checksum are not compared.
 ///
-/// The last group of a segment that was not closed may be torn: a crash can interrupt its write.
+/// The last group of a segment that was not closed may be torn: a crash can interrupt its write. Returns
+/// the offset from which the segment can be torn; if it has no file of checksums, it is unknown, and
+/// returned as `u64::MAX`.
 ///
 /// # Errors
 /// When a group differs, and when a file cannot be read.
-pub(super) fn verify(segment: &Path) -> Result<(), LogError> {
+pub(super) fn verify(segment: &Path) -> Result<u64, LogError> {
     let read = |reason| LogError::disk("read", segment)(reason);
-    let checksums = load(segment).map_err(read)?;
+    let Some(checksums) = load(segment).map_err(read)? else { return Ok(u64::MAX) };
     let file = File::open(segment).map_err(read)?;
     match checksums.damage(file).map_err(read)? {
         Some(Range { start: from, end: to }) => {
             Err(LogError::Damaged { path: segment.display().to_string(), from, to })
         }
-        None => Ok(()),
+        None => Ok(checksums.torn_from()),
     }
 }
 
@@ -134,6 +136,12 @@ impl Checksums {
     /// Whether the segment was closed, so that no group may be torn.
     pub(super) fn is_closed(&self) -> bool {
         self.0.last().is_some_and(|last| last.bytes == 0)
+    }
+
+    /// The offset from which a write can be torn: the start of the last group, unless the segment was
+    /// closed.
+    pub(super) fn torn_from(&self) -> u64 {
+        self.0.last().map_or(0, |last| last.end.saturating_sub(last.bytes))
     }
 
     /// The first part of a segment that differs from its checksum. The last group may be torn.
@@ -207,11 +215,11 @@ fn path(segment: &Path) -> PathBuf {
     segment.with_file_name(format!(".{stem}.sums"))
 }
 
-/// The readable checksums of a segment; none if there is no file.
-fn load(segment: &Path) -> io::Result<Checksums> {
+/// The readable checksums of a segment; `None` if there is no file.
+fn load(segment: &Path) -> io::Result<Option<Checksums>> {
     match fs::read(path(segment)) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Checksums::parse(b"")),
-        text => Ok(Checksums::parse(&text?)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        text => Ok(Some(Checksums::parse(&text?))),
     }
 }
 

@@ -49,7 +49,7 @@ pub struct OpenedLog {
 
 /// Opens the log with segments in `dir/log` and objects in `archive`. Neither needs to exist yet.
 ///
-/// Cuts off a torn end of the newest segment, with a warning. Removes segments that are empty or whose
+/// Removes an interrupted write from the newest segment, with a warning. Removes segments that are empty or whose
 /// object exists. Only one process at a time may open a log. With `accept_damage`, damaged and missing
 /// segments are only warned about, now and by [`LogFiles::inputs_from`].
 ///
@@ -72,11 +72,11 @@ pub fn open(
     checksums::remove_orphans(&log).map_err(LogError::disk("clean up", &log))?;
     let (mut segments, mut last_ms, mut end) = (0, None, None);
     for (sequence, path) in listed {
-        verify(&path, accept_damage)?;
-        let contents = SegmentContents::read(&path).map_err(LogError::disk("read", &path))?;
+        let torn_from = verify(&path, accept_damage)?;
+        let mut contents = SegmentContents::read(&path).map_err(LogError::disk("read", &path))?;
         let is_newest = Some(sequence) == newest;
         if is_newest {
-            contents.truncate_torn_end(&path)?;
+            contents = contents.repair(&path, torn_from)?;
             checksums::renew(&path).map_err(LogError::disk("write the checksums of", &path))?;
         }
         let Some((first, last)) = contents.lines else {
@@ -106,11 +106,13 @@ pub fn open(
 }
 
 /// Compares a segment with its checksums. Damage that is accepted is the new state of the segment.
-fn verify(path: &Path, accept_damage: bool) -> Result<(), LogError> {
+/// Returns the offset from which the segment can be torn.
+fn verify(path: &Path, accept_damage: bool) -> Result<u64, LogError> {
     match checksums::verify(path) {
         Err(error @ LogError::Damaged { .. }) if accept_damage => {
             warn!(%error, "a segment is damaged; its readable lines count");
-            checksums::renew(path).map_err(LogError::disk("write the checksums of", path))
+            checksums::renew(path).map_err(LogError::disk("write the checksums of", path))?;
+            Ok(u64::MAX)
         }
         verified => verified,
     }

@@ -26,6 +26,11 @@ impl<R: BufRead> CompleteLines<R> {
     pub(super) fn new(reader: R) -> Self {
         Self { reader, line: Vec::new(), offset: 0 }
     }
+
+    /// The text of the line that was returned last.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.line
+    }
 }
 
 impl<R: BufRead> Iterator for CompleteLines<R> {
@@ -85,9 +90,9 @@ impl LineCounts {
         Ok(counts)
     }
 
-    /// Whether only the end of the stream is incomplete.
-    pub(super) fn is_torn_at_end(&self) -> bool {
-        self.incomplete_start >= self.complete_end
+    /// Whether only the end of the stream is incomplete, or lines from offset `torn_from` on.
+    pub(super) fn is_complete_until(&self, torn_from: u64) -> bool {
+        self.incomplete_start >= self.complete_end.min(torn_from)
     }
 
     /// The error for incomplete lines in the stream `name`, if there are any.

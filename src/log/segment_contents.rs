@@ -1,13 +1,14 @@
 //! The contents of a segment at startup, and the repair of a torn end.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
 use tracing::warn;
 
 use super::error::LogError;
 use super::scan::{CompleteLine, CompleteLines};
+use crate::atomic_file::replace_file;
 use crate::disk;
 
 /// The length and the complete lines of a segment.
@@ -16,6 +17,8 @@ pub(super) struct SegmentContents {
     pub(super) bytes: u64,
     /// The first and the last complete line; `None` if there are none.
     pub(super) lines: Option<(CompleteLine, CompleteLine)>,
+    /// The offset of the last lines that are not complete and that a complete line follows.
+    last_gap: Option<u64>,
 }
 
 impl SegmentContents {
@@ -26,26 +29,57 @@ impl SegmentContents {
     pub(super) fn read(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let bytes = file.metadata()?.len();
-        Ok(Self { bytes, lines: first_and_last(BufReader::new(file))? })
+        let (mut found, mut last_gap, mut end) = (None, None, 0);
+        let mut lines = CompleteLines::new(BufReader::new(file));
+        while let Some(line) = lines.next().transpose()? {
+            if line.end - lines.text().len() as u64 > end {
+                last_gap = Some(end);
+            }
+            end = line.end;
+            found = Some(found.map_or((line, line), |(first, _)| (first, line)));
+        }
+        Ok(Self { bytes, lines: found, last_gap })
     }
 
-    /// Truncates the file after its last complete line. The rest is from a write that a crash or power
-    /// failure interrupted.
+    /// Removes what a crash or power failure left of a write: the end of the file after its last complete
+    /// line, and all lines from offset `torn_from` on that are not complete.
     ///
-    /// Also makes the complete lines durable, because readers use them from now on and they may be part
-    /// of the same write.
+    /// A loss of power can keep later pages of a write, and lose earlier ones. The complete lines stay, and
+    /// become durable, because readers use them from now on.
     ///
     /// # Errors
-    /// When the file cannot be truncated.
-    pub(super) fn truncate_torn_end(&self, path: &Path) -> Result<(), LogError> {
+    /// When the file cannot be read, truncated or replaced.
+    pub(super) fn repair(self, path: &Path, torn_from: u64) -> Result<Self, LogError> {
+        let failed = LogError::disk("repair", path);
+        let removed = |bytes: u64| {
+            if bytes > 0 {
+                warn!(path = %path.display(), bytes, "removed an interrupted write from the log");
+            }
+        };
         let end = self.lines.map_or(0, |(_, last)| last.end);
-        let bytes = self.bytes - end;
-        if bytes > 0 {
-            warn!(path = %path.display(), bytes, "cut off an incomplete write at the end of the log");
+        if self.last_gap.is_none_or(|gap| gap < torn_from) {
+            removed(self.bytes - end);
+            let file = disk::File::open_existing(path);
+            let truncate = |file: disk::File| file.set_len(end).and_then(|()| file.sync_all());
+            file.and_then(truncate).map_err(failed)?;
+            return Ok(self);
         }
-        let file = disk::File::open_existing(path);
-        file.and_then(|file| file.set_len(end).and_then(|()| file.sync_all()))
-            .map_err(LogError::disk("truncate", path))
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+            return Ok(self);
+        };
+        let copy = |mut out: &disk::File| {
+            let mut file = BufReader::new(File::open(path)?);
+            io::copy(&mut file.by_ref().take(torn_from), &mut out)?;
+            let mut lines = CompleteLines::new(file);
+            while lines.next().transpose()?.is_some() {
+                out.write_all(lines.text())?;
+            }
+            Ok(())
+        };
+        replace_file(directory, &name.to_string_lossy(), copy)
+            .and_then(|_| Self::read(path))
+            .inspect(|repaired| removed(self.bytes - repaired.bytes))
+            .map_err(failed)
     }
 }
 

@@ -60,10 +60,12 @@ fn the_end_of_the_newest_segment_may_be_incomplete_until_it_is_closed() {
     text.extend_from_slice(b"\n");
     text.extend_from_slice(&fs::read(&segment).unwrap()[..bytes as usize]);
     fs::write(&segment, &text).unwrap();
+    // A loss of power can keep later pages of the write.
+    assert_eq!(findings(&check(&data, &*archive, None)), Vec::<String>::new());
+    fs::remove_file(&sums).unwrap();
     assert!(findings(&check(&data, &*archive, None))[0].contains("has 1 damaged lines"));
     let covered = check(&data, &*archive, end(10_000));
     assert!(findings(&covered)[0].contains("has 1 damaged lines"));
-    fs::remove_file(&sums).unwrap();
     fs::write(&segment, &text[..bytes as usize]).unwrap();
     let covered = check(&data, &*archive, end(10_000));
     assert_eq!(covered.without_checksums, 1);

@@ -52,6 +52,45 @@ fn damage_before_a_complete_line_stays() {
     assert!(opened(&damaged) == damaged);
 }
 
+/// The text of a file of checksums with one group of `bytes` bytes, whose hash is not compared.
+fn checksums(bytes: usize) -> String {
+    format!("{bytes:020} {bytes:010} {:016x}\n", 0)
+}
+
+#[test]
+fn pages_that_a_loss_of_power_lost_are_removed() {
+    let [first, second, third] = [0, 1, 2].map(|number| text([number]));
+    let hole = [0; 30];
+    for (sums, segment, expected) in [
+        // The hole is in the only group, with or without its checksum.
+        (checksums(100), [&hole[..], b"\n", &first, &hole, b"}\n", &second].concat(), "01"),
+        (String::new(), [&first[..], &hole, &second, &third].concat(), "02"),
+        // It is before the last group, so it is no hole but damage. Old checksums may be absent.
+        (
+            format!("{:020} {:010} {:016x}\n", 400, third.len(), 0),
+            [&first[..], &hole, b"\n", &third].concat(),
+            "0?2",
+        ),
+    ] {
+        let root = data_with_segment(&segment);
+        let path = segment::path(&root.path().join("log"), 1);
+        fs::write(path.with_file_name(".00000000000000000001.sums"), &sums).unwrap();
+        let expected: Vec<_> = expected
+            .bytes()
+            .flat_map(|line| match line {
+                b'?' => [&hole[..], b"\n"].concat(),
+                line => text([u64::from(line - b'0')]),
+            })
+            .collect();
+        let opened = open(root.path(), Clock::system()).unwrap();
+        assert!(fs::read(&path).unwrap() == expected, "{sums}");
+        assert_eq!(opened.last_arrival(), Some(START_MS));
+        drop(opened);
+        assert!(open(root.path(), Clock::system()).is_ok(), "a second start");
+        assert!(fs::read(&path).unwrap() == expected, "{sums}");
+    }
+}
+
 #[test]
 fn a_file_with_a_sequence_that_no_archive_can_name_is_not_a_segment() {
     let root = data_with_segment(&text([0]));

@@ -13,7 +13,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 use rand_pcg::Pcg64;
 
@@ -31,10 +31,12 @@ pub(crate) fn find(path: &Path) -> Option<Arc<Disk>> {
 }
 
 /// A disk that owns the directory `root`. It is mounted until it is unmounted.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Disk {
     root: PathBuf,
     state: Mutex<State>,
+    /// Notified when the disk is no longer slow.
+    is_fast: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -55,7 +57,7 @@ pub(in crate::disk) struct Handle {
 impl Disk {
     /// Mounts an empty disk at the empty directory `root`.
     pub(crate) fn mount(root: &Path) -> Arc<Self> {
-        let disk = Arc::new(Self { root: root.to_owned(), state: Mutex::default() });
+        let disk = Arc::new(Self { root: root.to_owned(), ..Self::default() });
         DISKS.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&disk));
         disk
     }
@@ -69,6 +71,17 @@ impl Disk {
     /// Changes the planned faults.
     pub(crate) fn plan<T>(&self, change: impl FnOnce(&mut Plan) -> T) -> T {
         change(&mut self.lock().plan)
+    }
+
+    /// Lets writes to files with this part of a path wait until the next call.
+    pub(crate) fn set_slow(&self, part: Option<&'static str>) {
+        self.lock().plan.slow = part;
+        self.is_fast.notify_all();
+    }
+
+    /// Whether a write waits because the disk is slow.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.lock().plan.waiting > 0
     }
 
     /// Restarts after a crash of the process: all writes until then are visible, durable or not. No thread
@@ -149,6 +162,19 @@ impl Disk {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Locks the disk for a write to `path`, which waits while the disk is slow.
+    fn lock_to_write(&self, path: &Path) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        if !state.plan.is_slow(path) {
+            return state;
+        }
+        state.plan.waiting += 1;
+        let waited = self.is_fast.wait_while(state, |state| state.plan.is_slow(path));
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        state.plan.waiting -= 1;
+        state
+    }
 }
 
 impl Handle {
@@ -166,7 +192,7 @@ impl Handle {
         at: u64,
         bytes: &[u8],
     ) -> io::Result<usize> {
-        let mut state = self.disk.lock();
+        let mut state = self.disk.lock_to_write(&self.path);
         let (length, result) = state.plan.check_write(&self.path, bytes.len());
         let bytes = &bytes[..length];
         if self.appends {

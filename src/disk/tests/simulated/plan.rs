@@ -34,6 +34,10 @@ pub(crate) struct Plan {
     /// The bytes that fit on the disk. `None` without a limit.
     pub(crate) free_bytes: Option<usize>,
     pub(crate) failures: Vec<Failure>,
+    /// Writes to files with this part of a path wait.
+    pub(crate) slow: Option<&'static str>,
+    /// The writes that wait.
+    pub(crate) waiting: usize,
     /// The operations so far.
     pub(crate) operations: u64,
     /// Whether to print each operation.
@@ -44,6 +48,11 @@ impl Plan {
     /// Removes all faults.
     pub(super) fn reset(&mut self) {
         *self = Self { operations: self.operations, prints: self.prints, ..Self::default() };
+    }
+
+    /// Whether a write to `path` has to wait.
+    pub(super) fn is_slow(&self, path: &Path) -> bool {
+        self.slow.is_some_and(|part| path.to_string_lossy().contains(part))
     }
 
     /// Checks whether an operation succeeds.

@@ -1,6 +1,5 @@
 //! One run of the service, from its start to its stop or crash. The simulation executes the background tasks.
 
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,14 +9,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::ConnectInfo;
-use axum::http::Request;
-use http_body_util::BodyExt;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
-use tower::ServiceExt;
-use velodrome_dataflows::{EventTime, RacerId, Rules};
+use velodrome_dataflows::{EventTime, Rules};
 
 use super::clocks::Clocks;
 use crate::bans::Bans;
@@ -26,7 +20,6 @@ use crate::engine::{Engine, Events, RunningEngine};
 use crate::log::{Clock, Log, LogHealth, TICK_MS};
 use crate::publish::Publisher;
 use crate::rebuild_requests::RebuildRequests;
-use crate::rules;
 use crate::serve::auth::Auth;
 use crate::serve::{self, limits::Limits};
 use crate::service::background::start_rebuilder;
@@ -57,7 +50,7 @@ pub(super) struct Settings {
 
 /// A service that has started.
 pub(super) struct Instance {
-    router: Router,
+    pub(super) router: Router,
     clock: Clock,
     log: Log<Events>,
     engine: Engine,
@@ -65,17 +58,14 @@ pub(super) struct Instance {
     saver: Arc<Mutex<Saver>>,
     publisher: Publisher,
     uploader: Uploader,
-    bans: Bans,
-    rebuilds: RebuildRequests,
+    pub(super) bans: Bans,
+    pub(super) rebuilds: RebuildRequests,
     rebuilder: JoinHandle<()>,
     shutdown: watch::Sender<bool>,
     server: tokio::task::JoinHandle<()>,
-    runtime: Runtime,
+    pub(super) runtime: Runtime,
     directory: DataDirectory,
 }
-
-/// The status and the body of a response.
-pub(super) type Reply = (u16, Vec<u8>);
 
 fn config(data: &Path, clock: Clock, settings: Settings) -> Config {
     let limits = Limits {
@@ -207,68 +197,6 @@ impl Instance {
         self.runtime.block_on(self.engine.wait_drained()).unwrap();
     }
 
-    fn request(&self, method: &str, path: &str, body: &str) -> Request<Body> {
-        let request = Request::builder().method(method).uri(path);
-        let request = request.header("host", "localhost");
-        let request = request.header("content-type", "application/x-ndjson");
-        let mut request = request.body(Body::from(body.to_owned())).unwrap();
-        let peer: SocketAddr = ([127, 0, 0, 1], 1).into();
-        request.extensions_mut().insert(ConnectInfo(peer));
-        request
-    }
-
-    /// Sends a request, and waits for the response.
-    pub(super) fn send(&self, method: &str, path: &str, body: &str) -> Reply {
-        let request = self.request(method, path, body);
-        self.runtime.block_on(answer(self.router.clone(), request))
-    }
-
-    /// Sends a request, and publishes what it needs. `None` if that fails.
-    pub(super) fn send_while_publishing(&mut self, method: &str, path: &str) -> Option<Reply> {
-        let request = self.request(method, path, "");
-        let replied = self.runtime.spawn(answer(self.router.clone(), request));
-        while !replied.is_finished() {
-            if !self.publish() {
-                return None;
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-        self.runtime.block_on(replied).ok()
-    }
-
-    /// Bans a racer or lifts a ban.
-    pub(super) fn ban(&self, clocks: &Clocks, racer: RacerId, is_banned: bool) -> Reply {
-        let method = if is_banned { "PUT" } else { "DELETE" };
-        let request = self.request(method, &format!("/v1/bans/{racer}"), "");
-        let replied = self.runtime.spawn(answer(self.router.clone(), request));
-        // The list is locked until the engine has the ban. Advance the clock only then, so that the same
-        // seed always advances it once.
-        self.wait(|| {
-            let banned = self.runtime.block_on(self.bans.racers());
-            replied.is_finished() || banned.contains(&racer) == is_banned
-        });
-        clocks.advance(1_100);
-        self.runtime.block_on(replied).unwrap()
-    }
-
-    /// Switches to other rules, and returns whether they are active. The clocks advance by two minutes.
-    pub(super) fn switch_rules(&self, clocks: &Clocks, text: &str) -> bool {
-        let end = clocks.monotonic_ms() + 120_000;
-        let (status, reply) = self.send("POST", "/v1/rules", text);
-        assert_eq!(status, 202, "{}", String::from_utf8_lossy(&reply));
-        let mut is_active = false;
-        self.wait(|| {
-            clocks.advance(20);
-            let progress = self.rebuilds.progress();
-            is_active = progress.is_none();
-            progress.is_none_or(|progress| progress.failure.is_some())
-        });
-        clocks.advance_to(end);
-        // A switch that failed has no progress either.
-        let id = rules::id(&rules::parse(text).unwrap());
-        is_active && self.get("/v1/rules")["rulesId"] == *id
-    }
-
     /// Waits until `is_reached`.
     pub(super) fn wait(&self, mut is_reached: impl FnMut() -> bool) {
         let began = Instant::now();
@@ -281,6 +209,12 @@ impl Instance {
     /// Saves a checkpoint.
     pub(super) fn save(&self) -> bool {
         lock(&self.saver).try_save().is_ok()
+    }
+
+    /// Saves a checkpoint on a thread.
+    pub(super) fn start_saving(&self) -> JoinHandle<()> {
+        let saver = Arc::clone(&self.saver);
+        thread::spawn(move || lock(&saver).try_save().unwrap_or_default())
     }
 
     /// Publishes all classes that changed.
@@ -311,10 +245,4 @@ impl Instance {
         drop(self.directory);
         self.runtime.shutdown_background();
     }
-}
-
-async fn answer(router: Router, request: Request<Body>) -> Reply {
-    let response = router.oneshot(request).await.unwrap();
-    let status = response.status().as_u16();
-    (status, response.into_body().collect().await.unwrap().to_bytes().to_vec())
 }

@@ -10,6 +10,7 @@ use rand_pcg::Pcg64;
 
 use super::clocks::Clocks;
 use super::instance::{Instance, Settings};
+use super::requests::Reply;
 use super::stored;
 use crate::disk::tests::simulated::{Disk, Failure, Operation};
 use crate::rules;
@@ -82,6 +83,20 @@ impl Machine {
         let (operation, path) = FAILURES[random.random_range(0..FAILURES.len())];
         let failure = Failure { operation, path, error: ErrorKind::Other };
         self.disk.plan(|plan| plan.failures.push(failure));
+    }
+
+    /// Posts events, all batches at the same time: while the log writes the first, the others queue.
+    pub(super) fn post(&mut self, bodies: &[String]) -> Vec<Reply> {
+        let Some((first, others)) = bodies.split_first() else { return Vec::new() };
+        let disk = Arc::clone(&self.disk);
+        let service = self.service();
+        if others.is_empty() {
+            return vec![service.send("POST", "/v1/events", first)];
+        }
+        disk.set_slow(Some(".jsonl"));
+        let first = service.start_post(first);
+        service.wait(|| disk.is_waiting() || first.is_finished());
+        service.finish_posts(first, others, || disk.set_slow(None))
     }
 
     /// Records that a segment may be open.

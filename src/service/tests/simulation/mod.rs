@@ -9,7 +9,9 @@ mod events;
 mod instance;
 mod machine;
 mod model;
+mod posts;
 mod reads;
+mod requests;
 mod run;
 mod stored;
 

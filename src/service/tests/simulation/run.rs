@@ -1,12 +1,11 @@
 //! One simulation: random steps from a seed, and the checks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
-use serde_json::Value;
 
-use super::events;
 use super::machine::Machine;
 use super::model::{self, Line, ModelRules, RULES};
 
@@ -75,7 +74,8 @@ impl Run {
                 self.machine.advance(ms);
             }
             50..54 => self.pass_long(),
-            54..62 => drop(self.machine.service().save()),
+            54..59 => drop(self.machine.service().save()),
+            59..62 => self.save_slowly(),
             62..67 => self.publish(),
             67..70 => self.machine.service().upload(),
             70..76 => self.ban(),
@@ -104,64 +104,27 @@ impl Run {
         }
     }
 
-    /// Sends a new batch, or one again that was not answered.
-    fn post(&mut self) {
-        let batch = match self.unanswered.is_empty() || self.random.random_bool(0.3) {
-            true => {
-                let count = if self.random.random_bool(0.1) { 80 } else { 12 };
-                let count = self.random.random_range(1..=count);
-                let period = self.machine.clocks.monotonic_ms() / 10_000 + 1;
-                events::batch(&mut self.random, count, period, &mut self.number)
-            }
-            false => self.unanswered.remove(self.random.random_range(0..self.unanswered.len())),
-        };
-        if self.random.random_bool(0.05) {
-            return self.unanswered.push(batch);
-        }
-        for event in &batch {
-            *self.sent.entry(event.clone()).or_default() += 1;
-        }
-        self.machine.clocks.advance(if self.random.random() { 0 } else { 3 });
-        let was_good = self.disk_is_good();
-        let (status, reply) = self.machine.service().send("POST", "/v1/events", &batch.join("\n"));
-        self.note(|_| format!("posted {} events: {status}", batch.len()));
-        match status {
-            200 => {
-                let is_good = was_good && self.disk_is_good();
-                self.acknowledge(&batch, &serde_json::from_slice(&reply).unwrap(), is_good);
-            }
-            503 | 507 => {}
-            _ => panic!("POST: {status} {}", String::from_utf8_lossy(&reply)),
-        }
-        if status != 200 || self.random.random_bool(0.1) {
-            self.unanswered.push(batch);
-        }
-        let must_restart = self.machine.service().is_poisoned() && self.random.random();
-        if must_restart && !self.machine.has_crashed() {
-            self.restart(false);
-        }
-    }
-
-    /// Records a reply. On a disk that is not good, dead letters may be dropped.
-    fn acknowledge(&mut self, batch: &[String], reply: &Value, is_good: bool) {
-        let rejected = reply["rejected"].as_array().unwrap().iter();
-        let rejected: BTreeSet<_> =
-            rejected.map(|rejected| rejected["index"].as_u64().unwrap() as usize).collect();
-        for (index, event) in batch.iter().enumerate() {
-            match rejected.contains(&index) {
-                false => self.acknowledged.push(event.clone()),
-                true if is_good => drop(self.dead_letters.insert(event.clone())),
-                true => {}
-            }
-        }
-        assert_eq!(reply["accepted"], batch.len() - rejected.len());
-        self.machine.appended();
-    }
-
-    fn disk_is_good(&self) -> bool {
+    pub(super) fn disk_is_good(&self) -> bool {
         self.machine
             .disk
             .plan(|plan| plan.free_bytes.is_none() && plan.failures.is_empty() && !plan.has_crashed)
+    }
+
+    /// Saves a checkpoint on a slow disk, and posts until it is saved.
+    fn save_slowly(&mut self) {
+        self.note(|_| "the disk is slow for checkpoints".to_owned());
+        self.machine.disk.set_slow(Some("checkpoint.redb"));
+        let saving = self.machine.service().start_saving();
+        let disk = Arc::clone(&self.machine.disk);
+        self.machine.service().wait(|| disk.is_waiting() || saving.is_finished());
+        for _ in 0..self.random.random_range(1..4) {
+            match self.random.random_bool(0.3) {
+                true => self.machine.advance(3_000),
+                false => self.send_batches(1),
+            }
+        }
+        self.machine.disk.set_slow(None);
+        saving.join().unwrap();
     }
 
     /// Lets minutes to days pass.
