@@ -84,7 +84,9 @@ impl Run {
         self.read_log();
         let complete = self.machine.service().complete();
         let (expected, expiring) = model::answers(&self.visible, self.rules, &self.bans, complete);
-        let mut answers = self.machine.service().answers(&self.visible, self.rules.race_seconds);
+        let race_seconds = self.rules.race_seconds;
+        let mut answers = self.machine.service().answers(&self.visible, race_seconds);
+        self.machine.service().check_derived(&answers, race_seconds);
         answers.results.retain(|race, _| !expiring.contains(race));
         if answers != expected {
             self.note(|run| format!("{complete} bans {:?} {:#?}", run.bans, run.visible));

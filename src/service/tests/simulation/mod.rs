@@ -5,6 +5,7 @@
 
 mod checks;
 mod clocks;
+mod derived;
 mod events;
 mod instance;
 mod machine;

@@ -23,7 +23,7 @@ impl Instance {
     }
 
     /// The rows of a ranking by `field`, which must be in the order of their ranks.
-    fn ranking(&self, path: &str, field: &str) -> Vec<Value> {
+    pub(super) fn ranking(&self, path: &str, field: &str) -> Vec<Value> {
         let mut page = self.get(path);
         let rows = page["rows"].as_array_mut().map(std::mem::take).unwrap_or_default();
         let output = |row: &Value| row[field].as_f64().unwrap_or(f64::NEG_INFINITY);
