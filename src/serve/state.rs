@@ -84,7 +84,6 @@ impl App {
         let answers = AnswerBudget::new(config.limits.answers_bytes_max);
         Self(Arc::new(Shared {
             reads: ReadState::new(engine.clone(), answers.clone()),
-            engine,
             answers,
             log: OnceLock::new(),
             lag,
@@ -98,7 +97,9 @@ impl App {
             streams: Streams {
                 broker: Arc::new(Broker::new(stream::random_epoch())),
                 limiter: Arc::new(Limiter::new(config.limits)),
+                engine: engine.clone(),
             },
+            engine,
             config,
         }))
     }

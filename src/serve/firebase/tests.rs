@@ -29,10 +29,11 @@ impl FromRef<TestState> for ReadState {
 
 impl FromRef<TestState> for Streams {
     /// Streams without a hub: they send nothing.
-    fn from_ref(_: &TestState) -> Self {
+    fn from_ref(TestState(reads): &TestState) -> Self {
         Self {
             broker: Arc::new(Broker::new(0)),
             limiter: Arc::new(Limiter::new(Limits::default())),
+            engine: reads.engine.clone(),
         }
     }
 }

@@ -99,6 +99,11 @@ impl TreePath {
         }
     }
 
+    /// Whether the data at this path has all projects.
+    pub(in crate::serve) fn has_all_projects(&self) -> bool {
+        matches!(self, Self::Root | Self::Projects)
+    }
+
     /// The projects at or below this path. It copies only one of them, because the caller holds a lock;
     /// [`TreePath::node`] does the rest.
     pub(in crate::serve) fn counts(&self, live: &LiveTables) -> TreeCounts {

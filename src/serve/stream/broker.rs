@@ -195,7 +195,21 @@ impl Broker {
         }
         state.published = position;
         drop(state);
-        // Woken clients read immediately, so the write lock must be released.
+        self.wake(&topics);
+    }
+
+    /// Publishes a snapshot that took long to encode. Its position may be less than that of other topics'
+    /// frames; this topic has no later ones.
+    pub(super) fn publish_snapshot(&self, snapshot: NewFrame) {
+        let NewFrame { topic, kind, frame: Ok(frame) } = snapshot else { return };
+        if let Some(topic_state) = self.write().topics.get_mut(&topic) {
+            topic_state.add_frame(kind, frame, Instant::now());
+        }
+        self.wake(&[topic]);
+    }
+
+    /// Wakes the subscribers of `topics`. They read immediately, so the caller must hold no write lock.
+    fn wake(&self, topics: &[Topic]) {
         let state = self.read();
         for topic_state in topics.iter().filter_map(|topic| state.topics.get(topic)) {
             topic_state.subscribers.values().for_each(|wake| wake.notify_one());

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use velodrome_dataflows::EventTime;
 
 use super::broker::{Broker, NewFrame};
 use super::change_tracker::{FrameKind, LiveUpdate};
-use super::frame::Frame;
 use super::message::Message;
 use super::stats_meter::StatsMeter;
 use super::topic::Topic;
@@ -28,6 +27,8 @@ pub(in crate::serve) struct Hub<L> {
     stats: StatsMeter<L>,
     /// The complete time in the last round.
     complete: EventTime,
+    /// Large snapshots that are being encoded. Other topics do not wait for them.
+    snapshots: JoinSet<NewFrame>,
 }
 
 /// What one round publishes.
@@ -50,7 +51,7 @@ impl<L: Fn() -> Duration> Hub<L> {
     ) -> Self {
         let complete = engine.complete();
         let stats = StatsMeter::new(engine.clone(), lag, ack_latency, rebuilds);
-        Self { broker, engine, reads, stats, complete }
+        Self { broker, engine, reads, stats, complete, snapshots: JoinSet::new() }
     }
 
     /// Publishes frames until the engine stops.
@@ -63,6 +64,7 @@ impl<L: Fn() -> Duration> Hub<L> {
                         return;
                     }
                 }
+                Some(encoded) = self.snapshots.join_next() => self.publish_snapshot(encoded),
                 () = self.broker.snapshot_requested.notified() => {}
                 () = sleep_until(next_due) => {}
             }
@@ -77,22 +79,42 @@ impl<L: Fn() -> Duration> Hub<L> {
         let Round { position, messages, next_due } = self.collect_due();
         let id = self.broker.event_id(position);
         let (id, reads) = (&*id, &self.reads);
+        let (large, messages): (Vec<_>, Vec<_>) =
+            messages.into_iter().partition(|(_, _, message)| message.is_large());
+        let has_messages = !(large.is_empty() && messages.is_empty());
+        for (topic, kind, message) in large {
+            let encode = message.encoder(position, id, &topic);
+            self.snapshots.spawn_blocking(move || NewFrame { topic, kind, frame: Ok(encode()) });
+        }
         let frames = messages.into_iter().map(|(topic, kind, mut message)| async move {
             let fetched = message.fetch_missing(reads).await;
-            let id = topic.has_ids().then(|| id.to_owned());
-            let (name, is_large) = (topic.clone(), message.is_large());
-            let encode = move || Frame::new(position, id.as_deref(), &message.encode(&name));
-            let frame = match fetched {
-                Ok(()) if is_large => spawn_blocking(encode).await.map_err(task_failed),
-                fetched => fetched.map(|()| encode()),
-            };
+            let frame = fetched.map(|()| message.encoder(position, id, &topic)());
             NewFrame { topic, kind, frame }
         });
         let frames = join_all(frames).await;
-        if !frames.is_empty() {
+        if has_messages {
             self.broker.publish(position, frames);
         }
         next_due
+    }
+
+    /// Publishes a snapshot that was encoded in the background.
+    fn publish_snapshot(&self, encoded: Result<NewFrame, JoinError>) {
+        match encoded {
+            Ok(snapshot) => self.broker.publish_snapshot(snapshot),
+            // Its topic stays without a snapshot. A panic is logged where it occurs.
+            Err(error) => drop(task_failed(error)),
+        }
+    }
+
+    /// Publishes all frames that are due, and waits for large snapshots.
+    #[cfg(test)]
+    pub(super) async fn publish_with_snapshots(&mut self) {
+        self.publish().await;
+        while let Some(encoded) = self.snapshots.join_next().await {
+            self.publish_snapshot(encoded);
+            self.publish().await;
+        }
     }
 
     /// Reads the live state once for all topics, and returns the messages that are due.

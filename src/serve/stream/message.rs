@@ -3,6 +3,7 @@
 use serde::Serialize;
 use velodrome_dataflows::EventTime;
 
+use super::frame::Frame;
 use super::payload::{Payload, TreePayload};
 use super::topic::Topic;
 use crate::serve::error::ApiError;
@@ -77,8 +78,19 @@ impl Message {
         projects > INLINE_PROJECTS_MAX
     }
 
+    /// A function that encodes it as the frame at `position`, with the event id `id` if the topic has ids.
+    pub(super) fn encoder(
+        self,
+        position: EventTime,
+        id: &str,
+        topic: &Topic,
+    ) -> impl FnOnce() -> Frame + Send + use<> {
+        let (id, topic) = (topic.has_ids().then(|| id.to_owned()), topic.clone());
+        move || Frame::new(position, id.as_deref(), &self.encode(&topic))
+    }
+
     /// Encodes it as server-sent events: one event, or one for each change of the tree.
-    pub(super) fn encode(&self, topic: &Topic) -> String {
+    fn encode(&self, topic: &Topic) -> String {
         if let Payload::Tree(tree) = &self.payload {
             return tree.events().iter().map(TreeEvent::encode).collect();
         }

@@ -97,6 +97,15 @@ impl Topic {
         }
     }
 
+    /// Whether its snapshot has all projects.
+    pub(super) fn has_all_projects(&self) -> bool {
+        match self {
+            Self::Views(project) => project.is_none(),
+            Self::Tree(path) => path.has_all_projects(),
+            _ => false,
+        }
+    }
+
     /// Whether its frames have ids, so that clients can resume. Firebase streams have none, and always
     /// start with the complete data.
     pub(super) fn has_ids(&self) -> bool {

@@ -24,6 +24,8 @@ pub(super) struct TopicState {
     pub(super) last_left: Instant,
     /// Whether a client waits for a snapshot.
     is_snapshot_requested: AtomicBool,
+    /// Whether a large snapshot is being encoded. Changes after it wait until it is published.
+    is_encoding: AtomicBool,
     /// Used by the hub only. It is here so that it is dropped with the topic.
     publisher: Mutex<TopicPublisher>,
 }
@@ -44,6 +46,7 @@ impl TopicState {
             subscribers: HashMap::new(),
             last_left: Instant::now(),
             is_snapshot_requested: AtomicBool::new(false),
+            is_encoding: AtomicBool::new(false),
             publisher: Mutex::new(TopicPublisher::new(topic)),
         }
     }
@@ -61,6 +64,7 @@ impl TopicState {
             FrameKind::Snapshot => self.ring.set_snapshot(frame, now),
         }
         self.is_snapshot_requested = AtomicBool::new(false);
+        self.is_encoding = AtomicBool::new(false);
     }
 
     /// Discards the unpublished changes after a frame failed. Only the frames of standings and boards
@@ -74,7 +78,11 @@ impl TopicState {
         let mut publisher = self.publisher.lock().unwrap_or_else(PoisonError::into_inner);
         let mut due = DueMessages::default();
         let mut is_reset = false;
-        if publisher.observe(update) {
+        let has_changes = publisher.observe(update);
+        if self.is_encoding.load(Ordering::Acquire) {
+            return due;
+        }
+        if has_changes {
             let bytes = self.ring.newest_frame_bytes();
             let due_at = publisher.due_at(self.subscribers.len(), bytes, now);
             if due_at > now {
@@ -91,7 +99,9 @@ impl TopicState {
             if due_at > now {
                 due.postpone(due_at);
             } else {
-                due.messages.push((FrameKind::Snapshot, publisher.snapshot(update)));
+                let snapshot = publisher.snapshot(update);
+                self.is_encoding.store(snapshot.is_large(), Ordering::Release);
+                due.messages.push((FrameKind::Snapshot, snapshot));
             }
         }
         due

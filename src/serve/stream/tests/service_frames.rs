@@ -84,3 +84,30 @@ async fn stats_include_the_progress_of_a_rebuild() {
         });
     }
 }
+
+#[tokio::test]
+async fn other_topics_do_not_wait_for_a_large_snapshot() {
+    let mut bench = Bench::new();
+    let many = (0..2_000).map(|number| viewed(&format!("p{number:04}"), 1, 0)).collect();
+    bench.fake.tick(5_010, many);
+    let [mut all, mut one] = ["views:*", "views:p0007"].map(|topics| bench.subscribe(topics, None));
+    for client in [&mut all, &mut one] {
+        receive(client);
+    }
+    bench.hub.publish().await;
+    assert_eq!(receive(&mut one)[0].data()["rows"][0]["views"], 1);
+    assert_eq!(receive(&mut all), []);
+    // Changes wait until the snapshot without them is published.
+    bench.fake.tick(5_020, vec![viewed("p0007", 4, 9)]);
+    bench.hub.publish().await;
+    assert_eq!(receive(&mut one)[0].data()["rows"][0]["views"], 5);
+    assert_eq!(receive(&mut all), []);
+    bench.hub.publish_with_snapshots().await;
+    let received = receive(&mut all);
+    let [snapshot, delta] = &received[..] else { panic!("{received:?}") };
+    let rows = snapshot.data()["rows"].as_array().unwrap();
+    assert!(rows.len() == 2_000 && rows.iter().all(|row| row["views"] == 1));
+    assert_eq!(delta.head().1, "delta");
+    let row = serde_json::json!([{"projectId": "p0007", "views": 5, "durationMs": 9}]);
+    assert_eq!(delta.data()["rows"], row);
+}
