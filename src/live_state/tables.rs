@@ -55,6 +55,7 @@ impl LiveTables {
                 LiveChange::Bans => self.classes.set_global_version(time),
             }
         }
+        self.ranking.bound(|ride| Some(self.standing(ride)?.output));
     }
 
     fn apply_stage(&mut self, ride: RideKey, stage: Stage) {
@@ -78,11 +79,10 @@ impl LiveTables {
             Stage::Finished { .. } => _ = self.finished.insert((class, racer, race)),
             _ => _ = self.finished.remove(&(class, racer, race)),
         }
-        let output = match &stage {
-            Stage::Running(standing, _) => Some(standing.output),
-            _ => None,
-        };
-        self.ranking.replace(ride, ranked, output);
+        let is_same = matches!(&stage, Stage::Running(now, _) if Some(now.output) == ranked);
+        if !is_same {
+            self.ranking.change(ride, ranked, is_running);
+        }
         if let Stage::Running(standing, outputs) = stage {
             let running = self.running.entry(ride);
             running
@@ -168,8 +168,7 @@ impl LiveTables {
         selected: StandingsRows,
     ) -> Option<StandingsPart> {
         self.races.get(&(class, race))?;
-        let standing = |racer| self.standing((class, race, racer));
-        let part = self.ranking.part((class, race), selected, standing);
+        let part = self.ranking.part((class, race), selected, |ride| self.standing(ride));
         Some(StandingsPart { rows: self.count_read(part.rows), ..part })
     }
 

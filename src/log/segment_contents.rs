@@ -1,7 +1,7 @@
 //! The contents of a segment at startup, and the repair of a torn end.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 use tracing::warn;
@@ -67,14 +67,14 @@ impl SegmentContents {
         let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
             return Ok(self);
         };
-        let copy = |mut out: &disk::File| {
-            let mut file = BufReader::new(File::open(path)?);
+        let copy = |out: &disk::File| {
+            let (mut file, mut out) = (BufReader::new(File::open(path)?), BufWriter::new(out));
             io::copy(&mut file.by_ref().take(torn_from), &mut out)?;
             let mut lines = CompleteLines::new(file);
             while lines.next().transpose()?.is_some() {
                 out.write_all(lines.text())?;
             }
-            Ok(())
+            out.flush()
         };
         replace_file(directory, &name.to_string_lossy(), copy)
             .and_then(|_| Self::read(path))
