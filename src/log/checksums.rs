@@ -116,6 +116,14 @@ pub(super) fn verify(segment: &Path) -> Result<(), LogError> {
     }
 }
 
+/// Whether the segment at `segment` was closed.
+///
+/// # Errors
+/// When its checksums cannot be read.
+pub(super) fn is_closed(segment: &Path) -> io::Result<bool> {
+    Ok(load(segment)?.is_closed())
+}
+
 /// The checksums of a segment, in its order.
 #[derive(Debug)]
 pub(super) struct Checksums(Vec<Checksum>);

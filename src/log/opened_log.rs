@@ -49,7 +49,7 @@ pub struct OpenedLog {
 
 /// Opens the log with segments in `dir/log` and objects in `archive`. Neither needs to exist yet.
 ///
-/// Cuts off a torn end of the newest segment, with a warning. Removes segments that are empty or whose
+/// Removes an interrupted write from the newest segment, with a warning. Removes segments that are empty or whose
 /// object exists. Only one process at a time may open a log. With `accept_damage`, damaged and missing
 /// segments are only warned about, now and by [`LogFiles::inputs_from`].
 ///
@@ -73,10 +73,10 @@ pub fn open(
     let (mut segments, mut last_ms, mut end) = (0, None, None);
     for (sequence, path) in listed {
         verify(&path, accept_damage)?;
-        let contents = SegmentContents::read(&path).map_err(LogError::disk("read", &path))?;
+        let mut contents = SegmentContents::read(&path).map_err(LogError::disk("read", &path))?;
         let is_newest = Some(sequence) == newest;
         if is_newest {
-            contents.truncate_torn_end(&path)?;
+            contents = contents.repair(&path)?;
             checksums::renew(&path).map_err(LogError::disk("write the checksums of", &path))?;
         }
         let Some((first, last)) = contents.lines else {

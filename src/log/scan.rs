@@ -26,6 +26,11 @@ impl<R: BufRead> CompleteLines<R> {
     pub(super) fn new(reader: R) -> Self {
         Self { reader, line: Vec::new(), offset: 0 }
     }
+
+    /// The bytes of the line that was returned last.
+    pub(super) fn line(&self) -> &[u8] {
+        &self.line
+    }
 }
 
 impl<R: BufRead> Iterator for CompleteLines<R> {

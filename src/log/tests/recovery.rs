@@ -47,9 +47,23 @@ fn an_end_of_zero_pages_is_cut_off() {
 }
 
 #[test]
-fn damage_before_a_complete_line_stays() {
+fn incomplete_lines_of_an_interrupted_write_are_removed() {
+    // Of three batches in one write, a loss of power can leave the third and pages of the second.
+    let (before, second, third) = (text([0]), text([1, 2]), text([3]));
+    let hole = 20;
+    let torn = [&before[..], &[0; 20], &second[hole..], &third, b"{\"num"].concat();
+    assert!(opened(&torn) == [before, text([2]), third].concat());
+}
+
+#[test]
+fn damage_in_a_closed_segment_stays() {
     let damaged = [&text([0])[..], b"{\"number\n\0\0\n", &text([1])].concat();
-    assert!(opened(&damaged) == damaged);
+    let root = data_with_segment(&damaged);
+    let path = segment::path(&root.path().join("log"), 1);
+    checksums::renew(&path).unwrap();
+    let opened = open(root.path(), Clock::system()).unwrap();
+    assert_eq!(opened.last_arrival(), Some(START_MS));
+    assert!(fs::read(&path).unwrap() == damaged);
 }
 
 #[test]
