@@ -70,7 +70,8 @@ impl Machine {
         // A race finishes 6 minutes after its events arrive, by the service's clock.
         let speed = if self.faults.is_some() { 4 } else { 20 };
         let arguments = format!(
-            "--clock-speed {speed} --clock-from {} --checkpoint-seconds 1 --workers 2",
+            "--listen {} --clock-speed {speed} --clock-from {} --checkpoint-seconds 1 --workers 2",
+            address(),
             self.since_ms
         );
         let data = self.place.join("data");
@@ -160,6 +161,17 @@ impl Machine {
     /// The file with the system calls of the running service.
     fn trace(&self) -> PathBuf {
         self.place.join("trace")
+    }
+}
+
+/// The address to listen on. While the service is killed, clients send to its previous port, which the service of
+/// another test can get. So on Linux, where every address 127.*.*.* is a loopback address, this process has its own.
+fn address() -> String {
+    let [_, a, b, c] = std::process::id().to_be_bytes();
+    if cfg!(target_os = "linux") {
+        format!("127.{}.{b}.{c}:0", a | 128)
+    } else {
+        "127.0.0.1:0".to_owned()
     }
 }
 
