@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fmt::Write;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -14,16 +13,14 @@ use std::time::Duration;
 use flate2::read::GzDecoder;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_pcg::Pcg64;
-use serde_json::Value;
 
+use crate::crashes::Machine;
 use crate::golden::alleycat;
 use crate::run::{Workplace, contents};
-use crate::serving::{ServiceProcess, get, now_ms, post, wait_for};
+use crate::served_results::{leaderboard, results, views};
+use crate::serving::{ServiceProcess, post, wait_for};
 
 const CLIENTS: usize = 8;
-
-/// The speed of the service's clock. A race finishes 6 minutes after its events arrive, by that clock.
-const SPEED: u32 = 20;
 
 /// The number of kills: few by default, more in a soak test.
 fn kills() -> usize {
@@ -41,11 +38,8 @@ fn results_after_kills_equal_a_replay_byte_for_byte() {
     let replayed = place.run("replay events.jsonl --out expected");
     assert_eq!(replayed.code, 0, "{}", replayed.stderr);
 
-    let since = now_ms();
-    let arguments =
-        format!("--clock-speed {SPEED} --clock-from {since} --checkpoint-seconds 1 --workers 2");
-    let start = || ServiceProcess::start(&place.path("data"), &arguments);
-    let mut serving = start();
+    let mut machine = Machine::new(&place.path(""), kills, Pcg64::seed_from_u64(random.next_u64()));
+    let mut serving = machine.start();
     let (url, acknowledged) = (Mutex::new(serving.url.clone()), AtomicUsize::new(0));
     let mut moments: Vec<_> = (0..kills).map(|_| random.random_range(0..events.len())).collect();
     moments.sort_unstable();
@@ -59,21 +53,19 @@ fn results_after_kills_equal_a_replay_byte_for_byte() {
         }
         for moment in moments {
             wait_for("events are acknowledged", || acknowledged.load(Ordering::Relaxed) > moment);
+            machine.step_clock();
             thread::sleep(Duration::from_millis(random.random_range(0..50)));
-            // The killed process must end before the next one locks the directory, so `kill` consumes
+            // The killed process must end before the next one locks the directory, so `crash` consumes
             // it.
             let killed = std::mem::replace(&mut serving, ServiceProcess::without_process());
-            killed.kill();
-            serving = start();
+            machine.crash(killed);
+            serving = machine.start();
             url.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&serving.url);
         }
     });
     assert_eq!(acknowledged.into_inner(), events.len());
 
-    wait_for("all races are finished", || {
-        let races = serving.get("/v1/races?limit=1000");
-        races["rows"].as_array().unwrap().iter().all(|race| race["state"] == "over")
-    });
+    serving = machine.finish_races(serving);
     let expected = |name: &str| fs::read_to_string(place.path("expected").join(name)).unwrap();
     assert!(results(&serving) == expected("results.jsonl"), "results");
     assert!(leaderboard(&serving) == expected("leaderboard.json"), "leaderboard");
@@ -96,6 +88,7 @@ fn results_after_kills_equal_a_replay_byte_for_byte() {
     assert_eq!(again.code, 0, "{}", again.stderr);
     let verified = place.run("verify expected again");
     assert_eq!(verified.code, 0, "{}", verified.stdout);
+    machine.report();
 }
 
 /// The events of the sample data and 3,000 views, a tenth of them duplicates, in random order.
@@ -145,68 +138,4 @@ fn client(
         acknowledged.fetch_add(batch.len(), Ordering::Relaxed);
         thread::sleep(Duration::from_millis(random.random_range(0..pause_ms)));
     }
-}
-
-/// All rows of a list, from all its pages.
-fn rows(serving: &ServiceProcess, path: &str) -> Vec<Value> {
-    let (mut rows, mut next) = (Vec::new(), String::new());
-    loop {
-        let (status, page) = get(&format!("{}{path}limit=1000{next}", serving.url));
-        assert_eq!(status, 200, "{path}: {page}");
-        rows.extend(page["rows"].as_array().unwrap().iter().cloned());
-        match page["next"].as_str() {
-            Some(cursor) => next = format!("&cursor={cursor}"),
-            None => return rows,
-        }
-    }
-}
-
-/// The service's results in the format of a replay's `results.jsonl`.
-pub(crate) fn results(serving: &ServiceProcess) -> String {
-    let mut lines = BTreeMap::new();
-    for race in rows(serving, "/v1/races?") {
-        let (class, race) = (race["classId"].as_u64().unwrap(), race["raceId"].as_u64().unwrap());
-        for row in rows(serving, &format!("/v1/races/{class}/{race}/results?")) {
-            let racer = row["racerId"].as_u64().unwrap();
-            let line = format!(
-                r#"{{"classId":{class},"raceId":{race},"racerId":{racer},"name":{},"final":{},"best":{},"total":{},"seconds":{}}}"#,
-                row["name"], row["final"], row["best"], row["total"], row["seconds"]
-            );
-            lines.insert((class, race, racer), line);
-        }
-    }
-    lines.into_values().map(|line| line + "\n").collect()
-}
-
-/// The service's leaderboards in the format of a replay's `leaderboard.json`.
-pub(crate) fn leaderboard(serving: &ServiceProcess) -> String {
-    let classes = serving.get("/v1/classes");
-    let classes = classes.as_array().unwrap().iter().map(|class| &class["classId"]);
-    let class = |class: &Value| {
-        let of = rows(serving, &format!("/v1/classes/{class}/leaderboard?"));
-        let row = |row: &Value| {
-            let text = format!(r#"{{"output":{},"raceId":{}}}"#, row["output"], row["raceId"]);
-            (row["racerId"].as_u64().unwrap(), text)
-        };
-        format!("\"class-{class}\":{}", object(of.iter().map(row).collect()))
-    };
-    format!("{{{}}}", classes.map(class).collect::<Vec<_>>().join(","))
-}
-
-/// The service's view counts in the format of a replay's `views.json`.
-pub(crate) fn views(serving: &ServiceProcess) -> String {
-    let row = |row: &Value| {
-        let text = format!(r#"{{"views":{},"durationMs":{}}}"#, row["views"], row["durationMs"]);
-        (row["projectId"].as_str().unwrap().to_owned(), text)
-    };
-    object(rows(serving, "/v1/projects?").iter().map(row).collect())
-}
-
-fn object<K: std::fmt::Display + Ord>(rows: BTreeMap<K, String>) -> String {
-    let mut text = String::new();
-    for (key, row) in rows {
-        let comma = if text.is_empty() { "" } else { "," };
-        write!(text, "{comma}\"{key}\":{row}").unwrap();
-    }
-    format!("{{{text}}}")
 }

@@ -27,6 +27,8 @@ mod compare;
 #[cfg(test)]
 mod compatibility;
 #[cfg(test)]
+mod crashes;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod firehose;
@@ -67,6 +69,8 @@ mod results;
 mod rules;
 #[cfg(test)]
 mod run;
+#[cfg(test)]
+mod served_results;
 #[cfg(test)]
 mod service;
 #[cfg(test)]

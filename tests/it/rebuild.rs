@@ -10,9 +10,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::bans;
-use crate::kills::{leaderboard, results, views};
 use crate::restarts::{Answers, RACERS, StoppedService, answers, files_below};
 use crate::run::{Workplace, contents};
+use crate::served_results::{leaderboard, results, views};
 use crate::serving::{ServiceProcess, agent, get, now_ms, post, wait_for};
 
 /// Rides close 6 minutes after their first event. The service's clock runs this many times as fast.

@@ -46,15 +46,21 @@ impl ServiceProcess {
 
     /// Starts it like `start`, in a shell that first runs the `ulimit` commands `limits`.
     pub(crate) fn start_with_ulimits(data: &Path, arguments: &str, limits: &str) -> Self {
-        let service = command(data, arguments);
         let mut shell = Command::new("sh");
         shell.arg("-c").arg(format!("{limits} && exec \"$0\" \"$@\""));
-        shell.arg(service.get_program()).args(service.get_args());
-        shell.envs(service.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        Self::spawn(data, shell).ready()
+        Self::start_under(shell, data, arguments).ready()
     }
 
-    fn ready(self) -> Self {
+    /// Starts it like `start_unready`, as the arguments of another command, which must run it in its own process.
+    pub(crate) fn start_under(mut outer: Command, data: &Path, arguments: &str) -> Self {
+        let service = command(data, arguments);
+        outer.arg(service.get_program()).args(service.get_args());
+        outer.envs(service.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Self::spawn(data, outer)
+    }
+
+    /// Waits until it is ready.
+    pub(crate) fn ready(self) -> Self {
         wait_for("the service is ready", || get(&format!("{}/readyz", self.url)).0 == 200);
         self
     }

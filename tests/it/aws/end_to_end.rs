@@ -10,8 +10,8 @@ use crate::aws::fault_proxy::{FaultProxy, FaultRates};
 use crate::aws::servers::{Kinesis, S3};
 use crate::aws::simulate::environment;
 use crate::golden::{alleycat, as_doubles, rounded};
-use crate::kills::{leaderboard, results, views};
 use crate::run::{Workplace, history, view};
+use crate::served_results::{leaderboard, results, views};
 use crate::serving::{ServiceProcess, get, now_ms, wait_for};
 
 /// The speed of the service's clock. A race finishes 6 minutes after its first event.

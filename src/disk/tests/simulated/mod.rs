@@ -87,7 +87,9 @@ impl Disk {
     /// Restarts after a crash of the process: all writes until then are visible, durable or not. No thread
     /// of the crashed process may be left.
     pub(crate) fn restart(&self) {
-        self.lock().plan.reset();
+        let mut state = self.lock();
+        state.plan.reset();
+        state.journal.check();
     }
 
     /// Restarts after a loss of power: what was synced is there, and a part of the rest that `random`
@@ -95,6 +97,7 @@ impl Disk {
     pub(crate) fn lose_power(&self, random: &mut Pcg64) {
         let mut state = self.lock();
         state.plan.reset();
+        state.journal.check();
         state.journal.lose_power(&self.root, random);
         state.journal.write_to(&self.root);
     }
@@ -179,7 +182,8 @@ impl Disk {
 
 impl Handle {
     pub(in crate::disk) fn write(&self, mut file: &fs::File, bytes: &[u8]) -> io::Result<usize> {
-        let at = if self.appends { file.metadata()?.len() } else { file.stream_position()? };
+        let length = || self.disk.lock().journal.length(self.inode);
+        let at = if self.appends { length() } else { file.stream_position()? };
         let written = self.write_at(file, at, bytes)?;
         file.seek(SeekFrom::Start(at + written as u64))?;
         Ok(written)

@@ -1,4 +1,8 @@
 //! What processes see of a disk, and what is durable of it.
+//!
+//! The soak test uses this module too, so both have the same rules.
+
+mod contents;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,25 +11,16 @@ use std::path::{Path, PathBuf};
 use rand::RngExt;
 use rand_pcg::Pcg64;
 
-/// The unit in which a disk writes.
-const PAGE_BYTES: usize = 4096;
+use contents::Contents;
 
 /// The files and names of a disk. Paths are absolute.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
-    inodes: Vec<Inode>,
+    inodes: Vec<Contents>,
     names: BTreeMap<PathBuf, Node>,
     durable_names: BTreeMap<PathBuf, Node>,
     /// The changes of names that are not durable.
     pending: Vec<NameChange>,
-}
-
-/// The contents of a file.
-#[derive(Debug, Default)]
-struct Inode {
-    durable: Vec<u8>,
-    /// The changes since the last sync.
-    pending: Vec<DataChange>,
 }
 
 /// What a name refers to.
@@ -42,12 +37,6 @@ enum NameChange {
     Unlink(PathBuf),
 }
 
-#[derive(Debug)]
-enum DataChange {
-    Write(u64, Vec<u8>),
-    SetLength(u64),
-}
-
 impl Journal {
     /// The file at `path`, if it is known.
     pub(super) fn inode(&self, path: &Path) -> Option<usize> {
@@ -58,7 +47,7 @@ impl Journal {
     }
 
     pub(super) fn create(&mut self, path: &Path) -> usize {
-        self.inodes.push(Inode::default());
+        self.inodes.push(Contents::default());
         let inode = self.inodes.len() - 1;
         self.link(path, Node::File(inode));
         inode
@@ -66,7 +55,7 @@ impl Journal {
 
     /// Adds an existing file with durable contents.
     pub(super) fn import(&mut self, path: &Path, durable: Vec<u8>) -> usize {
-        self.inodes.push(Inode { durable, pending: Vec::new() });
+        self.inodes.push(Contents::durable(durable));
         let inode = self.inodes.len() - 1;
         self.names.insert(path.to_owned(), Node::File(inode));
         self.durable_names.insert(path.to_owned(), Node::File(inode));
@@ -102,17 +91,21 @@ impl Journal {
         }
     }
 
+    /// The length of a file that processes see.
+    pub(super) fn length(&self, inode: usize) -> u64 {
+        self.inodes[inode].length()
+    }
+
     pub(super) fn write(&mut self, inode: usize, at: u64, bytes: &[u8]) {
-        self.inodes[inode].pending.push(DataChange::Write(at, bytes.to_owned()));
+        self.inodes[inode].write(at, bytes);
     }
 
     pub(super) fn set_len(&mut self, inode: usize, length: u64) {
-        self.inodes[inode].pending.push(DataChange::SetLength(length));
+        self.inodes[inode].set_len(length);
     }
 
     pub(super) fn sync(&mut self, inode: usize) {
-        let Inode { durable, pending } = &mut self.inodes[inode];
-        pending.drain(..).for_each(|change| change.apply(durable));
+        self.inodes[inode].sync();
     }
 
     /// Reduces everything below `root` to what is durable, and to the pending changes that `random` chooses.
@@ -131,12 +124,19 @@ impl Journal {
                 names.remove(&path);
             }
         }
-        for Inode { durable, pending } in &mut self.inodes {
-            for change in pending.drain(..) {
-                change.apply_partly(durable, random);
-            }
-        }
+        self.inodes.iter_mut().for_each(|contents| contents.lose_power(random));
         (self.names, self.durable_names) = (names.clone(), names);
+    }
+
+    /// Asserts that the files are those that the recorded operations result in.
+    pub(super) fn check(&self) {
+        for (path, node) in &self.names {
+            let is_recorded = match node {
+                Node::File(inode) => fs::read(path).ok() == Some(self.inodes[*inode].visible()),
+                Node::Directory => path.is_dir(),
+            };
+            assert!(is_recorded, "{}: not as recorded", path.display());
+        }
     }
 
     /// Replaces the files below `root` by the durable ones.
@@ -148,7 +148,7 @@ impl Journal {
         for (path, node) in &self.durable_names {
             match node {
                 Node::Directory => fs::create_dir(path).unwrap(),
-                Node::File(inode) => fs::write(path, &self.inodes[*inode].durable).unwrap(),
+                Node::File(inode) => fs::write(path, self.inodes[*inode].bytes()).unwrap(),
             }
         }
     }
@@ -169,42 +169,6 @@ impl NameChange {
                 names.insert(to.clone(), *node);
             }
             Self::Unlink(path) => drop(names.remove(path)),
-        }
-    }
-}
-
-impl DataChange {
-    fn apply(&self, contents: &mut Vec<u8>) {
-        match self {
-            Self::SetLength(length) => contents.resize(*length as usize, 0),
-            Self::Write(at, bytes) => {
-                let (at, end) = (*at as usize, *at as usize + bytes.len());
-                contents.resize(contents.len().max(end), 0);
-                contents[at..end].copy_from_slice(bytes);
-            }
-        }
-    }
-
-    /// Applies the change completely, partly, or not at all.
-    fn apply_partly(&self, contents: &mut Vec<u8>, random: &mut Pcg64) {
-        match (self, random.random_range(0..4)) {
-            (_, 0) => (),
-            (_, 1) | (Self::SetLength(_), _) => self.apply(contents),
-            (Self::Write(at, bytes), 2) => {
-                let length = random.random_range(0..=bytes.len());
-                Self::Write(*at, bytes[..length].to_owned()).apply(contents);
-            }
-            (Self::Write(at, bytes), _) => {
-                // The length was written, but not all pages: the missing ones are old, or zero.
-                let end = *at as usize + bytes.len();
-                contents.resize(contents.len().max(end), 0);
-                for (page, bytes) in bytes.chunks(PAGE_BYTES).enumerate() {
-                    if random.random() {
-                        let at = *at + (page * PAGE_BYTES) as u64;
-                        Self::Write(at, bytes.to_owned()).apply(contents);
-                    }
-                }
-            }
         }
     }
 }
