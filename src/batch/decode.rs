@@ -8,7 +8,7 @@ use super::fields::{Field, INTEGER_MAX};
 use crate::ingest::rejection::Rejection;
 
 /// Maximum nesting of objects and arrays, including those in ignored fields.
-const NESTING_MAX: usize = 128;
+pub(super) const NESTING_MAX: usize = 128;
 /// Maximum watched time in one heartbeat, in milliseconds: one day.
 const DURATION_MS_MAX: u64 = 86_400_000;
 

@@ -1,4 +1,4 @@
-//! Fuzz target of the batch's own decoder.
+//! Fuzz targets of the batch's own splitting and decoding.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,15 +7,19 @@
     reason = "a target panics if its decoder is wrong"
 )]
 
+use std::io::Cursor;
+
 use compact_str::CompactString;
 use velodrome_dataflows::{Sample, device_hash};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::decode::decode;
 use super::event::{Content, Line, Time};
+use super::texts::{Text, Texts};
 use crate::ingest::decode::decode_any;
 use crate::ingest::event::{Event, EventTimestamp};
 use crate::ingest::fuzz::RACE_SECONDS;
+use crate::ingest::objects::objects;
 
 /// Both decoders accept the same lines, with the same fields, and reject the others for the same reason.
 pub(crate) fn batch_event(line: &[u8]) {
@@ -23,6 +27,19 @@ pub(crate) fn batch_event(line: &[u8]) {
         (Ok(batch), Ok(replay)) => assert_equal(batch, replay),
         (batch, replay) => assert_eq!(batch.err(), replay.err()),
     }
+}
+
+/// An input has the same texts in both, at the same lines.
+pub(crate) fn batch_texts(input: &[u8]) {
+    let mut texts = Texts::new(Box::new(Cursor::new(input.to_vec())));
+    let lines = (1..).zip(input.split(|byte| *byte == b'\n'));
+    let mut expected =
+        lines.flat_map(|(number, line)| objects(line).map(move |text| (number, text)));
+    while let Some((number, text)) = texts.next().unwrap() {
+        let Text::Whole(text) = text else { return };
+        assert_eq!(Some((number, text)), expected.next());
+    }
+    assert_eq!(expected.next(), None);
 }
 
 fn assert_equal(Line { time, content }: Line, event: Event) {

@@ -7,6 +7,8 @@ use serde::de::IgnoredAny;
 use serde_json::StreamDeserializer;
 use serde_json::de::SliceRead;
 
+use super::decode::NESTING_MAX;
+
 /// Maximum length of an event, in bytes.
 pub(super) const TEXT_BYTES_MAX: usize = 1 << 20;
 
@@ -144,13 +146,15 @@ fn next_event(text: &[u8], is_end: bool) -> Option<usize> {
             continue;
         }
         let candidate = text.get(at..)?;
-        if let Some(length) = values::<WithEvent>(candidate) {
+        // Each object around an event is read to its end, so their number is limited.
+        let object = candidate.get(..depth_end(candidate)).unwrap_or(candidate);
+        if let Some(length) = values::<WithEvent>(object) {
             let after = without_blanks(candidate.get(length..)?);
             if !is_broken || after.first().map_or(is_end, |next| *next == b'{') {
                 return Some(at);
             }
             read += length;
-        } else if let Err(error) = serde_json::from_slice::<WithEvent>(candidate) {
+        } else if let Err(error) = serde_json::from_slice::<WithEvent>(object) {
             read += error.column();
         }
         if read > text.len() * READS_MAX {
@@ -158,6 +162,25 @@ fn next_event(text: &[u8], is_end: bool) -> Option<usize> {
         }
     }
     None
+}
+
+/// Where the object at the start of `text` ends, or nests deeper than an event may.
+fn depth_end(text: &[u8]) -> usize {
+    let (mut open, mut is_string, mut is_escape) = (0_usize, false, false);
+    for (at, byte) in text.iter().enumerate() {
+        match (byte, is_string) {
+            _ if is_escape => is_escape = false,
+            (b'\\', _) => is_escape = true,
+            (b'"', _) => is_string = !is_string,
+            (b'{' | b'[', false) => open += 1,
+            (b'}' | b']', false) => open -= 1,
+            _ => {}
+        }
+        if open == 0 || open > NESTING_MAX {
+            return at + 1;
+        }
+    }
+    text.len()
 }
 
 #[derive(Deserialize)]
@@ -239,6 +262,16 @@ mod tests {
             pairs(&seen),
             [(1, r#"{"x":{"event":"#), (1, r#"{"event":1}"#), (1, r#"{"event":2}"#)]
         );
+    }
+
+    #[test]
+    fn bounds_the_work_on_a_line_of_broken_objects() {
+        let broken = br#"{"a":[{"event":1},"#.repeat(40_000);
+        for line in [[b"x", &broken[..]].concat(), broken] {
+            let started = std::time::Instant::now();
+            assert!(!all(&line).is_empty());
+            assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+        }
     }
 
     #[test]

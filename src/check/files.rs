@@ -14,7 +14,7 @@ use crate::bans::{self, BANS};
 use crate::checkpoint::{self, CheckpointError, Inspected};
 use crate::dead_letters::SPOOL;
 use crate::ingest::object_names::FAILED_FOLDER;
-use crate::kinesis::POSITIONS;
+use crate::kinesis::{self, POSITIONS};
 use crate::log::LogPosition;
 use crate::rules;
 use crate::service::{CHECKPOINT, saved_rules};
@@ -87,7 +87,7 @@ pub(super) fn small_files(data: &dyn Store, report: &mut Report<'_>) -> Result<(
         saved_rules::parse(path, text).map(|rules| format!("{:.12}", rules::id(&rules)))
     })?;
     small_file(data, "positions", POSITIONS, report, |path, text| {
-        let parsed = serde_json::from_slice::<IgnoredAny>(text).map(|_| "present".to_owned());
+        let parsed = kinesis::check_positions(text).map(|()| "present".to_owned());
         parsed.map_err(|reason| {
             let path = path.display();
             format!(

@@ -7,7 +7,7 @@
     reason = "a target panics if its decoder is wrong"
 )]
 
-use std::fs;
+use std::fs::{self, File};
 use std::sync::LazyLock;
 
 use velodrome_dataflows::{
@@ -16,7 +16,7 @@ use velodrome_dataflows::{
 };
 
 use super::tables::{FINALS, NAMES, PlainKey, RECORDS, RIDES, Table, VIEWS, decode, encode};
-use super::{Checkpoint, CheckpointError};
+use super::{Checkpoint, CheckpointError, inspect};
 
 /// An intact file.
 static INTACT: LazyLock<Vec<u8>> = LazyLock::new(|| {
@@ -48,9 +48,13 @@ pub(crate) fn checkpoint_file(input: &[u8]) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("checkpoint.redb");
     fs::write(&path, bytes).unwrap();
+    let inspected = inspect(File::open(&path).unwrap(), &path);
     let opened = Checkpoint::open(&path, &Rules::default());
     match opened.and_then(|opened| opened.read(|_, _| {}).map(|()| opened.complete())) {
-        Ok(complete) => assert!(complete.is_none_or(|time| (1..=3).contains(&time))),
+        Ok(complete) => {
+            assert!(complete.is_none_or(|time| (1..=3).contains(&time)));
+            assert_eq!(inspected.unwrap().complete, complete);
+        }
         Err(error) => assert!(matches!(error, CheckpointError::Damaged { .. }), "{error}"),
     }
 }

@@ -12,7 +12,12 @@ mod texts;
 use crate::ingest::fuzz as ingest;
 use crate::kinesis::fuzz as kinesis;
 use crate::serve::fuzz as serve;
-use crate::{bans, batch, checkpoint, dead_letters, engine, firehose, log};
+#[cfg(feature = "aws")]
+use crate::store;
+use crate::{
+    bans, batch, checkpoint, dead_letters, engine, firehose, log, output_directory, simulate,
+    verify,
+};
 
 /// A target: panics if its decoder does not hold what it promises for an input.
 pub type Target = fn(&[u8]);
@@ -25,6 +30,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("record", ingest::record),
     ("wrapped", ingest::wrapped),
     ("batch_event", batch::fuzz::batch_event),
+    ("batch_texts", batch::fuzz::batch_texts),
     ("delivery", firehose::fuzz::delivery),
     ("transformation", firehose::fuzz::transformation),
     #[cfg(feature = "aws")]
@@ -32,17 +38,27 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("log_line", log::fuzz::log_line),
     ("segments", log::fuzz::segments),
     ("archive_name", log::fuzz::archive_name),
+    ("archive_object", log::fuzz::archive_object),
     ("body", serve::body),
     ("headers", serve::headers),
     ("query", serve::query),
     ("cursor", serve::cursor),
+    ("tree_path", serve::tree_path),
     ("topics", serve::topics),
+    ("event_id", serve::event_id),
     ("token", serve::token),
     ("keys", texts::keys),
+    ("tls_files", serve::tls_files),
     ("rules", texts::rules),
     ("time", texts::time),
     ("ban_list", bans::fuzz::ban_list),
+    ("backup_manifest", texts::backup_manifest),
+    ("output_manifest", output_directory::fuzz::output_manifest),
+    ("result_file", verify::fuzz::result_file),
+    ("recorded", simulate::fuzz::recorded),
     ("source", kinesis::source),
+    #[cfg(feature = "aws")]
+    ("listed_key", store::listed_key),
     #[cfg(feature = "aws")]
     ("positions", kinesis::positions),
     ("checkpoint_row", checkpoint::fuzz::checkpoint_row),

@@ -7,9 +7,13 @@
     reason = "a target panics if its decoder is wrong"
 )]
 
+use std::fs;
+
 use velodrome_dataflows::RACE_SECONDS_MAX;
 
 use crate::auth::{Claims, Keyring, Scope};
+use crate::backup_manifest::{BackupManifest, MANIFEST, ManifestError};
+use crate::store::Directory;
 use crate::time::{format_ms, parse_ms};
 use crate::{json_checksum, rules};
 
@@ -46,5 +50,20 @@ pub(super) fn time(text: &[u8]) {
     let written = format_ms(ms);
     if written.ends_with('Z') {
         assert_eq!(parse_ms(&written), Ok(ms / 1_000 * 1_000), "{text}");
+    }
+}
+
+/// The manifest of a backup that is read is written as the same manifest.
+pub(super) fn backup_manifest(text: &[u8]) {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(MANIFEST), text).unwrap();
+    let store = Directory::new(dir.path().to_owned());
+    match BackupManifest::read(&store) {
+        Ok(read) => {
+            let read = read.expect("the file exists");
+            read.write(&store).unwrap();
+            assert_eq!(BackupManifest::read(&store).unwrap(), Some(read));
+        }
+        Err(error) => assert!(matches!(error, ManifestError::Damaged(_)), "{error}"),
     }
 }

@@ -5,11 +5,9 @@ use std::str;
 use super::event::Event;
 use super::fast;
 use super::lines::LINE_BYTES_MAX;
+use super::objects::DEPTH_MAX;
 use super::raw_fields::RawFields;
 use super::rejection::Rejection;
-
-/// Maximum nesting of arrays and objects. Most JSON readers have the same limit.
-pub const DEPTH_MAX: usize = 128;
 
 /// Decodes one line of UTF-8 JSON. A sample's second may be at most `race_seconds`.
 ///

@@ -35,7 +35,7 @@ mod aws {
 
     use super::super::aggregate::{self, Aggregated, MAGIC};
     use super::super::decode::for_each_event;
-    use super::super::positions::{Positions, PositionsError};
+    use super::super::positions::{Positions, PositionsError, check_positions};
     use super::super::shard_reader::Record;
     use crate::ingest::decode::decode;
     use crate::ingest::fuzz::RACE_SECONDS;
@@ -71,7 +71,9 @@ mod aws {
     pub(crate) fn positions(text: &[u8]) {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("positions.json"), text).unwrap();
-        match Positions::load(dir.path()) {
+        let loaded = Positions::load(dir.path());
+        assert_eq!(check_positions(text).is_ok(), loaded.is_ok());
+        match loaded {
             Ok(read) => {
                 let read = read.expect("the file exists");
                 read.save(dir.path()).unwrap();

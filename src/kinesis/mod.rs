@@ -68,9 +68,11 @@ mod watermarks;
 pub use config::{POSITIONS, Sinks, SourceConfig};
 pub use name::{StreamName, StreamNameError};
 #[cfg(feature = "aws")]
+pub use positions::check_positions;
+#[cfg(feature = "aws")]
 pub use replay::input;
 #[cfg(feature = "aws")]
 pub use source::{Source, SourceError};
 pub use start::{Start, StartError};
 #[cfg(not(feature = "aws"))]
-pub use unsupported::{Source, SourceError, Unsupported, input};
+pub use unsupported::{Source, SourceError, Unsupported, check_positions, input};

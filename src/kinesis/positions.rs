@@ -94,6 +94,14 @@ pub enum PositionsError {
     },
 }
 
+/// Checks that `text` has positions.
+///
+/// # Errors
+/// Its first fault.
+pub fn check_positions(text: &[u8]) -> serde_json::Result<()> {
+    serde_json::from_slice::<Positions>(text).map(drop)
+}
+
 impl Positions {
     /// Loads the positions from the data directory `data`; none if no stream was read into it.
     ///

@@ -8,9 +8,16 @@
 )]
 
 use std::fs;
+use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use indicatif::ProgressBar;
+
 use super::archive::ArchivedSegment;
+use super::check::{CheckedLog, LogCheck};
 use super::clock::{Clock, MS_MAX, MS_MIN};
 use super::error::LogError;
 use super::log_lines::LogLines;
@@ -20,7 +27,6 @@ use super::segment;
 use crate::ingest::decode::decode;
 use crate::ingest::event::{Event, EventTimestamp};
 use crate::ingest::fuzz::RACE_SECONDS;
-
 use crate::ingest::object_names::{failed_object_key, format_time, segment_key};
 use crate::store::{Directory, Object};
 
@@ -61,9 +67,11 @@ pub(crate) fn segments(input: &[u8]) {
         let archive = Arc::new(Directory::new(dir.path().join("archive")));
         super::open(dir.path(), archive, Clock::manual(MS_MIN).0, accept_damage)
     };
+    let found = check(dir.path()).findings;
     let opened = match open(false) {
         Err(LogError::Damaged { from, to, .. }) => {
             assert!(from <= to);
+            assert!(!found.is_empty(), "the check must report it");
             open(true).expect("its damage is accepted")
         }
         opened => opened.expect("only damage is an error"),
@@ -72,9 +80,47 @@ pub(crate) fn segments(input: &[u8]) {
     assert_eq!(opened.last_arrival(), last.map(|line| line.arrival_ms));
     let again = open(false).expect("it was repaired");
     assert_eq!(again.last_arrival(), opened.last_arrival());
-    if let Some(line) = last {
+    if last.is_some() {
         let kept = fs::read(segment::path(&log, 7)).unwrap();
-        assert_eq!(kept, text.split_at(line.end as usize).0);
+        let end = CompleteLines::new(&kept[..]).map(Result::unwrap).last().unwrap().end;
+        assert_eq!(end, kept.len() as u64);
+        assert_eq!(complete_lines(&kept), complete_lines(text));
+    }
+}
+
+/// The complete lines of a segment, one after the other.
+fn complete_lines(text: &[u8]) -> Vec<u8> {
+    let (mut lines, mut all) = (CompleteLines::new(text), Vec::new());
+    while lines.next().transpose().unwrap().is_some() {
+        all.extend_from_slice(lines.text());
+    }
+    all
+}
+
+/// What the check of a data directory's log finds.
+fn check(dir: &Path) -> CheckedLog {
+    let (data, archive) = (Directory::new(dir.to_owned()), Directory::new(dir.join("archive")));
+    let check = LogCheck { data: Some(&data), archive: &archive, covered: None };
+    check.run(|_| true, &ProgressBar::hidden()).unwrap()
+}
+
+/// A log whose archive has one object opens after its last event, or the check reports the object too. The
+/// first byte is whether the rest is the object, or its lines.
+pub(crate) fn archive_object(input: &[u8]) {
+    let [is_object, rest @ ..] = input else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("archive").join(segment_key(MS_MIN, 7));
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut out = GzEncoder::new(Vec::new(), Compression::fast());
+    out.write_all(rest).unwrap();
+    let lines = out.finish().unwrap();
+    fs::write(&path, if is_object & 1 == 1 { rest } else { &lines }).unwrap();
+    let checked = check(dir.path());
+    assert_eq!((checked.objects, checked.unread.len()), (1, 0));
+    let archive = Arc::new(Directory::new(dir.path().join("archive")));
+    match super::open(dir.path(), archive, Clock::manual(MS_MIN).0, false) {
+        Ok(opened) => assert!(opened.last_arrival().is_some()),
+        Err(error) => assert!(!checked.findings.is_empty(), "{error}"),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::disk;
 
 /// The file of the manifest. Its name is hidden, so that it is not an input where a directory of events
 /// is.
-const MANIFEST: &str = ".velodrome.json";
+pub(super) const MANIFEST: &str = ".velodrome.json";
 
 /// A kind of outputs. Commands replace only outputs of their own kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub(super) struct Manifest {
     pub(super) kind: Kind,
     /// The paths of all files and directories, relative to the output directory. Those of directories
     /// end with a slash.
-    outputs: BTreeSet<String>,
+    pub(super) outputs: BTreeSet<String>,
 }
 
 impl Manifest {

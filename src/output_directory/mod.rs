@@ -18,6 +18,8 @@
 //! removes or overwrites other files.
 
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod manifest;
 mod place;
 mod staging;

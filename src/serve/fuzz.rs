@@ -7,6 +7,7 @@
     reason = "a target panics if its decoder is wrong"
 )]
 
+use std::fs;
 use std::num::NonZeroU32;
 use std::sync::{Arc, LazyLock};
 
@@ -16,16 +17,20 @@ use tokio::sync::Semaphore;
 use super::auth::{bearer, split_tokens};
 use super::batch::Batch;
 use super::body::{BODY_BYTES_MAX, BodyBuffer, BodyFormat, BodySyntax};
-use super::firebase_tree::TreePath;
+use super::etag;
+use super::firehose;
 use super::origin::{self, Origin};
 use super::permissions::Permissions;
+use super::tls;
+use super::ui::accepts_gzip;
 use super::visibility::VisibilityToken;
 use crate::auth::{Claims, Keyring, Scope};
 use crate::ingest::fuzz::RACE_SECONDS;
 
+pub(crate) use super::firebase_tree::fuzz::tree_path;
 pub(crate) use super::params::fuzz::query;
 pub(crate) use super::reads::fuzz::cursor;
-pub(crate) use super::stream::fuzz::topics;
+pub(crate) use super::stream::fuzz::{event_id, topics};
 
 const KEY: &[u8] = b"-----BEGIN PRIVATE KEY-----\n\
     MC4CAQAwBQYDK2VwBCIEIGIP9+Lh4YHbddkBheB+Jj1eQWCB4UpAB4hXWRYAoRR8\n\
@@ -60,7 +65,7 @@ pub(crate) fn body(input: &[u8]) {
     assert!(indices.into_iter().eq(0..batch.count()));
 }
 
-/// Headers of a request, one per line: content type and encoding, host, origin and authorization.
+/// Headers of a request, one per line: those of the body, of access, of conditions and of deliveries.
 pub(crate) fn headers(input: &[u8]) {
     let names = [
         header::CONTENT_TYPE,
@@ -68,6 +73,10 @@ pub(crate) fn headers(input: &[u8]) {
         header::HOST,
         header::ORIGIN,
         header::AUTHORIZATION,
+        header::ACCEPT_ENCODING,
+        header::IF_NONE_MATCH,
+        HeaderName::from_static("x-amz-firehose-protocol-version"),
+        HeaderName::from_static("x-amz-firehose-request-id"),
     ];
     let mut headers = HeaderMap::new();
     for (name, value) in names.iter().cycle().zip(input.split(|byte| *byte == b'\n')) {
@@ -88,6 +97,24 @@ pub(crate) fn headers(input: &[u8]) {
     if let Some(token) = bearer(&headers) {
         assert!(!token.starts_with(' ') && !token.ends_with(' '));
     }
+    let known = etag::from_hash(7);
+    if etag::matches(&headers, &known) {
+        let tags = headers.get_all(header::IF_NONE_MATCH).iter();
+        let mut tags = tags.map(|tag| tag.to_str().unwrap_or_default());
+        assert!(tags.any(|tag| tag.contains('*') || tag.contains(known.trim_matches('"'))));
+    }
+    _ = accepts_gzip(&headers);
+    firehose::fuzz::delivery_headers(&headers);
+}
+
+/// Files of a certificate and its key are used, or the error has no part of them. The input is both files.
+pub(crate) fn tls_files(pem: &[u8]) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), pem).unwrap();
+    let Err(error) = tls::load(file.path(), file.path()) else { return };
+    let (message, pem) = (error.to_string(), String::from_utf8_lossy(pem));
+    let mut lines = pem.lines().filter(|line| line.len() >= 16);
+    assert!(!lines.any(|line| message.contains(line)), "{message}");
 }
 
 /// Only a token with a signature is valid. The input is a token, a query with one, claims that are signed,
@@ -110,5 +137,4 @@ pub(crate) fn token(input: &[u8]) {
     claims.projects = Some(text.split(',').map(str::to_owned).collect());
     let issued = KEYRING.issue(&claims).unwrap();
     assert_eq!(KEYRING.verify(&issued, 2), Ok(claims));
-    _ = TreePath::parse(text);
 }

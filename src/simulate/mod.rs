@@ -7,6 +7,8 @@
 //!
 //! [`stream`] and [`objects`] write a workload, and [`load_test`] sends it to a service or a stream.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod parameters;
 mod random;
 mod workload;

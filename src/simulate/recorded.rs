@@ -100,7 +100,7 @@ fn open(input: &Input, unit: Unit) -> Result<(&Input, LineReader<UnitReader>), R
 
 /// The events of a block, one on each line. `arrival_ms` is the arrival of the previous line, and is
 /// set to that of the last one.
-fn batch(block: &[u8], arrival_ms: &mut u64) -> Batch {
+pub(super) fn batch(block: &[u8], arrival_ms: &mut u64) -> Batch {
     let mut batch = Batch { text: Vec::with_capacity(block.len() + 1), ends: Vec::new() };
     for event in block.split(|byte| *byte == b'\n').flat_map(objects) {
         *arrival_ms = time(event).unwrap_or_default().max(*arrival_ms);

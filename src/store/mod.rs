@@ -22,3 +22,5 @@ pub use interface::{
 pub use location::{Location, LocationError, OpenError};
 #[cfg(feature = "aws")]
 pub use s3::S3;
+#[cfg(all(feature = "aws", any(test, fuzzing)))]
+pub(crate) use s3::fuzz::listed_key;

@@ -7,6 +7,8 @@ mod change_rows;
 mod changes;
 mod error;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod report;
 mod rows;
 mod unique_map;

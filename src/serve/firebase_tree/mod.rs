@@ -8,6 +8,8 @@
 //! events that report changes. The stream and the Firebase endpoints both build on this module.
 
 mod event;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod keys;
 mod node;
 mod path;

@@ -26,13 +26,13 @@ const PROTOCOL: (&str, &str) = ("x-amz-firehose-protocol-version", "1.0");
 const CHUNKS: usize = 2;
 
 /// The headers of a delivery.
-struct DeliveryHeaders {
-    request_id: String,
+pub(super) struct DeliveryHeaders {
+    pub(super) request_id: String,
     is_gzip: bool,
 }
 
 impl DeliveryHeaders {
-    fn parse(headers: &HeaderMap) -> Result<Self, ApiError> {
+    pub(super) fn parse(headers: &HeaderMap) -> Result<Self, ApiError> {
         let (name, version) = PROTOCOL;
         if headers.get(name).is_none_or(|given| given != version) {
             let message =

@@ -2,6 +2,8 @@
 
 mod dedup;
 mod deliver;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzz;
 mod intake;
 mod reply;
 mod transform;

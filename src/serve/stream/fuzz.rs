@@ -1,7 +1,8 @@
-//! Fuzz target of topics.
+//! Fuzz targets of topics and event ids.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+use super::broker::Broker;
 use super::topic::Topic;
 use crate::serve::permissions::Permissions;
 
@@ -14,5 +15,16 @@ pub(crate) fn topics(input: &[u8]) {
             assert!(topic.authorize(&Permissions::default()).is_ok());
         }
         assert_eq!(Topic::parse_list(&names.join(",")), Ok(topics));
+    }
+}
+
+/// Only ids that a service has sent are positions.
+pub(crate) fn event_id(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    let broker = Broker::new(7);
+    broker.publish(1_000, Vec::new());
+    if let Some(position) = broker.parse_event_id(text) {
+        assert!(position <= 1_000);
+        assert_eq!(broker.event_id(position), text);
     }
 }

@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, header};
 
 /// Whether the client accepts gzip (RFC 9110, 12.5.3).
-pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
+pub(in crate::serve) fn accepts_gzip(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::ACCEPT_ENCODING).iter();
     let values: Vec<_> = values.filter_map(|value| value.to_str().ok()).collect();
     let accepts = |name: &str| {

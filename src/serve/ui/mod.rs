@@ -14,6 +14,8 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use axum::routing::get;
 
+#[cfg(any(test, fuzzing))]
+pub(super) use self::accept_encoding::accepts_gzip;
 use self::assets::{ASSETS, INDEX};
 use super::error::ApiError;
 use super::fallback::unknown_path;

@@ -78,7 +78,7 @@ impl S3 {
 }
 
 /// A key in a listing. The encoding is that of HTML forms, in which a plus stands for a space.
-fn decode(key: &str, is_encoded: bool) -> Result<Cow<'_, str>, String> {
+pub(super) fn decode(key: &str, is_encoded: bool) -> Result<Cow<'_, str>, String> {
     if !is_encoded {
         return Ok(key.into());
     }

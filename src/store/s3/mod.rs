@@ -3,6 +3,8 @@
 mod bucket;
 mod conditional;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod listing;
 mod range_fetch;
 mod ranged_reader;
