@@ -133,8 +133,9 @@ impl LogCheck<'_> {
                     checked.objects_read += 1;
                     checked.object_events += lines.complete;
                     let incomplete = lines.incomplete_error(&name);
-                    let shorter = || self.shorter(archived.sequence, name, lines.bytes);
-                    checked.findings.extend(incomplete.or_else(shorter));
+                    let empty = || (lines.complete == 0).then(|| LogError::NoEvents(name.clone()));
+                    let shorter = || self.shorter(archived.sequence, name.clone(), lines.bytes);
+                    checked.findings.extend(incomplete.or_else(empty).or_else(shorter));
                 }
                 Err(reason) => {
                     let is_damage =

@@ -91,7 +91,9 @@ impl Broker {
     /// The position of an event id; `None` unless this run of the service sent it.
     pub(super) fn parse_event_id(&self, id: &str) -> Option<EventTime> {
         let position = id.strip_prefix(&self.id_prefix)?.parse().ok()?;
-        (position <= self.read().published).then_some(position)
+        // Rust's parser also accepts `+1` and `01`.
+        let is_sent = position <= self.read().published && self.event_id(position) == id;
+        is_sent.then_some(position)
     }
 
     /// Subscribes a client to `topics`, and returns its id. `wake` is notified of new frames.
