@@ -1,13 +1,13 @@
 //! The contents of a segment at startup, and the repair of a torn end.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 
 use tracing::warn;
 
 use super::error::LogError;
-use super::scan::{CompleteLine, CompleteLines};
+use super::scan::{CompleteLine, CompleteLines, arrival};
 use crate::atomic_file::replace_file;
 use crate::disk;
 
@@ -42,7 +42,7 @@ impl SegmentContents {
     }
 
     /// Removes what a crash or power failure left of a write: the end of the file after its last complete
-    /// line, and all lines from offset `torn_from` on that are not complete.
+    /// line, and all lines that start at offset `torn_from` or later and are not complete.
     ///
     /// A loss of power can keep later pages of a write, and lose earlier ones. The complete lines stay, and
     /// become durable, because readers use them from now on.
@@ -69,10 +69,13 @@ impl SegmentContents {
         };
         let copy = |out: &disk::File| {
             let (mut file, mut out) = (BufReader::new(File::open(path)?), BufWriter::new(out));
-            io::copy(&mut file.by_ref().take(torn_from), &mut out)?;
-            let mut lines = CompleteLines::new(file);
-            while lines.next().transpose()?.is_some() {
-                out.write_all(lines.text())?;
+            let (mut line, mut start) = (Vec::new(), 0);
+            while file.read_until(b'\n', &mut line)? > 0 {
+                if start < torn_from || arrival(&line).is_some() {
+                    out.write_all(&line)?;
+                }
+                start += line.len() as u64;
+                line.clear();
             }
             out.flush()
         };
