@@ -12,7 +12,7 @@ use super::stored;
 impl Run {
     /// Sends a batch, or several at the same time.
     pub(super) fn post(&mut self) {
-        let several = self.random.random_bool(0.25);
+        let several = self.is_concurrent && self.random.random_bool(0.25);
         let count = if several { self.random.random_range(2..6) } else { 1 };
         self.send_batches(count);
         let must_restart = self.machine.service().is_poisoned() && self.random.random();
@@ -27,7 +27,7 @@ impl Run {
         for event in batches.iter().flatten() {
             *self.sent.entry(event.clone()).or_default() += 1;
         }
-        let ms = if self.random.random() { 0 } else { 3 };
+        let ms = if self.is_concurrent && self.random.random() { 0 } else { 3 };
         self.machine.clocks.advance(ms);
         let was_good = self.disk_is_good();
         let bodies: Vec<_> = batches.iter().map(|batch| batch.join("\n")).collect();
