@@ -104,6 +104,9 @@ fn put_rides(write: &WriteTransaction, rides: &BTreeMap<RideKey, SavedRide>) -> 
 }
 
 /// Writes counted events, and removes those older than the deduplication window.
+///
+/// Retains one day more: a recovery reads up to a day before the checkpoint's time again, in which the
+/// window began a day earlier.
 fn put_seen(write: &WriteTransaction, seen: &BTreeSet<(u64, u128)>) -> Result<u64, Fault> {
     let mut table = write.open_table(SEEN)?;
     let mut rows = seen.len() as u64;
@@ -111,12 +114,12 @@ fn put_seen(write: &WriteTransaction, seen: &BTreeSet<(u64, u128)>) -> Result<u6
         table.insert(event, ())?;
     }
     let newest = table.last()?.map_or(0, |(event, _)| event.value().0);
-    let oldest = (newest.saturating_sub(DEDUP_DAYS), 0);
+    let oldest = (newest.saturating_sub(DEDUP_DAYS + 1), 0);
     table.retain_in(..oldest, |_, ()| {
         rows += 1;
         false
     })?;
-    // The metric describes the graph's memory: it has the same number of entries as the table.
+    // The metric describes the graph's memory, which has the entries of the table but for the oldest day.
     metrics::gauge!("velodrome_dedup_entries").set(table.len()? as f64);
     Ok(rows)
 }

@@ -179,8 +179,10 @@ impl Checkpoint {
         let began = Instant::now();
         self.covered = covered.or(self.covered);
         let write = || {
-            let store = self.take_store()?;
+            let store = self.take_store();
+            // Also if the store cannot be opened: nothing else has these changes.
             self.delta.add(changes, view_changes);
+            let store = store?;
             let stats = self.commit(&store, complete)?;
             self.store = Some(store);
             Ok(stats)

@@ -1,4 +1,4 @@
-//! Sends events to the workers of an engine, one worker per batch in turn.
+//! Sends events to the workers of an engine, each to the worker that owns its ride or uuid.
 
 use velodrome_dataflows::EventTime;
 

@@ -192,12 +192,17 @@ fn changes_of_a_failed_write_are_written_by_the_next_one() {
         assert!(matches!(error, CheckpointError::Damaged { .. }), "{error}");
         assert_eq!(checkpoint.complete(), Some(1));
     }
+    // The failed write closed the file. Now it cannot be opened either.
+    let away = path.with_extension("away");
+    fs::rename(&path, &away).unwrap();
+    checkpoint.write(4, Vec::new(), more.clone(), None).unwrap_err();
+    fs::rename(&away, &path).unwrap();
     checkpoint.store = Some(super::file::open(&path).unwrap());
     spoil(&checkpoint, None);
-    checkpoint.write(4, Vec::new(), more, None).unwrap();
-    assert_eq!(checkpoint.complete(), Some(4));
+    checkpoint.write(5, Vec::new(), more, None).unwrap();
+    assert_eq!(checkpoint.complete(), Some(5));
     let (changes, view_changes) = read(&checkpoint).unwrap();
     assert!(finals(3).iter().all(|change| changes.contains(change)), "{changes:?}");
-    let count = ViewCount { views: 3, duration_ms: 15 };
+    let count = ViewCount { views: 4, duration_ms: 20 };
     assert_eq!(view_changes, [ViewChange::Count("p".into(), count)]);
 }

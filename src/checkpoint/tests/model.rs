@@ -62,7 +62,7 @@ impl Model {
             }
         }
         let newest = self.seen.last().map_or(0, |(day, _)| *day);
-        self.seen.retain(|(day, _)| day + DEDUP_DAYS >= newest);
+        self.seen.retain(|(day, _)| day + DEDUP_DAYS + 1 >= newest);
     }
 }
 
