@@ -163,19 +163,24 @@ fn complete_lines_survive_a_crash() {
 }
 
 #[test]
-fn a_copy_of_a_file_that_was_being_written_does_not_replace_its_object() {
-    let fixture = Fixture::new();
+fn a_shorter_or_damaged_copy_of_a_file_does_not_replace_its_object() {
+    let mut fixture = Fixture::new();
     fixture.add(b"x");
     let path = fixture.path("rejected").join(&fixture.spooled()[0]);
-    let copied = fs::read(&path).unwrap();
+    let begun = fs::read(&path).unwrap();
     fixture.add(b"y");
+    // After a loss of power, the last line is complete and its beginning is zero.
+    let mut damaged = fs::read(&path).unwrap();
+    damaged[begun.len()..begun.len() + 5].fill(0);
     fixture.time.set(NOW_MS + 60_000);
     fixture.upload();
     let archived = fixture.archived();
-    fs::write(&path, copied).unwrap();
-    let fixture = fixture.reopen();
-    fixture.upload();
-    assert_eq!((fixture.archived(), fixture.spooled()), (archived, Vec::new()));
+    for copied in [begun, damaged] {
+        fs::write(&path, copied).unwrap();
+        fixture = fixture.reopen();
+        fixture.upload();
+        assert_eq!((fixture.archived(), fixture.spooled()), (archived.clone(), Vec::new()));
+    }
 }
 
 #[test]

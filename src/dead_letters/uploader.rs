@@ -73,11 +73,11 @@ impl Uploader {
             }
             let Some(key) = object_names::failed_object_key(&name) else { continue };
             let path = self.queue.spool().path(&name);
-            // A crash between put and remove leads to a second put of the same bytes, which is harmless.
             let mut file = File::open(&path)?;
-            // A file that was copied while it was written is part of its object.
+            // After a loss of power, a file that was put and removed can be here again, with damage. A
+            // file that a backup copied while it was written is only the beginning of its object.
             let (bytes, object) = (file.metadata()?.len(), self.archive.find(&key)?);
-            if object.is_none_or(|object| object.bytes <= bytes) {
+            if object.is_none_or(|object| object.bytes < bytes) {
                 self.archive.put(&key, OPTIONS, &mut |out| io::copy(&mut file, out).map(drop))?;
             }
             let mut spool = self.queue.spool();
