@@ -125,6 +125,10 @@ impl StorageBackend for Overlay {
         changes.len = len;
         changes.file_len = changes.file_len.min(len);
         changes.blocks.retain(|number, _| number * BLOCK_BYTES < len);
+        // If the file grows again, it has zeros there.
+        if let Some(block) = changes.blocks.get_mut(&(len / BLOCK_BYTES)) {
+            block.get_mut((len % BLOCK_BYTES) as usize..).unwrap_or_default().fill(0);
+        }
         Ok(())
     }
 
@@ -146,5 +150,73 @@ impl StorageBackend for Overlay {
             data = rest;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An operation on an overlay. Writes and reads have an offset and a number of bytes.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Write(usize, usize, u8),
+        Read(usize, usize),
+        SetLen(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let (offset, bytes) = (0..20_000_usize, 0..9_000_usize);
+        let write = (offset.clone(), bytes.clone(), any::<u8>());
+        prop_oneof![
+            write.prop_map(|(offset, bytes, value)| Step::Write(offset, bytes, value)),
+            (offset.clone(), bytes).prop_map(|(offset, bytes)| Step::Read(offset, bytes)),
+            offset.prop_map(Step::SetLen),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn an_overlay_is_a_file_of_its_own(
+            original in vec(any::<u8>(), 0..12_000),
+            steps in vec(step(), 1..20),
+        ) {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&original).unwrap();
+            let overlay = Overlay::new(file.try_clone().unwrap()).unwrap();
+            let mut expected = original.clone();
+            for step in steps {
+                match step {
+                    Step::Write(offset, bytes, value) => {
+                        // A store writes only below the length that it has set.
+                        if let Some(expected) = expected.get_mut(offset..offset + bytes) {
+                            expected.fill(value);
+                            overlay.write(offset as u64, &vec![value; bytes]).unwrap();
+                        }
+                    }
+                    Step::Read(offset, bytes) => {
+                        let mut read = vec![0; bytes];
+                        let result = overlay.read(offset as u64, &mut read);
+                        match expected.get(offset..offset + bytes) {
+                            Some(expected) => prop_assert!(result.is_ok() && read == expected),
+                            None => prop_assert!(result.is_err()),
+                        }
+                    }
+                    Step::SetLen(len) => {
+                        expected.resize(len, 0);
+                        overlay.set_len(len as u64).unwrap();
+                    }
+                }
+                prop_assert_eq!(overlay.len().unwrap(), expected.len() as u64);
+            }
+            let mut unchanged = vec![0; original.len()];
+            file.read_exact_at(&mut unchanged, 0).unwrap();
+            prop_assert_eq!(unchanged, original);
+        }
     }
 }
