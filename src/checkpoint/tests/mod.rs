@@ -6,10 +6,16 @@ mod model;
 use std::fs;
 use std::path::PathBuf;
 
+use rand::SeedableRng;
+use rand_pcg::Pcg64;
 use tempfile::TempDir;
-use velodrome_dataflows::{BestFinal, Change, Curve, Output, Record, Rules, ViewChange, ViewCount};
+use velodrome_dataflows::{
+    BestFinal, Change, Curve, DEDUP_DAYS, Name, Output, Record, Rules, SavedRide, ViewChange,
+    ViewCount,
+};
 
 use super::*;
+use crate::disk::tests::simulated::Disk;
 
 /// A temporary directory, and the path of a checkpoint in it.
 fn checkpoint_path() -> (TempDir, PathBuf) {
@@ -71,6 +77,23 @@ fn many_rows_are_read_in_chunks() {
 }
 
 #[test]
+fn a_write_counts_the_rows_of_all_tables_and_those_that_it_removes() {
+    let (_directory, path) = checkpoint_path();
+    let mut checkpoint = open(&path);
+    let name = |racer| Change::Name(racer, Name { device_ms: 1, text: "a".into() });
+    let records = (0..2).map(|racer| Change::Record((1, racer), record(&[(1, 1.0)])));
+    let rides = (0..5).map(|racer| Change::Saved((1, 1, racer), SavedRide::Expired));
+    let changes = records.chain(finals(3)).chain((0..4).map(name)).chain(rides).collect();
+    let count = |project: &str| ViewChange::Count(project.into(), ViewCount::default());
+    let counts = ["p", "q", "r", "s", "t", "u"].map(count).into_iter();
+    let view_changes = counts.chain((0..7).map(|uuid| ViewChange::Seen(1, uuid))).collect();
+    let stats = checkpoint.write(1, changes, view_changes, None).unwrap();
+    assert_eq!(stats.rows, 2 + 3 + 4 + 5 + 6 + 7);
+    let newer = vec![ViewChange::Seen(1 + DEDUP_DAYS + 2, 1)];
+    assert_eq!(checkpoint.write(2, Vec::new(), newer, None).unwrap().rows, 1 + 7);
+}
+
+#[test]
 fn a_checkpoint_keeps_its_own_rules_and_reports_both_values_of_each_difference() {
     let (_directory, path) = checkpoint_path();
     let own = Rules { excluded_racers: [7].into(), ..Rules::default() };
@@ -104,6 +127,25 @@ fn a_renamed_checkpoint_replaces_another_and_accepts_writes() {
     let checkpoint = open(&path);
     assert_eq!((checkpoint.complete(), checkpoint.rules()), (Some(6), &rules));
     assert_eq!(read(&checkpoint).unwrap().0, finals(4));
+}
+
+#[test]
+fn a_new_file_and_a_new_name_survive_a_loss_of_power() {
+    for seed in 0..20 {
+        let (directory, path) = checkpoint_path();
+        let disk = Disk::mount(directory.path());
+        let lose_power = || disk.lose_power(&mut Pcg64::seed_from_u64(seed));
+        open(&path).write(1, finals(3), Vec::new(), None).unwrap();
+        lose_power();
+        let mut checkpoint = open(&path);
+        assert_eq!(checkpoint.complete(), Some(1), "{seed}");
+        let renamed = directory.path().join("renamed.redb");
+        checkpoint.rename_to(&renamed).unwrap();
+        drop(checkpoint);
+        lose_power();
+        assert_eq!(open(&renamed).complete(), Some(1), "{seed}");
+        disk.unmount();
+    }
 }
 
 #[test]
