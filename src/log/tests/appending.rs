@@ -2,7 +2,11 @@
 
 use std::thread;
 
+use rand::SeedableRng;
+use rand_pcg::Pcg64;
+
 use super::*;
+use crate::disk::tests::simulated::Disk;
 
 #[test]
 fn acknowledged_events_are_in_the_log_after_a_crash_and_after_a_close() {
@@ -35,6 +39,22 @@ fn acknowledged_events_are_in_the_log_after_a_crash_and_after_a_close() {
     let mut sorted = found;
     sorted.sort();
     assert_eq!(sorted, acknowledged);
+}
+
+#[test]
+fn acknowledged_events_survive_a_loss_of_power() {
+    for seed in 0..20 {
+        let root = tempfile::tempdir().unwrap();
+        let disk = Disk::mount(root.path());
+        let (log, _delivered) = start(root.path(), Clock::manual(START_MS).0);
+        (0..3).for_each(|number| _ = append(&log, number).unwrap());
+        disk.plan(|plan| plan.has_crashed = true);
+        log.close();
+        disk.lose_power(&mut Pcg64::seed_from_u64(seed));
+        let events = logged_events(root.path());
+        disk.unmount();
+        assert_eq!(events, [(0, START_MS), (1, START_MS), (2, START_MS)], "{seed}");
+    }
 }
 
 #[test]
@@ -82,6 +102,38 @@ fn arrivals_never_decrease_when_the_clock_goes_back_or_after_a_restart() {
     log.close();
     let expected = [(0, START_MS), (1, START_MS + 3), (2, START_MS + 3), (3, START_MS + 3)];
     assert_eq!(logged_events(root.path()), expected);
+}
+
+#[test]
+fn positions_are_the_ends_of_the_groups_that_arrived_by_a_time() {
+    let root = tempfile::tempdir().unwrap();
+    let start = |clock: Clock| {
+        let opened = open(root.path(), clock).unwrap();
+        let positions = opened.positions();
+        (opened.start(component(), AdmitAll, |_| ()).unwrap(), positions)
+    };
+    let end = |sequence| {
+        let segment = segment::path(&root.path().join("log"), sequence);
+        Some(LogPosition { sequence, bytes: fs::metadata(segment).unwrap().len() })
+    };
+    let (clock, time) = Clock::manual(START_MS);
+    let (log, positions) = start(clock.clone());
+    append(&log, 0).unwrap();
+    let first = end(1);
+    time.set(START_MS + 2_000);
+    append(&log, 1).unwrap();
+    assert_eq!(positions.take_until(START_MS - 1), None);
+    assert_eq!(positions.take_until(START_MS + 1_999), first);
+    assert_eq!(positions.take_until(START_MS + 2_000), end(1));
+    log.close();
+    // A start knows the end of the log, and continues in a new segment.
+    let second = end(1);
+    let (log, positions) = start(clock);
+    time.set(START_MS + 4_000);
+    append(&log, 2).unwrap();
+    assert_eq!(positions.take_until(START_MS + 3_999), second);
+    assert_eq!(positions.take_until(START_MS + 4_000), end(2));
+    log.close();
 }
 
 #[test]
