@@ -176,10 +176,12 @@ mod tests {
     #[test]
     fn is_full_at_its_bytes_until_it_is_drained() {
         let queue = Queue::new();
-        queue.push(event_of(BYTES_MAX / 2), ()).unwrap();
-        assert_eq!(queue.push(event_of(BYTES_MAX / 2), ()).unwrap_err(), AppendError::QueueFull);
-        assert_eq!(queue.drain(None).batches.len(), 1);
-        queue.push(event_of(BYTES_MAX / 2), ()).unwrap();
+        let half = || event_of(BYTES_MAX / 2 - event_of(0).bytes());
+        queue.push(half(), ()).unwrap();
+        queue.push(half(), ()).unwrap();
+        assert_eq!(queue.push(event_of(1), ()).unwrap_err(), AppendError::QueueFull);
+        assert_eq!(queue.drain(None).batches.len(), 2);
+        queue.push(half(), ()).unwrap();
     }
 
     #[test]

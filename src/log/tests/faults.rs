@@ -127,6 +127,10 @@ fn a_full_disk_refuses_one_group_and_has_no_part_of_it() {
             assert_eq!(log.health(), health, "{failing}");
             log.close();
             assert_eq!(acknowledged.len(), 9);
+            // The other groups have their checksums, and so has the close.
+            let sums = root.path().join("log/.00000000000000000001.sums");
+            let sums = fs::read_to_string(sums).unwrap();
+            assert_eq!(sums.lines().count(), 9 + 1, "{failing}");
             assert_eq!(numbers_in(root.path()), acknowledged, "{failing}");
         }
     }

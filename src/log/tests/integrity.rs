@@ -97,6 +97,20 @@ fn missing_segments_and_objects_are_named() {
 }
 
 #[test]
+fn segments_and_checksums_that_cannot_be_read_are_not_treated_as_absent() {
+    let root = data();
+    let sums = root.path().join("log/.00000000000000000003.sums");
+    fs::remove_file(&sums).unwrap();
+    fs::create_dir(&sums).unwrap();
+    let error = open_covered(root.path(), None, true).unwrap_err().to_string();
+    assert!(error.contains("cannot read '") && error.contains("3.jsonl'"), "{error}");
+    fs::remove_dir_all(root.path().join("log")).unwrap();
+    fs::write(root.path().join("log"), "").unwrap();
+    let error = open_covered(root.path(), None, true).unwrap_err().to_string();
+    assert!(error.contains("cannot list '"), "{error}");
+}
+
+#[test]
 fn a_segment_that_is_damaged_after_the_start_is_not_sealed() {
     let root = data();
     let path = newest(root.path());

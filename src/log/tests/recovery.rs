@@ -52,9 +52,9 @@ fn damage_before_a_complete_line_stays() {
     assert!(opened(&damaged) == damaged);
 }
 
-/// The text of a file of checksums with one group of `bytes` bytes, whose hash is not compared.
-fn checksums(bytes: usize) -> String {
-    format!("{bytes:020} {bytes:010} {:016x}\n", 0)
+/// The text of a file of checksums with one group of `bytes` bytes up to `end`, whose hash is not compared.
+fn checksums(end: usize, bytes: usize) -> String {
+    format!("{end:020} {bytes:010} {:016x}\n", 0)
 }
 
 #[test]
@@ -63,14 +63,16 @@ fn pages_that_a_loss_of_power_lost_are_removed() {
     let hole = [0; 30];
     for (sums, segment, expected) in [
         // The hole is in the only group, with or without its checksum.
-        (checksums(100), [&hole[..], b"\n", &first, &hole, b"}\n", &second].concat(), "01"),
+        (checksums(100, 100), [&hole[..], b"\n", &first, &hole, b"}\n", &second].concat(), "01"),
         (String::new(), [&first[..], &hole, &second, &third].concat(), "02"),
-        // It is before the last group, so it is no hole but damage. Old checksums may be absent.
+        // It is in the last of two groups.
         (
-            format!("{:020} {:010} {:016x}\n", 400, third.len(), 0),
-            [&first[..], &hole, b"\n", &third].concat(),
-            "0?2",
+            checksums(first.len() + 32 + second.len(), 32 + second.len()),
+            [&first[..], &hole, b"}\n", &second].concat(),
+            "01",
         ),
+        // It is before the last group, so it is no hole but damage. Old checksums may be absent.
+        (checksums(400, third.len()), [&first[..], &hole, b"\n", &third].concat(), "0?2"),
     ] {
         let root = data_with_segment(&segment);
         let path = segment::path(&root.path().join("log"), 1);
@@ -134,6 +136,16 @@ fn a_closed_segment_without_events_is_an_error_and_other_files_are_skipped() {
     assert!(error.contains("00000000000000000001.jsonl' has no events"), "{error}");
     fs::rename(segment::path(&log, 1), log.join("1.jsonl")).unwrap();
     assert_eq!(logged_events(root.path()), [(0, START_MS)]);
+}
+
+#[test]
+fn segments_without_bytes_are_removed() {
+    let root = data_with_segment(b"");
+    let log = root.path().join("log");
+    fs::write(segment::path(&log, 2), text([0])).unwrap();
+    fs::write(segment::path(&log, 3), b"").unwrap();
+    assert_eq!(logged_events(root.path()), [(0, START_MS)]);
+    assert_eq!(files(&log), [segment::path(&log, 2)]);
 }
 
 #[test]
