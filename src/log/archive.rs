@@ -186,4 +186,20 @@ mod tests {
         let found: Vec<_> = NewestSegments::new(&archive).map(|o| o.unwrap().sequence).collect();
         assert_eq!(found, [3, 2, 1]);
     }
+
+    #[test]
+    fn an_object_that_cannot_be_compared_does_not_count_as_that_of_another_service() {
+        let root = tempfile::tempdir().unwrap();
+        let archive = Directory::new(root.path().to_owned());
+        let mut gzip = GzBuilder::new().write(Vec::new(), LEVEL);
+        gzip.write_all(b"text").unwrap();
+        fs::write(root.path().join("a.gz"), gzip.finish().unwrap()).unwrap();
+        fs::write(root.path().join("b.gz"), "no gzip").unwrap();
+        let segment = root.path().join("segment");
+        fs::write(&segment, "te").unwrap();
+        assert!(is_part_of(&segment, &archive, "a.gz").unwrap());
+        assert!(!is_part_of(&segment, &archive, "b.gz").unwrap());
+        // The read of a directory fails.
+        is_part_of(root.path(), &archive, "a.gz").unwrap_err();
+    }
 }

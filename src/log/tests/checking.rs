@@ -46,6 +46,7 @@ fn the_end_of_the_newest_segment_may_be_incomplete_until_it_is_closed() {
     let bytes = fs::metadata(&segment).unwrap().len();
     let checked = check(&data, &*archive, end(bytes));
     assert_eq!((checked.segments, checked.segment_events, findings(&checked)), (1, 5, Vec::new()));
+    assert_eq!(checked.without_checksums, 0);
     assert_eq!((checked.objects_read, checked.object_events), (2, 10));
 
     let mut text = fs::read(&segment).unwrap();
@@ -69,7 +70,29 @@ fn the_end_of_the_newest_segment_may_be_incomplete_until_it_is_closed() {
     fs::write(&segment, &text[..bytes as usize]).unwrap();
     let covered = check(&data, &*archive, end(10_000));
     assert_eq!(covered.without_checksums, 1);
+    fs::write(&sums, "").unwrap();
+    assert_eq!(check(&data, &*archive, None).without_checksums, 1, "no record");
+    fs::write(&segment, "").unwrap();
+    assert_eq!(check(&data, &*archive, None).without_checksums, 0, "no line");
     assert!(findings(&covered)[0].contains("but the checkpoint covers 10000"));
+}
+
+#[test]
+fn an_archive_without_objects_is_distinguished_from_missing_segments() {
+    let root = data();
+    let check_data = || {
+        let data = Directory::new(root.path().to_owned());
+        let covered = Some(LogPosition { sequence: 5, bytes: 0 });
+        findings(&check(&data, &*archive_in(root.path()), covered))
+    };
+    let objects = files(&root.path().join("archive"));
+    fs::remove_file(&objects[1]).unwrap();
+    let found = check_data();
+    assert!(found.len() == 2 && found[0].contains("lacks the segments 2 to 2"), "{found:?}");
+    fs::remove_file(&objects[0]).unwrap();
+    let found = check_data();
+    assert!(found.len() == 2 && found[0].contains("lacks the segments 4 to 5"), "{found:?}");
+    assert!(found[1].contains("should have the segments up to 2"), "{found:?}");
 }
 
 #[test]
