@@ -135,7 +135,10 @@ mod tests {
     use std::fs;
     use std::sync::Arc;
 
-    use velodrome_dataflows::Mode;
+    use velodrome_dataflows::{
+        FinishedRide, Mode, Output, REPAIR_WINDOW_MS, RaceId, Record, RetiredRide, RideResult,
+        Rules,
+    };
 
     use super::super::command::Command;
     use super::super::fanout::Fanout;
@@ -146,9 +149,78 @@ mod tests {
     use crate::log;
     use crate::store;
 
+    const START_MS: u64 = 1_620_240_001_000;
+
+    /// An admission with at most `max` open rides.
+    fn admission(max: usize) -> RideAdmission {
+        let rules = Rules { excluded_racers: [9].into(), ..Rules::default() };
+        RideAdmission::new(
+            OpenRides::new(Mode::Service, max),
+            engine().0.with_rules(rules).watch_rules(),
+        )
+    }
+
+    /// A sample of a race, on the first line of its batch.
+    fn sample(race: RaceId) -> Sample {
+        Sample { class: 1, race, racer: 5, second: 1, ..Sample::default() }
+    }
+
+    /// Asks for the admission of samples. Returns the races of those that are accepted, and the lines of the
+    /// others.
+    fn admit(admission: &mut RideAdmission, races: &[RaceId]) -> (Vec<RaceId>, Vec<usize>) {
+        let (mut lines, mut events) = (LogLines::new(), Events::default());
+        for (line, race) in (0..).zip(races) {
+            lines.push_arrived(br#"{"a":1}"#, START_MS);
+            events.samples.push(Sample { clock: line, ..sample(*race) });
+        }
+        lines.stamp_recorded();
+        let rejected = admission.admit(&lines, &mut events);
+        assert!(rejected.iter().all(|(_, reason)| *reason == admission.rides.rejection()));
+        let accepted = events.samples.iter().map(|sample| sample.race).collect();
+        (accepted, rejected.into_iter().map(|(line, _)| line).collect())
+    }
+
+    #[test]
+    fn rides_that_a_failed_group_opened_are_not_open() {
+        let mut admission = admission(2);
+        assert_eq!(admit(&mut admission, &[1, 1]), (vec![1, 1], vec![]));
+        admission.confirm();
+        assert_eq!(admit(&mut admission, &[2, 3, 2, 1]), (vec![2, 2, 1], vec![1]));
+        admission.revoke();
+        assert_eq!(admit(&mut admission, &[3, 4, 3]), (vec![3, 3], vec![1]));
+        admission.confirm();
+        let closes_at = Rules::default().closes_at(START_MS, 1);
+        admission.advance_to(closes_at + REPAIR_WINDOW_MS);
+        assert_eq!(admission.rides.count(), 2);
+        admission.advance_to(closes_at + REPAIR_WINDOW_MS + 1);
+        assert_eq!(admission.rides.count(), 0);
+    }
+
+    #[test]
+    fn rides_of_a_checkpoint_and_of_the_log_are_open_beyond_the_bound() {
+        let mut admission = admission(1);
+        let (closes_at, started_at) = (START_MS + 300_000, START_MS);
+        let record = Record::default();
+        let finished =
+            FinishedRide { closes_at, started_at, record, final_output: None, name: None };
+        let best = Output(1.0);
+        let result =
+            Arc::new(RideResult { name: None, final_output: None, best, total: best, seconds: 1 });
+        let retired = RetiredRide { closes_at, started_at, result };
+        admission.restore(&[
+            Change::Saved((1, 1, 5), SavedRide::Finished(finished)),
+            Change::Saved((1, 2, 5), SavedRide::Retired(retired)),
+            Change::Saved((1, 3, 5), SavedRide::Expired),
+        ]);
+        assert_eq!(admission.rides.count(), 2);
+        let at = |race| Sample { clock: START_MS, ..sample(race) };
+        admission.replay(&[at(2), at(4), at(4), Sample { racer: 9, ..at(5) }]);
+        assert_eq!(admission.rides.count(), 3);
+        assert_eq!(admit(&mut admission, &[1, 2, 3, 4]), (vec![1, 2, 4], vec![2]));
+    }
+
     #[test]
     fn clocks_of_events_equal_the_arrivals_of_their_lines_in_the_log() {
-        const START_MS: u64 = 1_620_240_001_000;
         let root = tempfile::tempdir().unwrap();
         let archive = Arc::new(store::Directory::new(root.path().join("archive")));
         let (engine, commands) = engine();
