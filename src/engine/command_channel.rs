@@ -82,3 +82,27 @@ impl CommandSender {
         self.queued.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+    use velodrome_dataflows::Query;
+
+    use super::super::test_support::engine_of;
+    use super::*;
+
+    #[test]
+    fn the_commands_in_all_queues_are_counted() {
+        let (engine, commands) = engine_of(2);
+        engine.advance(10);
+        engine.advance(20);
+        assert_eq!(engine.queued_commands(), 4);
+        commands[0].try_recv().unwrap();
+        assert_eq!(engine.queued_commands(), 3);
+        let workers = engine.workers();
+        let query = || Command::Query(Query::Classes, oneshot::channel().0);
+        while workers[0].try_send(query()).is_ok() {}
+        assert_eq!(workers[0].try_send(query()), Err(EngineError::Busy));
+        assert_eq!(engine.queued_commands(), COMMANDS_MAX + 2, "refused ones do not count");
+    }
+}

@@ -46,7 +46,7 @@ impl Feeder {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::{HashMap, HashSet};
 
     use velodrome_dataflows::{Sample, Tracking};
 
@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn a_ride_and_a_uuid_stay_in_order_on_one_worker() {
         let (engine, commands) = engine_of(3);
-        let feeder = Feeder::new(engine);
+        let feeder = Feeder::new(engine.clone());
         for second in 1..=20 {
             let sample = |racer| Sample { class: 1, racer, second, clock: 5, ..Sample::default() };
             let view = |uuid| Tracking {
@@ -73,9 +73,11 @@ mod tests {
             };
             feeder.deliver(Delivery::Batch { first_arrival: 5, last_arrival: 5, payload: events });
         }
+        assert_eq!(engine.events_sent(), 2 * (1..=20).sum::<u64>());
         let (mut rides, mut views) = (HashMap::new(), HashMap::new());
         for (worker, commands) in commands.iter().enumerate() {
             while let Ok(Command::Events(10, events)) = commands.try_recv() {
+                assert_ne!(events.len(), 0);
                 for sample in events.samples {
                     rides.entry((sample.racer, worker)).or_insert(vec![]).push(sample.second);
                 }
@@ -85,6 +87,8 @@ mod tests {
             }
         }
         assert_eq!((rides.len(), views.len()), (20, 20), "each is on one worker");
+        let workers: HashSet<_> = rides.keys().map(|(_, worker)| worker).collect();
+        assert!(workers.len() > 1);
         for ((racer, _), seconds) in rides {
             assert!(seconds.iter().copied().eq(racer as u16 + 1..=20), "racer {racer}");
         }

@@ -158,6 +158,9 @@ impl Standby {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+    use std::time::Instant;
+
     use super::super::fanout::Fanout;
     use super::super::test_support::{batch, engine, received};
     use super::*;
@@ -186,6 +189,23 @@ mod tests {
         fanout.deliver(batch(&[60]));
         assert_eq!(received(&standby_commands), (vec![], vec![]));
         assert_eq!(received(&active_commands).0, [10, 20, 25, 30, 31, 40, 60]);
+    }
+
+    #[test]
+    fn a_wait_ends_with_the_next_advance() {
+        const TIMEOUT: Duration = Duration::from_secs(30);
+        let feed = StandbyFeed::default();
+        let mut fanout = Fanout::new(engine().0, &feed);
+        fanout.deliver(Delivery::Advance(20));
+        let began = Instant::now();
+        let reached = thread::scope(|scope| {
+            let waiting = scope.spawn(|| feed.wait_advance_past(20, TIMEOUT));
+            thread::sleep(Duration::from_millis(20));
+            fanout.deliver(Delivery::Advance(30));
+            waiting.join().unwrap()
+        });
+        assert_eq!(reached, Some(30));
+        assert!(began.elapsed() < TIMEOUT);
     }
 
     #[test]
