@@ -155,6 +155,7 @@ impl Rules {
     /// ```
     /// let rules = velodrome_dataflows::Rules::default();
     /// assert_eq!(rules.output(78.00666666666666, 78.0), 161.59953333333334);
+    /// assert_eq!(rules.output(-35.0, -70.0).to_bits(), 0.0_f64.to_bits());
     /// ```
     #[inline]
     pub fn output(&self, cadence: f64, resistance: f64) -> f64 {
