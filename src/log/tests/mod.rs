@@ -5,6 +5,7 @@ mod advances;
 mod appending;
 mod checking;
 mod faults;
+mod identity;
 mod integrity;
 mod recovery;
 mod sealing;
