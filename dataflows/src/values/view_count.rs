@@ -30,9 +30,10 @@ impl IsZero for ViewCount {
 }
 
 impl Semigroup for ViewCount {
+    /// Sums that are too large for 64 bits become the largest. Only a damaged checkpoint has them.
     fn plus_equals(&mut self, other: &Self) {
-        self.views += other.views;
-        self.duration_ms += other.duration_ms;
+        self.views = self.views.saturating_add(other.views);
+        self.duration_ms = self.duration_ms.saturating_add(other.duration_ms);
     }
 }
 
