@@ -25,6 +25,7 @@
 //!
 //! Computation:
 //! - [`engine`]: timely workers that run the graph, for services, replays and comparisons
+//! - [`mesh`]: authenticated connections between nodes, and timely workers that run over them
 //! - [`checkpoint`]: the saved state of the graph
 //! - [`live_state`]: standings, races and view counts as the graph last emitted them
 //! - [`compare`]: writes the files of a rules comparison
@@ -82,6 +83,7 @@ pub mod lazy_aws;
 pub mod live_state;
 pub mod log;
 pub mod memory;
+pub mod mesh;
 pub mod open_files;
 pub mod open_rides;
 pub mod output_directory;
