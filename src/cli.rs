@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use velodrome::commands::{
-    backup, batch, check, compare, demo, key, replay, serve, simulate, token, transform, verify,
+    backup, batch, check, cluster, compare, demo, key, replay, serve, simulate, token, transform,
+    verify,
 };
 
 /// The version and the build, which must be the same in all processes of a replay.
@@ -28,6 +29,7 @@ pub(crate) struct Cli {
 enum Command {
     Demo(demo::Args),
     Serve(Box<serve::Args>),
+    Cluster(cluster::Args),
     Key(key::Args),
     Token(token::Args),
     Replay(replay::Args),
@@ -46,6 +48,7 @@ impl Cli {
         match self.command {
             Command::Demo(args) => demo::run(args),
             Command::Serve(args) => serve::run(*args),
+            Command::Cluster(args) => cluster::run(args),
             Command::Key(args) => key::run(args),
             Command::Token(args) => token::run(args),
             Command::Replay(args) => replay::run(args),

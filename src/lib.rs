@@ -22,6 +22,7 @@
 //! - [`dead_letters`]: stores rejected events and uploads them to the archive
 //! - [`auth`]: keys and tokens
 //! - [`bans`]: the list of banned racers
+//! - [`cluster`]: joins the nodes of one service, and forms the generations of their engine
 //!
 //! Computation:
 //! - [`engine`]: timely workers that run the graph, for services, replays and comparisons
@@ -65,6 +66,7 @@ pub mod bans;
 pub mod batch;
 pub mod check;
 pub mod checkpoint;
+pub mod cluster;
 pub mod commands;
 pub mod compare;
 pub mod dead_letters;

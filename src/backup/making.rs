@@ -11,10 +11,11 @@ use super::error::BackupError;
 use crate::backup_manifest::BackupManifest;
 use crate::bans::BANS;
 use crate::check::{self, DataPlace, Outcome, progress_bar};
+use crate::cluster::GENERATION;
 use crate::dead_letters::SPOOL;
 use crate::kinesis::POSITIONS;
 use crate::log::{LOG_FOLDER, SegmentId, checksums_key};
-use crate::service::{CHECKPOINT, saved_rules};
+use crate::service::{CHECKPOINT, LAYOUT, saved_rules};
 use crate::store::{Location, Object, Store};
 
 /// How often a checkpoint is copied that a service writes at the same time, and the time between the copies.
@@ -49,6 +50,9 @@ impl Backup {
 
         let mut copied = HashSet::new();
         self.copy_file(POSITIONS, &mut copied)?;
+        // Before the checkpoint: under another layout, a node does not use its checkpoint.
+        self.copy_file(GENERATION, &mut copied)?;
+        self.copy_file(LAYOUT, &mut copied)?;
         self.copy_checkpoint(&mut copied, out)?;
         self.copy_spool(&mut copied)?;
         self.copy_log(&mut copied)?;
@@ -144,7 +148,8 @@ impl Backup {
     /// Removes the files of an earlier backup that the service no longer has.
     fn remove_others(&self, copied: &HashSet<String>) -> Result<(), BackupError> {
         let to = &*self.to.store;
-        let mut keys = [POSITIONS, CHECKPOINT, saved_rules::FILE, BANS].map(str::to_owned).to_vec();
+        let files = [POSITIONS, GENERATION, LAYOUT, CHECKPOINT, saved_rules::FILE, BANS];
+        let mut keys = files.map(str::to_owned).to_vec();
         keys.extend(to.list(&format!("{SPOOL}/"))?.objects.into_iter().map(|file| file.key));
         for segment in to.list(LOG_FOLDER)?.objects {
             keys.extend(checksums_key(&segment.key));

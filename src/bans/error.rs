@@ -36,6 +36,9 @@ pub enum BansError {
         /// The maximum number of bans.
         limit: usize,
     },
+    /// The nodes of the cluster cannot make the change.
+    #[error("the bans cannot be changed: {0}")]
+    Cluster(String),
     /// The engine cannot apply the bans.
     #[error(transparent)]
     Engine(#[from] EngineError),

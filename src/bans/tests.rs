@@ -194,7 +194,8 @@ async fn a_change_that_cannot_be_written_is_not_sent() {
 #[tokio::test]
 async fn a_change_that_the_engine_misses_is_in_the_file_for_the_next_start() {
     let fixture = Fixture::new();
-    let bans = Bans::open(fixture.directory.path(), engine(Vec::new())).unwrap();
+    let (ended, _) = command_channel();
+    let bans = Bans::open(fixture.directory.path(), engine(vec![ended])).unwrap();
     let error = bans.set(ban(7)).await.unwrap_err();
     assert!(matches!(error, BansError::Engine(EngineError::Stopped)), "{error}");
     assert_eq!(fixture.text(), r#"{"racers":[7]}"#);

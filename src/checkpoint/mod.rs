@@ -196,6 +196,28 @@ impl Checkpoint {
         Ok(stats)
     }
 
+    /// Becomes a new checkpoint under `rules`, in the same file.
+    ///
+    /// # Errors
+    /// When the file cannot be replaced.
+    pub fn reset(&mut self, rules: &Rules) -> Result<(), CheckpointError> {
+        // Close the file first, because it can be open only once.
+        self.store = None;
+        Self::discard(&self.path)?;
+        *self = Self::open(&self.path, rules)?;
+        Ok(())
+    }
+
+    /// Forgets the changes that failed writes left unsaved: the checkpoint is what its file contains.
+    ///
+    /// # Errors
+    /// When the file is damaged or cannot be opened.
+    pub fn revert(&mut self) -> Result<(), CheckpointError> {
+        let store = self.take_store().map_err(|fault| fault.at(&self.path))?;
+        (self.store, self.delta) = (Some(store), Delta::default());
+        Ok(())
+    }
+
     /// Takes the store, reopening it after a failed write. If the store turns out to contain that write,
     /// its changes are dropped from the delta so that they are not added twice.
     fn take_store(&mut self) -> Result<Database, Fault> {

@@ -13,6 +13,7 @@ mod processes;
 pub mod backup;
 pub mod batch;
 pub mod check;
+pub mod cluster;
 pub mod compare;
 pub mod demo;
 pub mod key;

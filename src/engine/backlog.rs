@@ -27,6 +27,11 @@ impl Backlog {
         }
     }
 
+    /// Forgets all advances.
+    pub(super) fn clear(&self) {
+        *self.oldest.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// How long the oldest advance has been incomplete, given that the workers are complete up to
     /// `complete`.
     ///

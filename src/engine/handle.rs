@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 use velodrome_dataflows::{EventTime, Rules, Scoring};
 
 use super::backlog::Backlog;
@@ -12,6 +13,9 @@ use super::command::Command;
 use super::command_channel::CommandSender;
 use super::error::EngineError;
 use crate::live_state::{LiveState, LiveStateGuard};
+
+/// The interval at which a wait checks whether there are workers.
+const POLL: Duration = Duration::from_millis(100);
 
 /// A handle to a running engine.
 ///
@@ -56,6 +60,11 @@ impl Engine {
         self
     }
 
+    /// Sets the workers of all clones.
+    pub(super) fn set_workers(&self, workers: Vec<CommandSender>) {
+        *self.workers.write().unwrap_or_else(PoisonError::into_inner) = workers.into();
+    }
+
     /// Switches all clones to the workers of `next` and to its rules.
     pub(super) fn switch_to(&self, next: &Self) {
         *self.workers.write().unwrap_or_else(PoisonError::into_inner) = next.workers();
@@ -90,15 +99,28 @@ impl Engine {
     /// Waits until the workers have completed the last advance.
     ///
     /// # Errors
-    /// [`EngineError::Stopped`] when the workers end first.
+    /// [`EngineError::Stopped`] when the workers end first, [`EngineError::NoGeneration`] when there are none.
     pub async fn wait_drained(&self) -> Result<(), EngineError> {
-        self.wait_complete(self.backlog.completes_at()).await
+        loop {
+            if self.workers().is_empty() {
+                return Err(EngineError::NoGeneration);
+            }
+            let drained = self.wait_complete(self.backlog.completes_at());
+            if let Ok(drained) = timeout(POLL, drained).await {
+                return drained;
+            }
+        }
     }
 
     /// Advances all workers to `clock`: every later event has this clock or a later one.
     pub fn advance(&self, clock: EventTime) {
+        let workers = self.workers();
+        if workers.is_empty() {
+            // Nothing lags: the log keeps the events until a generation of the cluster replays them.
+            return self.backlog.clear();
+        }
         self.backlog.push(clock, self.complete());
-        for worker in self.workers().iter() {
+        for worker in workers.iter() {
             worker.send(Command::Advance(clock));
         }
     }

@@ -1,7 +1,6 @@
-//! Updates of the live state from the graph's changes, on worker 0.
+//! Updates of the live state from the graph's changes, on the first worker of each process.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::mem;
 use std::sync::Arc;
 
 use timely::container::CapacityContainerBuilder;
@@ -11,31 +10,33 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 use velodrome_dataflows::{Change, EventTime, ViewChange};
 
+use super::place::Place;
 use super::reader_state::ReaderState;
 use crate::live_state::LiveChange;
 
 /// The operator has no output records, only a frontier.
 type NoOutput = CapacityContainerBuilder<Vec<()>>;
 
-/// Sends the changes of all workers to worker 0, which applies them time by time, each time's changes
-/// atomically.
+/// A change, and the worker that applies it.
+type Update = (usize, LiveChange);
+
+/// Applies updates time by time, each time's updates atomically, on the workers that they are for.
 pub(super) fn update_live_state<'scope>(
-    changes: Stream<'scope, EventTime, Vec<Change>>,
-    view_changes: Stream<'scope, EventTime, Vec<ViewChange>>,
+    updates: Stream<'scope, EventTime, Vec<Update>>,
     reader_state: Arc<ReaderState>,
 ) -> Stream<'scope, EventTime, Vec<()>> {
-    let live_changes = live_changes(changes, view_changes);
-    let to_first = Exchange::new(|_: &LiveChange| 0);
-    live_changes.unary_frontier::<NoOutput, _, _, _>(to_first, "UpdateLiveState", move |_, _| {
+    let to_worker = Exchange::new(|(worker, _): &Update| *worker as u64);
+    updates.unary_frontier::<NoOutput, _, _, _>(to_worker, "UpdateLiveState", move |_, _| {
         let mut stash: BTreeMap<EventTime, (Capability<EventTime>, Vec<LiveChange>)> =
             BTreeMap::new();
         move |(input, frontier), _| {
-            input.for_each(|capability, changes| {
+            input.for_each(|capability, updates| {
                 let Some(time) = capability.least().copied() else { return };
+                let changes = updates.drain(..).map(|(_, change)| change);
                 if let Some((_, stashed)) = stash.get_mut(&time) {
-                    stashed.append(changes);
+                    stashed.extend(changes);
                 } else if let Some(capability) = capability.retain_least(0) {
-                    stash.insert(time, (capability, mem::take(changes)));
+                    stash.insert(time, (capability, changes.collect()));
                 }
             });
             while let Some(entry) = stash.first_entry()
@@ -48,23 +49,27 @@ pub(super) fn update_live_state<'scope>(
     })
 }
 
-/// Derives the changes of the live state from this worker's changes.
-fn live_changes<'scope>(
+/// Derives the updates of the live state from this worker's changes: each goes to the first worker of each
+/// process.
+pub(super) fn live_updates<'scope>(
     changes: Stream<'scope, EventTime, Vec<Change>>,
     view_changes: Stream<'scope, EventTime, Vec<ViewChange>>,
-) -> Stream<'scope, EventTime, Vec<LiveChange>> {
-    changes.binary(view_changes, Pipeline, Pipeline, "LiveChanges", |_, _| {
-        |changes, view_changes, output| {
+    place: Place,
+) -> Stream<'scope, EventTime, Vec<Update>> {
+    let to_all =
+        move |change: LiveChange| place.first_workers().map(move |worker| (worker, change.clone()));
+    changes.binary(view_changes, Pipeline, Pipeline, "LiveUpdates", move |_, _| {
+        move |changes, view_changes, output| {
             view_changes.for_each(|capability, view_changes| {
                 let counts = view_changes.drain(..).filter_map(|change| match change {
                     ViewChange::Count(project, count) => Some(LiveChange::Views(project, count)),
                     ViewChange::Seen(..) => None,
                 });
-                output.session(&capability).give_iterator(counts);
+                output.session(&capability).give_iterator(counts.flat_map(to_all));
             });
             changes.for_each(|capability, changes| {
                 let live = of_rides(changes.drain(..));
-                output.session(&capability).give_iterator(live);
+                output.session(&capability).give_iterator(live.flat_map(to_all));
             });
         }
     })

@@ -1,34 +1,28 @@
 //! Recovery: sends the events in the log's files through the engine again.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::io;
+use std::collections::VecDeque;
 use std::ops::Range;
+use std::time::Duration;
 
 use indicatif::ProgressBar;
-use thiserror::Error;
 use tokio::runtime::Handle;
-use velodrome_dataflows::{EVENT_LAG_MS_MAX, EventTime, RACE_SECONDS_MAX, Rules};
+use tokio::time::timeout;
+use velodrome_dataflows::{EVENT_LAG_MS_MAX, EventTime, Rules};
 
 use super::backlog::completes_at;
-use super::batch_reader::{BATCH_BYTES, BatchReader};
-use super::batch_report::BatchReport;
 use super::command::Events;
-use super::decoded_batch::DecodedBatch;
-use super::event_clock::EventClock;
 use super::feeder::Feeder;
 use super::handle::Engine;
-use super::known_rides::KnownRides;
+use super::log_reader::{Group, LogReader, next_group};
+use super::recover_error::RecoverError;
 use crate::ingest::inputs::Input;
-use crate::ingest::units;
-use crate::io_reason::IoReason;
 
 /// The maximum number of event groups that are sent to the workers and not yet complete. It bounds
 /// memory.
 const GROUPS_AHEAD_MAX: usize = 8;
 
-/// The number of units that are opened ahead of the current one, so that objects of a bucket download in
-/// the background.
-const UNITS_AHEAD: usize = 4;
+/// The interval at which a wait checks whether the recovery is still wanted.
+const POLL: Duration = Duration::from_millis(100);
 
 /// The span of the log before a checkpoint's time that recovery must read again, in milliseconds of the
 /// event clock.
@@ -39,23 +33,6 @@ const UNITS_AHEAD: usize = 4;
 pub fn recovery_window_ms(rules: &Rules) -> u64 {
     let ride_ms = (u64::from(rules.race_seconds) + u64::from(rules.grace_seconds)) * 1000;
     ride_ms.max(EVENT_LAG_MS_MAX) + 2000
-}
-
-/// Why a recovery stopped.
-#[derive(Debug, Error)]
-pub enum RecoverError {
-    /// A file or object of the log cannot be opened. The fields are its name and the reason.
-    #[error("cannot open '{0}' of the log: {reason}", reason = IoReason(.1))]
-    Unreadable(String, io::Error),
-    /// A file or object of the log cannot be read to its end. The fields are its name and the reason.
-    #[error(
-        "cannot read '{0}' of the log: {1}; if it is damaged, restore it from a copy, or move it away to \
-         continue without its events"
-    )]
-    Damaged(String, String),
-    /// The engine ended during the recovery.
-    #[error("the engine stopped while it replayed the log")]
-    Stopped,
 }
 
 /// The progress of a recovery.
@@ -72,8 +49,8 @@ pub struct RecoveryCounts {
     pub bytes: u64,
 }
 
-/// Sends the events of `inputs` that arrived within `span` to `engine`, in order. Returns when all of
-/// them are complete, except those of the last tick.
+/// Sends the events of `logs` that arrived within `span` to `engine`, in the order of their arrivals. Each log has its
+/// inputs in order. Returns when all events are complete, except those of the last tick.
 ///
 /// Calls `observe` with all events, before it sends them. Calls `should_continue` after each batch, and
 /// stops when it returns false. Adds to `counts` even if it returns an error. Blocks the calling thread,
@@ -82,7 +59,7 @@ pub struct RecoveryCounts {
 /// # Errors
 /// When a file cannot be read, and when the engine stops.
 pub fn recover(
-    inputs: &[Input],
+    logs: &[Vec<Input>],
     span: Range<EventTime>,
     engine: &Engine,
     runtime: &Handle,
@@ -90,126 +67,56 @@ pub fn recover(
     mut observe: impl FnMut(&Events),
     mut should_continue: impl FnMut(&RecoveryCounts) -> bool,
 ) -> Result<(), RecoverError> {
-    let (mut clock, feeder) = (EventClock::default(), Feeder::new(engine.clone()));
+    let feeder = Feeder::new(engine.clone());
     let mut pending = VecDeque::new();
-    // Wait only for earlier ticks: the tick of `clock` itself completes only when later events arrive.
-    let wait_complete = |clock: EventTime| {
-        let completed = runtime.block_on(engine.wait_complete(completes_at(clock)));
-        completed.map_err(|_| RecoverError::Stopped)
-    };
-    let bytes = ProgressBar::hidden();
-    let bytes_before = counts.bytes;
-    let mut units = units::units(inputs).into_iter().enumerate().filter_map(|(number, unit)| {
-        let input = inputs.get(unit.input)?;
-        // Use the longest race that any rules allow, because the rules in effect at acceptance may have
-        // had longer races.
-        Some((input, BatchReader::try_open(number, unit, input, RACE_SECONDS_MAX, &bytes)))
-    });
-    // The log has accepted events only, so their rides need no decision.
-    let known = KnownRides::all();
-    let mut opened: VecDeque<_> = units.by_ref().take(UNITS_AHEAD).collect();
-    while let Some((input, reader)) = opened.pop_front() {
-        opened.extend(units.next());
-        let mut reader = reader.map_err(|error| not_opened(input, error))?;
-        let mut is_last = false;
-        while !is_last {
-            let mut batch = DecodedBatch::default();
-            let report = reader.read(&mut batch, Vec::new(), BATCH_BYTES, &known);
-            is_last = report.is_last;
-            counts.rejected += count_rejects(input, &report, span.end == EventTime::MAX)?;
-            counts.bytes = bytes_before + bytes.position();
-            let event_times = event_times(&mut clock, &report);
-            for (last, events) in minute_groups(&mut batch, &event_times, &span) {
-                counts.events += events.len() as u64;
-                counts.clock = last;
-                observe(&events);
-                feeder.send_events(last, events);
-                engine.advance(last);
-                pending.push_back(last);
-                if pending.len() > GROUPS_AHEAD_MAX {
-                    pending.pop_front().map_or(Ok(()), wait_complete)?;
-                }
-            }
-            if !should_continue(counts) {
-                return Ok(());
-            }
+    let (bytes, bytes_before) = (ProgressBar::hidden(), counts.bytes);
+    let mut logs: Vec<_> =
+        logs.iter().map(|inputs| LogReader::new(inputs, span.clone(), bytes.clone())).collect();
+    while let Some(Group { last, events, rejected }) = next_group(&mut logs)? {
+        counts.rejected += rejected;
+        counts.bytes = bytes_before + bytes.position();
+        if !events.is_empty() {
+            counts.events += events.len() as u64;
+            counts.clock = last;
+            observe(&events);
+            feeder.send_events(last, events);
+            engine.advance(last);
+            pending.push_back(last);
+        }
+        let awaited = (pending.len() > GROUPS_AHEAD_MAX).then(|| pending.pop_front()).flatten();
+        let mut should_continue = || should_continue(counts);
+        let is_complete = match awaited {
+            Some(clock) => wait_complete(engine, clock, runtime, &mut should_continue)?,
+            None => true,
+        };
+        if !is_complete || !should_continue() {
+            return Ok(());
         }
     }
-    wait_complete(counts.clock)
+    wait_complete(engine, counts.clock, runtime, || should_continue(counts)).map(drop)
 }
 
-/// Classifies a failed open: an error of the system is not damage of the input.
-fn not_opened(input: &Input, error: io::Error) -> RecoverError {
-    let name = input.name().into_owned();
-    match error.raw_os_error() {
-        Some(_) => RecoverError::Unreadable(name, error),
-        None => RecoverError::Damaged(name, error.to_string()),
+/// Waits until everything before the tick of `clock` is complete: the tick itself completes only when later events
+/// arrive. Returns false if that is no longer wanted.
+fn wait_complete(
+    engine: &Engine,
+    clock: EventTime,
+    runtime: &Handle,
+    mut should_continue: impl FnMut() -> bool,
+) -> Result<bool, RecoverError> {
+    loop {
+        let completed = engine.wait_complete(completes_at(clock));
+        match runtime.block_on(async { timeout(POLL, completed).await }) {
+            Ok(completed) => return completed.map(|()| true).map_err(|_| RecoverError::Stopped),
+            Err(_) if !should_continue() => return Ok(false),
+            Err(_) => {}
+        }
     }
-}
-
-/// Counts the lines that are not events. Also logs them if `is_final`; otherwise the log is still being
-/// written, and its last line may be incomplete.
-///
-/// # Errors
-/// When the input cannot be read to its end: otherwise an incomplete state would be treated as complete.
-fn count_rejects(input: &Input, report: &BatchReport, is_final: bool) -> Result<u64, RecoverError> {
-    if let Some(damage) = report.rejects.iter().find(|reject| reject.is_damage) {
-        return Err(RecoverError::Damaged(input.name().into_owned(), damage.reason.clone()));
-    }
-    if let Some(first) = report.rejects.first().filter(|_| is_final) {
-        let (lines, reason) = (report.rejects.len(), &first.reason);
-        tracing::warn!(
-            file = %input.name(), lines, reason, "skipped lines of the log that are not events"
-        );
-    }
-    Ok(report.rejects.len() as u64)
-}
-
-/// The clock at each time mark of the report.
-fn event_times(clock: &mut EventClock, report: &BatchReport) -> Vec<EventTime> {
-    let mut event_times = Vec::with_capacity(report.time_marks.len());
-    // Every event of the log has an arrival, so the clock never has to wait for later events.
-    report.timestamps().for_each(|timestamp| clock.push(timestamp, &mut event_times));
-    clock.flush(&mut event_times);
-    event_times
-}
-
-/// The events of a batch that arrived within `span`, grouped by minute of the clock. Each group comes
-/// with its last clock, which becomes its logical time.
-fn minute_groups(
-    batch: &mut DecodedBatch,
-    event_times: &[EventTime],
-    span: &Range<EventTime>,
-) -> Vec<(EventTime, Events)> {
-    let mut groups: BTreeMap<u64, (EventTime, Events)> = BTreeMap::new();
-    let (samples, tracking) = batch.drain_stamped(event_times);
-    for sample in samples.filter(|sample| span.contains(&sample.clock)) {
-        let (last, events) = groups.entry(sample.clock / EVENT_LAG_MS_MAX).or_default();
-        *last = sample.clock.max(*last);
-        events.samples.push(sample);
-    }
-    for event in tracking.filter(|event| span.contains(&event.clock)) {
-        let (last, events) = groups.entry(event.clock / EVENT_LAG_MS_MAX).or_default();
-        *last = event.clock.max(*last);
-        events.tracking.push(event);
-    }
-    groups.into_values().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_damage_has_the_advice_to_move_a_file_away() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let input = Input::plain(file.path()).unwrap();
-        let too_many = not_opened(&input, io::Error::from_raw_os_error(24)).to_string();
-        assert!(too_many.contains("raise the limit of open files"), "{too_many}");
-        assert!(!too_many.contains("move it away"), "{too_many}");
-        let damage = not_opened(&input, io::Error::other("not gzip")).to_string();
-        assert!(damage.contains("if it is damaged, restore it from a copy"), "{damage}");
-    }
 
     #[test]
     fn the_window_includes_a_ride_and_a_group() {

@@ -14,12 +14,12 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Busy`] when the command queue is full, [`EngineError::Stopped`] when the workers
-    /// end.
+    /// end, [`EngineError::NoGeneration`] when there are none.
     pub async fn query(&self, query: Query) -> Result<(EventTime, Answer), EngineError> {
         let mut workers = self.workers();
         loop {
             let (reply, answer) = oneshot::channel();
-            let worker = workers.first().ok_or(EngineError::Stopped)?;
+            let worker = workers.first().ok_or(EngineError::NoGeneration)?;
             let error = match worker.try_send(Command::Query(query.clone(), reply)) {
                 Ok(()) => match answer.await {
                     Ok(answer) => return Ok(answer),
@@ -50,7 +50,7 @@ impl Engine {
     /// Changes bans as [`Engine::apply_bans`] does, without waiting for the time.
     ///
     /// # Errors
-    /// [`EngineError::Stopped`] when there are no workers.
+    /// [`EngineError::NoGeneration`] when there are no workers.
     pub fn send_bans(&self, bans: Vec<Ban>) -> Result<(), EngineError> {
         self.send_ban_command(bans).map(drop)
     }
@@ -61,7 +61,7 @@ impl Engine {
     ) -> Result<oneshot::Receiver<EventTime>, EngineError> {
         let (reply, time) = oneshot::channel();
         let workers = self.workers();
-        workers.first().ok_or(EngineError::Stopped)?.send(Command::Ban(bans, reply));
+        workers.first().ok_or(EngineError::NoGeneration)?.send(Command::Ban(bans, reply));
         Ok(time)
     }
 }

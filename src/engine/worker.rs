@@ -16,7 +16,8 @@ use velodrome_dataflows::{
 
 use super::command::{Command, Events};
 use super::command_channel::CommandReceiver;
-use super::live_updates::update_live_state;
+use super::live_updates::{live_updates, update_live_state};
+use super::place::Place;
 use super::query_input::QueryInput;
 use super::reader_state::ReaderState;
 use super::unsaved_changes::{UnsavedChanges, collect_unsaved};
@@ -26,13 +27,14 @@ use crate::log::TICK_MS;
 /// ticks, and still lets queries and closing rides progress while the queue is long.
 const COMMANDS_PER_STEP_MAX: usize = 64;
 
-/// State context by the workers of a service.
+/// What the workers of a service in this process share.
 #[derive(Clone, Debug)]
 pub(super) struct WorkerContext {
     pub(super) rules: Rules,
-    /// Updated by worker 0.
+    /// Updated by the first worker of the process.
     pub(super) reader_state: Arc<ReaderState>,
     pub(super) unsaved: Arc<UnsavedChanges>,
+    pub(super) place: Place,
 }
 
 type Input<D> = InputHandle<EventTime, CapacityContainerBuilder<Vec<D>>>;
@@ -50,7 +52,7 @@ struct ServiceInputs {
 /// Runs a worker until it receives [`Command::Stop`] or all command senders are dropped.
 pub(super) fn run(worker: &mut Worker, commands: &CommandReceiver, context: &WorkerContext) {
     let (mut inputs, probe) = build(worker, context);
-    let is_first = worker.index() == 0;
+    let is_first = worker.index() == context.place.process * context.place.workers;
     let tick_seconds = metrics::histogram!("velodrome_tick_seconds");
     // When the oldest advance with an incomplete tick was received.
     let mut advanced: Option<Instant> = None;
@@ -59,6 +61,10 @@ pub(super) fn run(worker: &mut Worker, commands: &CommandReceiver, context: &Wor
         match inputs.run_commands(commands, &mut advanced) {
             None => {
                 inputs.queries.close();
+                // Before the inputs: closed inputs would look complete to the workers of other processes.
+                for dataflow in worker.installed_dataflows() {
+                    worker.drop_dataflow(dataflow);
+                }
                 return;
             }
             Some(0) => _ = worker.step_or_park(None),
@@ -99,7 +105,8 @@ fn build(worker: &mut Worker, context: &WorkerContext) -> (ServiceInputs, Handle
         let (changes, view_changes) = (graph.changes.clone(), graph.view_changes.clone());
         collect_unsaved(changes, view_changes, Arc::clone(&context.unsaved)).probe_with(&probe);
         let reader_state = Arc::clone(&context.reader_state);
-        update_live_state(graph.changes, graph.view_changes, reader_state).probe_with(&probe);
+        let updates = live_updates(graph.changes, graph.view_changes, context.place);
+        update_live_state(updates, reader_state).probe_with(&probe);
         let arranged = graph.arranged.probe_with(&probe);
         queries.reply_with(answer_queries(queries.stream(scope), arranged, graph.traces));
     });

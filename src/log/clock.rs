@@ -98,6 +98,14 @@ impl Clock {
         }
     }
 
+    /// Advances the clock to `ms`, the time of another node of the cluster, unless it is later already. A clock that
+    /// follows a source, or is set by hand, does not change.
+    pub fn follow(&self, ms: u64) {
+        if let Kind::Running(clock) = &self.0 {
+            clock.advance_to(ms);
+        }
+    }
+
     /// The time by which the clock is ahead of its wall clock, in milliseconds; negative if it is behind. `None` for a
     /// clock that follows a source or is set by hand.
     pub fn lead_ms(&self) -> Option<i64> {

@@ -54,6 +54,11 @@ impl<P: Send> Log<P> {
         self.0.queue.is_refusing()
     }
 
+    /// Delivers an advance to the present soon, although the log may be idle.
+    pub fn advance(&self) {
+        self.0.queue.advance();
+    }
+
     /// The health of the log.
     pub fn health(&self) -> LogHealth {
         self.0.queue.health()

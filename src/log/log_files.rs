@@ -28,6 +28,12 @@ pub struct LogFiles {
 }
 
 impl LogFiles {
+    /// The files of a log that is in `archive` completely.
+    pub fn of_archive(&self, archive: Arc<dyn Store>) -> Self {
+        // It has no segments. A directory that does not exist has none either.
+        Self { log: PathBuf::new(), archive, accept_damage: self.accept_damage }
+    }
+
     /// The inputs with all events that arrived at `from_ms` or later, and some earlier ones, in the
     /// order of the log: gzip objects of the archive, then plain segments. `covered` is the part of the log
     /// that a checkpoint of `from_ms` or later covers, if there is one.

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 
 use memchr::memchr2;
 
+use super::arrival_slots::ArrivalSlots;
 use super::clock::{MS_MAX, MS_MIN};
 
 /// The text before the digits of an arrival.
@@ -91,12 +92,17 @@ impl LogLines {
     }
 
     /// Stamps the lines with their recorded arrivals, raised to `min_ms` if they are less, or with
-    /// `now_ms` if they have none. `now_ms` must be at least `min_ms`.
+    /// `now_ms` if they have none. `now_ms` must be at least `min_ms`. All are raised to `slots`.
     ///
     /// Returns the first and the last arrival, or `now_ms` if there are no lines.
-    pub(super) fn stamp(&mut self, now_ms: u64, min_ms: u64) -> RangeInclusive<u64> {
-        self.recorded.iter_mut().for_each(|ms| *ms = min_ms.max(*ms));
-        self.stamped_ms = now_ms;
+    pub(super) fn stamp(
+        &mut self,
+        now_ms: u64,
+        min_ms: u64,
+        slots: ArrivalSlots,
+    ) -> RangeInclusive<u64> {
+        self.recorded.iter_mut().for_each(|ms| *ms = slots.first_from(min_ms.max(*ms)));
+        self.stamped_ms = slots.first_from(now_ms);
         let (first, last) = (self.arrival(0), self.arrival(self.len().saturating_sub(1)));
         let (mut written, mut digits) = (None, String::new());
         for (at, end) in self.ends.iter().enumerate() {
@@ -141,7 +147,7 @@ impl LogLines {
 
     /// Stamps the lines with their recorded arrivals, which all of them must have.
     pub fn stamp_recorded(&mut self) {
-        self.stamp(MS_MIN, MS_MIN);
+        self.stamp(MS_MIN, MS_MIN, ArrivalSlots::default());
     }
 
     /// The text of the lines, with the arrivals of the most recent stamping.
@@ -160,7 +166,10 @@ mod tests {
         assert!(lines.is_empty());
         lines.push(br#"{"a":1}"#);
         lines.push(b"\n {\r\n\"a\" : \"}\" }\t");
-        assert_eq!(lines.stamp(1_620_240_001_000, 0), 1_620_240_001_000..=1_620_240_001_000);
+        assert_eq!(
+            lines.stamp(1_620_240_001_000, 0, ArrivalSlots::default()),
+            1_620_240_001_000..=1_620_240_001_000
+        );
         let expected = "{\"a\":1,\"arrivalTimestamp\":1620240001000}\n\
                         {  \"a\" : \"}\",\"arrivalTimestamp\":1620240001000}\n";
         assert_eq!(String::from_utf8_lossy(lines.text()), expected);
@@ -171,8 +180,8 @@ mod tests {
     fn can_be_stamped_again() {
         let mut lines = LogLines::new();
         lines.push(br#"{"a":1}"#);
-        lines.stamp(1_620_240_001_000, 0);
-        lines.stamp(1_620_240_001_001, 0);
+        lines.stamp(1_620_240_001_000, 0, ArrivalSlots::default());
+        lines.stamp(1_620_240_001_001, 0, ArrivalSlots::default());
         assert_eq!(lines.text(), b"{\"a\":1,\"arrivalTimestamp\":1620240001001}\n");
     }
 
@@ -183,7 +192,7 @@ mod tests {
             [5, 3, 9, 9].map(|ms| lines.push_arrived(br#"{"a":1}"#, MS_MIN + ms) - MS_MIN);
         assert_eq!(recorded, [5, 5, 9, 9]);
         let mut stamped = |min_ms: u64| {
-            let span = lines.stamp(MS_MIN + 70, MS_MIN + min_ms);
+            let span = lines.stamp(MS_MIN + 70, MS_MIN + min_ms, ArrivalSlots::default());
             let text = str::from_utf8(lines.text()).unwrap();
             let digits =
                 text.lines().map(|line| &line[line.len() - 1 - ARRIVAL_DIGITS..line.len() - 1]);
@@ -215,7 +224,7 @@ mod tests {
                                 false => lines.push(event(*number).as_bytes()),
                             }
                         }
-                        lines.stamp(MS_MIN + 7, MS_MIN + 2);
+                        lines.stamp(MS_MIN + 7, MS_MIN + 2, ArrivalSlots::default());
                         lines
                     };
                 let mut some = lines(&[0, 1, 2, 3]);

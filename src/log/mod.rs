@@ -26,6 +26,7 @@
 //! The log uses stores, inputs and health. It does not depend on the engine: its consumer is a closure.
 
 mod admission;
+mod arrival_slots;
 mod clock;
 mod delivery;
 mod error;
@@ -57,6 +58,7 @@ mod tests;
 
 pub use crate::ingest::object_names::LOG_FOLDER;
 pub use admission::{Admission, AdmitAll, Appended, RejectedLine};
+pub use arrival_slots::ArrivalSlots;
 pub use check::{CheckedLog, LogCheck};
 pub use checksums::checksums_key;
 pub use clock::{Clock, ManualClock, SourceClock};

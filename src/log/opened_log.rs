@@ -12,6 +12,7 @@ use tracing::warn;
 use super::admission::Admission;
 use super::appender::Appender;
 use super::archive::{self, ArchivedSegment, NewestSegments};
+use super::arrival_slots::ArrivalSlots;
 use super::checksums;
 use super::clock::Clock;
 use super::delivery::Delivery;
@@ -45,6 +46,8 @@ pub struct OpenedLog {
     end: Option<LogPosition>,
     positions: Positions,
     accept_damage: bool,
+    slots: ArrivalSlots,
+    seals_at_end: bool,
 }
 
 /// Opens the log with segments in `dir/log` and objects in `archive`. Neither needs to exist yet.
@@ -102,7 +105,19 @@ pub fn open(
     }
     let next = end.map_or(1, |end| end.sequence + 1);
     let positions = Positions::default();
-    Ok(OpenedLog { log, archive, clock, segments, next, last_ms, end, positions, accept_damage })
+    Ok(OpenedLog {
+        log,
+        archive,
+        clock,
+        segments,
+        next,
+        last_ms,
+        end,
+        positions,
+        accept_damage,
+        slots: ArrivalSlots::default(),
+        seals_at_end: false,
+    })
 }
 
 /// Compares a segment with its checksums. Damage that is accepted is the new state of the segment.
@@ -174,6 +189,12 @@ impl OpenedLog {
         Self { last_ms: self.last_ms.max(Some(ms)), ..self }
     }
 
+    /// The same log as that of a node of a cluster: its events arrive at these milliseconds only, and when it is closed,
+    /// all of it is in the archive, where the other nodes can read it.
+    pub fn of_node(self, slots: ArrivalSlots) -> Self {
+        Self { slots, seals_at_end: true, ..self }
+    }
+
     /// Starts the writer and the sealer threads.
     ///
     /// The writer asks `admission` for each batch before it writes it. It calls `deliver` in order, with
@@ -206,7 +227,8 @@ impl OpenedLog {
         if let (Some(last_ms), Some(end)) = (self.last_ms, self.end) {
             self.positions.push(last_ms, end);
         }
-        let (sealer, seal_requests) = Sealer::new(self.log.clone(), self.archive, component);
+        let (sealer, seal_requests) =
+            Sealer::new(self.log.clone(), self.archive, component, self.seals_at_end);
         seal_requests.seal_below(self.next);
         let queue = Arc::new(Queue::new());
         let woken = Arc::downgrade(&queue);
@@ -225,6 +247,8 @@ impl OpenedLog {
             seal_requests,
             min_ms: self.last_ms.unwrap_or(0),
             next_advance_ms: 0,
+            slots: self.slots,
+            seals_at_end: self.seals_at_end,
             tick_opened: None,
         };
         let sealer = spawn("velodrome-sealer", move || sealer.run())?;

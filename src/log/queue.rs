@@ -32,6 +32,8 @@ pub(super) struct Drained<P> {
     pub(super) batches: Vec<Batch<P>>,
     /// Whether the queue is closed.
     pub(super) is_closed: bool,
+    /// Whether the log was asked to advance.
+    pub(super) must_advance: bool,
     /// Whether the wait timed out without a batch, a wake or the close.
     pub(super) is_timeout: bool,
 }
@@ -47,6 +49,7 @@ struct State<P> {
     bytes: usize,
     is_closed: bool,
     is_woken: bool,
+    must_advance: bool,
     is_refusing: bool,
     health: LogHealth,
 }
@@ -58,6 +61,7 @@ impl<P> Queue<P> {
             bytes: 0,
             is_closed: false,
             is_woken: false,
+            must_advance: false,
             is_refusing: false,
             health: LogHealth::Healthy,
         };
@@ -111,15 +115,24 @@ impl<P> Queue<P> {
             }
         };
         state.is_woken = false;
+        let must_advance = mem::take(&mut state.must_advance);
         state.bytes = 0;
         let batches = mem::take(&mut state.batches);
         gauge!("velodrome_log_queue_batches").set(0.0);
-        Drained { batches, is_closed: state.is_closed, is_timeout }
+        Drained { batches, is_closed: state.is_closed, must_advance, is_timeout }
     }
 
     /// Wakes the writer. If it is not waiting, its next wait ends at once.
     pub(super) fn wake(&self) {
         self.lock().is_woken = true;
+        self.changed.notify_all();
+    }
+
+    /// Wakes the writer, which then advances.
+    pub(super) fn advance(&self) {
+        let mut state = self.lock();
+        (state.is_woken, state.must_advance) = (true, true);
+        drop(state);
         self.changed.notify_all();
     }
 

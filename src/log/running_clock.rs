@@ -85,6 +85,13 @@ impl RunningClock {
         newest.shown_ms = self.wall_ms().max(min_ms as f64);
     }
 
+    /// Advances to `ms`, unless the clock is later already.
+    pub(super) fn advance_to(&self, ms: u64) {
+        self.now_ms();
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        newest.shown_ms = newest.shown_ms.max(ms as f64);
+    }
+
     /// The time of this clock.
     pub(super) fn now_ms(&self) -> f64 {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);

@@ -42,19 +42,23 @@ pub(super) struct Sealer {
     component: Component,
     below: Arc<AtomicU64>,
     wakes: Receiver<()>,
+    /// Whether to seal all closed segments before it ends.
+    seals_at_end: bool,
 }
 
 impl Sealer {
-    /// A sealer of segments in `log` to objects in `archive`.
+    /// A sealer of segments in `log` to objects in `archive`. With `seals_at_end`, it seals what was requested before it
+    /// ends.
     pub(super) fn new(
         log: PathBuf,
         archive: Arc<dyn Store>,
         component: Component,
+        seals_at_end: bool,
     ) -> (Self, SealRequests) {
         let (wake, wakes) = sync_channel(1);
         let below = Arc::new(AtomicU64::new(0));
         let requests = SealRequests { below: Arc::clone(&below), wake };
-        (Self { log, archive, component, below, wakes }, requests)
+        (Self { log, archive, component, below, wakes, seals_at_end }, requests)
     }
 
     /// Seals until the requests are dropped.
@@ -67,6 +71,11 @@ impl Sealer {
                 None => self.wakes.recv().map_err(RecvTimeoutError::from),
             };
             if woken == Err(RecvTimeoutError::Disconnected) {
+                if self.seals_at_end
+                    && let Err(error) = self.seal_closed()
+                {
+                    tracing::warn!(%error, "the last segments are not in the archive yet; the next start stores them");
+                }
                 return;
             }
             match self.seal_closed() {
@@ -89,7 +98,8 @@ impl Sealer {
         let below = self.below.load(Ordering::Acquire);
         let segments = segment::list(&self.log).map_err(LogError::disk("list", &self.log))?;
         for (sequence, path) in segments.iter().filter(|(sequence, _)| *sequence < below) {
-            if self.wakes.try_recv() == Err(TryRecvError::Disconnected) {
+            let is_ending = self.wakes.try_recv() == Err(TryRecvError::Disconnected);
+            if is_ending && !self.seals_at_end {
                 return Ok(());
             }
             archive::seal(path, *sequence, &*self.archive)?;

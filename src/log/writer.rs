@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 
 use super::admission::{Admission, Appended, RejectedLine};
 use super::appender::{AppendFailure, Appender};
+use super::arrival_slots::ArrivalSlots;
 use super::clock::Clock;
 use super::delivery::{Delivery, TICK_MS};
 use super::error::{AppendError, LogHealth, Obstacle};
@@ -36,6 +37,9 @@ pub(super) struct Writer<P, A, D> {
     pub(super) min_ms: u64,
     /// The time of the next advance.
     pub(super) next_advance_ms: u64,
+    pub(super) slots: ArrivalSlots,
+    /// Whether the last segment is sealed at the end, and not by the next start.
+    pub(super) seals_at_end: bool,
     /// When the first batch of the current tick was delivered, if one was. The next advance ends the tick.
     pub(super) tick_opened: Option<Instant>,
 }
@@ -50,6 +54,9 @@ impl<P, A: Admission<P>, D: FnMut(Delivery<P>)> Writer<P, A, D> {
             let timeout = self.clock.wall_duration(self.next_advance_ms.saturating_sub(self.now()));
             let drained = self.queue.drain(timeout);
             is_closed = drained.is_closed;
+            if drained.must_advance {
+                self.next_advance_ms = self.next_advance_ms.min(self.now());
+            }
             self.advance(drained.is_timeout);
             if !drained.batches.is_empty() {
                 self.commit(drained.batches);
@@ -68,6 +75,9 @@ impl<P, A: Admission<P>, D: FnMut(Delivery<P>)> Writer<P, A, D> {
         self.advance(true);
         if !matches!(self.queue.health(), LogHealth::Poisoned(_)) {
             self.appender.close();
+            if self.seals_at_end {
+                self.seal_requests.seal_below(self.appender.rotate(self.now()));
+            }
         }
     }
 
@@ -100,9 +110,9 @@ impl<P, A: Admission<P>, D: FnMut(Delivery<P>)> Writer<P, A, D> {
     /// error to each.
     fn commit(&mut self, mut group: Vec<Batch<P>>) {
         let (now, mut last) = (self.now(), self.min_ms);
-        let admission = &mut self.admission;
+        let (admission, slots) = (&mut self.admission, self.slots);
         let mut stamp = |Batch { lines, payload, .. }: &mut Batch<P>| {
-            let span = lines.stamp(now.max(last), last);
+            let span = lines.stamp(now.max(last), last, slots);
             last = *span.end();
             (span, admit(admission, lines, payload))
         };

@@ -114,6 +114,10 @@ impl From<BansError> for ApiError {
     fn from(error: BansError) -> Self {
         match error {
             BansError::Engine(error) => error.into(),
+            BansError::Cluster(_) => {
+                let status = StatusCode::SERVICE_UNAVAILABLE;
+                Self::new(status, "cluster_incomplete", error.to_string()).retry_after(1)
+            }
             BansError::TooMany { .. } => {
                 Self::new(StatusCode::CONFLICT, "too_many_bans", error.to_string())
             }

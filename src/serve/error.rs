@@ -49,6 +49,12 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
+    /// 404 `no_cluster`: the service is not a node of a cluster.
+    pub(super) fn no_cluster() -> Self {
+        let message = "this service is not a node of a cluster; it runs without --cluster";
+        Self::new(StatusCode::NOT_FOUND, "no_cluster", message)
+    }
+
     /// 500 `internal`: the service failed. The reason is in its log, and not in the response.
     pub(super) fn internal() -> Self {
         let message = "the service failed to answer this request; its log has the reason";
@@ -70,10 +76,11 @@ impl ApiError {
 }
 
 impl From<EngineError> for ApiError {
-    /// 503 `busy` or `stopping`.
+    /// 503 `busy`, `cluster_incomplete` or `stopping`.
     fn from(error: EngineError) -> Self {
         let code = match error {
             EngineError::Busy => "busy",
+            EngineError::NoGeneration => "cluster_incomplete",
             EngineError::Stopped => "stopping",
         };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string()).retry_after(1)

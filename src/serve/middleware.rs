@@ -11,6 +11,7 @@ use metrics::{counter, histogram};
 use tracing::debug;
 
 use super::error::ApiError;
+use super::stale::{STALE, stale_value};
 use super::state::App;
 
 /// Logs and counts a request, and adds the headers that all responses have.
@@ -55,6 +56,25 @@ pub(super) async fn require_memory(
 ) -> Result<Response, ApiError> {
     app.check_memory()?;
     Ok(next.run(request).await)
+}
+
+/// 503 `starting` until the service has started and readers have a state. Marks the answers of a node whose
+/// cluster has no generation as [`STALE`].
+pub(super) async fn require_state(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    app.log()?;
+    app.check_state()?;
+    let stale = app.stale();
+    let mut response = next.run(request).await;
+    let has_results = !response.status().is_client_error() && !response.status().is_server_error();
+    // A generation may have ended or begun to answer during the request.
+    if has_results && let Some(reason) = stale.or_else(|| app.stale()) {
+        response.headers_mut().insert(STALE, stale_value(&reason));
+    }
+    Ok(response)
 }
 
 /// 503 `starting` until the service has started.

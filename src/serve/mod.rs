@@ -20,6 +20,7 @@ mod bans;
 mod batch;
 mod blocking;
 mod body;
+mod cluster;
 pub mod error;
 mod etag;
 mod excerpt;
@@ -44,6 +45,7 @@ mod rebuild_status;
 mod router;
 mod rules;
 pub mod server;
+mod stale;
 mod state;
 pub mod stream;
 #[cfg(test)]

@@ -16,6 +16,7 @@ use tower_http::cors::CorsLayer;
 
 use super::error::ApiError;
 use super::excerpt::excerpt;
+use super::stale::STALE;
 
 /// How long a browser may cache the permission to call: the list rarely changes.
 const MAX_AGE: Duration = Duration::from_secs(3_600);
@@ -66,7 +67,7 @@ pub(super) fn cors(origins: &[Origin]) -> CorsLayer {
             HeaderName::from_static("last-event-id"),
             HeaderName::from_static("x-firebase-etag"),
         ])
-        .expose_headers([header::ETAG, header::RETRY_AFTER])
+        .expose_headers([header::ETAG, header::RETRY_AFTER, STALE])
         .max_age(MAX_AGE)
 }
 

@@ -13,8 +13,8 @@ use super::openapi::handler::OpenApiJson;
 use super::reads;
 use super::state::App;
 use super::{
-    alleycat, bans, fallback, firebase, firehose, health, ingest, metrics, middleware, openapi,
-    origin, rules, stream, ui,
+    alleycat, bans, cluster, fallback, firebase, firehose, health, ingest, metrics, middleware,
+    openapi, origin, rules, stream, ui,
 };
 use crate::auth::Scope;
 
@@ -46,6 +46,7 @@ pub fn router(app: App, metrics: PrometheusHandle) -> Router {
 /// and most return 503 `starting` until the service has started.
 fn described_routes(app: &App) -> OpenApiRouter<App> {
     let started = || from_fn_with_state(app.clone(), middleware::require_started);
+    let has_state = || from_fn_with_state(app.clone(), middleware::require_state);
     let bounded = || from_fn_with_state(app.clone(), bound_answer);
     let ingest = OpenApiRouter::new()
         .routes(routes!(ingest::post_events))
@@ -54,13 +55,14 @@ fn described_routes(app: &App) -> OpenApiRouter<App> {
     let deliveries = firehose::delivery_routes().layer(started());
     let reads = reads::routes()
         .merge(alleycat::routes())
-        .layer(started())
+        .layer(has_state())
         .routes(routes!(metrics::metrics))
+        .routes(routes!(cluster::cluster))
         .routes(routes!(openapi::handler::openapi))
         .layer(bounded());
     let memory = || from_fn_with_state(app.clone(), middleware::require_memory);
-    let streams = stream::routes().layer(memory()).layer(started());
-    let tree = firebase::routes().layer(bounded()).layer(memory()).layer(started());
+    let streams = stream::routes().layer(memory()).layer(has_state());
+    let tree = firebase::routes().layer(bounded()).layer(memory()).layer(has_state());
     let tree = guard(app, Scope::Read, TokenSource::Query, tree);
     let admin = OpenApiRouter::new()
         .routes(routes!(bans::bans))

@@ -19,6 +19,7 @@ use super::origin::Origin;
 use super::reads::ReadState;
 use super::stream::{self, Broker, Hub, Streams};
 use crate::bans::Bans;
+use crate::cluster::{Stale, Status};
 use crate::dead_letters::DeadLetterQueue;
 use crate::engine::{Engine, Events};
 use crate::health::Health;
@@ -53,6 +54,8 @@ pub struct AppParts {
     pub bans: Bans,
     /// Requests to switch to new rules, and their progress.
     pub rebuilds: RebuildRequests,
+    /// The state of the cluster that the service is a node of, if any.
+    pub cluster: Option<Status>,
 }
 
 /// The application state. Clones share it.
@@ -80,7 +83,8 @@ struct Shared {
 impl App {
     /// The state of a service made of `parts`. Most routes return 503 `starting` until [`App::start`].
     pub fn new(parts: AppParts, config: Config) -> Self {
-        let AppParts { engine, lag, dead_letters, health, objects, bans, rebuilds } = parts;
+        let AppParts { engine, lag, dead_letters, health, objects, bans, rebuilds, cluster } =
+            parts;
         let answers = AnswerBudget::new(config.limits.answers_bytes_max);
         Self(Arc::new(Shared {
             reads: ReadState::new(engine.clone(), answers.clone()),
@@ -98,6 +102,7 @@ impl App {
                 broker: Arc::new(Broker::new(stream::random_epoch())),
                 limiter: Arc::new(Limiter::new(config.limits)),
                 engine: engine.clone(),
+                cluster,
             },
             engine,
             config,
@@ -147,6 +152,16 @@ impl App {
         })
     }
 
+    /// 503 `starting` until readers have a state: a node of a cluster waits for its first generation.
+    pub(super) fn check_state(&self) -> Result<(), ApiError> {
+        if self.engine().complete() > 0 {
+            return Ok(());
+        }
+        let message = "the node waits for the other nodes of its cluster; try again in a second";
+        let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", message);
+        Err(error.retry_after(1))
+    }
+
     /// 503 `memory_full` if the process has more memory than it may.
     pub(super) fn check_memory(&self) -> Result<(), ApiError> {
         if self.log()?.is_refusing() { Err(AppendError::MemoryFull.into()) } else { Ok(()) }
@@ -175,6 +190,16 @@ impl App {
     #[cfg(test)]
     pub(super) fn streams(&self) -> &Streams {
         &self.0.streams
+    }
+
+    /// The state of the cluster, if the service is a node of one.
+    pub(super) fn cluster(&self) -> Option<&Status> {
+        self.0.streams.cluster.as_ref()
+    }
+
+    /// Why results are not updated, if a cluster waits for nodes or catches up. Never for a single process.
+    pub(super) fn stale(&self) -> Stale {
+        self.cluster().and_then(Status::stale)
     }
 
     pub(super) fn auth(&self) -> &Auth {

@@ -1,9 +1,7 @@
 //! The background tasks of a service: publisher, uploader of dead letters, saver, memory monitor and
 //! rebuilder.
 
-use std::io;
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
 
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
@@ -16,11 +14,12 @@ use super::handles::ServiceHandles;
 use super::memory_monitor;
 use super::mutex::lock;
 use super::rebuild_context::RebuildContext;
-use super::rebuilder;
+use super::replacer::{NodeParts, Replacer};
 use super::running_log::RunningLog;
 use super::saver::{self, Saver, SaverHealth};
 use super::stoppable_thread::StoppableThread;
 use super::stores::Stores;
+use crate::cluster::Ticks;
 use crate::dead_letters::Uploader;
 use crate::engine::{Engine, RunningEngine};
 use crate::publish::{Publisher, Uploads};
@@ -33,8 +32,8 @@ pub(super) struct Background {
     saver: StoppableThread,
     memory_monitor: StoppableThread,
     rebuilds: RebuildRequests,
-    rebuilder: JoinHandle<()>,
-    /// Locked by a rebuild while it replaces the engine.
+    replacer: Replacer,
+    /// Locked while the engine is replaced.
     engine: Arc<Mutex<RunningEngine>>,
 }
 
@@ -52,6 +51,7 @@ impl Background {
         handles: &ServiceHandles,
         engine: EngineState,
         log: RunningLog,
+        ticks: &Ticks,
         runtime: &Handle,
     ) -> Result<Self, ServiceError> {
         let EngineState { running, bans, checkpoint } = engine;
@@ -82,18 +82,29 @@ impl Background {
         };
         let saver = Saver::new(checkpoint, &running, log.positions.clone());
         let (engine, saver) = (Arc::new(Mutex::new(running)), Arc::new(Mutex::new(saver)));
-        let rebuilder = start_rebuilder(RebuildContext {
-            rebuilds: handles.rebuilds.clone(),
-            running: Arc::clone(&engine),
-            saver: Arc::clone(&saver),
-            log,
-            bans,
-            checkpoint: config.data.join(CHECKPOINT),
-            data: config.data,
-            checkpoint_every: config.checkpoint_every,
-            workers: config.workers,
-            runtime: runtime.clone(),
-        })?;
+        let node = config.cluster.zip(handles.cluster.clone()).map(|(cluster, status)| NodeParts {
+            cluster,
+            archives: config.archives,
+            endpoint: config.endpoint,
+            clock: config.clock.clone(),
+            status,
+            ticks: ticks.clone(),
+        });
+        let replacer = Replacer::start(
+            RebuildContext {
+                rebuilds: handles.rebuilds.clone(),
+                running: Arc::clone(&engine),
+                saver: Arc::clone(&saver),
+                log,
+                bans,
+                checkpoint: config.data.join(CHECKPOINT),
+                data: config.data,
+                checkpoint_every: config.checkpoint_every,
+                workers: config.workers,
+                runtime: runtime.clone(),
+            },
+            node,
+        )?;
         let (every, clock) = (config.checkpoint_every, config.clock);
         let health = SaverHealth {
             checkpoint: handles.health.component("checkpoint"),
@@ -103,7 +114,7 @@ impl Background {
             saver::run(&saver, every, &clock, &health, stopped);
         })?;
         let rebuilds = handles.rebuilds.clone();
-        Ok(Self { publisher, uploader, saver, memory_monitor, rebuilds, rebuilder, engine })
+        Ok(Self { publisher, uploader, saver, memory_monitor, rebuilds, replacer, engine })
     }
 
     /// Cancels the rebuild in progress and all later ones.
@@ -122,11 +133,7 @@ impl Background {
         self.uploader.stop();
         self.saver.stop();
         self.memory_monitor.stop();
-        // A rebuild can hang in a call to a store. Do not wait for it then: its thread ends with the
-        // process.
-        if self.rebuilder.is_finished() {
-            self.rebuilder.join().unwrap_or_default();
-        }
+        self.replacer.stop();
         drop(self.engine);
     }
 }
@@ -142,9 +149,4 @@ impl PublisherTask {
         self.stop.send_replace(true);
         runtime.block_on(self.task).unwrap_or_default();
     }
-}
-
-pub(super) fn start_rebuilder(context: RebuildContext) -> io::Result<JoinHandle<()>> {
-    let thread = thread::Builder::new().name("rebuilder".to_owned());
-    thread.spawn(move || rebuilder::run(&context))
 }

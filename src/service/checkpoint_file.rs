@@ -2,6 +2,7 @@
 
 use super::config::Config;
 use super::error::ServiceError;
+use super::layout::Layout;
 use super::saved_rules;
 use crate::checkpoint::{Checkpoint, CheckpointError};
 
@@ -15,6 +16,9 @@ pub(super) const REBUILT: &str = "rebuilt.redb";
 /// The rules are the first that exist of: the rules of the checkpoint, `--rules`, the rules saved in the
 /// data directory, and the default rules.
 pub(super) fn open(config: &Config) -> Result<Checkpoint, ServiceError> {
+    if config.cluster.is_none() && Layout::load(&config.data)?.is_some() {
+        return Err(ServiceError::Shard(config.data.clone()));
+    }
     // Remove the checkpoint of a rebuild that a crash interrupted.
     Checkpoint::discard(&config.data.join(REBUILT))?;
     let path = config.data.join(CHECKPOINT);

@@ -11,6 +11,7 @@ use tokio_rustls::rustls::ServerConfig;
 use velodrome_dataflows::Rules;
 
 use super::error::ServiceError;
+use crate::cluster::ClusterConfig;
 use crate::kinesis::SourceConfig;
 use crate::log::Clock;
 use crate::serve;
@@ -29,6 +30,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Where the log is archived.
     pub archive: Location,
+    /// The archive in which each node of a cluster has a folder, if there is one.
+    pub archives: Option<Location>,
     /// Where history objects are published.
     pub history: Location,
     /// The ACL of history objects in a bucket.
@@ -41,6 +44,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The TLS settings, or `None` for plain HTTP.
     pub tls: Option<Arc<ServerConfig>>,
+    /// The cluster that the service is a node of, if any.
+    pub cluster: Option<ClusterConfig>,
     /// The number of worker threads of the engine, at least 1.
     pub workers: usize,
     /// The maximum number of open rides.

@@ -1,5 +1,6 @@
 //! The engine, with the bans and the checkpoint from which its state is restored.
 
+use std::slice;
 use std::time::Instant;
 
 use tokio::runtime::Handle;
@@ -22,11 +23,15 @@ pub(super) struct EngineState {
 }
 
 impl EngineState {
-    /// Starts the workers and applies the bans.
+    /// Starts the workers and applies the bans. A node of a cluster has no workers until a generation runs.
     ///
     /// The bans are the first command that the engine receives, so no reader ever sees a banned racer.
     pub(super) fn start(config: &Config, checkpoint: Checkpoint) -> Result<Self, ServiceError> {
-        let running = RunningEngine::start(config.workers, checkpoint.rules().clone())?;
+        let rules = checkpoint.rules().clone();
+        let running = match config.cluster {
+            None => RunningEngine::start(config.workers, rules)?,
+            Some(_) => RunningEngine::idle(rules),
+        };
         let bans = Bans::open(&config.data, running.engine.clone())?;
         Ok(Self { running, bans, checkpoint })
     }
@@ -103,7 +108,15 @@ impl EngineState {
         let observe = |events: &Events| admission.replay(&events.samples);
         let should_continue = |_: &RecoveryCounts| !*config.stop.borrow();
         let span = from..u64::MAX;
-        recover(&inputs, span, engine, runtime, &mut recovered, observe, should_continue)?;
+        recover(
+            slice::from_ref(&inputs),
+            span,
+            engine,
+            runtime,
+            &mut recovered,
+            observe,
+            should_continue,
+        )?;
         Ok((inputs.len(), recovered))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -9,6 +10,7 @@ use super::data_directory::DataDirectoryError;
 use super::saved_rules::SavedRulesError;
 use crate::bans::BansError;
 use crate::checkpoint::CheckpointError;
+use crate::cluster;
 use crate::dead_letters::SpoolError;
 use crate::engine::{ClusterError, RecoverError};
 use crate::kinesis::SourceError;
@@ -46,6 +48,15 @@ pub enum ServiceError {
     /// The bans cannot be read or applied.
     #[error(transparent)]
     Bans(#[from] BansError),
+    /// The data directory is that of a node of a cluster.
+    #[error(
+        "'{0}' is the data directory of a node, whose checkpoint has a part of the results; start it with --cluster and \
+         --node, or remove layout.json and checkpoint.redb from it to serve the events of its own log alone"
+    )]
+    Shard(PathBuf),
+    /// The node cannot be part of its cluster.
+    #[error(transparent)]
+    Cluster(#[from] cluster::ClusterError),
     /// The engine cannot start.
     #[error(transparent)]
     Engine(#[from] ClusterError),

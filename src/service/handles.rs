@@ -1,5 +1,6 @@
 //! What the HTTP server and the background tasks have in common.
 
+use crate::cluster::Status;
 use crate::dead_letters::DeadLetterQueue;
 use crate::health::Health;
 use crate::publish::HistoryObjects;
@@ -13,4 +14,6 @@ pub(super) struct ServiceHandles {
     /// The published history objects.
     pub(super) objects: HistoryObjects,
     pub(super) rebuilds: RebuildRequests,
+    /// The state of the cluster that the service is a node of, if any.
+    pub(super) cluster: Option<Status>,
 }

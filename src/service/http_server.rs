@@ -63,5 +63,6 @@ fn app_parts(engine: &EngineState, handles: &ServiceHandles) -> AppParts {
         objects: handles.objects,
         bans: engine.bans.clone(),
         rebuilds: handles.rebuilds,
+        cluster: handles.cluster,
     }
 }

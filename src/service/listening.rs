@@ -1,6 +1,7 @@
 //! A service that listens but has not started: all components are open, and the engine is empty.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Runtime;
@@ -16,12 +17,17 @@ use super::handles::ServiceHandles;
 use super::http_server::{self, HttpServer};
 use super::service_clock;
 use super::stores::Stores;
+use crate::cluster::Status;
 use crate::dead_letters::DeadLetterQueue;
 use crate::health::Health;
 use crate::lazy_aws::LazyAws;
 use crate::open_files::FileBudget;
 use crate::publish::HistoryObjects;
 use crate::rebuild_requests::RebuildRequests;
+
+/// The lag of a cluster's engine above which a node accepts no more events. Until a node that is silent or hangs ends
+/// the generation, all others lag, and must accept events: 5 s or 10 s, see `cluster::control` and `cluster_node`.
+const LAG_MAX: Duration = Duration::from_secs(12);
 
 /// A service that listens but has not started. It answers every request with 503 `starting` until
 /// [`Service::start`].
@@ -47,6 +53,9 @@ impl Service {
     pub fn listen(mut config: Config, metrics: PrometheusHandle) -> Result<Self, ServiceError> {
         let budget = FileBudget::new(config.serve.limits.connections_max)?;
         config.serve.limits.connections_max = budget.connections;
+        if config.cluster.is_some() {
+            config.serve.limits.lag_max = LAG_MAX;
+        }
         let directory = DataDirectory::lock(&config.data)?;
         directory.claim(config.accept_damage)?;
         let checkpoint = checkpoint_file::open(&config)?;
@@ -100,5 +109,8 @@ fn open_handles(
     let has_no_bans = runtime.block_on(engine.bans.racers()).is_empty();
     let as_of = has_no_bans.then_some(0);
     let objects = HistoryObjects::open(&stores.served_history, as_of, budget.downloads);
-    Ok(ServiceHandles { health, dead_letters, objects, rebuilds: RebuildRequests::default() })
+    let rebuilds = RebuildRequests::default();
+    let status = |cluster| Status::new(health.component("cluster"), cluster);
+    let cluster = config.cluster.as_ref().map(status);
+    Ok(ServiceHandles { health, dead_letters, objects, rebuilds, cluster })
 }

@@ -1,32 +1,23 @@
 //! One rebuild: a standby engine replays the log under the requested rules, and replaces the service's
 //! engine when it has caught up.
-//!
-//! ```text
-//! archive, segments ──► standby engine, own checkpoint     lags by hours, minutes, seconds …
-//! log ──► standby feed ──► standby engine                  … and then keeps up with the service
-//!    └───────────────────► service's engine                until the standby engine replaces it
-//! ```
 
+use std::slice;
 use std::time::{Duration, Instant};
 
 use metrics::{counter, gauge};
 use tokio::time::timeout;
 use velodrome_dataflows::EventTime;
 
+use super::catch_up::catch_up;
 use super::mutex::lock;
 use super::rebuild_context::RebuildContext;
 use super::rebuild_error::RebuildError;
 use super::saved_rules;
 use super::saver::Saver;
 use crate::checkpoint::Checkpoint;
-use crate::engine::{Events, Feeder, RecoveryCounts, RunningEngine, recover};
+use crate::engine::{Events, RecoveryCounts, RunningEngine, recover};
 use crate::log::{LogHealth, Positions};
 use crate::rebuild_requests::RebuildRequest;
-
-/// A pass over the log that takes no longer than this leaves the standby engine close enough to the
-/// service. The feed then queues the log's deliveries during one last pass. The limit doubles after each
-/// longer pass, so that a slow machine also reaches it.
-const FINAL_PASS_MAX: Duration = Duration::from_secs(2);
 
 /// A failed pass is retried after half a second, and the delay doubles up to a minute. Failures can
 /// resolve: a segment has become an object, a bucket is reachable again, or an operator has restored a
@@ -34,7 +25,7 @@ const FINAL_PASS_MAX: Duration = Duration::from_secs(2);
 const RETRY_MIN: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
-/// The interval at which waits check whether the request was cancelled.
+/// The interval at which a wait checks whether the service stops.
 const POLL: Duration = Duration::from_millis(100);
 
 /// A standby engine on its way to replace the service's engine.
@@ -63,41 +54,14 @@ impl<'a> Rebuild<'a> {
 
     /// Catches up with the service and replaces its engine. Returns false if the request was cancelled.
     pub(super) fn run(mut self) -> Result<bool, RebuildError> {
-        let feed = &self.context.log.standby_feed;
-        let (mut from, mut final_pass_max) = (0, FINAL_PASS_MAX);
-        loop {
-            let (began, until) = (Instant::now(), feed.last_advance());
-            if !self.replay(from, until)? {
-                return Ok(false);
-            }
-            from = until.max(from);
-            if began.elapsed() > final_pass_max {
-                final_pass_max *= 2;
-                continue;
-            }
-            // All deliveries before the start of the queue arrived at `queued_from` or earlier. The last
-            // pass reads up to a later advance, so it includes them. The queue has the rest.
-            let queued_from = feed.start_queueing();
-            let Some(until) = self.wait_advance_past(queued_from) else { return Ok(false) };
-            if !self.replay(from, until)? {
-                return Ok(false);
-            }
-            match feed.attach(Feeder::new(self.standby.engine.clone()), until.max(from)) {
-                Ok(()) => return self.replace_engine(),
-                // The queue overflowed during the last pass: catch up again from there.
-                Err(reached) => from = reached,
-            }
-        }
-    }
-
-    /// Waits for an advance of the log to a time after `clock`. Returns `None` if the request was
-    /// cancelled.
-    fn wait_advance_past(&self, clock: EventTime) -> Option<EventTime> {
-        loop {
-            let advanced = self.context.log.standby_feed.wait_advance_past(clock, POLL);
-            if advanced.is_some() || !self.is_current() {
-                return advanced;
-            }
+        let (context, request) = (self.context, self.request);
+        let engine = self.standby.engine.clone();
+        let replay = |from, until| self.replay(from, until);
+        let is_current = || context.rebuilds.is_current(request);
+        let advance = || context.log.handle.advance();
+        match catch_up(&context.log.standby_feed, &engine, 0, replay, advance, is_current)? {
+            true => self.replace_engine(),
+            false => Ok(false),
         }
     }
 
@@ -134,24 +98,32 @@ impl<'a> Rebuild<'a> {
         let (mut counted, rate) = (recovered.events, counter!("velodrome_rebuild_events_total"));
         let (engine, runtime) = (&standby.engine, &context.runtime);
         let observe = |_: &Events| ();
-        recover(&inputs, from..until, engine, runtime, recovered, observe, |recovered| {
-            context.rebuilds.update_progress(request, |progress| {
-                (progress.events, progress.clock) = (recovered.events, recovered.clock);
-                (progress.read_bytes, progress.bytes) = (recovered.bytes, bytes);
-                gauge!("velodrome_rebuild_share").set(progress.share());
-            });
-            rate.increment(recovered.events - counted);
-            counted = recovered.events;
-            // No stream consumes the standby engine's list of changes, so clear it here or it would grow
-            // without bound.
-            drop(engine.live_state().1.take_changed());
-            if saved.elapsed() > context.checkpoint_every {
-                // The next attempt follows, and the last one must succeed.
-                saver.try_save().unwrap_or_default();
-                *saved = Instant::now();
-            }
-            context.rebuilds.is_current(request)
-        })?;
+        recover(
+            slice::from_ref(&inputs),
+            from..until,
+            engine,
+            runtime,
+            recovered,
+            observe,
+            |recovered| {
+                context.rebuilds.update_progress(request, |progress| {
+                    (progress.events, progress.clock) = (recovered.events, recovered.clock);
+                    (progress.read_bytes, progress.bytes) = (recovered.bytes, bytes);
+                    gauge!("velodrome_rebuild_share").set(progress.share());
+                });
+                rate.increment(recovered.events - counted);
+                counted = recovered.events;
+                // No stream consumes the standby engine's list of changes, so clear it here or it would grow
+                // without bound.
+                drop(engine.live_state().1.take_changed());
+                if saved.elapsed() > context.checkpoint_every {
+                    // The next attempt follows, and the last one must succeed.
+                    saver.try_save().unwrap_or_default();
+                    *saved = Instant::now();
+                }
+                context.rebuilds.is_current(request)
+            },
+        )?;
         Ok(())
     }
 

@@ -6,6 +6,8 @@ use crate::bans::BansError;
 use crate::checkpoint::CheckpointError;
 use crate::engine::{ClusterError, RecoverError};
 use crate::log::LogError;
+use crate::rules::InvalidRules;
+use crate::store::{OpenError, StoreError};
 
 /// Why a rebuild failed. The service continues under its active rules.
 #[derive(Debug, Error)]
@@ -20,6 +22,14 @@ pub(super) enum RebuildError {
     Log(#[from] LogError),
     #[error(transparent)]
     Recover(#[from] RecoverError),
+    #[error(transparent)]
+    Archive(#[from] StoreError),
+    #[error(transparent)]
+    OpenArchive(#[from] OpenError),
+    #[error("cannot write to the data directory: {0}")]
+    Disk(#[from] std::io::Error),
+    #[error(transparent)]
+    Rules(#[from] InvalidRules),
     #[error(
         "the log accepts no events after a failed write, and may contain events that were not \
          acknowledged; restart the service"

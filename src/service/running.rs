@@ -6,8 +6,9 @@ use tokio::task::JoinHandle;
 
 use super::background::Background;
 use super::data_directory::DataDirectory;
+use crate::cluster::Ticks;
 use crate::engine::Events;
-use crate::log::Log;
+use crate::log::{Clock, Log};
 
 /// A service that accepts events and answers reads.
 pub struct RunningService {
@@ -15,6 +16,8 @@ pub struct RunningService {
     pub(super) server: JoinHandle<()>,
     pub(super) source: Option<JoinHandle<()>>,
     pub(super) log: Log<Events>,
+    pub(super) ticks: Ticks,
+    pub(super) clock: Clock,
     pub(super) background: Background,
     pub(super) runtime: Runtime,
     pub(super) directory: DataDirectory,
@@ -29,7 +32,8 @@ impl RunningService {
     /// Stops the service in order. First the input ends. Then all accepted events are completed,
     /// published and saved. The engine ends last.
     pub fn stop(self) {
-        let Self { shutdown, server, source, log, background, runtime, directory } = self;
+        let Self { shutdown, server, source, log, ticks, clock, background, runtime, directory } =
+            self;
         // Ends the server, the streams and the source.
         shutdown.send_replace(true);
         background.cancel_rebuilds();
@@ -41,6 +45,8 @@ impl RunningService {
             runtime.block_on(source).unwrap_or_default();
         }
         log.close();
+        // The results of a cluster advance with the slowest log, so the other nodes must advance theirs.
+        ticks.end(clock.now());
         runtime.block_on(engine.wait_drained()).unwrap_or_default();
 
         background.stop(&runtime);

@@ -1,10 +1,13 @@
 //! The running log: it accepts events and delivers them to the engine.
 
+use std::mem;
+
 use super::engine_state::EngineState;
 use super::error::ServiceError;
+use crate::cluster::Ticks;
 use crate::engine::{Events, Fanout, RideAdmission, StandbyFeed};
 use crate::health::Component;
-use crate::log::{Log, LogFiles, OpenedLog, Positions};
+use crate::log::{Delivery, Log, LogFiles, OpenedLog, Positions};
 
 /// The running log, its files and positions, and the feed of a standby engine.
 pub(super) struct RunningLog {
@@ -16,7 +19,7 @@ pub(super) struct RunningLog {
 
 impl RunningLog {
     /// Starts to deliver to `engine` what `admission` accepts. `archive` receives the health of the
-    /// archive.
+    /// archive, and `ticks` the ends of ticks with events.
     ///
     /// New arrivals are later than the checkpoint's time, so the checkpoint stays complete up to its
     /// time even if the clock has gone back.
@@ -25,12 +28,21 @@ impl RunningLog {
         engine: &EngineState,
         admission: RideAdmission,
         archive: Component,
+        ticks: Ticks,
     ) -> Result<Self, ServiceError> {
         let (files, positions) = (log.files(), log.positions());
         let standby_feed = StandbyFeed::default();
         let mut fanout = Fanout::new(engine.running.engine.clone(), &standby_feed);
         let log = log.with_min_arrival(engine.checkpoint.complete().unwrap_or(0));
-        let handle = log.start(archive, admission, move |delivery| fanout.deliver(delivery))?;
+        let mut has_events = false;
+        let handle = log.start(archive, admission, move |delivery| {
+            match delivery {
+                Delivery::Batch { .. } => has_events = true,
+                Delivery::Advance(clock) if mem::take(&mut has_events) => ticks.end(clock),
+                Delivery::Advance(_) => {}
+            }
+            fanout.deliver(delivery);
+        })?;
         Ok(Self { handle, files, positions, standby_feed })
     }
 }

@@ -73,13 +73,18 @@ impl Saver {
         Self { checkpoint, engine, unsaved, positions }
     }
 
+    /// Saves the changes of `running` from now on, whose engine is restored from the checkpoint.
+    pub(super) fn follow(&mut self, running: &RunningEngine) {
+        (self.engine, self.unsaved) = (running.engine.clone(), Arc::clone(&running.unsaved));
+    }
+
     /// Saves the changes that are complete.
     ///
     /// # Errors
     /// When the checkpoint cannot be written. The changes stay in memory for the next attempt.
     pub(super) fn save(&mut self) -> Result<(), CheckpointError> {
         let complete = self.positions.complete_until(self.engine.complete());
-        if self.checkpoint.complete() < Some(complete) {
+        if complete > 0 && self.checkpoint.complete() < Some(complete) {
             let (changes, view_changes) = self.unsaved.take(complete);
             let covered = self.positions.take_until(complete);
             self.checkpoint.write(complete, changes, view_changes, covered)?;

@@ -14,9 +14,10 @@ use super::handles::ServiceHandles;
 use super::listening::Service;
 use super::running::RunningService;
 use super::running_log::RunningLog;
+use crate::cluster::{ClusterConfig, Ticks};
 use crate::engine::RideAdmission;
 use crate::kinesis::{Sinks, Source};
-use crate::log::{OpenedLog, TICK_MS};
+use crate::log::{ArrivalSlots, OpenedLog, TICK_MS};
 use crate::open_rides::OpenRides;
 
 impl Service {
@@ -38,21 +39,29 @@ impl Service {
             ..
         } = self;
         let EventInput { log, source } = input;
-        let log = start_log(log, &config, &engine, &handles, &runtime)?;
+        let ticks = Ticks::default();
+        let log = match &config.cluster {
+            None => start_log(log, &config, &engine, &handles, &runtime)?,
+            Some(cluster) => {
+                start_log_of_node(log, cluster, &config, &engine, &handles, ticks.clone())?
+            }
+        };
         server.app.start(log.handle.clone());
         let stopped = shutdown.subscribe();
         let source =
             source.map(|source| start_source(source, &log, &engine, &handles, stopped, &runtime));
         tracing::info!("ready");
 
-        let handle = log.handle.clone();
+        let (handle, clock) = (log.handle.clone(), config.clock.clone());
         let background =
-            Background::start(config, stores, &handles, engine, log, runtime.handle())?;
+            Background::start(config, stores, &handles, engine, log, &ticks, runtime.handle())?;
         Ok(RunningService {
             shutdown,
             server: server.task,
             source,
             log: handle,
+            ticks,
+            clock,
             background,
             runtime,
             directory,
@@ -76,7 +85,8 @@ pub(super) fn start_log(
     let recovered = engine.recover(config, &log.files(), runtime.handle(), &mut admission)?;
 
     let now = config.clock.now();
-    let log = RunningLog::start(log, engine, admission, handles.health.component("archive"))?;
+    let archive = handles.health.component("archive");
+    let log = RunningLog::start(log, engine, admission, archive, Ticks::default())?;
     // Wait until the engine is complete up to the present. The first readers then see all events of the
     // log, and the lag limit does not reject events while the engine catches up from the log's time.
     let present = recovered.max(now.saturating_sub(TICK_MS));
@@ -88,6 +98,25 @@ pub(super) fn start_log(
         }
     });
     Ok(log)
+}
+
+/// Starts the log of a node, which accepts events although no generation of its cluster runs yet.
+///
+/// The bound on open rides counts those that this process has admitted.
+fn start_log_of_node(
+    log: OpenedLog,
+    cluster: &ClusterConfig,
+    config: &Config,
+    engine: &EngineState,
+    handles: &ServiceHandles,
+    ticks: Ticks,
+) -> Result<RunningLog, ServiceError> {
+    let rides = OpenRides::new(Mode::Service, config.open_rides_max.get());
+    let admission = RideAdmission::new(rides, engine.running.engine.watch_rules());
+    let slots = ArrivalSlots::of_node(cluster.index, cluster.nodes.len());
+    let log = log.of_node(slots);
+    let archive = handles.health.component("archive");
+    RunningLog::start(log, engine, admission, archive, ticks)
 }
 
 /// Reads the stream into the log, until `stopped` is true.

@@ -22,7 +22,10 @@ impl Stores {
     pub(super) fn open(config: &Config, lazy_aws: &LazyAws) -> Result<Self, ServiceError> {
         let archive = config.archive.open(lazy_aws)?;
         archive.check()?;
+        let is_member = config.cluster.as_ref().is_some_and(|cluster| !cluster.is_coordinator());
         let (served_history, history_bucket) = match &config.history {
+            // Each node serves its own copy, and the coordinator publishes for all.
+            _ if is_member => (config.data.join(HISTORY), None),
             Location::Directory(path) => (path.clone(), None),
             Location::Bucket(..) => {
                 let bucket = config.history.open(lazy_aws)?;

@@ -71,6 +71,16 @@ impl Location {
         }
     }
 
+    /// The folder `name` of this location.
+    pub fn join(&self, name: &str) -> Self {
+        match self {
+            Self::Directory(path) => Self::Directory(path.join(name)),
+            Self::Bucket(bucket, prefix) => {
+                Self::Bucket(bucket.clone(), format!("{prefix}{name}/"))
+            }
+        }
+    }
+
     #[cfg(feature = "aws")]
     fn bucket(
         &self,

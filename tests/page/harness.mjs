@@ -3,8 +3,8 @@
 // Environment: VELODROME is the path of the binary, PACKAGES the directory with playwright-core and axe-core.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { connect as connectTcp, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -88,15 +88,15 @@ export class Service {
     rmSync(this.scratch, { recursive: true, force: true })
   }
 
-  /** Sends events and returns once reads include them. */
-  async post(events, headers = {}) {
+  /** Sends events. Returns once reads include them, unless `without` says otherwise. */
+  async post(events, headers = {}, without) {
     const body = JSON.stringify(events)
     const answer = await fetch(`${this.url}/v1/events`, {
       method: 'POST', body, headers: { 'content-type': 'application/json', ...headers },
     })
     const { accepted, rejected, token } = await answer.json()
     assert.equal(accepted, events.length, JSON.stringify(rejected))
-    await fetch(`${this.url}/v1/classes?after=${token}`, { headers })
+    if (without === undefined) await fetch(`${this.url}/v1/classes?after=${token}`, { headers })
   }
 
   /** Bans a racer and returns once the ban is visible. */
@@ -107,6 +107,46 @@ export class Service {
   async get(path) {
     return (await fetch(`${this.url}${path}`)).json()
   }
+}
+
+/** A cluster of processes, each with a directory of its own. */
+export class Cluster {
+  /** Starts `count` nodes and waits until a generation answers reads on all of them. */
+  static async start(count) {
+    const cluster = new Cluster()
+    const scratch = mkdtempSync(join(tmpdir(), 'velodrome-cluster-'))
+    endings.push(() => rmSync(scratch, { recursive: true, force: true }))
+    const file = join(scratch, 'files', 'cluster.toml')
+    execFileSync(binary, ['cluster', 'init', '--dir', join(scratch, 'files'), '--nodes', String(count)])
+    const text = readFileSync(file, 'utf8')
+    const ports = await freePorts(count)
+    writeFileSync(file, text.replace(/(?<=address = "127\.0\.0\.1:)\d+/g, () => ports.shift()))
+    cluster.command = (node) => `serve --listen 127.0.0.1:0 --auth off --cluster ${file} --node ${node}`
+    const start = (node) => Service.start(cluster.command(node))
+    cluster.nodes = await Promise.all(Array.from({ length: count }, (_, node) => start(node)))
+    for (const { url } of cluster.nodes) await eventually(() => isLive(url), 'a generation')
+    return cluster
+  }
+
+  /** Starts a node again that has ended. Waits until it answers reads. */
+  async restart(node) {
+    this.nodes[node] = await Service.start(this.command(node), this.nodes[node])
+    await eventually(() => isLive(this.nodes[node].url), 'the next generation')
+  }
+}
+
+async function isLive(url) {
+  const answer = await fetch(`${url}/v1/races`)
+  return answer.ok && !answer.headers.has('stale')
+}
+
+/** Returns ports that are free. */
+async function freePorts(count) {
+  const servers = Array.from({ length: count }, () => createServer())
+  for (const server of servers) await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const ports = servers.map((server) => server.address().port)
+  for (const server of servers) await new Promise((resolve) => server.close(resolve))
+  return ports
 }
 
 /** A TCP proxy to `port` that can cut its connections or suppress the data from the service. */

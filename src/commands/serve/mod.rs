@@ -2,6 +2,7 @@
 
 mod access;
 mod clock;
+mod cluster;
 mod source;
 mod storage;
 
@@ -27,6 +28,7 @@ use crate::serve;
 use crate::service::{Config, RunningService, Service, ServiceError};
 use access::{AccessArgs, ClientLimitArgs, TlsArgs};
 use clock::ClockArgs;
+use cluster::ClusterArgs;
 use source::SourceArgs;
 use storage::StorageArgs;
 
@@ -63,7 +65,8 @@ pub struct Args {
     )]
     listen: SocketAddr,
     /// Number of worker threads that compute results [default: one per core]
-    #[arg(short, long, env = "VELODROME_WORKERS", value_name = "N", value_parser = parse::count)]
+    #[arg(short, long, env = "VELODROME_WORKERS", value_name = "N", value_parser = parse::count,
+        conflicts_with = "cluster")]
     workers: Option<NonZeroUsize>,
     /// Rules file in TOML, or the rules.json of results [default: those last used with --data, else
     /// Alleycat's]
@@ -96,6 +99,8 @@ pub struct Args {
     #[command(flatten)]
     source: SourceArgs,
     #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
     access: AccessArgs,
     #[command(flatten)]
     tls: TlsArgs,
@@ -113,9 +118,13 @@ impl Args {
         let auth = self.access.auth(self.listen)?;
         let tls = self.tls.load(self.listen)?;
         let workers = self.workers.or_else(|| thread::available_parallelism().ok());
+        let cluster = self.cluster.load()?;
+        let node = cluster.as_ref().map(|cluster| cluster.node().id);
         Ok(Config {
-            archive: self.storage.archive(&self.data),
+            archive: self.storage.archive(&self.data, node),
+            archives: self.storage.archives(node),
             history: self.storage.history(&self.data),
+            cluster,
             history_acl: self.storage.history_acl()?,
             source: self.source.config(),
             endpoint: self.storage.endpoint.url,

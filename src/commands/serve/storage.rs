@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::ensure;
 use clap::builder::BoolishValueParser;
 
+use crate::cluster::NodeId;
 use crate::commands::arguments::Endpoint;
 use crate::service::{ARCHIVE, HISTORY};
 use crate::store::{Acl, Location};
@@ -37,9 +38,18 @@ pub(super) struct StorageArgs {
 }
 
 impl StorageArgs {
-    /// The location of the archive.
-    pub(super) fn archive(&self, data: &Path) -> Location {
-        self.archive.clone().unwrap_or_else(|| Location::Directory(data.join(ARCHIVE)))
+    /// The location of the archive. Each node of a cluster has a folder in a common archive.
+    pub(super) fn archive(&self, data: &Path, node: Option<NodeId>) -> Location {
+        match (&self.archive, node) {
+            (None, _) => Location::Directory(data.join(ARCHIVE)),
+            (Some(archive), None) => archive.clone(),
+            (Some(archive), Some(id)) => archive.join(&format!("node-{id}")),
+        }
+    }
+
+    /// The archive in which each node of a cluster has a folder.
+    pub(super) fn archives(&self, node: Option<NodeId>) -> Option<Location> {
+        self.archive.clone().filter(|_| node.is_some())
     }
 
     /// The location of the history.

@@ -91,6 +91,9 @@ struct TargetArgs {
     #[arg(long, env = "VELODROME_OUT", value_name = "PATH")]
     out: Option<PathBuf>,
     /// Send the events to a service, as http://host:port, or to a Kinesis stream, as kinesis:NAME
+    ///
+    /// For a cluster, give the addresses of its nodes, separated by commas. The connections are spread over them, and
+    /// a request that fails is sent again to the next node.
     #[arg(long, env = "VELODROME_TO", value_name = "URL")]
     to: Option<String>,
 }

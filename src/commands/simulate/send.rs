@@ -88,7 +88,7 @@ pub(super) fn run(
         let lag = progress.lag_ms.map(|ms| format!(", lag {:.1} s", ms / 1e3));
         bar.set_message(format!("{} resent{}", progress.resent, lag.unwrap_or_default()));
     };
-    let config = LoadTest { target, rate, connections, batch };
+    let config = LoadTest { target, rate, connections, batch, is_probed: true };
     let report = load_test::run(events, &config, &stop, show)?;
     bar.finish_and_clear();
     if json {
@@ -105,7 +105,8 @@ pub(super) fn run(
 /// If the name of a stream is invalid, or AWS is not accessible.
 pub(super) fn target(to: String, args: &SendArgs, lazy_aws: &LazyAws) -> anyhow::Result<Target> {
     if !StreamName::has_scheme(&to) {
-        return Ok(Target::Service { url: to, token: args.token.clone() });
+        let urls = to.split(',').map(str::to_owned).collect();
+        return Ok(Target::Service { urls, token: args.token.clone() });
     }
     stream(to.parse()?, lazy_aws)
 }

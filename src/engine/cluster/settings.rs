@@ -40,7 +40,7 @@ impl Settings {
     }
 
     /// The first setting that differs in `other`: its name, its value in `other`, and its value here.
-    pub(super) fn difference<'a>(&'a self, other: &'a Self) -> Option<[&'a str; 3]> {
+    pub fn difference<'a>(&'a self, other: &'a Self) -> Option<[&'a str; 3]> {
         self.0.iter().find_map(|(name, value)| {
             let others = other.0.iter().find(|(others, _)| others == name);
             let theirs = others.map_or("none", |(_, value)| value);

@@ -41,7 +41,7 @@ fn lines(numbers: impl IntoIterator<Item = u64>) -> LogLines {
 
 /// The text of a segment with `lines` that arrived at `arrival_ms`.
 fn segment_text(mut lines: LogLines, arrival_ms: u64) -> Vec<u8> {
-    lines.stamp(arrival_ms, arrival_ms);
+    lines.stamp(arrival_ms, arrival_ms, ArrivalSlots::default());
     lines.text().to_vec()
 }
 

@@ -34,6 +34,7 @@ impl FromRef<TestState> for Streams {
             broker: Arc::new(Broker::new(0)),
             limiter: Arc::new(Limiter::new(Limits::default())),
             engine: reads.engine.clone(),
+            cluster: None,
         }
     }
 }

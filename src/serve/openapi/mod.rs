@@ -18,6 +18,14 @@ use crate::ingest::event::INTEGER_MAX;
 
 pub(super) use self::security::describe_token;
 
+/// What the API is, and what all of its reads have in common.
+const DESCRIPTION: &str = "\
+Live leaderboards, records and counters from race and view events.
+
+While no generation of a cluster runs, its nodes answer reads from the last state. These answers carry the \
+header `stale`, whose value is the reason, such as `the cluster waits for node 2`. A service that is not a \
+node of a cluster never sends it.";
+
 /// Responses that every route may return.
 const COMMON: [(&str, &str); 3] = [
     ("400", "A parameter is unknown, missing or invalid."),
@@ -43,7 +51,7 @@ pub(super) fn base() -> OpenApi {
     let info = InfoBuilder::new()
         .title("Velodrome")
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("Live leaderboards, records and counters from race and view events."));
+        .description(Some(DESCRIPTION));
     let mut openapi = OpenApiBuilder::new().info(info).build();
     let components = openapi.components.get_or_insert_default();
     security::add_schemes(components);

@@ -48,6 +48,9 @@ pub(super) struct StreamParams {
 ///   `residentBytes`; `workers`; `processes`; `rulesId` (of the active rules); `rebuild` (the state of a
 ///   switch to new rules as in `/v1/rules`, without the rules; null if there is none). Snapshots only.
 ///
+/// A node of a cluster sends `event: status` when its results stop being updated, and when they are updated
+/// again. `stale` is the reason or null, and `asOf` the time of the results. It has no topic.
+///
 /// A token that is limited to some classes and projects permits only topics that name one of them.
 ///
 /// A client that reconnects with the `id` of its last frame as `Last-Event-ID` gets the frames after it.

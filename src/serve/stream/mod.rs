@@ -20,6 +20,7 @@ mod get;
 mod hub;
 mod message;
 mod payload;
+mod stale_notice;
 mod stats_meter;
 mod streams;
 mod subscription;

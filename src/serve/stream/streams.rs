@@ -10,8 +10,10 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream::unfold;
 
 use super::broker::Broker;
+use super::stale_notice::StaleNotice;
 use super::subscription::Subscription;
 use super::topic::Topic;
+use crate::cluster::Status;
 use crate::engine::Engine;
 use crate::serve::error::ApiError;
 use crate::serve::limiter::Limiter;
@@ -27,6 +29,8 @@ pub(in crate::serve) struct Streams {
     pub(in crate::serve) broker: Arc<Broker>,
     pub(in crate::serve) limiter: Arc<Limiter>,
     pub(in crate::serve) engine: Engine,
+    /// The state of the cluster that the service is a node of, if any.
+    pub(in crate::serve) cluster: Option<Status>,
 }
 
 impl Streams {
@@ -49,7 +53,11 @@ impl Streams {
         }
         let slot = self.limiter.acquire_stream(peer)?;
         let broker = Arc::clone(&self.broker);
-        let subscription = Subscription::new(broker, topics, last_id, permissions.expires())?;
+        // Firebase clients know no such event.
+        let cluster = self.cluster.as_ref().filter(|_| topics.iter().all(Topic::has_ids));
+        let notice = StaleNotice::new(cluster, &self.engine);
+        let subscription =
+            Subscription::new(broker, topics, last_id, permissions.expires(), notice)?;
         // The slot is released when the response ends.
         let chunks = unfold((subscription, slot), async |(mut subscription, slot)| {
             let chunk = subscription.next_chunk().await?;
@@ -96,6 +104,7 @@ mod tests {
             broker: Arc::new(Broker::new(0)),
             limiter: Arc::new(Limiter::new(Limits::default())),
             engine: fake.engine(),
+            cluster: None,
         };
         assert!(streams.check_projects(3).is_ok());
         let refused = streams.check_projects(2).unwrap_err().into_response();

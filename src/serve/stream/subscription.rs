@@ -7,10 +7,11 @@ use std::{mem, vec};
 use bytes::Bytes;
 use metrics::{Counter, counter};
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 use velodrome_dataflows::EventTime;
 
 use super::broker::{Broker, NextChunks};
+use super::stale_notice::StaleNotice;
 use super::topic::Topic;
 use crate::serve::error::ApiError;
 
@@ -52,6 +53,7 @@ pub(super) struct Subscription {
     expires: Option<Instant>,
     has_expired: bool,
     keep_alive_at: Instant,
+    notice: StaleNotice,
     frames: Counter,
     bytes: Counter,
 }
@@ -67,6 +69,7 @@ impl Subscription {
         topics: Vec<Topic>,
         last_id: Option<&str>,
         expires: Option<Instant>,
+        notice: StaleNotice,
     ) -> Result<Self, ApiError> {
         let wake = Arc::new(Notify::new());
         let client = broker.subscribe(&topics, &wake)?;
@@ -84,6 +87,7 @@ impl Subscription {
             expires,
             has_expired: false,
             keep_alive_at: Instant::now(),
+            notice,
             frames: counter!("velodrome_stream_frames_total"),
             bytes: counter!("velodrome_stream_bytes_total"),
         })
@@ -104,6 +108,10 @@ impl Subscription {
             if self.has_expired {
                 return None;
             }
+            if let Some(event) = self.notice.take() {
+                self.queued = vec![event].into_iter();
+                continue;
+            }
             match self.broker.next_chunks(&self.topics, &mut self.cursor) {
                 NextChunks::Ready { chunks, snapshots } => self.queue(chunks, snapshots),
                 NextChunks::Pending => self.wait().await,
@@ -122,12 +130,17 @@ impl Subscription {
         self.queued = chunks.into_iter();
     }
 
-    /// Waits until frames may be available, or queues a keep-alive when it is due.
+    /// Waits until frames or a status may be available, or queues a keep-alive when it is due.
     async fn wait(&mut self) {
         let until = self.expires.map_or(self.keep_alive_at, |at| at.min(self.keep_alive_at));
-        let woken = timeout_at(until, self.wake.notified()).await;
-        if woken.is_err() && until == self.keep_alive_at {
-            self.queued = chunks(Some(self.control_events.keep_alive));
+        tokio::select! {
+            () = self.wake.notified() => {}
+            () = self.notice.changed() => {}
+            () = sleep_until(until) => {
+                if until == self.keep_alive_at {
+                    self.queued = chunks(Some(self.control_events.keep_alive));
+                }
+            }
         }
     }
 }

@@ -11,13 +11,14 @@ use crate::auth::Scope;
 const PUBLIC: [&str; 2] = ["GET /healthz", "GET /readyz"];
 
 /// Routes that concern all classes and projects, or none. A restricted token does not permit them.
-const UNRESTRICTED: [&str; 11] = [
+const UNRESTRICTED: [&str; 12] = [
     "DELETE /v1/bans/{racerId}",
     "GET /.json",
     "GET /metrics",
     "GET /project.json",
     "GET /v1/bans",
     "GET /v1/classes",
+    "GET /v1/cluster",
     "GET /v1/projects",
     "GET /v1/races",
     "GET /v1/rules",

@@ -50,7 +50,7 @@ fn only_pages_of_permitted_origins_can_read_responses() {
     let denied = service.request("GET", "/v1/classes", &headers, b"");
     assert_eq!(denied.status, 401);
     assert_eq!(denied.header("access-control-allow-origin"), "http://localhost:3000");
-    assert_eq!(denied.header("access-control-expose-headers"), "etag,retry-after");
+    assert_eq!(denied.header("access-control-expose-headers"), "etag,retry-after,stale");
     assert!(denied.header("vary").contains("origin"), "{:?}", denied.headers);
 }
 

@@ -4,6 +4,7 @@ mod answers;
 mod auth;
 mod bans;
 mod clients;
+mod cluster;
 mod denials;
 mod firehose;
 mod ingest;

@@ -84,12 +84,13 @@ fn the_description_lists_every_route_with_all_its_responses() {
     assert_eq!(statuses("/healthz", "get"), "200 400 429 500");
     assert_eq!(statuses("/readyz", "get"), "200 400 429 500 503");
     assert_eq!(statuses("/metrics", "get"), "200 400 401 403 429 500");
+    assert_eq!(statuses("/v1/cluster", "get"), "200 400 401 403 404 429 500");
     assert_eq!(statuses("/openapi.json", "get"), "200 400 401 403 429 500");
     let results = "/v1/races/{classId}/{raceId}/results";
     assert_eq!(statuses(results, "get"), "200 400 401 403 404 429 500 503 504");
     assert_eq!(statuses("/getRaces", "get"), "200 400 401 403 429 500 503");
     assert_eq!(statuses("/v1/stream", "get"), "200 400 401 403 429 500 503");
-    assert_eq!(json["paths"].as_object().unwrap().len(), 30);
+    assert_eq!(json["paths"].as_object().unwrap().len(), 31);
     let racer = &json["components"]["schemas"]["BoardRow"]["properties"]["racerId"]["$ref"];
     let racer = json.pointer(racer.as_str().unwrap().strip_prefix('#').unwrap());
     assert_eq!(racer.unwrap()["maximum"], u32::MAX);
@@ -109,6 +110,8 @@ fn the_description_lists_every_route_with_all_its_responses() {
         "EventsBody",
         "Ready",
         "Healthy",
+        "Cluster",
+        "Node",
     ] {
         assert!(json["components"]["schemas"][schema].is_object(), "{schema}");
     }

@@ -16,8 +16,9 @@ use tokio::sync::watch;
 use tokio_rustls::rustls::ServerConfig;
 use velodrome_dataflows::EventTime;
 
-use super::{ARRIVAL_MS, BANS_SINCE_MS};
+use super::{ARRIVAL_MS, BANS_SINCE_MS, without_tokens};
 use crate::bans::{Bans, tests as bans_tests};
+use crate::cluster::Status;
 use crate::dead_letters::DeadLetterQueue;
 use crate::engine::{Engine, Events};
 use crate::health::Health;
@@ -65,6 +66,17 @@ impl Service {
 
     /// A service that is still starting, with TLS if `tls` is given.
     pub(super) fn starting_with(tls: Option<Arc<ServerConfig>>, config: Config) -> Self {
+        Self::open(tls, None, config)
+    }
+
+    /// A node of a cluster that has started.
+    pub(super) fn start_node(status: Status) -> Self {
+        let service = Self::open(None, Some(status), without_tokens());
+        service.finish_start();
+        service
+    }
+
+    fn open(tls: Option<Arc<ServerConfig>>, cluster: Option<Status>, config: Config) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (complete, completed) = watch::channel(1_620_240_000_000);
         let worker = bans_tests::worker(|_| BANS_SINCE_MS);
@@ -83,7 +95,8 @@ impl Service {
         let (shutdown, stopped) = watch::channel(false);
         let bans = Bans::open(dir.path(), engine.clone()).unwrap();
         let (objects, rebuilds) = (HistoryObjects::new(1), RebuildRequests::default());
-        let parts = AppParts { engine, lag, dead_letters, health, objects, bans, rebuilds };
+        let parts =
+            AppParts { engine, lag, dead_letters, health, objects, bans, rebuilds, cluster };
         let app = App::new(parts, config);
         let router = router(app.clone(), metrics::install().unwrap());
         let streams = app.clone().run_streams(stopped.clone());

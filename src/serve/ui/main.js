@@ -18,11 +18,12 @@ const PAGES = {
   '/operations': { name: 'Operations', Page: Operations },
 }
 
-/** The states of the stream; a page without a stream is `idle`. */
+/** The states of the stream. A page without a stream is `idle`, and one whose service waits for its cluster `waiting`. */
 const STATES = {
   idle: '',
   connecting: 'Connecting',
   live: 'Live',
+  waiting: 'Waiting',
   reconnecting: 'Reconnecting',
   stale: 'Stale',
   refused: 'Rejected',
@@ -32,8 +33,11 @@ class App extends Component {
   constructor(props) {
     super(props)
     // `error`: why the stream is refused; `readError`: why a read failed.
-    this.state = { state: 'connecting', error: null, readError: null, asOf: null, session: 0 }
+    // `status`: whether the service updates its results, and until when it did.
+    const status = { stale: null, asOf: null }
+    this.state = { state: 'connecting', error: null, readError: null, asOf: null, session: 0, status }
     this.onState = this.onState.bind(this)
+    this.onStatus = (status) => this.setState({ status })
     this.setParams = this.setParams.bind(this)
     addEventListener('popstate', () => this.forceUpdate())
     addEventListener('click', (event) => this.click(event))
@@ -67,20 +71,24 @@ class App extends Component {
   }
 
   onState(state, error = null, asOf = null) {
-    if (state === 'failed') this.setState({ readError: error })
-    else this.setState({ state, error, asOf })
+    if (state === 'failed') return this.setState({ readError: error })
+    this.setState({ state, error, asOf })
+    // Without a stream, the page does not learn when results are updated again.
+    if (state === 'idle') this.onStatus({ stale: null, asOf: null })
   }
 
   restart() {
     this.setState(({ session }) => ({ session: session + 1, error: null, readError: null, state: 'connecting' }))
   }
 
-  render(_, { state, error, readError, asOf, session }) {
+  render(_, { state, error, readError, asOf, session, status }) {
     const { name, Page } = PAGES[location.pathname] ?? PAGES['/']
     const params = new URLSearchParams(location.search)
     document.title = `${name} · Velodrome`
     const needsToken = error?.status === 401
     const message = (error ?? readError)?.message
+    // A stream of results that are not updated is not live.
+    const shown = state === 'live' && status.stale ? 'waiting' : state
     return html`
       <a class="skip" href="#main">Skip to content</a>
       <header class="top">
@@ -89,19 +97,22 @@ class App extends Component {
           ${Object.entries(PAGES).map(([path, page]) => html`
             <a key=${path} href=${path} aria-current=${page.name === name ? 'page' : undefined}>${page.name}</a>`)}
         </nav>
-        <p class="state ${state}" role="status" hidden=${state === 'idle'}>
-          ${STATES[state]}${state === 'stale' && asOf && html` <span>since ${format.timeWithSeconds(asOf)}</span>`}
+        <p class="state ${shown}" role="status" hidden=${shown === 'idle'}>
+          ${STATES[shown]}${shown === 'stale' && asOf && html` <span>since ${format.timeWithSeconds(asOf)}</span>`}
         </p>
         ${token() && html`
           <button type="button" class="quiet" onClick=${() => { signOut(); this.restart() }}>Sign out</button>`}
       </header>
-      <main id="main" tabindex="-1" class=${state === 'stale' ? 'is-stale' : ''}>
+      <main id="main" tabindex="-1" class=${['stale', 'waiting'].includes(shown) ? 'is-stale' : ''}>
+        ${status.stale && html`
+          <p class="notice" role="status">Results of ${format.timeWithSeconds(status.asOf)}; ${status.stale}.</p>`}
         ${message && !needsToken && html`<p class="error" role="alert">${message}</p>`}
         ${needsToken
           ? html`<${SignIn} isRejected=${token() !== null} message=${message}
                             onToken=${(text) => { signIn(text); this.restart() }} />`
           : html`<${Page} key=${`${name} ${session}`} params=${params}
-                          setParams=${this.setParams} onState=${this.onState} />`}
+                          setParams=${this.setParams} onState=${this.onState}
+                          onStatus=${this.onStatus} />`}
       </main>`
   }
 }

@@ -13,8 +13,9 @@ export const TOPICS_MAX = 16
 const RETRY_STATUSES = new Set([0, 429, 503, 504])
 
 /**
- * A page. `props`: `params` of its URL, `setParams(changes)` to change them, and `onState(state, error, asOf)`, which
- * is called when the state of its stream changes.
+ * A page. `props`: `params` of its URL, `setParams(changes)` to change them, `onState(state, error, asOf)`, which is
+ * called when the state of its stream changes, and `onStatus({stale, asOf})`, which is called when the service reports
+ * whether it updates its results.
  */
 export class Page extends Component {
   constructor(props) {
@@ -48,7 +49,7 @@ export class Page extends Component {
       this.draw()
     }
     const onState = (state, error) => this.props.onState(state, error, this.asOf)
-    this.stream = new StreamClient(Object.keys(models), apply, onState)
+    this.stream = new StreamClient(Object.keys(models), apply, onState, this.props.onStatus)
     this.props.onState('connecting')
   }
 

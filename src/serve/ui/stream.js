@@ -15,16 +15,18 @@ const SILENCE_TIMEOUT_MS = 20_000
 const STALE_AFTER_MS = 4_000
 
 /**
- * Streams `topics` until `close`. Calls `onFrame(frame, isSnapshot)` for each frame in order, and
+ * Streams `topics` until `close`. Calls `onFrame(frame, isSnapshot)` for each frame in order, `onStatus({stale, asOf})`
+ * when a cluster stops updating its results (`stale` is the reason) and when it updates them again (null), and
  * `onState(state, error)` for each change of state: `connecting` (no data yet), `live`, `reconnecting` (briefly),
  * `stale` (for longer), and `refused`, which is final: the service rejects the token or the request, and `error` has
  * the reason.
  */
 export class StreamClient {
-  constructor(topics, onFrame, onState) {
+  constructor(topics, onFrame, onState, onStatus) {
     this.topics = topics
     this.onFrame = onFrame
     this.onState = onState
+    this.onStatus = onStatus
     this.state = 'connecting'
     this.attempt = 0
     this.wake = () => this.resolveSleep?.()
@@ -66,6 +68,8 @@ export class StreamClient {
     let silence = setTimeout(() => connection.abort(), SILENCE_TIMEOUT_MS)
     try {
       const response = await request(address, { signal, headers: resume, cache: 'no-store' })
+      // If results are stale, an event says so. Another node, or the same after a restart, sends none if they are not.
+      if (!response.headers.has('stale')) this.onStatus({ stale: null, asOf: null })
       const parser = createParser({ onEvent: (event) => this.onEvent(event) })
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
       for (;;) {
@@ -83,6 +87,7 @@ export class StreamClient {
   }
 
   onEvent({ id, event, data }) {
+    if (event === 'status') return this.onStatus(JSON.parse(data))
     this.onFrame(JSON.parse(data), event === 'snapshot')
     this.attempt = 0
     // Only the last frame of a batch has an id.

@@ -21,6 +21,8 @@ pub struct LoadTest {
     pub connections: NonZeroUsize,
     /// The maximum number of events in a request. A stream accepts 500.
     pub batch: NonZeroUsize,
+    /// Whether acknowledged events are looked up in the standings.
+    pub is_probed: bool,
 }
 
 /// Where events are sent.
@@ -28,8 +30,9 @@ pub struct LoadTest {
 pub enum Target {
     /// A running service.
     Service {
-        /// Its address, as `http://host:port`.
-        url: String,
+        /// Its address, as `http://host:port`, or those of the nodes of a cluster. A request that fails is sent
+        /// again to the next.
+        urls: Vec<String>,
         /// The token that is sent with each request.
         token: Option<String>,
     },

@@ -25,8 +25,9 @@ const EXCERPT_CHARS: usize = 200;
 #[derive(Debug)]
 pub(super) struct HttpClient {
     agent: Agent,
-    /// The address of the service.
-    pub(super) to: String,
+    /// The addresses of the service, at least one, and the position of the one in use.
+    urls: Vec<String>,
+    current: usize,
     authorization: Option<HeaderValue>,
 }
 
@@ -83,15 +84,25 @@ struct Message {
 }
 
 impl HttpClient {
-    /// A client of the service at `url`. It connects at the first request.
-    pub(super) fn new(url: &str, token: Option<&str>) -> Result<Self, LoadTestError> {
-        let to = url.trim_end_matches('/').to_owned();
+    /// The client with this number of the service at `urls`. Clients start with different addresses. It connects at the
+    /// first request.
+    pub(super) fn new(
+        urls: &[String],
+        number: usize,
+        token: Option<&str>,
+    ) -> Result<Self, LoadTestError> {
         let is_service = |uri: &Uri| {
             uri.scheme_str() == Some("http") && uri.path() == "/" && uri.query().is_none()
         };
-        if !to.parse().is_ok_and(|uri| is_service(&uri)) {
-            return Err(LoadTestError::Address(url.to_owned()));
-        }
+        let url = |url: &String| {
+            let to = url.trim_end_matches('/').to_owned();
+            match to.parse().is_ok_and(|uri| is_service(&uri)) {
+                true => Ok(to),
+                false => Err(LoadTestError::Address(url.clone())),
+            }
+        };
+        let urls = urls.iter().map(url).collect::<Result<Vec<_>, _>>()?;
+        let current = number.checked_rem(urls.len()).unwrap_or_default();
         let bearer = |token: &str| HeaderValue::try_from(format!("Bearer {token}"));
         let authorization = token.map(bearer).transpose();
         let authorization = authorization.map_err(|_| LoadTestError::Token)?;
@@ -101,12 +112,22 @@ impl HttpClient {
             // The load test measures the service, not a proxy in front of it.
             .proxy(None)
             .timeout_global(Some(REQUEST_TIMEOUT));
-        Ok(Self { agent: agent.build().into(), to, authorization })
+        Ok(Self { agent: agent.build().into(), urls, current, authorization })
+    }
+
+    /// The address in use.
+    pub(super) fn to(&self) -> &str {
+        self.urls.get(self.current).map_or("", String::as_str)
+    }
+
+    /// Uses the next address from now on.
+    pub(super) fn use_next(&mut self) {
+        self.current = (self.current + 1).checked_rem(self.urls.len()).unwrap_or_default();
     }
 
     /// Posts lines.
     pub(super) fn post(&self, lines: &[u8]) -> Result<Acknowledgement, Failure> {
-        let url = format!("{}/v1/events", self.to);
+        let url = format!("{}/v1/events", self.to());
         let request = self.authorized(self.agent.post(&url));
         let sent = request.header(CONTENT_TYPE, "application/x-ndjson").send(lines);
         match receive(&url, sent)? {
@@ -123,7 +144,7 @@ impl HttpClient {
         after: &Acknowledgement,
     ) -> Result<bool, Failure> {
         let ProbedSample { class_id, race_id, racer_id, second } = *sample;
-        let url = format!("{}/v1/races/{class_id}/{race_id}/standings", self.to);
+        let url = format!("{}/v1/races/{class_id}/{race_id}/standings", self.to());
         let request = self.authorized(self.agent.get(&url));
         let request = request.query("around", racer_id.to_string()).query("window", "1");
         match receive(&url, request.query("after", &after.token).call())? {
@@ -197,17 +218,21 @@ fn message(body: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    fn client_of(url: &str, token: Option<&str>) -> Result<HttpClient, LoadTestError> {
+        HttpClient::new(&[url.to_owned()], 0, token)
+    }
+
     #[test]
     fn accepts_only_the_address_of_a_service() {
         for to in ["http://127.0.0.1:80", "http://localhost/", "http://[::1]:8080"] {
-            assert!(HttpClient::new(to, None).is_ok(), "{to}");
+            assert!(client_of(to, None).is_ok(), "{to}");
         }
         for to in ["", "localhost:80", "https://host", "http://", "http://host/v1", "http://h/?a=b"]
         {
-            let error = HttpClient::new(to, None).unwrap_err().to_string();
+            let error = client_of(to, None).unwrap_err().to_string();
             assert!(error.starts_with(&format!("'{to}' is not the address")), "{error}");
         }
-        let client = HttpClient::new("http://host", Some("line\nbreak"));
+        let client = client_of("http://host", Some("line\nbreak"));
         assert!(matches!(client, Err(LoadTestError::Token)));
     }
 }

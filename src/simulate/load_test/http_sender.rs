@@ -46,7 +46,7 @@ pub(super) fn start<'scope, 'env>(
     });
     for (number, client) in clients.into_iter().enumerate() {
         let (batches, running) = (Arc::clone(&batches), running.clone());
-        let sender = HttpSender::new(number, client, session);
+        let sender = HttpSender::new(number, client, config, session);
         scope.spawn(move || {
             sender.run(&batches);
             drop(running);
@@ -58,6 +58,7 @@ pub(super) fn start<'scope, 'env>(
 struct HttpSender<'a> {
     client: HttpClient,
     session: &'a Session<'a>,
+    is_probing: bool,
     /// Spreads the times at which senders retry.
     random: Random,
     /// The number of batches that were acknowledged.
@@ -66,8 +67,9 @@ struct HttpSender<'a> {
 
 impl<'a> HttpSender<'a> {
     /// The sender with this number, counted from 0.
-    fn new(number: usize, client: HttpClient, session: &'a Session<'a>) -> Self {
-        Self { client, session, random: Random::new(number as u64, 0, 0), acknowledged: 0 }
+    fn new(number: usize, client: HttpClient, config: &LoadTest, session: &'a Session<'a>) -> Self {
+        let random = Random::new(number as u64, 0, 0);
+        Self { client, session, is_probing: config.is_probed, random, acknowledged: 0 }
     }
 
     /// Sends batches until there are no more, or the load test is over.
@@ -100,7 +102,7 @@ impl<'a> HttpSender<'a> {
         let number = self.acknowledged;
         self.acknowledged += 1;
         // A rejected line is not in the standings.
-        if !is_probed(number, lag) || !acknowledgement.rejected.is_empty() {
+        if !self.is_probing || !is_probed(number, lag) || !acknowledgement.rejected.is_empty() {
             return Ok(());
         }
         let Some(sample) = batch.sample() else { return Ok(()) };
@@ -130,8 +132,11 @@ impl<'a> HttpSender<'a> {
             self.session.stats().throttled += u64::from(is_throttled);
             let timeout = self.session.silence_timeout;
             if self.session.is_timed_out_since(first) {
-                let (to, seconds) = (self.client.to.clone(), timeout.as_secs());
+                let (to, seconds) = (self.client.to().to_owned(), timeout.as_secs());
                 return Err(LoadTestError::Silent { to, seconds, reason });
+            }
+            if !is_throttled {
+                self.client.use_next();
             }
             let pause = pause(retry_after, attempts, self.random.unit()).min(timeout);
             if !self.session.wait_until(self.session.now() + pause) {

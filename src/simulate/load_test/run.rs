@@ -55,9 +55,9 @@ pub(super) fn run_with_timeout(
     let (running, ended) = sync_channel::<()>(0);
     thread::scope(|scope| {
         match &config.target {
-            Target::Service { url, token } => {
-                let client = || HttpClient::new(url, token.as_deref());
-                let clients = (0..connections).map(|_| client()).collect::<Result<Vec<_>, _>>()?;
+            Target::Service { urls, token } => {
+                let client = |number| HttpClient::new(urls, number, token.as_deref());
+                let clients = (0..connections).map(client).collect::<Result<Vec<_>, _>>()?;
                 http_sender::start(scope, clients, events, config, &session, running);
             }
             #[cfg(feature = "aws")]

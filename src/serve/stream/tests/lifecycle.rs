@@ -22,7 +22,8 @@ async fn a_stream_ends_when_its_token_expires_even_with_frames_to_send() {
     let expires = Instant::now() + Duration::from_secs(1);
     let topics = Topic::parse_list("standings:2").unwrap();
     let broker = Arc::clone(&bench.broker);
-    let mut client = Subscription::new(broker, topics, None, Some(expires)).unwrap();
+    let mut client =
+        Subscription::new(broker, topics, None, Some(expires), bench.no_notice()).unwrap();
     receive(&mut client);
     assert_eq!(client.next_chunk().await, None);
     assert_eq!(Instant::now(), expires);
@@ -39,7 +40,8 @@ async fn a_shutdown_ends_all_streams_and_rejects_new_ones() {
     bench.broker.close();
     assert_eq!(ends.await.unwrap(), None);
     let topics = Topic::parse_list("races").unwrap();
-    let rejected = Subscription::new(Arc::clone(&bench.broker), topics, None, None);
+    let rejected =
+        Subscription::new(Arc::clone(&bench.broker), topics, None, None, bench.no_notice());
     assert_eq!(rejected.err().unwrap().into_response().status().as_u16(), 503);
 }
 
@@ -55,7 +57,7 @@ async fn topics_without_clients_make_room_at_the_limit() {
     let rest = subscribe(20_000, 16);
     let one_more = || {
         let topics = Topic::parse_list("stats").unwrap();
-        Subscription::new(Arc::clone(&bench.broker), topics, None, None)
+        Subscription::new(Arc::clone(&bench.broker), topics, None, None, bench.no_notice())
     };
     let rejected = one_more().err().unwrap().into_response();
     assert_eq!(

@@ -18,6 +18,7 @@ use velodrome_dataflows::{EventTime, Output, RideKey, Stage, Standing, ViewCount
 
 use super::broker::Broker;
 use super::hub::Hub;
+use super::stale_notice::StaleNotice;
 use super::subscription::Subscription;
 use super::topic::Topic;
 use crate::live_state::LiveChange;
@@ -66,10 +67,16 @@ impl Bench {
         Self { fake, broker, ack_latency, rebuilds, hub }
     }
 
+    /// The notice of a single process.
+    fn no_notice(&self) -> StaleNotice {
+        StaleNotice::new(None, &self.fake.engine())
+    }
+
     /// A new client, which has received nothing yet.
     fn subscribe(&self, topics: &str, last_id: Option<&str>) -> Subscription {
         let topics = Topic::parse_list(topics).unwrap();
-        Subscription::new(Arc::clone(&self.broker), topics, last_id, None).unwrap()
+        Subscription::new(Arc::clone(&self.broker), topics, last_id, None, self.no_notice())
+            .unwrap()
     }
 
     /// A new client that has received its snapshots.

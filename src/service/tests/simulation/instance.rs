@@ -22,7 +22,6 @@ use crate::publish::Publisher;
 use crate::rebuild_requests::RebuildRequests;
 use crate::serve::auth::Auth;
 use crate::serve::{self, limits::Limits};
-use crate::service::background::start_rebuilder;
 use crate::service::checkpoint_file::CHECKPOINT;
 use crate::service::config::{ARCHIVE, Config, HISTORY};
 use crate::service::data_directory::DataDirectory;
@@ -30,6 +29,7 @@ use crate::service::error::ServiceError;
 use crate::service::listening::Service;
 use crate::service::mutex::lock;
 use crate::service::rebuild_context::RebuildContext;
+use crate::service::replacer::start_rebuilder;
 use crate::service::saver::Saver;
 use crate::service::start::start_log;
 use crate::store::Location;
@@ -87,6 +87,8 @@ fn config(data: &Path, clock: Clock, settings: Settings) -> Config {
         endpoint: None,
         listen: ([127, 0, 0, 1], 0).into(),
         tls: None,
+        archives: None,
+        cluster: None,
         workers: settings.workers,
         open_rides_max: NonZeroUsize::new(settings.open_rides_max).unwrap(),
         memory_max: u64::MAX,

@@ -30,10 +30,11 @@ fn simulated(workload: Workload) -> EventSource {
 
 pub(super) fn config_for(to: &str) -> LoadTest {
     LoadTest {
-        target: Target::Service { url: to.to_owned(), token: None },
+        target: Target::Service { urls: vec![to.to_owned()], token: None },
         rate: Rate::Max,
         connections: NonZeroUsize::new(3).unwrap(),
         batch: NonZeroUsize::new(100).unwrap(),
+        is_probed: true,
     }
 }
 
@@ -66,7 +67,8 @@ fn text() -> Vec<u8> {
 #[test]
 fn every_line_is_posted_once_and_one_batch_in_16_is_probed() {
     let fake = Fake::start(|_, call| accept_all(call));
-    let target = Target::Service { url: fake.address.clone(), token: Some("secret".to_owned()) };
+    let target =
+        Target::Service { urls: vec![fake.address.clone()], token: Some("secret".to_owned()) };
     let config = LoadTest { target, ..config_for("") };
     let report = run_small(&config).unwrap();
 
@@ -189,6 +191,20 @@ fn temporary_failures_are_retried_and_nothing_is_lost() {
     assert_eq!(sent(&posts[3..]), expected(&text()));
     assert_eq!(report.batches, posts.len() as u64 - 3);
     assert_eq!((report.resent, report.throttled, report.stale), (3, 1, 0));
+}
+
+#[test]
+fn a_request_that_fails_at_one_node_is_sent_again_to_the_next() {
+    let is_unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nodes = [(); 2].map(|()| Fake::start(|_, call| accept_all(call)));
+    let urls = [format!("http://{is_unused}"), nodes[0].address.clone(), nodes[1].address.clone()];
+    let target = Target::Service { urls: urls.to_vec(), token: None };
+    let report = run_small(&LoadTest { target, ..config_for("") }).unwrap();
+    // One of the three connections starts at the address that is unused.
+    assert_eq!((report.resent, report.stale), (1, 0), "{report:?}");
+    assert!(nodes.iter().all(|node| !node.posts().is_empty()));
+    let posts: Vec<_> = nodes.iter().flat_map(Fake::posts).collect();
+    assert_eq!(sent(&posts), expected(&text()));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `velodrome demo`: a service on this machine with simulated racing.
 
+mod cluster;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -43,6 +45,9 @@ const FINISHED_AFTER_MS: u64 = RACE_INTERVAL_MS + 65_000;
 ///
 /// The web page of the service is at http://localhost:7070/, or at another --port. It starts with a
 /// quarter of an hour of past races, and then racers ride in real time. Press Ctrl-C to stop.
+///
+/// With --nodes, the service is a cluster of that many processes, each with a page: at --port and the ports after
+/// it. Kill one, and see what the others do.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Data directory [default: a temporary one, removed at the end]
@@ -52,6 +57,10 @@ pub struct Args {
     #[arg(long, env = "VELODROME_PORT", default_value_t = 7070,
         value_parser = parse::whole_number(0, u16::MAX))]
     port: u16,
+    /// Run a cluster of this many processes, 2 to 16, with temporary data directories
+    #[arg(long, env = "VELODROME_NODES", value_name = "N", conflicts_with = "data",
+        value_parser = parse::whole_number(2_usize, 16))]
+    nodes: Option<usize>,
     #[command(flatten)]
     logging: LoggingArgs,
 }
@@ -66,13 +75,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let temporary = tempfile::Builder::new().prefix("velodrome-demo-").tempdir();
     let temporary = temporary.context("cannot create a temporary directory; give --data")?;
     let data = args.data.unwrap_or_else(|| temporary.path().to_owned());
-    signals::exit_code(race(&data, args.port, stop))
+    signals::exit_code(match args.nodes {
+        Some(nodes) => cluster::race(&data, nodes, args.port, &stop),
+        None => race(&data, args.port, stop),
+    })
 }
 
 /// Races in the service on `data` and `port` until `stop` is true.
 fn race(data: &Path, port: u16, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let now_ms = now.as_millis() as u64;
+    let now_ms = now_ms();
     write_past_races(data, now_ms, &stop).context("cannot write the past races")?;
 
     let service = Service::listen(config(data, port, stop.clone()), serve::metrics::install()?)?;
@@ -84,10 +95,11 @@ fn race(data: &Path, port: u16, stop: watch::Receiver<bool>) -> anyhow::Result<(
     let guide = guide(&url, workload.race(0).id, data);
     let printed = OnceLock::new();
     let sending = LoadTest {
-        target: Target::Service { url, token: None },
+        target: Target::Service { urls: vec![url], token: None },
         rate: Rate::Factor(1.0),
         connections: NonZeroUsize::MIN,
         batch: NonZeroUsize::new(500).unwrap_or(NonZeroUsize::MIN),
+        is_probed: true,
     };
     let sent = load_test::run(&EventSource::Simulated(workload), &sending, &stop, |progress| {
         // When all riders have sent an event, every call in the printed guide returns rows.
@@ -101,9 +113,17 @@ fn race(data: &Path, port: u16, stop: watch::Receiver<bool>) -> anyhow::Result<(
     Ok(())
 }
 
+/// The time of this machine, in ms since the epoch.
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    now.as_millis() as u64
+}
+
 /// The configuration of the service: without tokens, on a loopback address.
 fn config(data: &Path, port: u16, stop: watch::Receiver<bool>) -> Config {
     Config {
+        archives: None,
+        cluster: None,
         archive: Location::Directory(data.join(ARCHIVE)),
         history: Location::Directory(data.join(HISTORY)),
         history_acl: None,

@@ -1,0 +1,234 @@
+//! The coordinator, on node 0: connects the nodes, and handles what they send.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use metrics::gauge;
+
+use super::changes::{Change, Changes, Step};
+use super::config::ClusterConfig;
+use super::control::{Control, Received};
+use super::error::ClusterError;
+use super::formed::{Formed, SwitchRequest};
+use super::generation_file::GenerationFile;
+use super::links::name;
+use super::message::{Message, Ready};
+use super::node_id::NodeId;
+use super::view::{NodeView, Report};
+use crate::log::Clock;
+use crate::mesh::Connection;
+
+/// Why bans and rules cannot be changed while no generation runs.
+pub const NO_GENERATION: &str = "the cluster has no generation that runs; try again in a second";
+
+/// What the coordinator waits for.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A control connection from the node with this id, whose hello is valid.
+    Arrival(NodeId, Connection),
+    /// What arrived from the node at this position.
+    Received(usize, Received),
+    /// The node stops.
+    Stop,
+}
+
+/// The state of the coordinator.
+pub(super) struct Coordinator {
+    pub(super) config: Arc<ClusterConfig>,
+    pub(super) clock: Clock,
+    events: Receiver<Event>,
+    sender: Sender<Event>,
+    /// One for each node, in their order.
+    pub(super) members: Vec<Member>,
+    newest: Arc<Mutex<GenerationFile>>,
+    /// The generation that answers reads, or will.
+    pub(super) current: Option<Formed>,
+    /// The generation that replaces it when it has caught up, under other rules, and the request for it.
+    pub(super) standby: Option<(Formed, SwitchRequest)>,
+    pub(super) changes: Changes,
+}
+
+/// A node, as the coordinator sees it.
+#[derive(Debug, Default)]
+pub(super) struct Member {
+    control: Option<Control>,
+    pub(super) ready: Option<Ready>,
+    /// Its last report, also after it was lost.
+    report: Option<Report>,
+}
+
+impl Coordinator {
+    /// Starts the thread of the coordinator.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub(super) fn start(
+        config: Arc<ClusterConfig>,
+        clock: Clock,
+        newest: Arc<Mutex<GenerationFile>>,
+    ) -> Result<(JoinHandle<()>, Sender<Event>), ClusterError> {
+        let (sender, events) = channel();
+        let members = config.nodes.iter().map(|_| Member::default()).collect();
+        let this = Self {
+            config,
+            clock,
+            events,
+            sender: sender.clone(),
+            members,
+            newest,
+            current: None,
+            standby: None,
+            changes: Changes::default(),
+        };
+        let thread = thread::Builder::new().name("coordinator".to_owned());
+        let running = thread.spawn(move || this.run()).map_err(ClusterError::Thread)?;
+        Ok((running, sender))
+    }
+
+    /// Forms and ends generations until the node stops.
+    fn run(mut self) {
+        while let Ok(event) = self.events.recv() {
+            match event {
+                Event::Arrival(node, connection) => self.admit(node, connection),
+                Event::Received(position, Received::Message(message)) => {
+                    self.handle(position, message);
+                }
+                Event::Received(position, Received::Closed(reason)) => {
+                    let report = self.members[position].report.take();
+                    self.members[position] = Member { report, ..Member::default() };
+                    // First, so that readers learn for which node the cluster waits.
+                    self.send_view();
+                    self.lost(&format!("{} is lost: {reason}", self.name(position)));
+                }
+                Event::Stop => return,
+            }
+        }
+    }
+
+    /// Starts the control connection of a node, unless the node has one.
+    fn admit(&mut self, id: NodeId, connection: Connection) {
+        let position = self.config.nodes.iter().position(|node| node.id == id);
+        let Some(position) = position else { return };
+        if self.members[position].control.is_some() {
+            let reason = format!("the cluster has a node {id} already; give each its own --node");
+            return Message::refuse(&connection, reason);
+        }
+        if Message::Accepted.send(&connection).is_err() {
+            return;
+        }
+        let sender = self.sender.clone();
+        let receive = move |received| {
+            sender.send(Event::Received(position, received)).unwrap_or_default();
+        };
+        match Control::start(connection, self.clock.clone(), receive) {
+            Ok(control) => {
+                self.members[position].control = Some(control);
+                self.send_view();
+            }
+            Err(error) => tracing::error!(%error, "cannot start the threads of a connection"),
+        }
+    }
+
+    fn handle(&mut self, position: usize, message: Message) {
+        match message {
+            Message::Ready(ready) => self.ready(position, ready),
+            Message::CaughtUp { generation } => self.caught_up(position, generation),
+            Message::Lost { generation, reason } => self.ended(generation, &reason),
+            Message::Report(report) => {
+                self.members[position].report = Some(report);
+                // Once a second, with the reports of the others since.
+                if position == 0 {
+                    self.send_view();
+                }
+            }
+            Message::Advance { clock_ms } => {
+                for other in (0..self.members.len()).filter(|other| *other != position) {
+                    self.send(other, || Message::Advance { clock_ms });
+                }
+            }
+            Message::Change { id, .. } if self.current.is_none() => {
+                let result = Err(NO_GENERATION.to_owned());
+                self.send(position, || Message::Changed { id, result: result.clone() });
+            }
+            Message::Change { id, ban } => {
+                let steps = self.changes.add(Change { requester: position, id, ban });
+                self.take(steps);
+            }
+            Message::Persisted { number, error } => self.persisted(position, number, error),
+            Message::Applied { number, result } => {
+                let steps = self.changes.finish(number, result);
+                self.take(steps);
+            }
+            Message::Switch { id, rules, is_forced } => {
+                self.switch(SwitchRequest { requester: position, id }, rules, is_forced);
+            }
+            _ => {}
+        }
+    }
+
+    /// A node has made a change of bans durable, or cannot.
+    fn persisted(&mut self, position: usize, number: u64, error: Option<String>) {
+        let Some(error) = error else {
+            let steps = self.changes.persisted(position, number, self.members.len());
+            return self.take(steps);
+        };
+        let reason = format!("{}: {error}", self.name(position));
+        let steps = self.changes.finish(number, Err(reason.clone()));
+        self.take(steps);
+        if position > 0 {
+            // The first node has the change. The next generation makes the lists equal.
+            self.end_all(&reason);
+        }
+    }
+
+    /// Takes the next steps of changes of bans.
+    pub(super) fn take(&self, steps: Vec<Step>) {
+        for step in steps {
+            match step {
+                Step::Persist(positions, number, ban) => {
+                    for position in positions {
+                        self.send(position, || Message::Persist { number, ban });
+                    }
+                }
+                Step::Apply(number) => self.send(0, || Message::Apply { number }),
+                Step::Reply(Change { requester, id, .. }, result) => {
+                    self.send(requester, || Message::Changed { id, result: result.clone() });
+                }
+            }
+        }
+    }
+
+    /// Sends all nodes what is known of them.
+    fn send_view(&self) {
+        let view = |member: &Member| NodeView {
+            is_connected: Some(member.control.is_some()),
+            report: member.report.clone(),
+        };
+        let nodes: Vec<_> = self.members.iter().map(view).collect();
+        let connected = self.members.iter().filter(|member| member.control.is_some()).count();
+        gauge!("velodrome_cluster_nodes_connected").set(connected as f64);
+        self.send_all(|| Message::View(nodes.clone()));
+    }
+
+    /// Sends a message to the node at `position`, if it is connected.
+    pub(super) fn send(&self, position: usize, message: impl Fn() -> Message) {
+        if let Some(control) = &self.members[position].control {
+            control.send(message());
+        }
+    }
+
+    /// Sends a message to all nodes that are connected.
+    pub(super) fn send_all(&self, message: impl Fn() -> Message) {
+        (0..self.members.len()).for_each(|position| self.send(position, &message));
+    }
+
+    /// The name of the node at `position`.
+    pub(super) fn name(&self, position: usize) -> String {
+        name(&self.config.nodes[position])
+    }
+
+    pub(super) fn newest(&self) -> MutexGuard<'_, GenerationFile> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,222 @@
+//! A generation on one node, from its start until it answers reads.
+
+use std::cell::Cell;
+use std::mem;
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
+use velodrome_dataflows::{EventTime, Rules};
+
+use super::catch_up::catch_up;
+use super::checkpoint_file::{CHECKPOINT, REBUILT};
+use super::cluster_node::ClusterNode;
+use super::layout::Layout;
+use super::mutex::lock;
+use super::rebuild_error::RebuildError;
+use super::saved_rules;
+use super::saver::Saver;
+use crate::checkpoint::Checkpoint;
+use crate::cluster::Plan;
+use crate::engine::{
+    Command, Events, FrozenReaders, Place, RecoveryCounts, RunningEngine, recover,
+    recovery_window_ms,
+};
+use crate::log::{LogPosition, Positions, TICK_MS};
+use crate::mesh::{Connection, Fate};
+use crate::rules;
+
+/// The interval at which a wait checks whether the generation has ended, and has idle logs advance.
+const POLL: Duration = Duration::from_millis(20);
+
+/// A generation that catches up.
+pub(super) struct Generation<'a> {
+    node: &'a ClusterNode,
+    plan: &'a Plan,
+    fate: Fate,
+    rules: Rules,
+    next: RunningEngine,
+    /// The saver of a generation that replaces another, which saves to its own checkpoint meanwhile.
+    standby_saver: Option<Saver>,
+}
+
+impl<'a> Generation<'a> {
+    /// Starts the workers of this node.
+    ///
+    /// # Errors
+    /// When the rules are not valid, the workers cannot be started, and when a checkpoint cannot be created.
+    pub(super) fn start(
+        node: &'a ClusterNode,
+        plan: &'a Plan,
+        links: Vec<Option<Connection>>,
+        fate: Fate,
+    ) -> Result<Self, RebuildError> {
+        let rules = rules::parse(&plan.rules)?;
+        let place = Place {
+            process: node.config.index,
+            processes: node.config.nodes.len(),
+            workers: node.config.workers,
+        };
+        let next = RunningEngine::start_on_mesh(place, links, fate.clone(), rules.clone())?;
+        // A plan without bans replaces a generation, which has them.
+        let standby_saver = match plan.bans {
+            Some(_) => None,
+            None => {
+                let path = node.data.join(REBUILT);
+                Checkpoint::discard(&path)?;
+                let checkpoint = Checkpoint::open(&path, &rules)?;
+                Some(Saver::new(checkpoint, &next, Positions::default()))
+            }
+        };
+        Ok(Self { node, plan, fate, rules, next, standby_saver })
+    }
+
+    /// Catches up, waits until all nodes have, and answers reads. Returns false if the generation ended.
+    ///
+    /// # Errors
+    /// When the checkpoint or the log cannot be read, or the checkpoint cannot be replaced.
+    pub(super) fn run(mut self, caught_up: &dyn Fn() -> bool) -> Result<bool, RebuildError> {
+        let node = self.node;
+        let detach = || node.bans.detach_standby(|| node.log.standby_feed.detach(|| ()));
+        if node.config.is_coordinator() {
+            // The bans must be the first command that the engine receives, so that no reader ever sees a banned racer.
+            node.bans.attach_standby(self.next.engine.clone())?;
+        }
+        let is_wanted = self.restore().and_then(|covered| self.catch_up(covered));
+        match is_wanted {
+            Ok(true) if caught_up() => self.answer_reads(),
+            is_wanted => {
+                if let Err(error) = &is_wanted {
+                    // Before the workers are dropped, which ends the generation without naming the cause.
+                    self.fate.end(error.to_string());
+                }
+                detach();
+                is_wanted.map(|_| false)
+            }
+        }
+    }
+
+    /// Sends the state of this node's shard to the workers, which own it, and saves their changes from now on. Returns
+    /// the part of the log that the checkpoint covers.
+    fn restore(&self) -> Result<Option<LogPosition>, RebuildError> {
+        if self.standby_saver.is_some() {
+            return Ok(None);
+        }
+        let mut saver = lock(&self.node.saver);
+        // The engine computes the changes that could not be saved again.
+        saver.checkpoint.revert()?;
+        let covered = match self.plan.complete_from {
+            // A node has no checkpoint, so the logs are replayed from their beginnings.
+            None => {
+                saver.checkpoint.reset(&self.rules)?;
+                Layout::of(&self.node.config).save(&self.node.data)?;
+                saved_rules::save(&self.node.data, &self.rules);
+                None
+            }
+            Some(_) => {
+                let workers = self.next.engine.workers();
+                let mut workers = workers.iter().cycle();
+                saver.checkpoint.read(|changes, view_changes| {
+                    if let Some(worker) = workers.next() {
+                        worker.send(Command::Restore(changes, view_changes));
+                    }
+                })?;
+                saver.checkpoint.covered()
+            }
+        };
+        saver.follow(&self.next);
+        Ok(covered)
+    }
+
+    /// Replays the log of this node, and waits until the generation is complete up to the present. Returns false if it
+    /// ended.
+    fn catch_up(&mut self, mut covered: Option<LogPosition>) -> Result<bool, RebuildError> {
+        let Self { node, plan, fate, rules, next, standby_saver } = self;
+        let window = recovery_window_ms(rules);
+        let from = plan.complete_from.map_or(0, |complete| complete.saturating_sub(window));
+        let saved = Cell::new(Instant::now());
+        let mut recovered = RecoveryCounts::default();
+        // Checkpoints contain the events of nodes that have left.
+        let former = if plan.complete_from.is_none() { node.former_logs()? } else { Vec::new() };
+        let mut is_first = true;
+        let replay = |from, until| -> Result<bool, RebuildError> {
+            // Later passes begin after the part that the checkpoint covers.
+            let mut logs = vec![node.log.files.inputs_from(from, covered.take())?];
+            if mem::take(&mut is_first) {
+                for files in &former {
+                    logs.push(files.inputs_from(from, None)?);
+                }
+            }
+            let (engine, span) = (&next.engine, from..until);
+            recover(
+                &logs,
+                span,
+                engine,
+                &node.runtime,
+                &mut recovered,
+                |_: &Events| (),
+                |_| {
+                    // No stream consumes the list of changes yet, so clear it here or it would grow without bound.
+                    drop(engine.live_state().1.take_changed());
+                    if let Some(saver) = standby_saver.as_mut()
+                        && saved.get().elapsed() > node.checkpoint_every
+                    {
+                        // The next attempt follows, and the last one must succeed.
+                        saver.try_save().unwrap_or_default();
+                        saved.set(Instant::now());
+                    }
+                    !fate.has_ended()
+                },
+            )?;
+            Ok(!fate.has_ended())
+        };
+        let is_wanted = || !fate.has_ended();
+        let (feed, advance) = (&node.log.standby_feed, || node.log.handle.advance());
+        if !catch_up(feed, &next.engine, from, replay, advance, is_wanted)? {
+            return Ok(false);
+        }
+        let present = node.clock.now().saturating_sub(TICK_MS);
+        Ok(self.wait_complete(present.max(self.plan.complete_until)))
+    }
+
+    /// Waits until the engine is complete up to `time`. Returns false if the generation ended.
+    fn wait_complete(&self, time: EventTime) -> bool {
+        while self.next.engine.complete() < time {
+            if self.fate.has_ended() {
+                return false;
+            }
+            self.node.log.handle.advance();
+            self.node.ticks.end(self.node.clock.now());
+            let reached = self.next.engine.wait_complete(time);
+            _ = self.node.runtime.block_on(async { timeout(POLL, reached).await });
+        }
+        true
+    }
+
+    /// Replaces the service's engine. Returns false if the generation ended.
+    fn answer_reads(mut self) -> Result<bool, RebuildError> {
+        let node = self.node;
+        let (mut saver, mut running) = (lock(&node.saver), lock(&node.running));
+        if let Some(mut standby) = self.standby_saver.take() {
+            // Do everything that can fail before the first change to the service.
+            standby.save()?;
+            standby.checkpoint.rename_to(&node.data.join(CHECKPOINT))?;
+            saved_rules::save(&node.data, &self.rules);
+            *saver = Saver::new(standby.checkpoint, &self.next, node.log.positions.clone());
+        }
+        let frozen = lock(&node.frozen).take().unwrap_or_else(|| running.freeze());
+        // The later time makes readers see every difference as a change since the last time that they saw.
+        if !self.wait_complete(FrozenReaders::last_time(&frozen) + 1) {
+            *lock(&node.frozen) = Some(frozen);
+            node.bans.detach_standby(|| node.log.standby_feed.detach(|| ()));
+            return Ok(false);
+        }
+        let (next, feed) = (self.next, &node.log.standby_feed);
+        let previous = node.bans.detach_standby(|| feed.detach(|| running.switch_to(frozen, next)));
+        saver.follow(&running);
+        *lock(&node.live) = Some(self.plan.generation);
+        drop((saver, running));
+        // End the workers of the previous generation, which receive no more queries.
+        drop(previous);
+        Ok(true)
+    }
+}
