@@ -20,7 +20,7 @@ from . import page
 BLOCK_TIMEOUT = 60
 OUTPUT_TIMEOUT = 20
 # Ports that pages name. Each session replaces them with free ones.
-PORTS = ("7070", "7071", "2101", "2102")
+PORTS = ("7070", "7071", "7170", "2101", "2102")
 # Runs a block in the session's own shell, and reports the status of the last command that failed, or 0.
 STEP = "failed=0; trap 'failed=$?' ERR; source {block} >{output} 2>&1 </dev/null; trap - ERR; echo $failed >&{report}\n"
 RUN_FILE = {"js": "node", "python": "python3"}
@@ -61,6 +61,7 @@ class Session:
             "CURL_HOME": str(self.files),
             "VELODROME_LISTEN": f"127.0.0.1:{port}",
             "VELODROME_PORT": port,
+            "VELODROME_CLUSTER_PORT": self.ports["7170"],
             "DOCS_TEST_REPOSITORY": str(repository),
             "DOCS_TEST_CHECKOUT": str(directory) if name == "README.md" else "",
         }

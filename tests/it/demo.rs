@@ -1,9 +1,12 @@
-//! `velodrome demo`: every URL that it prints answers.
+//! `velodrome demo`: every URL that it prints answers, and a cluster survives what it says to try.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Command;
 
 use crate::run::Workplace;
-use crate::serving::{agent, get, terminate};
+use crate::serving::{agent, get, terminate, wait_for};
 
 #[test]
 fn the_demo_races_and_every_url_that_it_prints_answers() {
@@ -38,4 +41,52 @@ fn the_demo_races_and_every_url_that_it_prints_answers() {
         assert!(!is_empty, "{url}: {body}");
     }
     assert_eq!(terminate(&mut child, "-TERM"), 0);
+}
+
+#[test]
+fn a_cluster_waits_for_a_node_that_is_killed_and_leaves_nothing_behind() {
+    let place = Workplace::new();
+    let temporary = place.path("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let environment = [("TMPDIR", temporary.to_str().unwrap())];
+    let mut child = place.spawn_with("demo --nodes 3 --port 0 --log warn", &environment);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut tour = Vec::new();
+    while !tour.last().is_some_and(|line: &String| line.contains("Ctrl-C")) {
+        tour.push(lines.next().unwrap());
+    }
+    // Lines such as "  node 0  http://127.0.0.1:7070/  process 123".
+    let nodes = tour.iter().filter_map(|line| line.strip_prefix("  node "));
+    let nodes: Vec<Vec<_>> = nodes.map(|line| line.split_whitespace().collect()).collect();
+    let stale = |node: usize| {
+        let url = format!("{}v1/races?limit=100", nodes[node][1]);
+        let answer = agent().get(&url).call().unwrap();
+        answer.headers().get("stale").map(|reason| reason.to_str().unwrap().to_owned())
+    };
+    assert_eq!(nodes.len(), 3, "{tour:?}");
+    assert_eq!((stale(0), stale(1), stale(2)), (None, None, None));
+    let processes: Vec<_> = nodes.iter().map(|node| node[3].to_owned()).collect();
+    let kill = tour.iter().find_map(|line| line.strip_prefix("  lose a node   kill -9 ")).unwrap();
+    assert_eq!(kill, processes[2]);
+
+    assert!(Command::new("kill").args(["-9", kill]).status().unwrap().success());
+    let reason = Some("the cluster waits for node 2".to_owned());
+    wait_for("the others wait for the node", || stale(0) == reason && stale(1) == reason);
+    assert!(lines.next().unwrap().starts_with("node 2 ended (signal: 9"));
+    let restarted = lines.next().unwrap();
+    let (_, after) = restarted.split_once("node 2 is process ").unwrap();
+    let process = after.split(' ').next().unwrap();
+    assert_ne!(process, kill);
+    wait_for("the cluster continues", || (0..2).all(|node| stale(node).is_none()));
+    let races =
+        |node: usize| get(&format!("{}v1/races?limit=100", nodes[node][1])).1["rows"].clone();
+    wait_for("all nodes show the same races", || {
+        races(0) == races(1) && races(1) == races(2) && races(0).as_array().unwrap().len() > 18
+    });
+
+    assert_eq!(terminate(&mut child, "-TERM"), 0);
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "a directory is left");
+    for process in [&processes[0], &processes[1], &process.to_owned()] {
+        assert!(!Path::new("/proc").join(process).exists(), "process {process} still runs");
+    }
 }

@@ -11,11 +11,11 @@ use crate::run::{Workplace, view};
 use crate::serving::{ServiceProcess, get, now_ms, post, wait_for};
 
 /// A small file system in memory.
-struct Disk(PathBuf);
+pub(crate) struct Disk(PathBuf);
 
 impl Disk {
     /// Mounts it at `path`. Returns `None` if the user is not permitted to.
-    fn mount(path: PathBuf) -> Option<Self> {
+    pub(crate) fn mount(path: PathBuf) -> Option<Self> {
         fs::create_dir_all(&path).unwrap();
         let mut mount = Command::new("mount");
         let mounted = mount.args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"]).arg(&path).output();
@@ -23,7 +23,7 @@ impl Disk {
     }
 
     /// Fills it to the last byte. Returns the file to remove to free the space.
-    fn fill(&self) -> PathBuf {
+    pub(crate) fn fill(&self) -> PathBuf {
         let path = self.0.join("ballast");
         let mut file = File::create(&path).unwrap();
         // The last block is filled byte by byte, so that no room for a log line remains.

@@ -23,6 +23,8 @@ mod cluster_end;
 #[cfg(test)]
 mod cluster_forming;
 #[cfg(test)]
+mod cluster_status;
+#[cfg(test)]
 mod compare;
 #[cfg(test)]
 mod compatibility;
@@ -44,6 +46,8 @@ mod kills;
 mod merge;
 #[cfg(test)]
 mod missing_segments;
+#[cfg(test)]
+mod node_cluster;
 #[cfg(test)]
 mod odd_files;
 #[cfg(test)]
