@@ -196,18 +196,6 @@ impl Checkpoint {
         Ok(stats)
     }
 
-    /// Becomes a new checkpoint under `rules`, in the same file.
-    ///
-    /// # Errors
-    /// When the file cannot be replaced.
-    pub fn reset(&mut self, rules: &Rules) -> Result<(), CheckpointError> {
-        // Close the file first, because it can be open only once.
-        self.store = None;
-        Self::discard(&self.path)?;
-        *self = Self::open(&self.path, rules)?;
-        Ok(())
-    }
-
     /// Forgets the changes that failed writes left unsaved: the checkpoint is what its file contains.
     ///
     /// # Errors

@@ -126,10 +126,11 @@ impl<G: Generations> Member<G> {
     pub(super) fn ended(&mut self, generation: u64, reason: String) {
         let run = self.runs.iter().position(|run| run.generation == generation);
         let Some(run) = run.map(|position| self.runs.remove(position)) else { return };
-        let reason = run.cause.unwrap_or(reason);
+        let noticed = reason;
+        let reason = run.cause.unwrap_or_else(|| noticed.clone());
         self.send(Message::Lost { generation, reason: reason.clone() });
         if self.runs.is_empty() {
-            tracing::warn!(generation, reason, "the generation ended");
+            tracing::warn!(generation, reason, noticed, "the generation ended");
             self.rest(&reason, run.began);
         }
     }

@@ -35,7 +35,7 @@ pub(super) struct Generation<'a> {
     fate: Fate,
     rules: Rules,
     next: RunningEngine,
-    /// The saver of a generation that replaces another, which saves to its own checkpoint meanwhile.
+    /// The saver of a generation that uses no checkpoint. It saves to a new one, which replaces the node's in the end.
     standby_saver: Option<Saver>,
 }
 
@@ -57,10 +57,11 @@ impl<'a> Generation<'a> {
             workers: node.config.workers,
         };
         let next = RunningEngine::start_on_mesh(place, links, fate.clone(), rules.clone())?;
-        // A plan without bans replaces a generation, which has them.
-        let standby_saver = match plan.bans {
-            Some(_) => None,
-            None => {
+        // A plan without bans replaces a generation, which saves meanwhile. Without a checkpoint of a node, all
+        // logs are replayed from their beginnings.
+        let standby_saver = match (&plan.bans, plan.complete_from) {
+            (Some(_), Some(_)) => None,
+            (None, _) | (_, None) => {
                 let path = node.data.join(REBUILT);
                 Checkpoint::discard(&path)?;
                 let checkpoint = Checkpoint::open(&path, &rules)?;
@@ -95,36 +96,26 @@ impl<'a> Generation<'a> {
         }
     }
 
-    /// Sends the state of this node's shard to the workers, which own it, and saves their changes from now on. Returns
-    /// the part of the log that the checkpoint covers.
+    /// Sends the state of this node's shard to the workers, which own it. Returns the part of the log that the
+    /// checkpoint covers.
+    ///
+    /// Nothing is saved until the generation answers reads. Until then a checkpoint can lack rides: the graph
+    /// receives a minute of events at a time, and finishes rides at its end, so a ride can be finished at a time
+    /// that is complete already. The next generation would replay only its last samples.
     fn restore(&self) -> Result<Option<LogPosition>, RebuildError> {
         if self.standby_saver.is_some() {
             return Ok(None);
         }
         let mut saver = lock(&self.node.saver);
-        // The engine computes the changes that could not be saved again.
-        saver.checkpoint.revert()?;
-        let covered = match self.plan.complete_from {
-            // A node has no checkpoint, so the logs are replayed from their beginnings.
-            None => {
-                saver.checkpoint.reset(&self.rules)?;
-                Layout::of(&self.node.config).save(&self.node.data)?;
-                saved_rules::save(&self.node.data, &self.rules);
-                None
+        saver.pause()?;
+        let workers = self.next.engine.workers();
+        let mut workers = workers.iter().cycle();
+        saver.checkpoint.read(|changes, view_changes| {
+            if let Some(worker) = workers.next() {
+                worker.send(Command::Restore(changes, view_changes));
             }
-            Some(_) => {
-                let workers = self.next.engine.workers();
-                let mut workers = workers.iter().cycle();
-                saver.checkpoint.read(|changes, view_changes| {
-                    if let Some(worker) = workers.next() {
-                        worker.send(Command::Restore(changes, view_changes));
-                    }
-                })?;
-                saver.checkpoint.covered()
-            }
-        };
-        saver.follow(&self.next);
-        Ok(covered)
+        })?;
+        Ok(saver.checkpoint.covered())
     }
 
     /// Replays the log of this node, and waits until the generation is complete up to the present. Returns false if it
@@ -199,7 +190,10 @@ impl<'a> Generation<'a> {
         if let Some(mut standby) = self.standby_saver.take() {
             // Do everything that can fail before the first change to the service.
             standby.save()?;
+            // Without its layout, a node does not use a checkpoint. So it never has that of another layout.
+            Layout::remove(&node.data)?;
             standby.checkpoint.rename_to(&node.data.join(CHECKPOINT))?;
+            Layout::of(&node.config).save(&node.data)?;
             saved_rules::save(&node.data, &self.rules);
             *saver = Saver::new(standby.checkpoint, &self.next, node.log.positions.clone());
         }

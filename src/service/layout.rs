@@ -6,9 +6,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::atomic_file::replace_file;
+use crate::atomic_file::{remove_if_exists, replace_file};
 use crate::cluster::{ClusterConfig, NodeId};
-use crate::disk::File;
+use crate::disk::{self, File};
 
 /// The name of the file.
 pub const LAYOUT: &str = "layout.json";
@@ -39,6 +39,15 @@ impl Layout {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Removes the layout from `data`, durably.
+    ///
+    /// # Errors
+    /// When the file cannot be removed.
+    pub(super) fn remove(data: &Path) -> io::Result<()> {
+        remove_if_exists(&data.join(LAYOUT))?;
+        disk::sync_dir(data)
     }
 
     /// Writes the layout to `data`, durably.

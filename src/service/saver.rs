@@ -23,6 +23,7 @@ pub(super) struct Saver {
     unsaved: Arc<UnsavedChanges>,
     /// The positions of the log that `engine` reads live.
     positions: Positions,
+    is_paused: bool,
 }
 
 /// Where the saver reports.
@@ -70,12 +71,23 @@ impl Saver {
         positions: Positions,
     ) -> Self {
         let (engine, unsaved) = (running.engine.clone(), Arc::clone(&running.unsaved));
-        Self { checkpoint, engine, unsaved, positions }
+        Self { checkpoint, engine, unsaved, positions, is_paused: false }
     }
 
-    /// Saves the changes of `running` from now on, whose engine is restored from the checkpoint.
+    /// Saves nothing until [`follow`](Self::follow), so that an engine can be restored from the checkpoint. Changes
+    /// that could not be saved are dropped; the engine computes them again.
+    ///
+    /// # Errors
+    /// When the checkpoint cannot be opened.
+    pub(super) fn pause(&mut self) -> Result<(), CheckpointError> {
+        self.is_paused = true;
+        self.checkpoint.revert()
+    }
+
+    /// Saves the changes of `running` from now on, whose engine was restored from the checkpoint.
     pub(super) fn follow(&mut self, running: &RunningEngine) {
         (self.engine, self.unsaved) = (running.engine.clone(), Arc::clone(&running.unsaved));
+        self.is_paused = false;
     }
 
     /// Saves the changes that are complete.
@@ -84,7 +96,7 @@ impl Saver {
     /// When the checkpoint cannot be written. The changes stay in memory for the next attempt.
     pub(super) fn save(&mut self) -> Result<(), CheckpointError> {
         let complete = self.positions.complete_until(self.engine.complete());
-        if complete > 0 && self.checkpoint.complete() < Some(complete) {
+        if !self.is_paused && complete > 0 && self.checkpoint.complete() < Some(complete) {
             let (changes, view_changes) = self.unsaved.take(complete);
             let covered = self.positions.take_until(complete);
             self.checkpoint.write(complete, changes, view_changes, covered)?;
