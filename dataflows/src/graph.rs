@@ -37,7 +37,7 @@ pub struct Traces {
     pub results: ResultTrace,
     /// Best final outputs by (class, racer).
     pub leaderboard: LeaderboardTrace,
-    /// Names by racer.
+    /// Names by (class, racer).
     pub names: NameTrace,
     /// View counts by project.
     pub views: ViewTrace,

@@ -60,5 +60,5 @@ pub use values::{
     ExcludedRace, ExcludedRide, FinishedRide, Mode, Name, Output, RACE_SECONDS_MAX,
     REPAIR_WINDOW_MS, RETENTION_MS, RaceId, RacerId, Record, RetiredRide, RideKey, RideResult,
     Rules, Sample, SavedRide, ScoredSample, Scoring, Stage, Standing, Tracking, ViewChange,
-    ViewCount, device_hash,
+    ViewCount, device_hash, name_time,
 };

@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use hashbrown::HashMap;
 use velodrome_dataflows::{
     BestFinal, ClassId, Curve, EventTime, ExcludedRace, ExcludedRide, Output, RaceId, RacerId,
-    Rules,
+    Rules, name_time,
 };
 
 use super::event::{Content, Sample};
@@ -49,7 +49,8 @@ impl Aggregates {
     pub(super) fn add(&mut self, clock: EventTime, content: Content) {
         match content {
             Content::Tracking(view) => self.views.add(clock, view),
-            Content::Race(sample) => {
+            Content::Race(mut sample) => {
+                sample.device_ms = name_time(sample.device_ms, clock);
                 let Some(output) = output_of(&self.rules, &sample) else { return };
                 self.add_final(clock, &sample, output);
                 let ride = self.rides.entry(key(&sample)).or_insert_with(|| {

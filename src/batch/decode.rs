@@ -2,9 +2,11 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use velodrome_dataflows::name_time;
 
 use super::event::{Content, Line, Sample, Sender, Time, View};
 use super::fields::{Field, INTEGER_MAX};
+use crate::ingest::event::kept_name;
 use crate::ingest::rejection::Rejection;
 
 /// Maximum nesting of objects and arrays, including those in ignored fields.
@@ -51,7 +53,7 @@ pub(super) fn decode(line: &[u8], race_seconds: u16) -> Result<Line, Rejection> 
     }
     let fields: Fields<'_> = serde_json::from_str(text)?;
     let event = Field("event", fields.event);
-    let (sender, content) = match event.string(0..=usize::MAX).ok().flatten().as_deref() {
+    let (sender, mut content) = match event.string(0..=usize::MAX).ok().flatten().as_deref() {
         Some("update") => race(&fields, race_seconds, false)?,
         Some("final") => race(&fields, race_seconds, true)?,
         Some("view") => tracking(&fields, true)?,
@@ -61,6 +63,9 @@ pub(super) fn decode(line: &[u8], race_seconds: u16) -> Result<Line, Rejection> 
     let device_ms = device_ms(&fields)?;
     let arrival = Field("arrivalTimestamp", fields.arrival_timestamp);
     let arrival_ms = arrival.integer_if_present(0..=INTEGER_MAX)?;
+    if let (Content::Race(sample), Some(arrival_ms)) = (&mut content, arrival_ms) {
+        sample.device_ms = name_time(sample.device_ms, arrival_ms);
+    }
     let time = arrival_ms.map_or_else(|| Time::Device(device_ms, sender), Time::Arrival);
     Ok(Line { time: Some(time), content })
 }
@@ -81,7 +86,9 @@ fn race(
         second: Field("second", fields.second).integer(1..=race_seconds)?,
         cadence: Field("cadence", fields.cadence).measure()?,
         resistance: Field("resistance", fields.resistance).measure()?,
-        name: Field("name", fields.name).string(0..=usize::MAX)?,
+        name: Field("name", fields.name)
+            .string(0..=usize::MAX)?
+            .map(|name| kept_name(&name).into()),
         device: Field("uuid", fields.uuid).string(0..=usize::MAX)?,
         device_ms: device_ms(fields)?,
         is_final,

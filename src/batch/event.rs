@@ -72,7 +72,7 @@ impl DeadLetter {
 /// One second of one racer in one race.
 #[derive(Debug, PartialEq)]
 pub(super) struct Sample {
-    /// The device's time, in milliseconds since the epoch.
+    /// The device's time, in milliseconds since the epoch, as far as the arrival confirms it.
     pub(super) device_ms: u64,
     pub(super) class: ClassId,
     pub(super) race: RaceId,

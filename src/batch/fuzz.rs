@@ -11,13 +11,12 @@ use std::io::Cursor;
 
 use compact_str::CompactString;
 use velodrome_dataflows::{Sample, device_hash};
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::decode::decode;
 use super::event::{Content, Line, Time};
 use super::texts::{Text, Texts};
 use crate::ingest::decode::decode_any;
-use crate::ingest::event::{Event, EventTimestamp};
+use crate::ingest::event::{Event, EventTimestamp, tracking_hash};
 use crate::ingest::fuzz::RACE_SECONDS;
 use crate::ingest::objects::objects;
 
@@ -71,7 +70,8 @@ fn assert_equal(Line { time, content }: Line, event: Event) {
         }
         (Content::Tracking(batch), Event::Tracking(replay)) => {
             let replay = replay.event;
-            assert_eq!(replay.uuid, xxh3_128(batch.uuid.as_bytes()));
+            let hash = tracking_hash(batch.project.as_bytes(), batch.uuid.as_bytes());
+            assert_eq!(replay.uuid, hash);
             let fields = (replay.project, u64::from(replay.duration_ms), replay.is_view);
             let expected: (CompactString, _, _) = (batch.project, batch.duration_ms, batch.is_view);
             assert_eq!(fields, expected);

@@ -16,24 +16,25 @@ const WINDOW_DAYS: u64 = 7;
 #[derive(Debug, Default)]
 pub(super) struct Views {
     counts: HashMap<CompactString, ViewCount>,
-    /// The day on which each uuid was counted.
-    seen: HashMap<CompactString, u64>,
+    /// The day on which each uuid of a project was counted.
+    seen: HashMap<(CompactString, CompactString), u64>,
     /// The day of the last event. Expired uuids are removed once a day.
     today: u64,
 }
 
 impl Views {
-    /// Counts an event, unless its uuid was counted in the last seven days.
+    /// Counts an event, unless its uuid was counted for its project in the last seven days.
     pub(super) fn add(&mut self, clock: EventTime, view: View) {
         let day = clock / DAY_MS;
         if day > self.today {
             self.today = day;
             self.seen.retain(|_, counted| day - *counted <= WINDOW_DAYS);
         }
-        if self.seen.contains_key(&view.uuid) {
+        let event = (view.project.clone(), view.uuid);
+        if self.seen.contains_key(&event) {
             return;
         }
-        self.seen.insert(view.uuid, day);
+        self.seen.insert(event, day);
         let count = self.counts.entry(view.project).or_default();
         count.views += u64::from(view.is_view);
         count.duration_ms += view.duration_ms;
@@ -62,9 +63,9 @@ mod tests {
     }
 
     #[test]
-    fn counts_a_uuid_once_for_all_projects_and_kinds() {
-        let events = [(0, "a", "p", false), (0, "a", "q", true), (1, "b", "p", true)];
-        assert_eq!(counts(&events), [("p".to_owned(), 1, 10)]);
+    fn counts_a_uuid_once_in_each_project_for_both_kinds() {
+        let events = [(0, "a", "p", false), (0, "a", "q", true), (1, "a", "p", true)];
+        assert_eq!(counts(&events), [("p".to_owned(), 0, 5), ("q".to_owned(), 1, 5)]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::tables::{FINALS, NAMES, PlainKey, RECORDS, RIDES, SEEN, Table, VIEWS,
 pub(super) struct Delta {
     records: BTreeMap<(ClassId, RacerId), Record>,
     finals: BTreeMap<(ClassId, RacerId), BestFinal>,
-    names: BTreeMap<RacerId, Name>,
+    names: BTreeMap<(ClassId, RacerId), Name>,
     rides: BTreeMap<RideKey, SavedRide>,
     views: BTreeMap<String, ViewCount>,
     seen: BTreeSet<(u64, u128)>,

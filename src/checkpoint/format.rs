@@ -2,4 +2,4 @@
 
 /// The format that this version writes and reads. Increase it whenever the saved data or its encoding
 /// changes.
-pub(super) const FORMAT: &str = "3";
+pub(super) const FORMAT: &str = "4";

@@ -14,13 +14,13 @@ pub(super) type Table<K> = TableDefinition<'static, K, &'static [u8]>;
 pub(super) const RECORDS: Table<(ClassId, RacerId)> = TableDefinition::new("records");
 /// Best final outputs.
 pub(super) const FINALS: Table<(ClassId, RacerId)> = TableDefinition::new("finals");
-/// Names of racers.
-pub(super) const NAMES: Table<RacerId> = TableDefinition::new("names");
+/// Names of racers in a class.
+pub(super) const NAMES: Table<(ClassId, RacerId)> = TableDefinition::new("names");
 /// Saved rides.
 pub(super) const RIDES: Table<(ClassId, RaceId, RacerId)> = TableDefinition::new("rides");
 /// View counts by project.
 pub(super) const VIEWS: Table<String> = TableDefinition::new("views");
-/// Tracking events that were counted: the day of the event clock, and the hash of the uuid.
+/// Tracking events that were counted: the day of the event clock, and the hash of project and uuid.
 pub(super) const SEEN: TableDefinition<'static, (u64, u128), ()> = TableDefinition::new("seen");
 
 /// A key with the same type in memory and in a table.

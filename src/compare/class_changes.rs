@@ -55,9 +55,9 @@ impl ClassChanges {
         self.names_mut().map(|(racer, _)| racer).collect()
     }
 
-    /// Sets the names of all racers that are listed.
-    pub fn set_names(&mut self, names: &BTreeMap<RacerId, CompactString>) {
-        self.names_mut().for_each(|(racer, name)| *name = names.get(&racer).cloned());
+    /// Sets the names of all racers that are listed to those that `name_of` returns.
+    pub fn set_names(&mut self, name_of: impl Fn(RacerId) -> Option<CompactString>) {
+        self.names_mut().for_each(|(racer, name)| *name = name_of(racer));
     }
 
     fn names_mut(&mut self) -> impl Iterator<Item = (RacerId, &mut Option<CompactString>)> {
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(merged, changes);
 
         assert_eq!(changes.racers(), [5, 6].into());
-        changes.set_names(&[(6, "Ada".into())].into());
+        changes.set_names(|racer| (racer == 6).then(|| "Ada".into()));
         let podium = &changes.podiums[0];
         assert_eq!(
             (podium.old[0].name.as_deref(), podium.new[0].name.as_deref()),

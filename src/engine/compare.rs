@@ -127,12 +127,17 @@ fn run(
     let totals = class_totals(&mut traces);
     let names = traces.each_ref().map(|traces| traces.names.clone());
     let (changes, mut classes) = write_differences(worker, traces, *ranks, changes);
-    let listed = classes.values_mut().flat_map(ClassChanges::racers).collect();
+    let listed = classes
+        .iter_mut()
+        .flat_map(|(class, changes)| changes.racers().into_iter().map(|racer| (*class, racer)));
+    let listed = listed.collect();
     let names = gather_names(worker, names, listed);
     let share = Share { late: late.map(|late| late.get()), totals, classes };
     let send = |rows: &mut RowInput<Share>| rows.send(share);
     let mut gathered = gather_rows(worker, send, Gathered::add);
-    gathered.classes.values_mut().for_each(|class| class.set_names(&names));
+    for (class, changes) in &mut gathered.classes {
+        changes.set_names(|racer| names.get(&(*class, racer)).cloned());
+    }
     // Only worker 0 has the files of changes.
     let conclude = |changes| gathered.conclude(changes, &mut sequencer.borrow_mut());
     changes.map(conclude).transpose()

@@ -48,8 +48,8 @@ pub(super) fn write_differences(
 pub(super) fn gather_names(
     worker: &mut Worker,
     traces: [NameTrace; 2],
-    listed: BTreeSet<RacerId>,
-) -> BTreeMap<RacerId, CompactString> {
+    listed: BTreeSet<(ClassId, RacerId)>,
+) -> BTreeMap<(ClassId, RacerId), CompactString> {
     let names = Rc::new(RefCell::new(BTreeMap::new()));
     let (sink, mut racers) = (Rc::clone(&names), InputHandle::new());
     let probe = worker.dataflow_named("Names", |scope| {

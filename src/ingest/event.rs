@@ -1,10 +1,12 @@
 //! Events, and the limits of their fields.
 
-use velodrome_dataflows::{RacerId, Sample, Tracking};
-use xxhash_rust::xxh3::xxh3_64;
+use velodrome_dataflows::{RacerId, Sample, Tracking, name_time};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 /// The greatest integer that every JSON reader represents exactly: 2^53 - 1.
 pub const INTEGER_MAX: u64 = (1 << 53) - 1;
+/// Maximum length of a name, in bytes. A longer name is cut, and is no reason to reject its event.
+const NAME_BYTES_MAX: usize = 128;
 /// Maximum length of the uuid of a tracking event, in bytes.
 pub const UUID_BYTES_MAX: usize = 64;
 /// Maximum length of project and viewer ids, in bytes.
@@ -45,6 +47,29 @@ pub enum EventTimestamp {
     },
 }
 
+impl EventTimestamp {
+    /// The device's time, as far as the arrival confirms it ([`name_time`]).
+    #[inline]
+    pub(super) fn confirmed(self, device_ms: u64) -> u64 {
+        match self {
+            Self::Arrival(arrival_ms) => name_time(device_ms, arrival_ms),
+            Self::Device { .. } => device_ms,
+        }
+    }
+}
+
+/// The part of a name that is kept: whole characters of at most 128 bytes.
+#[inline]
+pub(crate) fn kept_name(name: &str) -> &str {
+    name.get(..name.floor_char_boundary(NAME_BYTES_MAX)).unwrap_or(name)
+}
+
+/// The hash that identifies a tracking event: its uuid within its project.
+#[inline]
+pub(crate) fn tracking_hash(project: &[u8], uuid: &[u8]) -> u128 {
+    xxh3_128_with_seed(uuid, xxh3_64(project))
+}
+
 /// The device of a race event, for the event clock.
 #[inline]
 pub(super) fn racer_device(racer: RacerId) -> u32 {
@@ -57,4 +82,40 @@ pub(super) fn racer_device(racer: RacerId) -> u32 {
 #[inline]
 pub(super) fn viewer_device(viewer: Option<&[u8]>) -> u32 {
     xxh3_64(viewer.unwrap_or_default()) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_cut_at_a_character() {
+        let long = "n".repeat(140);
+        assert_eq!(kept_name(&long), "n".repeat(128));
+        assert_eq!(kept_name(&"é".repeat(70)), "é".repeat(64));
+        assert_eq!(kept_name(&format!("a{}", "é".repeat(70))), format!("a{}", "é".repeat(63)));
+        assert_eq!(kept_name("Ada"), "Ada");
+    }
+
+    #[test]
+    fn a_uuid_identifies_an_event_within_its_project() {
+        let hash = tracking_hash(b"p", b"u");
+        assert_eq!(hash, tracking_hash(b"p", b"u"));
+        for (project, uuid) in [("q", "u"), ("p", "v"), ("pu", ""), ("", "pu"), ("u", "p")] {
+            assert_ne!(
+                hash,
+                tracking_hash(project.as_bytes(), uuid.as_bytes()),
+                "{project} {uuid}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_an_arrival_confirms_the_time_of_a_device() {
+        let device = EventTimestamp::Device { ms: 5, device: 1 };
+        assert_eq!(device.confirmed(u64::MAX), u64::MAX);
+        let arrival = EventTimestamp::Arrival(1_000);
+        assert_eq!(arrival.confirmed(601_000), 601_000);
+        assert_eq!(arrival.confirmed(601_001), 1_000);
+    }
 }

@@ -3,16 +3,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use compact_str::CompactString;
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
 use serde_json::value::RawValue;
 use velodrome_dataflows::{Sample, Tracking, device_hash};
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::event::{
     Accepted, DURATION_MS_MAX, Event, EventTimestamp, ID_BYTES_MAX, INTEGER_MAX, UUID_BYTES_MAX,
-    racer_device, viewer_device,
+    kept_name, racer_device, tracking_hash, viewer_device,
 };
 use super::rejection::{Rejection, integer_between};
 use crate::rules::MEASURE_MAX;
@@ -84,10 +82,10 @@ impl RawFields<'_> {
         let event = Sample {
             clock: 0,
             race,
-            device_ms,
+            device_ms: timestamp.confirmed(device_ms),
             cadence,
             resistance,
-            name: name.map(CompactString::from),
+            name: name.map(|name| kept_name(&name).into()),
             device_hash: uuid.map_or(0, |uuid| device_hash(uuid.as_bytes())),
             racer: racer as u32,
             class: class as u16,
@@ -119,7 +117,7 @@ impl RawFields<'_> {
         let (_, timestamp) = self.timestamps(device)?;
         let event = Tracking {
             clock: 0,
-            uuid: xxh3_128(uuid.as_bytes()),
+            uuid: tracking_hash(project.as_bytes(), uuid.as_bytes()),
             project: project.into(),
             // Fits, because it is at most a day.
             duration_ms: duration_ms as u32,

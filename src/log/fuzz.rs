@@ -15,6 +15,7 @@ use std::sync::Arc;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use indicatif::ProgressBar;
+use velodrome_dataflows::name_time;
 
 use super::archive::ArchivedSegment;
 use super::check::{CheckedLog, LogCheck};
@@ -44,7 +45,10 @@ pub(crate) fn log_line(line: &[u8]) {
     let arrivals: Vec<_> = found.iter().map(|line| (line.end, line.arrival_ms)).collect();
     assert_eq!(arrivals, [(lines.bytes() as u64, MS_MIN + 7)]);
     match &mut event {
-        Event::Race(race) => race.timestamp = EventTimestamp::Arrival(MS_MIN + 7),
+        Event::Race(race) => {
+            race.timestamp = EventTimestamp::Arrival(MS_MIN + 7);
+            race.event.device_ms = name_time(race.event.device_ms, MS_MIN + 7);
+        }
         Event::Tracking(tracking) => tracking.timestamp = EventTimestamp::Arrival(MS_MIN + 7),
     }
     assert_eq!(decode(lines.text().trim_ascii_end(), RACE_SECONDS), Ok(event));

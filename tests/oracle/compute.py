@@ -4,7 +4,7 @@ import tomllib
 
 HOUR = 3_600_000
 DAY = 86_400_000
-AHEAD = 600_000  # a device's time further ahead than this counts as this, to choose a name
+AHEAD = 600_000  # a device's time further ahead of the arrival counts as the arrival, to choose a name
 
 
 class Rules:
@@ -67,7 +67,8 @@ class Ride:
             self.final = output if self.final is None else max(output, self.final)
         if event["name"] is not None:
             now = clock if event["arrivalTimestamp"] is None else event["arrivalTimestamp"]
-            name = (min(event["deviceTimestamp"], now + AHEAD), event["name"].encode())
+            device = event["deviceTimestamp"]
+            name = (device if device <= now + AHEAD else now, event["name"].encode())
             self.name = name if self.name is None else max(name, self.name)
         return False
 

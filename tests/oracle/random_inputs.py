@@ -20,7 +20,7 @@ from spellings import not_event, spell, torn
 BOM = b"\xef\xbb\xbf"
 
 
-def write_files(random, events, folder, disputed=False):
+def write_files(random, events, folder):
     """Writes events to a few files, in order."""
     folder.mkdir(parents=True, exist_ok=True)
     cuts = sorted(random.randrange(len(events) + 1) for _ in range(random.randint(0, 3)))
@@ -32,7 +32,7 @@ def write_files(random, events, folder, disputed=False):
         if random.random() < 0.15:
             data = array(random, part)
         else:
-            data = lines(random, part, disputed)
+            data = lines(random, part)
         name = random.choice([f"{number}.jsonl", f"{number}/a.gz", f"{number}-x"])
         write_file(random, folder / name, data)
 
@@ -52,7 +52,7 @@ def write_file(random, path, data):
     path.write_bytes(data)
 
 
-def lines(random, events, disputed):
+def lines(random, events):
     """Lines of objects, with rejected and torn ones and with bytes between them that are ignored."""
     pieces = [BOM] if random.random() < 0.3 else []
     joined = random.choice([0, 0, 0.3, 1])  # the share of objects that share a line with the next one
@@ -61,8 +61,8 @@ def lines(random, events, disputed):
         if random.random() < dirty:
             bad = not_event if random.random() < 0.7 else torn
             text = bad(random, fields)
-            # An event between two pieces of text that are no objects is disputed, see `racing`.
-            pieces.append(b"" if text.startswith(b"{") or disputed else b"\n")
+            # Of text without an object, only the part before the next object is rejected with its line.
+            pieces.append(b"" if text.startswith(b"{") else b"\n")
             pieces.append(text + random.choice([b"\n", b"", b" "]))
         pieces.append(spell(random, fields))
         if random.random() < dirty:
@@ -87,7 +87,7 @@ def array(random, events):
     return begin + separator.join(pieces) + end
 
 
-def write_partitions(random, events, folder, disputed):
+def write_partitions(random, events, folder):
     """Spreads the same events over partitions that overlap in time, each in order."""
     count = random.choice([2, 3])
     by_racer = random.random() < 0.6
@@ -96,7 +96,7 @@ def write_partitions(random, events, folder, disputed):
         place = hash_of(fields) if by_racer else random.randrange(count)
         parts[place % count].append((true, fields))
     for number, part in enumerate(parts, start=1):
-        write_files(random, part, folder / str(number), disputed)
+        write_files(random, part, folder / str(number))
 
 
 def hash_of(fields):
@@ -120,13 +120,13 @@ def write_rules(random, path):
     path.write_text("\n".join(rules) + "\n")
 
 
-def write(seed, folder, disputed=False):
+def write(seed, folder):
     """Writes the inputs of a seed. Returns times for --as-of."""
     random = randoms.Random(seed)
     folder = Path(folder)
-    events = racing(random, disputed)
-    write_files(random, events, folder / "inputs", disputed)
-    write_partitions(random, events, folder / "partitions", disputed)
+    events = racing(random)
+    write_files(random, events, folder / "inputs")
+    write_partitions(random, events, folder / "partitions")
     write_rules(random, folder / "rules.toml")
     clocks = sorted(set(run(folder / "clocks", [str(folder / "inputs")])))
     chosen = random.sample(clocks, min(2, len(clocks)))

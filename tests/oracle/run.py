@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares velodrome with the oracle on seeded random inputs.
 
-    tests/oracle/run.py [--seeds A..B] [--binary PATH] [--keep DIR] [--disputed]
+    tests/oracle/run.py [--seeds A..B] [--binary PATH] [--keep DIR]
 
 For each seed from A to B it writes random inputs, and compares the oracle's results with those of
 `batch` and of `replay`: with 1, 2 and 4 workers and as 2 processes, with and without --as-of, with other
@@ -28,8 +28,7 @@ SECONDS = 60  # for one run of the binary
 
 
 class Checker:
-    def __init__(self, binary, folder, disputed):
-        self.disputed = disputed
+    def __init__(self, binary, folder):
         self.binary = binary
         self.folder = folder
         self.problems = []
@@ -46,7 +45,7 @@ class Checker:
         """Checks a seed. Returns the problems."""
         self.problems = []
         shutil.rmtree(self.folder, ignore_errors=True)
-        times = random_inputs.write(seed, self.folder, self.disputed)
+        times = random_inputs.write(seed, self.folder)
         plain = [self.folder / "inputs"]
         partitions = sorted((self.folder / "partitions").iterdir())
         rules = self.folder / "rules.toml"
@@ -135,12 +134,11 @@ def main():
     parser.add_argument("--seeds", default="1..10", metavar="A..B", help="the last seed is B")
     parser.add_argument("--binary", default="target/debug/velodrome", metavar="PATH")
     parser.add_argument("--keep", metavar="DIR", help="work here, and keep the most recent seed's files")
-    parser.add_argument("--disputed", action="store_true", help="also cases of which a defect is known")
     arguments = parser.parse_args()
     first, last = map(int, arguments.seeds.split(".."))
     failed = 0
     with tempfile.TemporaryDirectory() as temporary:
-        checker = Checker(arguments.binary, Path(arguments.keep or temporary) / "seed", arguments.disputed)
+        checker = Checker(arguments.binary, Path(arguments.keep or temporary) / "seed")
         for seed in range(first, last + 1):
             problems = checker.seed(seed)
             failed += bool(problems)

@@ -25,7 +25,7 @@ pub struct ComparisonTraces {
     pub results: ResultTrace,
     /// Best final outputs by (class, racer).
     pub leaderboard: LeaderboardTrace,
-    /// Names by racer, of all classes.
+    /// Names by (class, racer).
     pub names: NameTrace,
 }
 

@@ -8,7 +8,7 @@ use timely::dataflow::operators::generic::Operator;
 
 use crate::operators::NameTrace;
 use crate::traces::read_trace;
-use crate::values::{EventTime, Name, RacerId};
+use crate::values::{ClassId, EventTime, Name, RacerId, racer_hash};
 
 /// Looks up the names of `racers` under both rules, and emits the winner of the two. Racers without a
 /// name are skipped.
@@ -32,17 +32,17 @@ use crate::values::{EventTime, Name, RacerId};
 ///         worker.step_or_park_while(None, || !probe.done());
 ///         names
 ///     });
-///     worker.dataflow(|scope| racer_names(vec![4, 5].to_stream(scope), names).capture())
+///     worker.dataflow(|scope| racer_names(vec![(1, 4), (1, 5)].to_stream(scope), names).capture())
 /// });
-/// let name = Name { device_ms: 1_000, text: "Ada".into() };
-/// assert_eq!(names.extract(), [(0, vec![(5, name)])]);
+/// let name = Name { at: 1_000, text: "Ada".into() };
+/// assert_eq!(names.extract(), [(0, vec![((1, 5), name)])]);
 /// ```
 pub fn racer_names<'scope>(
-    racers: Stream<'scope, u64, Vec<RacerId>>,
+    racers: Stream<'scope, u64, Vec<(ClassId, RacerId)>>,
     mut traces: [NameTrace; 2],
-) -> Stream<'scope, u64, Vec<(RacerId, Name)>> {
-    // The names are arranged with this exchange too.
-    let route = Exchange::new(|racer: &RacerId| u64::from(*racer));
+) -> Stream<'scope, u64, Vec<((ClassId, RacerId), Name)>> {
+    // The worker of the racer's rides, which has the names.
+    let route = Exchange::new(|(class, racer): &(ClassId, RacerId)| racer_hash(*class, *racer));
     racers.unary(route, "RacerNames", move |_, _| {
         move |input, output| {
             input.for_each(|capability, racers| {
@@ -56,8 +56,8 @@ pub fn racer_names<'scope>(
     })
 }
 
-/// The name of `racer` in a trace.
-fn name(names: &mut NameTrace, racer: RacerId) -> Option<Name> {
+/// The name of a racer in a class, in a trace.
+fn name(names: &mut NameTrace, racer: (ClassId, RacerId)) -> Option<Name> {
     let mut found = None;
     read_trace(names, EventTime::MAX, Some(&racer), |first, (), name| {
         found = (*first == racer).then_some(name);

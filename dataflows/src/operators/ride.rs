@@ -43,21 +43,18 @@ impl Ride {
             changed = true;
         }
         if let Some(text) = &sample.name {
-            let device_ms = sample.device_ms;
-            let later = self
-                .name
-                .as_ref()
-                .is_none_or(|last| (last.device_ms, &last.text) < (device_ms, text));
+            let at = sample.name_at;
+            let later = self.name.as_ref().is_none_or(|last| (last.at, &last.text) < (at, text));
             match &mut self.name {
                 // The name is nearly always the same, so only its time is updated, without a copy. For a
-                // finished ride even a new device time is a change, because a checkpoint must save it:
+                // finished ride even a new time is a change, because a checkpoint must save it:
                 // later names are compared with it.
                 Some(last) if later && last.text == text => {
-                    last.device_ms = device_ms;
+                    last.at = at;
                     changed |= self.emitted.is_some();
                 }
                 slot if later => {
-                    *slot = Some(Name { device_ms, text: text.clone() });
+                    *slot = Some(Name { at, text: text.clone() });
                     changed = true;
                 }
                 _ => {}
@@ -71,7 +68,7 @@ impl Ride {
         self.emitted.is_some()
     }
 
-    /// The name with the greatest device time so far.
+    /// The name with the greatest time so far.
     pub(super) fn name(&self) -> Option<&Name> {
         self.name.as_ref()
     }
@@ -168,11 +165,11 @@ impl Ride {
 mod tests {
     use super::*;
 
-    fn sample(device_ms: u64, name: &str) -> ScoredSample {
+    fn sample(at: EventTime, name: &str) -> ScoredSample {
         ScoredSample {
-            clock: device_ms,
+            clock: at,
             race: 1,
-            device_ms,
+            name_at: at,
             output: 1.0,
             name: Some(name.into()),
             racer: 1,

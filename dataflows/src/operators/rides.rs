@@ -192,9 +192,9 @@ impl Pending {
 fn saved_route(change: &Change) -> u64 {
     match change {
         Change::Saved((class, _, racer), _) => racer_hash(*class, *racer),
-        Change::Record((class, racer), _) | Change::Final((class, racer), _) => {
-            racer_hash(*class, *racer)
-        }
+        Change::Record((class, racer), _)
+        | Change::Final((class, racer), _)
+        | Change::Name((class, racer), _) => racer_hash(*class, *racer),
         _ => 0,
     }
 }

@@ -248,7 +248,7 @@ impl Roster {
         let (class, race, racer) = key;
         let (record, previous, result) = ride.finish();
         changes.push(Change::Record((class, racer), record));
-        changes.extend(ride.name().map(|name| Change::Name(racer, name.clone())));
+        changes.extend(ride.name().map(|name| Change::Name((class, racer), name.clone())));
         if previous.as_ref() != Some(&result) {
             if let Some(previous) = previous {
                 changes.push(Change::Result((class, race), (racer, previous), -1));
@@ -314,7 +314,7 @@ fn take_due(
 /// Emits the name of a sample, if it carries one.
 fn emit_name(sample: &ScoredSample, changes: &mut Vec<Change>) {
     if let Some(text) = &sample.name {
-        let name = Name { device_ms: sample.device_ms, text: text.clone() };
-        changes.push(Change::Name(sample.racer, name));
+        let name = Name { at: sample.name_at, text: text.clone() };
+        changes.push(Change::Name((sample.class, sample.racer), name));
     }
 }

@@ -7,7 +7,9 @@ use compact_str::CompactString;
 use differential_dataflow::difference::Semigroup;
 use serde::{Deserialize, Serialize};
 
-use crate::values::{BestFinal, ClassId, Output, RaceId, RacerId, Record, RideResult, ViewCount};
+use crate::values::{
+    BestFinal, ClassId, Name, Output, RaceId, RacerId, Record, RideResult, ViewCount,
+};
 
 /// The answer to the [`Query`](crate::Query) of the same name.
 ///
@@ -30,8 +32,8 @@ pub enum Answer {
     Curve(Option<Record>),
     /// Empty if no racer has a record.
     BestCurve(Record),
-    /// The name, if there is one, and the classes ascending. A banned racer has no classes.
-    Racer(Option<CompactString>, Vec<ClassId>),
+    /// The classes ascending, with the name if there is one. A banned racer has none.
+    Racer(Vec<(ClassId, Option<Name>)>),
     /// Races ascending, and within a race racers ascending.
     Results(Vec<(RaceId, RacerId, Arc<RideResult>)>),
     /// Racers ascending, without those who have no name.
@@ -69,10 +71,7 @@ impl Answer {
             (Self::ClassCurves(all), Self::ClassCurves(rows)) => all.extend(rows),
             (Self::Curve(all), Self::Curve(part)) => *all = all.take().or(part),
             (Self::BestCurve(all), Self::BestCurve(part)) => all.plus_equals(&part),
-            (Self::Racer(name, all), Self::Racer(part, classes)) => {
-                *name = name.take().or(part);
-                all.extend(classes);
-            }
+            (Self::Racer(all), Self::Racer(classes)) => all.extend(classes),
             (Self::Results(all), Self::Results(rows)) => all.extend(rows),
             (Self::Names(all), Self::Names(rows)) => all.extend(rows),
             (Self::Classes(all), Self::Classes(rows)) => {
@@ -100,7 +99,7 @@ impl Answer {
                 rows.sort_unstable_by_key(|(racer, best)| (Reverse(best.output), *racer));
             }
             Self::ClassCurves(rows) => rows.sort_unstable_by_key(|(racer, _)| *racer),
-            Self::Racer(_, classes) => classes.sort_unstable(),
+            Self::Racer(classes) => classes.sort_unstable_by_key(|(class, _)| *class),
             Self::Results(rows) => rows.sort_unstable_by_key(|(race, racer, _)| (*race, *racer)),
             Self::Names(rows) => rows.sort_unstable_by_key(|(racer, _)| *racer),
             Self::Classes(rows) => rows.sort_unstable_by_key(|(class, _)| *class),

@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use compact_str::CompactString;
 use differential_dataflow::difference::Semigroup;
 use hashbrown::HashSet;
 
@@ -11,7 +10,7 @@ use super::query::Query;
 use crate::graph::Traces;
 use crate::operators::BanTrace;
 use crate::traces::read_trace;
-use crate::values::{ClassId, EventTime, Output, RaceId, RacerId, Record};
+use crate::values::{ClassId, EventTime, Name, Output, RaceId, RacerId, Record};
 
 /// This worker's part of the answer as of time `at`, without the rows of racers who are banned at that
 /// time.
@@ -38,7 +37,7 @@ pub(super) fn evaluate(query: &Query, traces: &mut Traces, at: EventTime) -> Ans
         Query::Curve(class, racer) => curve(traces, at, *class, *racer),
         Query::Racer(racer) => racer_classes(traces, at, *racer),
         Query::Results(class, races) => results(traces, at, *class, races),
-        Query::Names(racers) => names(traces, at, racers),
+        Query::Names(class, racers) => names(traces, at, *class, racers),
         Query::Classes => classes(traces, at),
         Query::Project(project) => {
             let mut count = None;
@@ -73,11 +72,7 @@ fn curve(traces: &mut Traces, at: EventTime, class: ClassId, racer: RacerId) -> 
 }
 
 fn racer_classes(traces: &mut Traces, at: EventTime, racer: RacerId) -> Answer {
-    let (mut name, mut classes) = (None, Vec::new());
-    read_trace(&mut traces.names, at, Some(&racer), |key, (), known| {
-        name = (*key == racer).then_some(known.text);
-        Break(())
-    });
+    let mut classes = Vec::new();
     // Curves are by class, then racer: seek from the racer's position in one class to that in the next.
     let is_shown = !is_banned(&mut traces.bans, racer, at);
     let mut position = is_shown.then_some((0, racer));
@@ -89,7 +84,8 @@ fn racer_classes(traces: &mut Traces, at: EventTime, racer: RacerId) -> Answer {
             Break(())
         });
     }
-    Answer::Racer(name, classes)
+    let named = |class| (class, name(traces, at, (class, racer)));
+    Answer::Racer(classes.into_iter().map(named).collect())
 }
 
 fn results(traces: &mut Traces, at: EventTime, class: ClassId, races: &[RaceId]) -> Answer {
@@ -105,15 +101,19 @@ fn results(traces: &mut Traces, at: EventTime, class: ClassId, races: &[RaceId])
     Answer::Results(rows)
 }
 
-fn names(traces: &mut Traces, at: EventTime, racers: &[RacerId]) -> Answer {
-    let mut names: Vec<(RacerId, CompactString)> = Vec::new();
-    for racer in racers {
-        read_trace(&mut traces.names, at, Some(racer), |key, (), name| {
-            names.extend((key == racer).then_some((*racer, name.text)));
-            Break(())
-        });
-    }
-    Answer::Names(names)
+fn names(traces: &mut Traces, at: EventTime, class: ClassId, racers: &[RacerId]) -> Answer {
+    let named = |racer: &RacerId| Some((*racer, name(traces, at, (class, *racer))?.text));
+    Answer::Names(racers.iter().filter_map(named).collect())
+}
+
+/// The name of a racer in a class.
+fn name(traces: &mut Traces, at: EventTime, racer: (ClassId, RacerId)) -> Option<Name> {
+    let mut found = None;
+    read_trace(&mut traces.names, at, Some(&racer), |key, (), name| {
+        found = (*key == racer).then_some(name);
+        Break(())
+    });
+    found
 }
 
 fn classes(traces: &mut Traces, at: EventTime) -> Answer {

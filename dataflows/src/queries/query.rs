@@ -27,12 +27,12 @@ pub enum Query {
     Curve(ClassId, RacerId),
     /// The best record of any racer of a class at each second.
     BestCurve(ClassId),
-    /// A racer's name, and the classes in which the racer has a record.
+    /// The classes in which the racer has a record, with the racer's name there.
     Racer(RacerId),
     /// The results of races of a class. The races must be distinct.
     Results(ClassId, Vec<RaceId>),
-    /// The names of racers.
-    Names(Vec<RacerId>),
+    /// The names of racers in a class.
+    Names(ClassId, Vec<RacerId>),
     /// The size of each class.
     Classes,
     /// A project's views.

@@ -32,8 +32,8 @@ pub enum Change {
     Record((ClassId, RacerId), Record),
     /// The output of a final event.
     Final((ClassId, RacerId), BestFinal),
-    /// A name of a racer.
-    Name(RacerId, Name),
+    /// A name of a racer in a class.
+    Name((ClassId, RacerId), Name),
     /// A ride's result is added (+1) or removed (-1).
     Result((ClassId, RaceId), (RacerId, Arc<RideResult>), isize),
     /// The number of samples that arrived after the repair window of their ride.

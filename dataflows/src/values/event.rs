@@ -29,8 +29,8 @@ pub struct Sample {
     pub clock: EventTime,
     /// The race within its class.
     pub race: RaceId,
-    /// The device's clock in milliseconds. It orders names only; device clocks can be wrong, so nothing
-    /// else uses it as time.
+    /// The device's clock in milliseconds; the arrival instead, if there is one and the clock was more than 10 minutes
+    /// ahead of it. It orders names only: nothing else uses it as time.
     pub device_ms: u64,
     /// Pedal speed in revolutions per minute, 0 to 1000.
     pub cadence: f64,

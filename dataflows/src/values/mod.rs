@@ -29,7 +29,7 @@ pub use curve::Curve;
 pub use event::{Sample, Tracking};
 pub use ids::{ClassId, EventTime, RaceId, RacerId, RideKey};
 pub use mode::Mode;
-pub use name::Name;
+pub use name::{Name, name_time};
 pub use output::Output;
 pub use record::Record;
 pub use ride_result::RideResult;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Sample;
 use super::ids::{ClassId, EventTime, RaceId, RacerId, RideKey};
+use super::name::name_time;
 use super::rules::{Correction, Rules, device_hash};
 
 /// A sample with its output in place of its measurements.
@@ -22,8 +23,8 @@ pub struct ScoredSample {
     pub clock: EventTime,
     /// The race within its class.
     pub race: RaceId,
-    /// The device's clock in milliseconds.
-    pub device_ms: u64,
+    /// The [time](name_time) of the name, in milliseconds.
+    pub name_at: EventTime,
     /// The output.
     pub output: f64,
     /// The racer's label for display, if the event carries one.
@@ -125,7 +126,7 @@ impl Scoring {
         Some(ScoredSample {
             clock: sample.clock,
             race: sample.race,
-            device_ms: sample.device_ms,
+            name_at: name_time(sample.device_ms, sample.clock),
             output,
             name: sample.name,
             racer: sample.racer,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use velodrome_dataflows::{Answer, BestFinal, ClassSize, Output, Query, ViewCount};
+use velodrome_dataflows::{Answer, BestFinal, ClassSize, Name, Output, Query, ViewCount};
 
 use super::outcome::{Outcome, result_row};
 use super::stream::RULES;
@@ -15,7 +15,7 @@ const PROJECTS: [&str; 3] = ["project-0", "project-1", "project-2"];
 
 /// All queries that a stream's events can give an answer to.
 pub(crate) fn all_queries() -> Vec<Query> {
-    let mut queries = vec![Query::Names((0..4).collect())];
+    let mut queries = Vec::from([1, 2].map(|class| Query::Names(class, (0..4).collect())));
     queries.extend(PROJECTS.map(|project| Query::Project(project.into())));
     queries.extend((0..4).map(Query::Racer));
     for class in 1..3 {
@@ -53,16 +53,17 @@ struct Merged {
     /// By (class, second).
     best: BTreeMap<(u16, u16), Output>,
     sizes: BTreeMap<u16, ClassSize>,
-    /// Racer, name and classes.
-    racers: Vec<(u32, Option<String>, Vec<u16>)>,
+    /// Racers, and their classes with the names there.
+    racers: Vec<(u32, Vec<(u16, Option<String>)>)>,
 }
 
 impl Merged {
     fn add(&mut self, query: Query, answer: Answer) {
         let all = &mut self.outcome;
         match (query, answer) {
-            (_, Answer::Names(names)) => {
-                all.names.extend(names.into_iter().map(|(racer, name)| (racer, name.into())));
+            (Query::Names(class, _), Answer::Names(names)) => {
+                let names = names.into_iter();
+                all.names.extend(names.map(|(racer, name)| ((class, racer), name.into())));
             }
             (Query::Project(id), Answer::Project(count)) => {
                 let row = |n: ViewCount| (String::from(id), (n.views, n.duration_ms));
@@ -102,8 +103,10 @@ impl Merged {
             (Query::BestCurve(class), Answer::BestCurve(curve)) => {
                 self.best.extend(curve.outputs().map(|(second, o)| ((class, second), Output(o))));
             }
-            (Query::Racer(racer), Answer::Racer(name, classes)) => {
-                self.racers.push((racer, name.map(String::from), classes));
+            (Query::Racer(racer), Answer::Racer(classes)) => {
+                let named =
+                    |(class, name): (u16, Option<Name>)| (class, name.map(|name| name.text.into()));
+                self.racers.push((racer, classes.into_iter().map(named).collect()));
             }
             (Query::Classes, Answer::Classes(rows)) => self.sizes.extend(rows),
             (query, answer) => panic!("{query:?} answered by {answer:?}"),
@@ -122,11 +125,12 @@ impl Merged {
             *best = output.max(*best);
         }
         assert_eq!(self.best, greatest, "the best curve equals the class curves");
-        for (racer, name, classes) in &self.racers {
+        for (racer, classes) in &self.racers {
             let own = all.records.keys().filter(|(_, other, _)| other == racer);
             let in_classes: BTreeSet<_> = own.map(|(class, _, _)| *class).collect();
-            assert_eq!(*classes, Vec::from_iter(in_classes), "a racer's classes have records");
-            assert_eq!(name.as_ref(), all.names.get(racer), "the name of racer {racer}");
+            let named = |class| (class, all.names.get(&(class, *racer)).cloned());
+            let expected: Vec<_> = in_classes.into_iter().map(named).collect();
+            assert_eq!(*classes, expected, "a racer's classes have records");
         }
         let mut counted: BTreeMap<u16, (BTreeSet<u32>, u64)> = BTreeMap::new();
         for (class, racer, _) in all.records.keys() {

@@ -66,11 +66,11 @@ proptest! {
         for workers in [1, 2, 4] {
             let (compared, names) = run(&ticks, &rules, until, workers);
             prop_assert_eq!(&compared, &expected, "{} workers", workers);
-            for racer in RACERS {
+            for racer in RACERS.flat_map(|racer| [(1, racer), (2, racer)]) {
                 let either: Vec<_> = expected_names.iter().filter_map(|n| n.get(&racer)).collect();
                 match names.get(&racer) {
                     Some(name) => prop_assert!(either.contains(&name), "{}: {:?}", name, either),
-                    None => prop_assert!(either.is_empty(), "racer {}: {:?}", racer, either),
+                    None => prop_assert!(either.is_empty(), "racer {:?}: {:?}", racer, either),
                 }
             }
         }
@@ -89,7 +89,7 @@ fn run(
     rules: &[Rules; 2],
     until: u64,
     workers: usize,
-) -> (Compared, BTreeMap<u32, String>) {
+) -> (Compared, BTreeMap<(u16, u32), String>) {
     let (ticks, rules) = (Arc::new(ticks.to_vec()), rules.clone());
     let compared = Arc::new(Mutex::new(Compared::default()));
     let sink = Arc::clone(&compared);
@@ -116,7 +116,7 @@ fn run_worker(
     rules: &[Rules; 2],
     until: u64,
     sink: &Arc<Mutex<Compared>>,
-) -> (BTreeMap<u16, ClassTotals>, BTreeMap<u32, String>) {
+) -> (BTreeMap<u16, ClassTotals>, BTreeMap<(u16, u32), String>) {
     let (index, peers) = (worker.index(), worker.peers());
     let (mut samples, probe) = (InputHandle::new(), Handle::new());
     let mut traces: [ComparisonTraces; 2] = worker.dataflow(|scope| {
@@ -161,20 +161,20 @@ fn run_worker(
 }
 
 /// The names of all racers that are arranged on this worker. Each worker asks for some of the racers.
-fn look_up(worker: &mut Worker, traces: &[ComparisonTraces; 2]) -> BTreeMap<u32, String> {
+fn look_up(worker: &mut Worker, traces: &[ComparisonTraces; 2]) -> BTreeMap<(u16, u32), String> {
     let (index, peers) = (worker.index(), worker.peers());
     let names = Arc::new(Mutex::new(BTreeMap::new()));
     let (sink, traces) = (Arc::clone(&names), traces.each_ref().map(|traces| traces.names.clone()));
     let mut racers = InputHandle::new();
     let probe = worker.dataflow(|scope| {
-        let insert = move |(racer, Name { text, .. }): &(u32, Name)| {
+        let insert = move |(racer, Name { text, .. }): &((u16, u32), Name)| {
             sink.lock().unwrap().insert(*racer, text.to_string());
         };
         racer_names(racers.to_stream(scope), traces).inspect(insert).probe().0
     });
     RACERS
         .filter(|racer| *racer as usize % peers != index || peers == 1)
-        .for_each(|r| racers.send(r));
+        .for_each(|racer| (1..3).for_each(|class| racers.send((class, racer))));
     racers.close();
     worker.step_or_park_while(None, || !probe.done());
     let names = names.lock().unwrap();

@@ -79,7 +79,7 @@ struct Oracle {
     rides: BTreeMap<RideKey, Ride>,
     /// Rides that a later event of the same key has replaced after their retention.
     expired: Vec<(RideKey, Ride)>,
-    names: BTreeMap<u32, (u64, String)>,
+    names: BTreeMap<(u16, u32), (u64, String)>,
     /// The day on which each uuid was counted.
     counted: HashMap<u128, u64>,
     views: BTreeMap<String, (u64, u64)>,
@@ -91,14 +91,14 @@ impl Oracle {
     fn add(&mut self, sample: &Sample, rules: &Rules, tick: u64) {
         let resistance = sample.resistance + rules.resistance_offset;
         let output = ((sample.cadence + 35.0) * resistance) / 100.0;
-        let name = sample.name.as_ref().map(|name| (sample.device_ms, name.to_string()));
+        let name = name_of(sample);
         if sample.is_final {
             let new = (output, sample.race, sample.clock);
             let best = self.leaderboard.entry((sample.class, sample.racer)).or_insert(new);
             if output > best.0 || (output == best.0 && sample.race < best.1) {
                 *best = new;
             }
-            self.name(sample.racer, name.as_ref());
+            self.name((sample.class, sample.racer), name.as_ref());
         }
         let key = (sample.class, sample.race, sample.racer);
         if self.expires && self.rides.get(&key).is_some_and(|ride| ride.has_expired(sample.clock)) {
@@ -107,7 +107,7 @@ impl Oracle {
         if !self.add_to_ride(sample, rules, output, tick) {
             self.late += 1;
             self.reach(sample.class, sample.racer, sample.second, output);
-            self.name(sample.racer, name.as_ref());
+            self.name((sample.class, sample.racer), name.as_ref());
         }
     }
 
@@ -126,7 +126,7 @@ impl Oracle {
         let best = ride.outputs.entry(sample.second).or_insert(output);
         *best = best.max(output);
         ride.finals.extend(sample.is_final.then_some(output));
-        ride.names.extend(sample.name.as_ref().map(|name| (sample.device_ms, name.to_string())));
+        ride.names.extend(name_of(sample));
         true
     }
 
@@ -141,7 +141,7 @@ impl Oracle {
         }
     }
 
-    fn name(&mut self, racer: u32, name: Option<&(u64, String)>) {
+    fn name(&mut self, racer: (u16, u32), name: Option<&(u64, String)>) {
         let Some(name) = name else { return };
         let last = self.names.entry(racer).or_insert_with(|| name.clone());
         *last = last.clone().max(name.clone());
@@ -163,7 +163,7 @@ impl Oracle {
             for (second, output) in &ride.outputs {
                 self.reach(*class, *racer, *second, *output);
             }
-            self.name(*racer, ride.names.iter().max());
+            self.name((*class, *racer), ride.names.iter().max());
         }
         for (key, ride) in rides {
             if self.expires && ride.has_expired(at) {
@@ -181,6 +181,13 @@ impl Oracle {
             bests.map(|(key, best)| (key, (best.0.to_bits(), best.1, best.2))).collect();
         outcome
     }
+}
+
+/// The name of a sample, with the time that orders names: a device that is more than 10 minutes ahead does not count.
+fn name_of(sample: &Sample) -> Option<(u64, String)> {
+    let is_ahead = sample.device_ms > sample.clock + 600_000;
+    let at = if is_ahead { sample.clock } else { sample.device_ms };
+    sample.name.as_ref().map(|name| (at, name.to_string()))
 }
 
 fn running_row(ride: Ride) -> Running {

@@ -26,7 +26,7 @@ pub(crate) struct Outcome {
     /// Rides that have not closed in a service.
     pub(crate) running: BTreeMap<(u16, u64, u32), Running>,
     /// By racer.
-    pub(crate) names: BTreeMap<u32, String>,
+    pub(crate) names: BTreeMap<(u16, u32), String>,
     pub(crate) late: u64,
 }
 

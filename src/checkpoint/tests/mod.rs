@@ -95,7 +95,7 @@ fn many_rows_are_read_in_chunks() {
 fn a_write_counts_the_rows_of_all_tables_and_those_that_it_removes() {
     let (_directory, path) = checkpoint_path();
     let mut checkpoint = open(&path);
-    let name = |racer| Change::Name(racer, Name { device_ms: 1, text: "a".into() });
+    let name = |racer| Change::Name((1, racer), Name { at: 1, text: "a".into() });
     let records = (0..2).map(|racer| Change::Record((1, racer), record(&[(1, 1.0)])));
     let rides = (0..5).map(|racer| Change::Saved((1, 1, racer), SavedRide::Expired));
     let changes = records.chain(finals(3)).chain((0..4).map(name)).chain(rides).collect();
@@ -174,7 +174,7 @@ fn rejects_another_format() {
     write.commit().unwrap();
     drop(store);
     let error = Checkpoint::open(&path, &Rules::default()).unwrap_err().to_string();
-    assert!(error.contains("has the format 1, and this version reads the format 3"), "{error}");
+    assert!(error.contains("has the format 1, and this version reads the format 4"), "{error}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::*;
 struct Model {
     records: BTreeMap<(ClassId, RacerId), BTreeMap<u16, Output>>,
     finals: BTreeMap<(ClassId, RacerId), BestFinal>,
-    names: BTreeMap<RacerId, Name>,
+    names: BTreeMap<(ClassId, RacerId), Name>,
     rides: BTreeMap<RideKey, SavedRide>,
     views: BTreeMap<String, (u64, u64)>,
     seen: BTreeSet<(u64, u128)>,
@@ -89,7 +89,7 @@ fn curve() -> impl Strategy<Value = Record> {
 
 fn name() -> impl Strategy<Value = Name> {
     let text = prop_oneof![Just(String::new()), "[aé]{1,2}", "x{30}"];
-    (0..3u64, text).prop_map(|(device_ms, text)| Name { device_ms, text: text.into() })
+    (0..3u64, text).prop_map(|(at, text)| Name { at, text: text.into() })
 }
 
 fn saved_ride() -> impl Strategy<Value = SavedRide> {
@@ -115,7 +115,7 @@ fn change() -> impl Strategy<Value = Change> {
         (key(), curve()).prop_map(|(key, record)| Change::Record(key, record)),
         (key(), output(), 0..3u64, 0..3u64)
             .prop_map(|(key, output, race, at)| Change::Final(key, BestFinal { output, race, at })),
-        (0..3u32, name()).prop_map(|(racer, name)| Change::Name(racer, name)),
+        ((1..3u16, 0..3u32), name()).prop_map(|(racer, name)| Change::Name(racer, name)),
         (ride(), saved_ride()).prop_map(|(ride, saved)| Change::Saved(ride, saved)),
         ride().prop_map(|ride| Change::Stage(ride, Stage::Expired)),
         Just(Change::Late(3)),

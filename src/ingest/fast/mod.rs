@@ -9,11 +9,10 @@ mod number;
 
 use compact_str::CompactString;
 use velodrome_dataflows::{Sample, Tracking, device_hash};
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::event::{
     Accepted, DURATION_MS_MAX, Event, EventTimestamp, ID_BYTES_MAX, INTEGER_MAX, UUID_BYTES_MAX,
-    racer_device, viewer_device,
+    kept_name, racer_device, tracking_hash, viewer_device,
 };
 use crate::rules::MEASURE_MAX;
 use cursor::{Cursor, Kind};
@@ -93,8 +92,9 @@ impl<'a> Fields<'a> {
         };
         let kind = self.kind?;
         if matches!(kind, Kind::Update | Kind::Final) {
+            let timestamp = timestamp(racer_device(u32::try_from(self.racer_id?).ok()?));
+            let device_ms = timestamp.confirmed(device_ms);
             let event = self.sample(device_ms, kind == Kind::Final, race_seconds)?;
-            let timestamp = timestamp(racer_device(event.racer));
             Some(Event::Race(Accepted { event, timestamp }))
         } else {
             let viewer = self.viewer_id;
@@ -112,7 +112,12 @@ impl<'a> Fields<'a> {
             device_ms,
             cadence: measure(self.cadence)?,
             resistance: measure(self.resistance)?,
-            name: self.name.map(CompactString::from_utf8).transpose().ok()?,
+            name: self
+                .name
+                .map(str::from_utf8)
+                .transpose()
+                .ok()?
+                .map(|name| kept_name(name).into()),
             device_hash: self.uuid.map_or(0, device_hash),
             racer: u32::try_from(self.racer_id?).ok()?,
             class: u16::try_from(self.class_id?).ok().filter(|id| *id > 0)?,
@@ -130,10 +135,11 @@ impl<'a> Fields<'a> {
         let viewer_bytes = self.viewer_id.map_or(0, <[u8]>::len);
         let duration_ms = self.duration_ms.unwrap_or(0);
         (viewer_bytes <= ID_BYTES_MAX && duration_ms <= DURATION_MS_MAX).then_some(())?;
+        let project = self.project_id.filter(id)?;
         Some(Tracking {
             clock: 0,
-            uuid: xxh3_128(uuid),
-            project: CompactString::from_utf8(self.project_id.filter(id)?).ok()?,
+            uuid: tracking_hash(project, uuid),
+            project: CompactString::from_utf8(project).ok()?,
             duration_ms: duration_ms as u32,
             is_view,
         })

@@ -130,7 +130,8 @@ impl ReadState {
         let (as_of, answer) = self.cache.query(CachedQuery::Board(class_id, second)).await?;
         let Answer::Board(all) = &*answer else { return Err(ApiError::internal()) };
         let part = selection.select(all);
-        let mut names = self.names(part.rows.iter().map(|(_, (racer, _))| *racer)).await?;
+        let mut names =
+            self.names(class_id, part.rows.iter().map(|(_, (racer, _))| *racer)).await?;
         let rows = part.rows.iter().map(|(rank, (racer, output))| BoardRow {
             rank: *rank,
             racer_id: *racer,

@@ -8,7 +8,7 @@ use std::thread;
 use compact_str::CompactString;
 use tokio::sync::{self, watch};
 use velodrome_dataflows::{
-    Answer, BestFinal, ClassSize, Curve, EventTime, Output, Query, RideResult, Rules, Stage,
+    Answer, BestFinal, ClassSize, Curve, EventTime, Name, Output, Query, RideResult, Rules, Stage,
     Standing, ViewCount,
 };
 
@@ -160,17 +160,18 @@ fn answer(query: Query) -> Answer {
             Answer::BestCurve(curve.into())
         }
         Query::BestCurve(_) => Answer::BestCurve(Curve::default().into()),
-        Query::Racer(racer) => match racer {
-            4 => Answer::Racer(Some("Zoë".into()), vec![1, 2]),
-            _ => Answer::Racer(None, Vec::new()),
-        },
+        Query::Racer(4) => {
+            let name = |at, text: &str| Some(Name { at, text: text.into() });
+            Answer::Racer(vec![(1, name(2, "Zoë")), (2, name(1, "Zora")), (3, None)])
+        }
+        Query::Racer(_) => Answer::Racer(Vec::new()),
         Query::Results(1, races) if races.contains(&7) => Answer::Results(vec![
             (7, 1, result(Some("Ada"), Some(9.0), 10.0, 15.0)),
             (7, 2, result(None, None, 20.0, 20.0)),
             (7, 3, result(None, Some(9.0), 12.5, 12.5)),
         ]),
         Query::Results(..) => Answer::Results(Vec::new()),
-        Query::Names(racers) => {
+        Query::Names(_, racers) => {
             let names = [(1, "Ada".into()), (4, "Zoë".into())];
             Answer::Names(names.into_iter().filter(|(racer, _)| racers.contains(racer)).collect())
         }

@@ -83,7 +83,7 @@ pub(super) async fn leaderboard(
     let (as_of, answer) = reads.cache.query(CachedQuery::Leaderboard(class_id)).await?;
     let Answer::Leaderboard(all) = &*answer else { return Err(ApiError::internal()) };
     let part = selection.select(all);
-    let mut names = reads.names(part.rows.iter().map(|(_, (racer, _))| *racer)).await?;
+    let mut names = reads.names(class_id, part.rows.iter().map(|(_, (racer, _))| *racer)).await?;
     let rows = part.rows.iter().map(|(rank, (racer, best))| LeaderboardRow {
         rank: *rank,
         racer_id: *racer,

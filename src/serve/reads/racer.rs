@@ -28,7 +28,7 @@ pub(super) struct Racer {
     /// The response includes everything up to this event clock, in ms since the epoch.
     as_of: EventTime,
     racer_id: RacerId,
-    /// The newest name; null if no ride in these classes has one.
+    /// The newest name of the racer in these classes; null if no ride there has one.
     #[schema(value_type = Option<String>)]
     name: Option<CompactString>,
     /// The classes with a record of the racer that the token permits, by id.
@@ -55,8 +55,9 @@ pub(super) async fn racer(
 ) -> Result<Json<Racer>, ApiError> {
     visibility::wait_for(&reads.engine, params.after.as_deref()).await?;
     let (as_of, answer) = reads.engine.query(Query::Racer(racer_id)).await?;
-    let Answer::Racer(name, mut classes) = answer else { return Err(ApiError::internal()) };
-    classes.retain(|class| permissions.allows_class(*class));
-    let name = name.filter(|_| !classes.is_empty());
+    let Answer::Racer(mut classes) = answer else { return Err(ApiError::internal()) };
+    classes.retain(|(class, _)| permissions.allows_class(*class));
+    let (classes, names): (_, Vec<_>) = classes.into_iter().unzip();
+    let name = names.into_iter().flatten().max().map(|name| name.text);
     Ok(Json(Racer { as_of, racer_id, name, classes }))
 }

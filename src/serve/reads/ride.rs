@@ -85,7 +85,7 @@ pub(super) async fn ride(
     })?;
     let name = match name {
         Some(name) => Some(name),
-        None => reads.names([racer_id].into_iter()).await?.remove(&racer_id),
+        None => reads.names(class_id, [racer_id].into_iter()).await?.remove(&racer_id),
     };
     let outputs = (1..=curve.seconds()).map(|second| curve.get(second)).collect();
     Ok(Json(Ride { as_of, class_id, race_id, racer_id, name, outputs }))

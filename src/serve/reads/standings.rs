@@ -102,7 +102,7 @@ pub(super) async fn standings(
     let last = rows.last().filter(|_| has_more);
     let last = last.map(|(_, racer, standing)| Position::new(Some(standing.output), *racer));
     let nameless = rows.iter().filter(|(.., standing)| standing.name.is_none());
-    let mut names = reads.names(nameless.map(|(_, racer, _)| *racer)).await?;
+    let mut names = reads.names(class_id, nameless.map(|(_, racer, _)| *racer)).await?;
     let rows = rows.into_iter().map(|(rank, racer_id, standing)| StandingsRow {
         rank,
         racer_id,

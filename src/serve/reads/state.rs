@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 use hashbrown::HashMap;
-use velodrome_dataflows::{Answer, RacerId};
+use velodrome_dataflows::{Answer, ClassId, RacerId};
 
 use super::cache::{AnswerCache, CachedQuery};
 use crate::engine::Engine;
@@ -30,19 +30,20 @@ impl ReadState {
         self.engine.rules().rules().race_seconds
     }
 
-    /// The names of those `racers` that have one.
+    /// The names in `class` of those `racers` that have one.
     ///
     /// # Errors
     /// 503 `busy` or `stopping`, from the engine.
     pub(in crate::serve) async fn names(
         &self,
+        class: ClassId,
         racers: impl Iterator<Item = RacerId>,
     ) -> Result<HashMap<RacerId, CompactString>, ApiError> {
         let racers: Vec<_> = racers.collect();
         if racers.is_empty() {
             return Ok(HashMap::new());
         }
-        let (_, answer) = self.cache.query(CachedQuery::Names(racers)).await?;
+        let (_, answer) = self.cache.query(CachedQuery::Names(class, racers)).await?;
         let Answer::Names(names) = &*answer else { return Err(ApiError::internal()) };
         Ok(names.iter().cloned().collect())
     }

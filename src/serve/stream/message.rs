@@ -52,7 +52,8 @@ impl Message {
         match &mut self.payload {
             Payload::Standings(standings) => {
                 let nameless = || standings.rows.iter().filter(|row| row.name.is_none());
-                let mut names = reads.names(nameless().map(|row| row.racer_id)).await?;
+                let mut names =
+                    reads.names(standings.class_id, nameless().map(|row| row.racer_id)).await?;
                 for row in standings.rows.iter_mut().filter(|row| row.name.is_none()) {
                     row.name = names.remove(&row.racer_id);
                 }

@@ -20,8 +20,8 @@ pub(in crate::serve) enum CachedQuery {
     BestCurve(ClassId),
     /// The numbers of records and racers of each class.
     Classes,
-    /// The names of racers.
-    Names(Vec<RacerId>),
+    /// The names of racers in a class.
+    Names(ClassId, Vec<RacerId>),
 }
 
 impl CachedQuery {
@@ -32,7 +32,7 @@ impl CachedQuery {
             Self::Leaderboard(class) => Query::Leaderboard(class),
             Self::BestCurve(class) => Query::BestCurve(class),
             Self::Classes => Query::Classes,
-            Self::Names(racers) => Query::Names(racers),
+            Self::Names(class, racers) => Query::Names(class, racers),
         }
     }
 
@@ -43,9 +43,9 @@ impl CachedQuery {
             Self::Leaderboard(class) => live.versions(*class).leaderboard,
             Self::Classes => live.newest_versions().records,
             // A name changes only with a ride that also changes a record or a leaderboard.
-            Self::Names(_) => {
-                let newest = live.newest_versions();
-                newest.records.max(newest.leaderboard)
+            Self::Names(class, _) => {
+                let versions = live.versions(*class);
+                versions.records.max(versions.leaderboard)
             }
         }
     }
@@ -57,7 +57,7 @@ impl CachedQuery {
             Self::Leaderboard(_) => "leaderboard",
             Self::BestCurve(_) => "best",
             Self::Classes => "classes",
-            Self::Names(_) => "names",
+            Self::Names(..) => "names",
         }
     }
 
@@ -77,7 +77,7 @@ impl CachedQuery {
             _ => 0,
         };
         let parameters = match self {
-            Self::Names(racers) => racers.len() * size_of::<RacerId>(),
+            Self::Names(_, racers) => racers.len() * size_of::<RacerId>(),
             _ => 0,
         };
         let fixed = size_of::<(Self, EventTime)>() + size_of::<(EventTime, Answer)>();
@@ -95,7 +95,7 @@ mod tests {
         let rows = |rows| Answer::Board(vec![(1, Output(1.0)); rows]);
         assert_eq!(board.bytes(&rows(1_000)) - board.bytes(&rows(0)), 16_000);
         let name = |name: &str| Answer::Names(vec![(1, name.into())]);
-        let names = CachedQuery::Names(vec![1]);
+        let names = CachedQuery::Names(1, vec![1]);
         assert!(names.bytes(&name(&"n".repeat(900))) - names.bytes(&name("n")) >= 900);
     }
 }

@@ -53,10 +53,10 @@ async fn an_answer_is_cached_until_its_class_changes() {
 }
 
 #[tokio::test]
-async fn names_and_sizes_are_cached_until_any_class_changes() {
+async fn names_are_cached_until_their_class_changes_and_sizes_until_any_does() {
     let fake = FakeEngine::new();
     let cache = AnswerCache::new(fake.engine());
-    let names = CachedQuery::Names(vec![1, 4]);
+    let names = CachedQuery::Names(1, vec![1, 4]);
     let query_both = async || {
         cache.query(names.clone()).await.unwrap();
         cache.query(CachedQuery::Classes).await.unwrap();
@@ -65,12 +65,15 @@ async fn names_and_sizes_are_cached_until_any_class_changes() {
     fake.tick(5_010, vec![]);
     query_both().await;
     assert_eq!(fake.queries().len(), 2);
-    fake.tick(5_020, vec![LiveChange::Leaderboard(3)]);
+    fake.tick(5_020, vec![LiveChange::Leaderboard(1)]);
     query_both().await;
-    assert_eq!(fake.queries()[2..], [Query::Names(vec![1, 4])]);
+    assert_eq!(fake.queries()[2..], [Query::Names(1, vec![1, 4])]);
     fake.tick(5_030, vec![LiveChange::Records(3)]);
     query_both().await;
-    assert_eq!(fake.queries()[3..], [Query::Names(vec![1, 4]), Query::Classes]);
+    assert_eq!(fake.queries()[3..], [Query::Classes]);
+    fake.tick(5_040, vec![LiveChange::Records(1)]);
+    query_both().await;
+    assert_eq!(fake.queries()[4..], [Query::Names(1, vec![1, 4]), Query::Classes]);
 }
 
 #[tokio::test]

@@ -159,11 +159,13 @@ async fn returns_a_running_ride_up_to_its_latest_second() {
 #[tokio::test]
 async fn returns_a_racer_with_the_classes_that_the_token_permits() {
     let fake = FakeEngine::new();
-    let all = json!({"asOf": 5_000, "racerId": 4, "name": "Zoë", "classes": [1, 2]});
+    let all = json!({"asOf": 5_000, "racerId": 4, "name": "Zoë", "classes": [1, 2, 3]});
     assert_eq!(ok(&fake, "/v1/racers/4").await, all);
     let unknown = json!({"asOf": 5_000, "racerId": 5, "name": null, "classes": []});
     assert_eq!(ok(&fake, "/v1/racers/5").await, unknown);
-    for (class, name, classes) in [(2, Some("Zoë"), vec![2]), (3, None, vec![])] {
+    for (class, name, classes) in
+        [(2, Some("Zora"), vec![2]), (3, None, vec![3]), (4, None, vec![])]
+    {
         let expected = json!({"asOf": 5_000, "racerId": 4, "name": name, "classes": classes});
         let objects = AllowedObjects { classes: [class].into(), ..AllowedObjects::default() };
         let permissions = Permissions::new(Some(objects), None);

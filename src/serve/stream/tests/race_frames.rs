@@ -41,7 +41,9 @@ async fn standings_send_changed_and_removed_rows_and_a_snapshot_when_the_race_ch
 
 #[tokio::test(start_paused = true)]
 async fn a_new_name_is_sent_even_if_the_standing_is_unchanged() {
-    let frames = frames("standings:2", vec![vec![], vec![LiveChange::Leaderboard(1)]]).await;
+    let of_another_class = vec![LiveChange::Leaderboard(1)];
+    let ticks = vec![vec![], of_another_class, vec![LiveChange::Leaderboard(2)]];
+    let frames = frames("standings:2", ticks).await;
     let racers = |data: &Value| -> Vec<_> {
         let rows = data["rows"].as_array().unwrap();
         rows.iter().map(|row| row["racerId"].as_u64().unwrap()).collect()

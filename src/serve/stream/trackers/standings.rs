@@ -28,6 +28,13 @@ impl StandingsTracker {
         Self { class, race: None, reported, changed, names_version: 0 }
     }
 
+    /// A time that changes at least whenever the name of a racer of the class does: names are saved with records and
+    /// leaderboard entries.
+    fn newest_names(&self, live: &LiveTables) -> EventTime {
+        let versions = live.versions(self.class);
+        versions.records.max(versions.leaderboard)
+    }
+
     /// The running race and its ranked rows.
     fn running(&self, live: &LiveTables) -> (Option<RaceId>, Vec<(RacerId, Standing)>) {
         let race = live.running_race(self.class);
@@ -66,7 +73,7 @@ impl StandingsTracker {
         let (race, rows) = self.running(update.live);
         self.race = race;
         self.reported = rows.iter().map(|(racer, row)| (*racer, row.name.is_some())).collect();
-        self.names_version = names_version(update.live);
+        self.names_version = self.newest_names(update.live);
         self.changed.clear();
         self.snapshot_of(update, race, &rows)
     }
@@ -80,7 +87,7 @@ impl ChangeTracker for StandingsTracker {
         }
         let Some(race) = self.race else { return false };
         self.changed.extend(changed.rides.get(&(self.class, race)).into_iter().flatten());
-        let newest = names_version(live);
+        let newest = self.newest_names(live);
         if mem::replace(&mut self.names_version, newest) != newest {
             let nameless = self.reported.iter().filter(|(_, has_name)| !**has_name);
             self.changed.extend(nameless.map(|(racer, _)| racer));
@@ -121,11 +128,4 @@ impl ChangeTracker for StandingsTracker {
         let (race, rows) = self.running(update.live);
         self.snapshot_of(update, race, &rows)
     }
-}
-
-/// A time that changes at least whenever a racer's name does: names are saved with records and
-/// leaderboard entries.
-fn names_version(live: &LiveTables) -> EventTime {
-    let newest = live.newest_versions();
-    newest.records.max(newest.leaderboard)
 }
