@@ -1,6 +1,8 @@
 //! The limit of open files of the process, and how a service distributes it. Each connection and each
 //! download of a history object is an open file.
 
+use std::fs;
+
 use thiserror::Error;
 
 /// Open files other than connections and downloads: segments of the log, objects being written, the
@@ -80,7 +82,14 @@ impl FileBudget {
     }
 }
 
-fn limit() -> usize {
+/// The number of files that the process has open now; 0 on systems without `/dev/fd`.
+pub fn count() -> usize {
+    // The directory itself is open while it is read.
+    fs::read_dir("/dev/fd").map_or(0, |files| files.count().saturating_sub(1))
+}
+
+/// The limit of open files of the process.
+pub fn limit() -> usize {
     let soft = rlimit::Resource::NOFILE.get_soft().unwrap_or(1_024);
     usize::try_from(soft).unwrap_or(usize::MAX)
 }

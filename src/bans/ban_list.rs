@@ -68,8 +68,14 @@ impl BanList {
             out.write_all(text.as_bytes())
         };
         replace_file(directory, FILE, write)
-            .map(drop)
-            .map_err(|reason| BansError::Io { path: directory.join(FILE), reason })
+            .map_err(|reason| BansError::Io { path: directory.join(FILE), reason })?;
+        self.record();
+        Ok(())
+    }
+
+    /// Records the number of bans in the metrics.
+    pub(super) fn record(&self) {
+        metrics::gauge!("velodrome_bans").set(self.racers.len() as f64);
     }
 
     /// The same list with `ban` applied, or `None` if it does not change.

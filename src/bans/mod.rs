@@ -69,6 +69,7 @@ impl Bans {
     /// When the ban list cannot be read, and when the engine stops.
     pub fn open(directory: &Path, engine: Engine) -> Result<Self, BansError> {
         let list = BanList::read(directory)?;
+        list.record();
         let directory = directory.to_owned();
         let applied = BTreeSet::new();
         let mut state = State { directory, engine, standby: None, list, applied, since: 0 };

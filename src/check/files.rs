@@ -1,7 +1,7 @@
 //! Checks the files of a data directory other than its log.
 
 use std::fmt::Display;
-use std::io::{self, BufRead, BufReader, ErrorKind};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -23,6 +23,9 @@ use crate::store::{Object, Store};
 /// The kinds, in the report.
 const CHECKPOINT_KIND: &str = "checkpoint";
 const DEAD_LETTERS_KIND: &str = "dead letters";
+
+/// More than the bytes of any dead letter: one has at most 4 KiB of the rejected line, escaped.
+const LETTER_BYTES_MAX: u64 = 64 << 10;
 
 /// Checks the checkpoint, unless a service has it open. Returns the part of the log that it covers.
 pub(super) fn checkpoint(
@@ -158,12 +161,12 @@ pub(super) fn dead_letters(
     Ok(())
 }
 
-/// The dead letters in a file, and its lines that are none.
+/// The dead letters in a file, and its lines that are none. A longer line than any letter counts as several.
 fn count_letters(store: &dyn Store, file: &Object, may_be_torn: bool) -> io::Result<(u64, u64)> {
     let mut reader = BufReader::new(store.read(file, 0).map_err(|error| error.reason)?);
     let (mut letters, mut damaged, mut line) = (0, 0, Vec::new());
-    while reader.read_until(b'\n', &mut line)? > 0 {
-        let is_complete = line.ends_with(b"\n");
+    while reader.by_ref().take(LETTER_BYTES_MAX).read_until(b'\n', &mut line)? > 0 {
+        let is_complete = line.ends_with(b"\n") || line.len() as u64 == LETTER_BYTES_MAX;
         match is_complete && serde_json::from_slice::<IgnoredAny>(&line).is_ok() {
             true => letters += 1,
             false => damaged += u64::from(is_complete || !may_be_torn),

@@ -195,10 +195,11 @@ pub(super) fn remove_orphans(directory: &Path) -> io::Result<()> {
     for entry in entries {
         let name = entry?.file_name();
         let sequence = |name: &str| name.strip_prefix('.')?.strip_suffix(".sums")?.parse().ok();
-        if let Some(sequence) = name.to_str().and_then(sequence)
-            && !segment::path(directory, sequence).try_exists()?
-        {
-            remove_if_exists(&directory.join(name))?;
+        let Some(sequence) = name.to_str().and_then(sequence) else { continue };
+        let (segment, file) = (segment::path(directory, sequence), directory.join(name));
+        // A file with another spelling of the number, such as `.+5.sums`, is not one of the log.
+        if file == path(&segment) && !segment.try_exists()? {
+            remove_if_exists(&file)?;
         }
     }
     Ok(())

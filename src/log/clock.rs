@@ -220,6 +220,20 @@ mod tests {
     }
 
     #[test]
+    fn only_a_running_clock_starts_at_a_later_time_and_then_leads_its_wall_clock() {
+        let wall_ms = Clock::system().now();
+        let scaled = Clock::scaled(wall_ms, 1.0);
+        scaled.start_at(wall_ms + 3_600_000);
+        assert!(scaled.now() >= wall_ms + 3_600_000);
+        let lead = scaled.lead_ms().unwrap();
+        // The lower bound tolerates a test machine that stalls for 10 s.
+        assert!((3_590_000..=3_600_000).contains(&lead), "{lead}");
+        let (manual, _) = Clock::manual(MS_MIN);
+        manual.start_at(MS_MIN + 1);
+        assert_eq!((manual.now(), manual.lead_ms()), (MS_MIN, None));
+    }
+
+    #[test]
     fn times_are_clamped_to_13_digits() {
         let (clock, time) = Clock::manual(0);
         assert_eq!(clock.now(), MS_MIN);

@@ -94,7 +94,7 @@ impl<P> Queue<P> {
         let (reply, result) = oneshot::channel();
         state.bytes = bytes;
         state.batches.push(Batch { lines, payload, reply });
-        gauge!("velodrome_log_queue_batches").set(state.batches.len() as f64);
+        state.record();
         drop(state);
         self.changed.notify_all();
         Ok(result)
@@ -118,7 +118,7 @@ impl<P> Queue<P> {
         let must_advance = mem::take(&mut state.must_advance);
         state.bytes = 0;
         let batches = mem::take(&mut state.batches);
-        gauge!("velodrome_log_queue_batches").set(0.0);
+        state.record();
         Drained { batches, is_closed: state.is_closed, must_advance, is_timeout }
     }
 
@@ -164,6 +164,13 @@ impl<P> Queue<P> {
     }
 }
 
+impl<P> State<P> {
+    fn record(&self) {
+        gauge!("velodrome_log_queue_batches").set(self.batches.len() as f64);
+        gauge!("velodrome_log_queue_bytes").set(self.bytes as f64);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +202,19 @@ mod tests {
         assert_eq!(queue.push(event_of(1), ()).unwrap_err(), AppendError::QueueFull);
         assert_eq!(queue.drain(None).batches.len(), 2);
         queue.push(half(), ()).unwrap();
+    }
+
+    #[test]
+    fn a_queue_that_refuses_keeps_what_it_has() {
+        let queue = Queue::new();
+        queue.push(event_of(1), 1).unwrap();
+        queue.set_refusing(true);
+        assert!(queue.is_refusing());
+        assert_eq!(queue.push(event_of(1), 2).unwrap_err(), AppendError::MemoryFull);
+        assert_eq!(queue.drain(None).batches.len(), 1);
+        queue.set_refusing(false);
+        assert!(!queue.is_refusing());
+        queue.push(event_of(1), 3).unwrap();
     }
 
     #[test]

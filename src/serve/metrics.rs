@@ -17,6 +17,7 @@ use super::params::{NoParams, QueryParams};
 use super::permissions::Permissions;
 use super::state::App;
 use crate::memory::resident_bytes;
+use crate::open_files;
 
 /// Bucket bounds of all histograms, in seconds: from a cached read to a wait that times out.
 const SECONDS: [f64; 14] =
@@ -73,6 +74,12 @@ pub(super) async fn metrics(
     gauge!("velodrome_engine_queue_commands").set(app.engine().queued_commands() as f64);
     counter!("velodrome_live_rows_read_total").absolute(app.engine().live_state().1.rows_read());
     gauge!("velodrome_resident_bytes").set(resident_bytes() as f64);
+    gauge!("velodrome_open_files").set(open_files::count() as f64);
+    gauge!("velodrome_open_files_max").set(open_files::limit() as f64);
+    gauge!("velodrome_answer_bytes").set(app.answers().used() as f64);
+    gauge!("velodrome_board_cache_bytes").set(app.reads().cache.bytes() as f64);
+    gauge!("velodrome_stream_topics").set(app.broker().topics() as f64);
+    app.limiter().record();
     // The version of the format (Prometheus, "Exposition formats").
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], recorder.render()))
 }

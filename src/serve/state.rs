@@ -135,6 +135,11 @@ impl App {
         &self.0.engine
     }
 
+    /// What all reads share.
+    pub(super) fn reads(&self) -> &ReadState {
+        &self.0.reads
+    }
+
     /// The bound on the bytes of answers in memory.
     pub(super) fn answers(&self) -> &AnswerBudget {
         &self.0.answers
@@ -185,6 +190,11 @@ impl App {
 
     pub(super) fn limiter(&self) -> &Limiter {
         &self.0.streams.limiter
+    }
+
+    /// The topics of streams.
+    pub(super) fn broker(&self) -> &Broker {
+        &self.0.streams.broker
     }
 
     #[cfg(test)]

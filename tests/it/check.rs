@@ -136,7 +136,7 @@ fn each_kind_of_damage_is_found_by_name() {
     let spool = files_below(&place.path("data/rejected")).remove(0);
     let remove = |path: &Path| fs::remove_file(path).unwrap();
     type Case<'a> = (PathBuf, &'a dyn Fn(&Path), &'a str);
-    let cases: [Case<'_>; 12] = [
+    let cases: [Case<'_>; 13] = [
         (segment(place), &|path| damage(path), "is damaged between its bytes"),
         (segment(place), &|path| cut(path), "is damaged between its bytes"),
         (segment(place), &|path| remove(path), "lacks the segments 4 to 4"),
@@ -160,7 +160,9 @@ fn each_kind_of_damage_is_found_by_name() {
             &|path| damage(path),
             "are damaged: it differs from its checksum",
         ),
-        (spool, &|path| fs::write(path, "{\"a\":\n{}\n").unwrap(), "has 1 damaged lines"),
+        (spool.clone(), &|path| fs::write(path, "{\"a\":\n{}\n").unwrap(), "has 1 damaged lines"),
+        // A line without end is not read into memory as a whole.
+        (spool, &|path| fs::write(path, vec![b'x'; 100_000]).unwrap(), "has 1 damaged lines"),
     ];
     for (path, damage, says) in cases {
         damage(&path);

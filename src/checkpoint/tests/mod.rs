@@ -63,6 +63,21 @@ fn a_new_checkpoint_is_empty_and_adopts_any_rules_until_the_first_write() {
 }
 
 #[test]
+fn the_covered_part_of_the_log_is_saved_and_stays_known() {
+    let (_directory, path) = checkpoint_path();
+    let mut checkpoint = open(&path);
+    assert_eq!(checkpoint.covered(), None);
+    let covered = Some(LogPosition { sequence: 3, bytes: 70 });
+    checkpoint.write(1, finals(1), Vec::new(), covered).unwrap();
+    assert_eq!(checkpoint.covered(), covered);
+    // An earlier position is still covered.
+    checkpoint.write(2, finals(1), Vec::new(), None).unwrap();
+    assert_eq!(checkpoint.covered(), covered);
+    drop(checkpoint);
+    assert_eq!(open(&path).covered(), covered);
+}
+
+#[test]
 fn many_rows_are_read_in_chunks() {
     let (_directory, path) = checkpoint_path();
     let changes = finals(2 * CHUNK as u32 + 1);

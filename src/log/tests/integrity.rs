@@ -57,10 +57,13 @@ fn an_undamaged_log_is_complete_and_its_checksums_go_with_their_segments() {
     for covered in [None, Some(end), Some(LogPosition { sequence: 1, bytes: 1 })] {
         assert_eq!(open_covered(root.path(), covered, false).unwrap(), 3);
     }
-    // Checksums whose segment is gone, as after a crash, are removed.
-    fs::write(root.path().join("log/.00000000000000000002.sums"), "").unwrap();
+    // Checksums whose segment is gone, as after a crash, are removed, and no other files.
+    let foreign = ".+2.sums";
+    for name in [".00000000000000000002.sums", foreign] {
+        fs::write(root.path().join("log").join(name), "").unwrap();
+    }
     assert_eq!(open_covered(root.path(), None, false).unwrap(), 3);
-    assert_eq!(names(root.path()), expected);
+    assert_eq!(names(root.path()), [foreign, expected[0], expected[1]]);
 }
 
 #[test]

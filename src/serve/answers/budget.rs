@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::http::StatusCode;
-use metrics::gauge;
 
 use crate::serve::error::ApiError;
 
@@ -32,6 +31,11 @@ impl AnswerBudget {
         Self { used: Arc::default(), bytes_max }
     }
 
+    /// The bytes that count now.
+    pub(in crate::serve) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
     /// Counts `bytes` of an answer.
     ///
     /// # Errors
@@ -39,8 +43,7 @@ impl AnswerBudget {
     pub(in crate::serve) fn acquire(&self, bytes: usize) -> Result<AnswerBytes, ApiError> {
         let next = |used: usize| used.checked_add(bytes).filter(|used| *used <= self.bytes_max);
         let acquired = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
-        let used = acquired.map_err(|_| self.full())?;
-        report(used + bytes);
+        acquired.map_err(|_| self.full())?;
         Ok(AnswerBytes { used: Arc::clone(&self.used), bytes })
     }
 
@@ -56,11 +59,6 @@ impl AnswerBudget {
 
 impl Drop for AnswerBytes {
     fn drop(&mut self) {
-        let used = self.used.fetch_sub(self.bytes, Ordering::Relaxed);
-        report(used - self.bytes);
+        self.used.fetch_sub(self.bytes, Ordering::Relaxed);
     }
-}
-
-fn report(used: usize) {
-    gauge!("velodrome_answer_bytes").set(used as f64);
 }

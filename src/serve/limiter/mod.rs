@@ -12,6 +12,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
+use metrics::gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::rate::{ClientRate, RateError};
@@ -54,6 +55,15 @@ impl Limiter {
             all_streams: Arc::new(Semaphore::new(limits.streams_max())),
             limits,
         }
+    }
+
+    /// Records the use of the limits that all clients share in the metrics.
+    pub(super) fn record(&self) {
+        let bodies_max = self.limits.bodies_bytes_max as usize;
+        let bodies = bodies_max.saturating_sub(self.body_budget.available_permits());
+        gauge!("velodrome_body_bytes").set(bodies as f64);
+        let clients = self.requests.clients().max(self.events.clients());
+        gauge!("velodrome_limited_clients").set(clients as f64);
     }
 
     /// Counts a request of `peer`, for any route.

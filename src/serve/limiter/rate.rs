@@ -34,6 +34,11 @@ impl ClientRate {
         Self { buckets, clock: DefaultClock::default() }
     }
 
+    /// The number of clients whose rates are remembered.
+    pub(super) fn clients(&self) -> usize {
+        self.buckets.len()
+    }
+
     /// Takes `count` tokens of the client of `peer`.
     pub(super) fn check(&self, peer: IpAddr, count: NonZeroU32) -> Result<(), RateError> {
         if self.buckets.len() > CLIENTS_MAX {

@@ -83,6 +83,11 @@ impl Broker {
         self.read().streams
     }
 
+    /// The number of active topics.
+    pub(in crate::serve) fn topics(&self) -> usize {
+        self.read().topics.len()
+    }
+
     /// The event id of the frames at `position`. A client sends it back to resume after them.
     pub(super) fn event_id(&self, position: EventTime) -> String {
         format!("{}{position}", self.id_prefix)

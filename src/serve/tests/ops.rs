@@ -51,8 +51,37 @@ fn metrics_include_requests_events_lag_and_memory() {
     ] {
         assert!(answer.text.contains(part), "{part}\n{}", answer.text);
     }
-    let resident = answer.text.lines().find_map(|l| l.strip_prefix("velodrome_resident_bytes "));
-    assert!(resident.unwrap().parse::<f64>().unwrap() > 1e6);
+    assert!(gauge(&answer.text, "velodrome_resident_bytes") > 1e6);
+}
+
+fn gauge(metrics: &str, name: &str) -> f64 {
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.unwrap_or_else(|| panic!("no {name} in\n{metrics}")).parse().unwrap()
+}
+
+#[test]
+fn what_is_bounded_has_a_gauge() {
+    let service = Service::start(without_tokens());
+    service.post("application/x-ndjson", event(1));
+    service.get("/v1/classes/0/leaderboard");
+    let metrics = service.get("/metrics").text;
+    // Other tests share the recorder, so most values are not known.
+    for name in [
+        "velodrome_answer_bytes",
+        "velodrome_bans",
+        "velodrome_body_bytes",
+        "velodrome_board_cache_bytes",
+        "velodrome_engine_queue_commands",
+        "velodrome_http_connections",
+        "velodrome_log_queue_batches",
+        "velodrome_log_queue_bytes",
+        "velodrome_stream_topics",
+    ] {
+        assert!(gauge(&metrics, name) >= 0.0, "{name}");
+    }
+    assert!(gauge(&metrics, "velodrome_limited_clients") >= 1.0);
+    let open = gauge(&metrics, "velodrome_open_files");
+    assert!(open > 3.0 && open < gauge(&metrics, "velodrome_open_files_max"), "{open}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The parts that use AWS, against local servers that speak Kinesis' and S3's protocols.
 
+mod backups;
 mod bucket;
 mod bucket_service;
 mod canned_server;

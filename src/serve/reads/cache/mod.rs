@@ -46,6 +46,11 @@ impl AnswerCache {
         Self { engine, answers }
     }
 
+    /// The bytes of all cached answers, approximately.
+    pub(in crate::serve) fn bytes(&self) -> u64 {
+        self.answers.weighted_size()
+    }
+
     /// The answer to `query` and its time, which is at least the time that is complete now. Concurrent
     /// calls for the same answer share one query of the engine.
     ///

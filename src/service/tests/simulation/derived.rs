@@ -29,6 +29,7 @@ impl Instance {
             self.check_class(class, racers.len(), answers);
             self.check_rides(class, answers);
         }
+        self.check_races(answers);
         for (class, race) in answers.results.keys() {
             for (by, field) in [("best", "best"), ("total", "total")] {
                 let path = format!("/v1/races/{class}/{race}/results?by={by}");
@@ -65,5 +66,37 @@ impl Instance {
             let found: BTreeSet<_> = rows.map(|row| row["raceId"].as_u64().unwrap()).collect();
             assert_eq!(found, races, "{path}");
         }
+    }
+
+    /// Checks the list of races, and the running rides.
+    fn check_races(&self, answers: &Answers) {
+        let mut expected: BTreeMap<(u64, u64), (&str, BTreeSet<u64>)> = BTreeMap::new();
+        for (race, racers) in &answers.results {
+            expected.entry(*race).or_insert(("over", BTreeSet::new())).1.extend(racers.keys());
+        }
+        for (race, racers) in &answers.standings {
+            let (state, all) = expected.entry(*race).or_default();
+            *state = "running";
+            all.extend(racers.keys());
+            for (racer, (output, second)) in racers {
+                let path = format!("/v1/races/{}/{}/rides/{racer}", race.0, race.1);
+                let ride = self.get(&path);
+                let outputs = ride["outputs"].as_array().unwrap_or_else(|| panic!("no {path}"));
+                let latest = (outputs.last().unwrap().as_f64(), outputs.len() as u64);
+                assert_eq!(latest, (Some(*output), *second), "{path}");
+                assert_eq!(ride["name"], format!("racer-{racer}"), "{path}");
+            }
+        }
+        let page = self.get("/v1/races?limit=1000");
+        let races = page["rows"].as_array().unwrap().iter().map(|row| {
+            let number = |name: &str| row[name].as_u64().unwrap();
+            let counts = (row["state"].as_str().unwrap(), number("racers"));
+            ((number("classId"), number("raceId")), counts)
+        });
+        let expected: BTreeMap<_, _> = expected
+            .into_iter()
+            .map(|(race, (state, racers))| (race, (state, racers.len() as u64)))
+            .collect();
+        assert_eq!(races.collect::<BTreeMap<_, _>>(), expected, "races");
     }
 }

@@ -30,6 +30,7 @@ impl Instance {
         for (at, row) in rows.iter().enumerate() {
             let rank = 1 + rows.iter().filter(|other| output(other) > output(row)).count() as u64;
             assert!(row[field].is_null() || row["rank"] == rank, "{path}: {row}");
+            assert_eq!(row["name"], format!("racer-{}", row["racerId"]), "{path}: {row}");
             let racer = |row: &Value| row["racerId"].as_u64();
             let is_before = |next: &Value| {
                 output(row) > output(next)
