@@ -4,14 +4,13 @@ use std::fs;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
 use super::error::ClusterError;
 use super::node_id::{COORDINATOR, NodeId};
-use crate::mesh::Identity;
+use crate::mesh::{CA, Identity};
 
 /// The maximum number of nodes: each has a connection to each other.
 const NODES_MAX: usize = 64;
@@ -106,7 +105,7 @@ pub struct ClusterConfig {
     /// The position of this node.
     pub index: usize,
     /// What authenticates this node; `None` for a cluster without certificates on loopback.
-    pub identity: Option<Arc<Identity>>,
+    pub identity: Option<Identity>,
 }
 
 impl ClusterConfig {
@@ -124,7 +123,9 @@ impl ClusterConfig {
         check(&nodes).map_err(invalid)?;
         let index = nodes.iter().position(|node| node.id == id);
         let index = index.ok_or_else(|| ClusterError::NoSuchNode { path: path.to_owned(), id })?;
-        let identity = load_identity(path.parent().unwrap_or(Path::new(".")), id)?;
+        let certs = path.parent().unwrap_or(Path::new("."));
+        let has_certs = certs.join(CA).exists();
+        let identity = has_certs.then(|| Identity::load_from(certs, id)).transpose()?;
         let is_loopback =
             |node: &Node| node.addresses.iter().all(|address| address.ip().is_loopback());
         match nodes.iter().find(|node| !is_loopback(node)) {
@@ -187,22 +188,4 @@ fn check(nodes: &[Node]) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// The file with the certificate of the authority.
-pub(super) const AUTHORITY: &str = "ca.pem";
-
-/// The names of a node's certificate and key.
-pub(super) fn certificate_files(id: NodeId) -> [String; 2] {
-    [format!("node-{id}.pem"), format!("node-{id}-key.pem")]
-}
-
-/// The identity of a node with the files in `directory`; `None` if there is no authority.
-fn load_identity(directory: &Path, id: NodeId) -> Result<Option<Arc<Identity>>, ClusterError> {
-    let authority = directory.join(AUTHORITY);
-    if !authority.exists() {
-        return Ok(None);
-    }
-    let [certificate, key] = certificate_files(id).map(|name| directory.join(name));
-    Ok(Some(Arc::new(Identity::load(id, &certificate, &key, &authority)?)))
 }

@@ -8,7 +8,7 @@ use metrics::gauge;
 
 use super::changes::{Change, Changes, Step};
 use super::config::ClusterConfig;
-use super::control::{Control, Received};
+use super::control::{self, Control, Received};
 use super::error::ClusterError;
 use super::formed::{Formed, SwitchRequest};
 use super::generation_file::GenerationFile;
@@ -17,7 +17,7 @@ use super::message::{Message, Ready};
 use super::node_id::NodeId;
 use super::view::{NodeView, Report};
 use crate::log::Clock;
-use crate::mesh::Connection;
+use crate::mesh::{Connection, WireMessage};
 
 /// Why bans and rules cannot be changed while no generation runs.
 pub const NO_GENERATION: &str = "the cluster has no generation that runs; try again in a second";
@@ -121,7 +121,7 @@ impl Coordinator {
         let receive = move |received| {
             sender.send(Event::Received(position, received)).unwrap_or_default();
         };
-        match Control::start(connection, self.clock.clone(), receive) {
+        match control::start(connection, self.clock.clone(), receive) {
             Ok(control) => {
                 self.members[position].control = Some(control);
                 self.send_view();

@@ -12,12 +12,12 @@ use rcgen::{
 };
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::config::{AUTHORITY, ClusterFile, NodeEntry, certificate_files};
+use super::config::{ClusterFile, NodeEntry};
 use super::error::ClusterError;
 use super::node_id::NodeId;
 use crate::atomic_file::replace_file;
 use crate::disk::File;
-use crate::mesh::node_name;
+use crate::mesh::{CA, certificate_files, node_name};
 
 /// The key of the authority. A node does not need it.
 const AUTHORITY_KEY: &str = "ca-key.pem";
@@ -65,7 +65,7 @@ pub fn create(
     let generate = |error: rcgen::Error| failed(io::Error::other(error));
     let authority =
         KeyPair::generate().and_then(|key| authority(&file.cluster, key)).map_err(generate)?;
-    write(directory, AUTHORITY, PUBLIC, &authority.pem()).map_err(failed)?;
+    write(directory, CA, PUBLIC, &authority.pem()).map_err(failed)?;
     write(directory, AUTHORITY_KEY, SECRET, &authority.key().serialize_pem()).map_err(failed)?;
     for NodeEntry { id, .. } in &file.nodes {
         write_certificate(directory, *id, &authority).map_err(failed)?;

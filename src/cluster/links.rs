@@ -9,7 +9,7 @@ use super::message::{Hello, Message, Purpose};
 use super::node_id::NodeId;
 use crate::engine::Settings;
 use crate::log::Clock;
-use crate::mesh::{Connection, Fate};
+use crate::mesh::{Connection, Fate, Peer, WireMessage};
 
 /// How long opening the links may take. All nodes run and listen when it begins.
 const OPEN_TIME_MAX: Duration = Duration::from_secs(5);
@@ -76,9 +76,9 @@ pub(super) fn open(
     room: &LinkRoom,
     generation: u64,
     fate: &Fate,
-) -> Result<Vec<Option<Connection>>, String> {
+) -> Result<Vec<Option<Peer>>, String> {
     let deadline = Instant::now() + OPEN_TIME_MAX;
-    let mut links = Vec::new();
+    let mut peers = Vec::new();
     for (position, node) in config.nodes.iter().enumerate() {
         let link = match position.cmp(&config.index) {
             std::cmp::Ordering::Less => {
@@ -93,9 +93,9 @@ pub(super) fn open(
                 Some(link)
             }
         };
-        links.push(link);
+        peers.push(link.map(|connection| Peer { name: format!("node {}", node.id), connection }));
     }
-    Ok(links)
+    Ok(peers)
 }
 
 /// Connects to a node, and waits until it has accepted the connection.
@@ -109,7 +109,7 @@ pub(super) fn dial(
     purpose: Purpose,
     deadline: Instant,
 ) -> Result<Connection, String> {
-    let identity = config.identity.as_deref();
+    let identity = config.identity.as_ref();
     let connection = Connection::connect(&node.addresses, node.id, identity, deadline)
         .map_err(|error| format!("cannot connect to {}: {error}", name(node)))?;
     let hello = Hello {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::config::ClusterConfig;
-use super::control::{Control, Received};
+use super::control::{self, Control, Received};
 use super::event::{Event, Reply};
 use super::generation_file::GenerationFile;
 use super::interface::Generations;
@@ -107,7 +107,7 @@ impl<G: Generations> Member<G> {
             sender.send(Event::Received(number, received)).unwrap_or_default();
         };
         let started = dialed.and_then(|connection| {
-            let started = Control::start(connection, self.clock.clone(), receive);
+            let started = control::start(connection, self.clock.clone(), receive);
             started.map_err(|error| format!("cannot start the threads of a connection: {error}"))
         });
         match started {

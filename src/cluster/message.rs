@@ -1,7 +1,4 @@
-//! The messages between nodes, each a line of JSON.
-
-use std::io::{self, BufRead, BufReader, Error, ErrorKind, Read, Write};
-use std::time::Instant;
+//! The messages between nodes.
 
 use serde::{Deserialize, Serialize};
 use velodrome_dataflows::{Ban, EventTime, RacerId};
@@ -9,13 +6,7 @@ use velodrome_dataflows::{Ban, EventTime, RacerId};
 use super::node_id::NodeId;
 use super::view::{NodeView, Report};
 use crate::engine::Settings;
-use crate::mesh::Connection;
-
-/// Limit of the first message of a connection.
-const HELLO_BYTES_MAX: u64 = 64 << 10;
-
-/// Limit of a later message. The longest contain rules or bans.
-const MESSAGE_BYTES_MAX: u64 = 64 << 20;
+use crate::mesh::{Connection, WireMessage};
 
 /// A message between two nodes.
 #[derive(Debug, Serialize, Deserialize)]
@@ -129,59 +120,15 @@ pub struct Plan {
     pub rules_since: u64,
 }
 
-impl Message {
-    /// Writes the message to `connection`.
-    pub(super) fn send(&self, mut connection: &Connection) -> io::Result<()> {
-        let mut line = serde_json::to_vec(self)?;
-        line.push(b'\n');
-        connection.write_all(&line)
-    }
+impl WireMessage for Message {
+    /// The longest contain rules or bans.
+    const BYTES_MAX: u64 = 64 << 20;
+}
 
+impl Message {
     /// Replies that the sender cannot be part of the cluster.
     pub(super) fn refuse(connection: &Connection, reason: String) {
         // The other node may be gone already, and then it needs no reason.
         Self::Refused(reason).send(connection).unwrap_or_default();
-    }
-
-    /// Reads the next message, or `None` at the end of the connection.
-    pub(super) fn receive(reader: &mut impl BufRead) -> io::Result<Option<Self>> {
-        Self::receive_within(reader, MESSAGE_BYTES_MAX)
-    }
-
-    /// Reads the first message, which must be complete at `deadline`. Later bytes remain unread.
-    pub(super) fn receive_first(connection: &Connection, deadline: Instant) -> io::Result<Self> {
-        // A larger buffer would consume the bytes that follow, which are read elsewhere.
-        let mut reader = BufReader::with_capacity(1, UntilDeadline { connection, deadline });
-        let message = Self::receive_within(&mut reader, HELLO_BYTES_MAX)?;
-        connection.set_read_timeout(None)?;
-        message.ok_or_else(|| Error::new(ErrorKind::UnexpectedEof, "the connection was closed"))
-    }
-
-    fn receive_within(reader: &mut impl BufRead, bytes_max: u64) -> io::Result<Option<Self>> {
-        let mut line = Vec::new();
-        if reader.take(bytes_max).read_until(b'\n', &mut line)? == 0 {
-            return Ok(None);
-        }
-        if !line.ends_with(b"\n") {
-            return Err(Error::new(ErrorKind::InvalidData, "a message was cut off or too long"));
-        }
-        Ok(Some(serde_json::from_slice(&line)?))
-    }
-}
-
-/// Reads a connection until a deadline, however slowly its bytes arrive.
-struct UntilDeadline<'a> {
-    connection: &'a Connection,
-    deadline: Instant,
-}
-
-impl Read for UntilDeadline<'_> {
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(Error::new(ErrorKind::TimedOut, "no reply in time"));
-        }
-        self.connection.set_read_timeout(Some(left))?;
-        (&mut &*self.connection).read(bytes)
     }
 }

@@ -25,8 +25,9 @@ mod status;
 mod view;
 
 mod control;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod generation_file;
-mod greetings;
 mod links;
 mod listener;
 mod message;
@@ -70,11 +71,12 @@ pub use view::{NodeView, Report};
 
 use crate::engine::Settings;
 use crate::log::Clock;
+use crate::mesh;
 use coordinator::Coordinator;
 use event::Event;
 use generation_file::GenerationFile;
 use links::LinkRoom;
-use listener::{Listener, RunningListener};
+use listener::Listener;
 use member::Member;
 use reporter::Reporter;
 use requests::Requests;
@@ -86,7 +88,7 @@ pub struct RunningNode {
     member_events: Sender<Event>,
     reporter: Reporter,
     coordinator: Option<(JoinHandle<()>, Sender<coordinator::Event>)>,
-    listener: RunningListener,
+    listener: mesh::Listener,
 }
 
 impl RunningNode {

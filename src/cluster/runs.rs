@@ -60,7 +60,7 @@ impl<G: Generations> Member<G> {
                 wait_until_allowed(&allowed, &fate)
             };
             let run = || match links::open(&config, &settings, &room, generation, &fate) {
-                Ok(links) => generations.run(&plan, links, &fate, &caught_up),
+                Ok(peers) => generations.run(&plan, peers, &fate, &caught_up),
                 Err(reason) => fate.end(reason),
             };
             if catch_unwind(AssertUnwindSafe(run)).is_err() {

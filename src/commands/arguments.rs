@@ -202,6 +202,11 @@ pub(super) struct WorkerArgs {
     /// File with the addresses of the processes, one host:port on each line
     #[arg(long, env = "VELODROME_HOSTS", value_name = "FILE")]
     pub(super) hosts: Option<PathBuf>,
+    /// Directory with ca.pem, and the certificate and key of this process; required if a host is not loopback
+    ///
+    /// 'velodrome cluster init' creates it. Process 0 uses node-0.pem and node-0-key.pem.
+    #[arg(long, env = "VELODROME_CERTS", value_name = "DIR")]
+    certs: Option<PathBuf>,
     /// Seconds to wait for the other processes to start, 1 to 86400
     #[arg(long, env = "VELODROME_WAIT_SECONDS", value_name = "N", default_value_t = 60,
         value_parser = parse::whole_number(1_u64, 86_400))]
@@ -216,6 +221,7 @@ impl WorkerArgs {
         open_files::ensure(workers).context("each worker reads a file")?;
         let wait = Duration::from_secs(self.wait_seconds);
         let (process, processes) = (self.process, self.processes.get());
-        Ok(Cluster::new(workers, process, processes, self.hosts.as_deref(), wait)?)
+        let (hosts, certs) = (self.hosts.as_deref(), self.certs.as_deref());
+        Ok(Cluster::new(workers, process, processes, hosts, certs, wait)?)
     }
 }

@@ -21,7 +21,7 @@ use super::differences::{gather_names, write_differences};
 use super::gather::{RowInput, gather_rows};
 use super::plan::Plan;
 use super::reading::{RunGraph, read_all};
-use super::run::{RunError, count_late, run_on_workers};
+use super::run::{RunError, RunWorker, count_late, run_on_workers};
 use super::run_progress::RunProgress;
 use super::sequencer::{LineCounts, Sequencer};
 use crate::compare::{ChangeFiles, ClassChanges, Ranks};
@@ -110,7 +110,7 @@ impl RunGraph for ComparisonRunGraph {
 
 /// Runs one worker of a comparison.
 fn run(
-    worker: &mut Worker,
+    mut worker: RunWorker<'_>,
     plan: &Arc<Plan>,
     Comparison { rules, ranks }: &Comparison,
     outputs: Option<(DeadLetterFile, ChangeFiles)>,
@@ -118,23 +118,23 @@ fn run(
 ) -> Result<Option<ComparisonOutcome>, RunError> {
     let (dead_letters, changes) = outputs.unzip();
     let late = [(); 2].map(|()| Rc::new(Cell::new(0)));
-    let mut input = build(worker, plan, rules, &late);
-    let sequencer = read_all(worker, plan, dead_letters, progress, &mut input);
+    let mut input = build(&mut worker, plan, rules, &late);
+    let sequencer = read_all(&mut worker, plan, dead_letters, progress, &mut input)?;
     let ComparisonRunGraph { samples, probe, mut traces } = input;
     samples.close();
-    worker.step_or_park_while(None, || !probe.done());
+    worker.complete(&probe)?;
 
     let totals = class_totals(&mut traces);
     let names = traces.each_ref().map(|traces| traces.names.clone());
-    let (changes, mut classes) = write_differences(worker, traces, *ranks, changes);
+    let (changes, mut classes) = write_differences(&mut worker, traces, *ranks, changes)?;
     let listed = classes
         .iter_mut()
         .flat_map(|(class, changes)| changes.racers().into_iter().map(|racer| (*class, racer)));
     let listed = listed.collect();
-    let names = gather_names(worker, names, listed);
+    let names = gather_names(&mut worker, names, listed)?;
     let share = Share { late: late.map(|late| late.get()), totals, classes };
     let send = |rows: &mut RowInput<Share>| rows.send(share);
-    let mut gathered = gather_rows(worker, send, Gathered::add);
+    let mut gathered = gather_rows(&mut worker, send, Gathered::add)?;
     for (class, changes) in &mut gathered.classes {
         changes.set_names(|racer| names.get(&(*class, racer)).cloned());
     }

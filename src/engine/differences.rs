@@ -8,21 +8,24 @@ use compact_str::CompactString;
 use timely::dataflow::InputHandle;
 use timely::dataflow::operators::probe::Probe;
 use timely::dataflow::operators::{Exchange, Inspect};
-use timely::worker::Worker;
 use velodrome_dataflows::{
     BoardDifferences, ClassId, ComparisonTraces, NameTrace, RacerId, board_differences, racer_names,
 };
 
+use super::run::{RunError, RunWorker};
 use crate::compare::{ChangeCollector, ChangeFiles, ClassChanges, Ranks, encode_board};
 
 /// Writes the differences of all workers to `changes`, which is present on worker 0 only. Returns
 /// `changes`, and the changes on this worker's boards that a summary mentions.
+///
+/// # Errors
+/// When the run has failed.
 pub(super) fn write_differences(
-    worker: &mut Worker,
+    worker: &mut RunWorker<'_>,
     traces: [ComparisonTraces; 2],
     ranks: Ranks,
     changes: Option<ChangeFiles>,
-) -> (Option<ChangeFiles>, BTreeMap<ClassId, ClassChanges>) {
+) -> Result<(Option<ChangeFiles>, BTreeMap<ClassId, ClassChanges>), RunError> {
     let changes = Rc::new(RefCell::new(changes));
     let collector = Rc::new(RefCell::new(ChangeCollector::default()));
     let (sink, collecting) = (Rc::clone(&changes), Rc::clone(&collector));
@@ -40,16 +43,19 @@ pub(super) fn write_differences(
             .probe()
             .0
     });
-    worker.step_or_park_while(None, || !probe.done());
-    (changes.take(), collector.take().into_classes())
+    worker.complete(&probe)?;
+    Ok((changes.take(), collector.take().into_classes()))
 }
 
 /// The names of the racers that any worker lists, on worker 0.
+///
+/// # Errors
+/// When the run has failed.
 pub(super) fn gather_names(
-    worker: &mut Worker,
+    worker: &mut RunWorker<'_>,
     traces: [NameTrace; 2],
     listed: BTreeSet<(ClassId, RacerId)>,
-) -> BTreeMap<(ClassId, RacerId), CompactString> {
+) -> Result<BTreeMap<(ClassId, RacerId), CompactString>, RunError> {
     let names = Rc::new(RefCell::new(BTreeMap::new()));
     let (sink, mut racers) = (Rc::clone(&names), InputHandle::new());
     let probe = worker.dataflow_named("Names", |scope| {
@@ -63,6 +69,6 @@ pub(super) fn gather_names(
     });
     listed.into_iter().for_each(|racer| racers.send(racer));
     racers.close();
-    worker.step_or_park_while(None, || !probe.done());
-    names.take()
+    worker.complete(&probe)?;
+    Ok(names.take())
 }

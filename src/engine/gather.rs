@@ -12,11 +12,11 @@ use timely::dataflow::InputHandle;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Probe;
 use timely::dataflow::operators::generic::Operator;
-use timely::worker::Worker;
 use velodrome_dataflows::{
     BestFinal, ClassId, RaceId, RacerId, Record, RideResult, Traces, ViewCount, read_trace,
 };
 
+use super::run::{RunError, RunWorker};
 use crate::results::Results;
 
 /// One row of a worker's results.
@@ -71,23 +71,33 @@ type NoOutput = CapacityContainerBuilder<Vec<()>>;
 
 /// Sends the contents of `traces` to worker 0. Returns the results of all workers on worker 0, and empty
 /// results on the others.
-pub(super) fn gather(worker: &mut Worker, traces: Traces, late: u64) -> Gathered {
+///
+/// # Errors
+/// When the run has failed.
+pub(super) fn gather(
+    worker: &mut RunWorker<'_>,
+    traces: Traces,
+    late: u64,
+) -> Result<Gathered, RunError> {
     let send_all = |rows: &mut RowInput<Row>| {
         rows.send(Row::Late(late));
         send_traces(traces, rows);
     };
-    let mut gathered = gather_rows(worker, send_all, Gathered::add);
+    let mut gathered = gather_rows(worker, send_all, Gathered::add)?;
     gathered.sort();
-    gathered
+    Ok(gathered)
 }
 
 /// Sends the rows of all workers to worker 0, where `add` adds each to the returned value. On other
 /// workers the value is the default.
+///
+/// # Errors
+/// When the run has failed.
 pub(super) fn gather_rows<R: ExchangeData + Clone, G: Default + 'static>(
-    worker: &mut Worker,
+    worker: &mut RunWorker<'_>,
     send: impl FnOnce(&mut RowInput<R>),
     add: impl Fn(&mut G, R) + 'static,
-) -> G {
+) -> Result<G, RunError> {
     let gathered = Rc::new(RefCell::new(G::default()));
     let sink = Rc::clone(&gathered);
     let mut rows = InputHandle::<u64, _>::new();
@@ -105,8 +115,8 @@ pub(super) fn gather_rows<R: ExchangeData + Clone, G: Default + 'static>(
     });
     send(&mut rows);
     rows.close();
-    worker.step_or_park_while(None, || !probe.done());
-    gathered.take()
+    worker.complete(&probe)?;
+    Ok(gathered.take())
 }
 
 /// Sends the records, results, leaderboard and views in `traces`.

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use timely::dataflow::InputHandle;
 use timely::dataflow::operators::probe::Probe;
-use timely::worker::Worker;
 use velodrome_dataflows::EventTime;
 
 use super::batch_reader::{BATCH_BYTES, BatchReader};
@@ -17,6 +16,7 @@ use super::decoded_batch::DecodedBatch;
 use super::known_rides::KnownRides;
 use super::merged_reader::MergedReader;
 use super::plan::Plan;
+use super::run::{RunError, RunWorker};
 use super::run_progress::RunProgress;
 use super::sequencer::Sequencer;
 use super::sequencer_dataflow::{TimesQueue, sequence};
@@ -41,13 +41,16 @@ pub(super) trait RunGraph {
 
 /// Reads this worker's share of `plan` into `input`. Returns when all workers have read all events up to
 /// the end of the plan. The returned sequencer has the line counts, on worker 0 only.
+///
+/// # Errors
+/// When the run has failed.
 pub(super) fn read_all(
-    worker: &mut Worker,
+    worker: &mut RunWorker<'_>,
     plan: &Arc<Plan>,
     dead_letters: Option<DeadLetterFile>,
     progress: &RunProgress,
     input: &mut impl RunGraph,
-) -> Rc<RefCell<Sequencer>> {
+) -> Result<Rc<RefCell<Sequencer>>, RunError> {
     let sequencer = Sequencer::new(Arc::clone(plan), worker.peers(), dead_letters);
     let sequencer = Rc::new(RefCell::new(sequencer));
     let (queue, mut reports) = (TimesQueue::default(), InputHandle::<u64, _>::new());
@@ -74,10 +77,10 @@ pub(super) fn read_all(
         }
         input.compact();
         if assigned.done() {
-            return sequencer;
+            return Ok(sequencer);
         }
         let Some(open) = reports.as_mut().filter(|_| read_ahead.has_room()) else {
-            worker.step_or_park(None);
+            worker.step_or_park()?;
             continue;
         };
         match read_ahead.read() {
@@ -89,7 +92,7 @@ pub(super) fn read_all(
             }
             None => reports = None,
         }
-        worker.step();
+        worker.step()?;
     }
 }
 

@@ -16,7 +16,7 @@ use super::decoded_batch::DecodedBatch;
 use super::gather::{Gathered, gather};
 use super::plan::Plan;
 use super::reading::{RunGraph, read_all};
-use super::run::{RunError, count_late, run_on_workers};
+use super::run::{RunError, RunWorker, count_late, run_on_workers};
 use super::run_progress::RunProgress;
 use super::sequencer::{LineCounts, Sequencer};
 use crate::ingest::dead_letters::DeadLetterFile;
@@ -89,21 +89,21 @@ impl RunGraph for ReplayGraph {
 
 /// Runs one worker of a replay.
 fn run(
-    worker: &mut Worker,
+    mut worker: RunWorker<'_>,
     plan: &Arc<Plan>,
     rules: &Rules,
     dead_letters: Option<DeadLetterFile>,
     progress: &RunProgress,
 ) -> Result<Option<ReplayOutcome>, RunError> {
     let late = Rc::new(Cell::new(0));
-    let mut graph = build(worker, plan, rules, &late);
-    let sequencer = read_all(worker, plan, dead_letters, progress, &mut graph);
+    let mut graph = build(&mut worker, plan, rules, &late);
+    let sequencer = read_all(&mut worker, plan, dead_letters, progress, &mut graph)?;
     let ReplayGraph { samples, tracking, probe, traces } = graph;
     samples.close();
     tracking.close();
-    worker.step_or_park_while(None, || !probe.done());
+    worker.complete(&probe)?;
 
-    let gathered = gather(worker, traces, late.get());
+    let gathered = gather(&mut worker, traces, late.get())?;
     let is_first = worker.index() == 0;
     is_first.then(|| conclude(gathered, &mut sequencer.borrow_mut())).transpose()
 }

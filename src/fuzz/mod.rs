@@ -15,8 +15,8 @@ use crate::serve::fuzz as serve;
 #[cfg(feature = "aws")]
 use crate::store;
 use crate::{
-    bans, batch, checkpoint, dead_letters, engine, firehose, log, output_directory, simulate,
-    verify,
+    bans, batch, checkpoint, cluster, dead_letters, engine, firehose, log, mesh, output_directory,
+    simulate, verify,
 };
 
 /// A target: panics if its decoder does not hold what it promises for an input.
@@ -64,7 +64,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("checkpoint_row", checkpoint::fuzz::checkpoint_row),
     ("checkpoint_file", checkpoint::fuzz::checkpoint_file),
     ("messages", engine::fuzz::messages),
-    ("frames", engine::fuzz::frames),
+    ("node_messages", cluster::fuzz::node_messages),
+    ("frames", mesh::fuzz::frames),
     ("dead_letter", dead_letters::fuzz::dead_letter),
     ("spool", dead_letters::fuzz::spool),
 ];

@@ -147,6 +147,11 @@ impl Connection {
         self.shared.socket.shutdown(Shutdown::Both).unwrap_or_default();
     }
 
+    /// Ends what this side sends. It can still read.
+    pub(super) fn shutdown_write(&self) {
+        self.shared.socket.shutdown(Shutdown::Write).unwrap_or_default();
+    }
+
     #[cfg(test)]
     pub(super) fn change_key(&self) {
         match &self.shared.layer {

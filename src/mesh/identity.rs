@@ -29,7 +29,24 @@ pub struct Identity {
     server: Arc<ServerConfig>,
 }
 
+/// The file with the certificate of the CA, in a directory of certificates.
+pub const CA: &str = "ca.pem";
+
+/// The files with the certificate and the key of a node, in a directory of certificates.
+pub fn certificate_files(node: usize) -> [String; 2] {
+    [format!("node-{node}.pem"), format!("node-{node}-key.pem")]
+}
+
 impl Identity {
+    /// Loads the identity of `node` from a directory of certificates, as `velodrome cluster init` writes it.
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load).
+    pub fn load_from(directory: &Path, node: usize) -> Result<Self, IdentityError> {
+        let [cert, key] = certificate_files(node).map(|name| directory.join(name));
+        Self::load(node, &cert, &key, &directory.join(CA))
+    }
+
     /// Loads the identity of `node` from PEM files: `cert` contains its certificate, followed by those of
     /// intermediate CAs; `key` its private key; `ca` the certificates of the CA.
     ///

@@ -11,14 +11,13 @@ use std::time::Duration;
 
 use timely::communication::allocator::zero_copy::stream::Stream;
 
-use super::connection::Connection;
 use super::fate::Fate;
 use super::frames::Frames;
+use super::peer::Peer;
 
 /// The connection to a node during one generation.
 pub(super) struct Link {
-    node: usize,
-    connection: Connection,
+    peer: Peer,
     fate: Fate,
     /// The position of the reader.
     frames: Frames,
@@ -26,25 +25,20 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// The link to `node`. It is lost when the node accepts no bytes for longer than `silence_max`.
-    pub(super) fn new(
-        node: usize,
-        connection: Connection,
-        fate: Fate,
-        silence_max: Duration,
-    ) -> io::Result<Self> {
-        connection.set_read_timeout(None)?;
-        connection.set_write_timeout(Some(silence_max))?;
-        Ok(Self::of(node, connection, fate))
+    /// The link to `peer`. It is lost when the peer accepts no bytes for longer than `silence_max`.
+    pub(super) fn new(peer: Peer, fate: Fate, silence_max: Duration) -> io::Result<Self> {
+        peer.connection.set_read_timeout(None)?;
+        peer.connection.set_write_timeout(Some(silence_max))?;
+        Ok(Self::of(peer, fate))
     }
 
-    fn of(node: usize, connection: Connection, fate: Fate) -> Self {
-        Self { node, connection, fate, frames: Frames::default(), is_lost: false }
+    fn of(peer: Peer, fate: Fate) -> Self {
+        Self { peer, fate, frames: Frames::default(), is_lost: false }
     }
 
     /// Ends the generation because the node is lost.
     fn end(&self, reason: &str) {
-        self.fate.end(format!("node {} is lost: {reason}", self.node));
+        self.fate.end(format!("{} is lost: {reason}", self.peer.name));
     }
 
     /// Ends the generation because an operation failed.
@@ -58,7 +52,7 @@ impl Link {
     /// Reads until something arrives. Returns `None` if the connection is lost.
     fn receive(&mut self, bytes: &mut [u8]) -> Option<usize> {
         loop {
-            match (&self.connection).read(bytes) {
+            match (&self.peer.connection).read(bytes) {
                 Ok(0) => {
                     self.end("it closed its connection");
                     return None;
@@ -95,7 +89,7 @@ impl Read for Link {
 impl Write for Link {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if !self.fate.has_ended()
-            && let Err(error) = (&self.connection).write_all(bytes)
+            && let Err(error) = (&self.peer.connection).write_all(bytes)
         {
             self.fail(&error);
         }
@@ -109,7 +103,7 @@ impl Write for Link {
 
 impl Stream for Link {
     fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self::of(self.node, self.connection.clone(), self.fate.clone()))
+        Ok(Self::of(self.peer.clone(), self.fate.clone()))
     }
 
     /// Does nothing: timely only asks for a blocking stream, which this is.
@@ -130,13 +124,13 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::mesh::tests::{PATIENCE, pair};
+    use crate::mesh::tests::{PATIENCE, pair, peer};
 
     #[test]
     fn a_message_that_was_cut_reaches_timely_only_after_the_workers_have_stopped() {
         let [ours, theirs] = pair(1, None, None);
         let fate = Fate::default();
-        let mut link = Link::new(1, ours, fate.clone(), PATIENCE).unwrap();
+        let mut link = Link::new(peer(1, ours), fate.clone(), PATIENCE).unwrap();
         let (sender, reads) = mpsc::channel();
         let reading = thread::spawn(move || {
             let mut bytes = [1; 100];
@@ -167,7 +161,7 @@ mod tests {
     fn writes_go_nowhere_once_the_generation_has_ended() {
         let [ours, theirs] = pair(1, None, None);
         let fate = Fate::default();
-        let mut link = Link::new(1, ours.clone(), fate.clone(), PATIENCE).unwrap();
+        let mut link = Link::new(peer(1, ours.clone()), fate.clone(), PATIENCE).unwrap();
         link.write_all(b"live").unwrap();
         fate.end("the test is over");
         link.write_all(b"ended").unwrap();

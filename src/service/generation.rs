@@ -22,7 +22,7 @@ use crate::engine::{
     recovery_window_ms,
 };
 use crate::log::{LogPosition, Positions, TICK_MS};
-use crate::mesh::{Connection, Fate};
+use crate::mesh::{Fate, Peer};
 use crate::rules;
 
 /// The interval at which a wait checks whether the generation has ended, and has idle logs advance.
@@ -47,7 +47,7 @@ impl<'a> Generation<'a> {
     pub(super) fn start(
         node: &'a ClusterNode,
         plan: &'a Plan,
-        links: Vec<Option<Connection>>,
+        peers: Vec<Option<Peer>>,
         fate: Fate,
     ) -> Result<Self, RebuildError> {
         let rules = rules::parse(&plan.rules)?;
@@ -56,7 +56,7 @@ impl<'a> Generation<'a> {
             processes: node.config.nodes.len(),
             workers: node.config.workers,
         };
-        let next = RunningEngine::start_on_mesh(place, links, fate.clone(), rules.clone())?;
+        let next = RunningEngine::start_on_mesh(place, peers, fate.clone(), rules.clone())?;
         // A plan without bans replaces a generation, which saves meanwhile. Without a checkpoint of a node, all
         // logs are replayed from their beginnings.
         let standby_saver = match (&plan.bans, plan.complete_from) {

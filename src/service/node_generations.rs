@@ -14,7 +14,7 @@ use super::generation::Generation;
 use super::layout::Layout;
 use super::mutex::lock;
 use crate::cluster::{Generations, Plan, Ready, Report};
-use crate::mesh::{Connection, Fate};
+use crate::mesh::{Fate, Peer};
 use crate::rules;
 
 /// The interval at which a running generation is checked.
@@ -53,12 +53,12 @@ impl Generations for ClusterNode {
     fn run(
         &self,
         plan: &Plan,
-        links: Vec<Option<Connection>>,
+        peers: Vec<Option<Peer>>,
         fate: &Fate,
         caught_up: &dyn Fn() -> bool,
     ) {
         let began = Instant::now();
-        let generation = Generation::start(self, plan, links, fate.clone());
+        let generation = Generation::start(self, plan, peers, fate.clone());
         let answers = generation.and_then(|generation| generation.run(caught_up));
         match answers {
             Ok(true) => {

@@ -80,6 +80,7 @@ fn invalid_cluster_arguments_are_refused() {
     place.write("no-port", "127.0.0.1:1\nlocalhost\n");
     place.write("unknown", "127.0.0.1:1\nno-such-host.invalid:1\n");
     place.write("same", "127.0.0.1:1\n127.0.0.1:1\n");
+    place.write("reachable", "127.0.0.1:1\n192.0.2.1:1\n");
     for (arguments, part) in [
         ("-n 2", "--hosts"),
         ("-n 2 --hosts hosts", "lists 1 hosts for 2 processes"),
@@ -88,6 +89,10 @@ fn invalid_cluster_arguments_are_refused() {
         ("-n 2 --hosts no-port", "line 2 of 'no-port' is 'localhost', which is no address"),
         ("-n 2 --hosts unknown", "cannot find the host of 'no-such-host.invalid:1'"),
         ("-n 2 --hosts same", "'127.0.0.1:1' and '127.0.0.1:1' the same address"),
+        (
+            "-n 2 --hosts reachable",
+            "the host '192.0.2.1:1' is not loopback, so processes need certificates: give --certs DIR",
+        ),
         ("-w 0", "--workers"),
     ] {
         let ended = place.run(&format!("replay in.jsonl --out out {arguments}"));

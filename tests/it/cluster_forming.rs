@@ -29,7 +29,7 @@ pub(crate) fn exit(process: Child) -> Exit {
 }
 
 /// A connection to process 0 of the cluster, once it listens.
-fn connect(place: &Workplace) -> TcpStream {
+pub(crate) fn connect(place: &Workplace) -> TcpStream {
     let hosts = std::fs::read_to_string(place.path("hosts")).unwrap();
     let address = hosts.lines().next().unwrap();
     loop {

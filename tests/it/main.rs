@@ -19,11 +19,15 @@ mod clocks;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod cluster_certificates;
+#[cfg(test)]
 mod cluster_end;
 #[cfg(test)]
 mod cluster_forming;
 #[cfg(test)]
 mod cluster_status;
+#[cfg(test)]
+mod cluster_strangers;
 #[cfg(test)]
 mod compare;
 #[cfg(test)]

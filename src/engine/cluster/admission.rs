@@ -1,6 +1,5 @@
 //! Process 0 admits the other processes, if their settings and inputs are the same.
 
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use super::control::Event;
@@ -9,6 +8,7 @@ use super::listener::refuse;
 use super::members::Members;
 use super::message::{Hello, Message, Purpose};
 use super::settings::{INPUTS, Settings};
+use crate::mesh::{Connection, WireMessage};
 
 /// How long process 0 waits for the others after one that differs, so that all of them get the reason.
 const REPORT_TIME_MAX: Duration = Duration::from_secs(5);
@@ -33,8 +33,8 @@ impl Members {
                     None => return Err(ClusterError::Missing { seconds, missing: names }),
                 }
             }
-            if let Some(Event::Arrival(hello, stream)) = self.next(Some(deadline))?
-                && let Some(error) = self.admit(hello, stream, settings, inputs)?
+            if let Some(Event::Arrival(hello, connection)) = self.next(Some(deadline))?
+                && let Some(error) = self.admit(hello, connection, settings, inputs)?
             {
                 deadline = deadline.min(Instant::now() + REPORT_TIME_MAX);
                 different.get_or_insert(error);
@@ -57,13 +57,13 @@ impl Members {
     fn admit(
         &mut self,
         hello: Hello,
-        stream: TcpStream,
+        connection: Connection,
         settings: &Settings,
         inputs: &[String],
     ) -> Result<Option<ClusterError>, ClusterError> {
         let Hello { from, purpose: Purpose::Control(theirs), .. } = hello else { return Ok(None) };
         if from == self.cluster.process || self.controls.get(from).is_some_and(Option::is_some) {
-            self.refuse_repeated(from, &stream);
+            self.refuse_repeated(from, &connection);
             return Ok(None);
         }
         let difference = settings.difference(&theirs);
@@ -71,13 +71,13 @@ impl Members {
             difference.map(|[what, theirs, ours]| self.different(from, what, theirs, ours));
         if from >= self.cluster.processes() {
             // It has another -n, so it has no place in this cluster.
-            different.iter().for_each(|error| refuse(&stream, error.to_string()));
+            different.iter().for_each(|error| refuse(&connection, error.to_string()));
             return Ok(different);
         }
-        if Message::Accepted.send(&stream).is_err() {
+        if Message::Accepted.send(&connection).is_err() {
             return Ok(None);
         }
-        self.start_control(from, stream)?;
+        self.start_control(from, connection)?;
         match difference {
             Some([INPUTS, ..]) => self.first_different_input(from, inputs).map(Some),
             _ => Ok(different),

@@ -1,15 +1,14 @@
 //! Connects to another process of the cluster.
 
-use std::io::{self, Error, ErrorKind};
-use std::net::TcpStream;
+use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use super::error::ClusterError;
-use super::listener::WRITE_TIME_MAX;
 use super::members::Members;
 use super::message::{Hello, Message, Purpose};
+use crate::mesh::{Connection, ConnectionError, WireMessage};
 
-/// How long one attempt to connect may take.
+/// How long one attempt to connect may take, with the TLS handshake.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// The pause between two attempts.
@@ -22,21 +21,26 @@ impl Members {
         to: usize,
         purpose: Purpose,
         limit: Duration,
-    ) -> Result<TcpStream, ClusterError> {
+    ) -> Result<Connection, ClusterError> {
         let hello = Message::Hello(Hello { from: self.cluster.process, to, purpose });
         let (process, deadline) = (self.cluster.name(to), Instant::now() + limit);
+        let mut reason = None;
         loop {
-            let reason = match self.try_dial(to, &hello, deadline) {
-                Ok((stream, Message::Accepted)) => return Ok(stream),
+            reason = match self.try_dial(to, &hello, deadline) {
+                Ok((connection, Message::Accepted)) => return Ok(connection),
                 Ok((_, Message::End { error: Some(reason), .. })) => {
                     return Err(ClusterError::Refused { process, reason });
                 }
-                Ok(_) => "it sent an unexpected reply".to_owned(),
-                Err(error) => error.to_string(),
+                Ok(_) => Some("it sent an unexpected reply".to_owned()),
+                // A process that does not wait any longer has closed its port. What it did before is the cause.
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused && reason.is_some() => {
+                    reason
+                }
+                Err(error) => Some(error.to_string()),
             };
             let next = Instant::now() + RETRY;
             if next >= deadline {
-                let seconds = limit.as_secs();
+                let (seconds, reason) = (limit.as_secs(), reason.unwrap_or_default());
                 return Err(ClusterError::Unreachable { process, seconds, reason });
             }
             // Returns early with an error if process 0 ends the run in the meantime.
@@ -50,20 +54,19 @@ impl Members {
         to: usize,
         hello: &Message,
         deadline: Instant,
-    ) -> io::Result<(TcpStream, Message)> {
-        let mut connected = Err(Error::new(ErrorKind::NotFound, "it has no address"));
-        for address in self.cluster.hosts.get(to).iter().flat_map(|host| &host.addresses) {
-            let limit = deadline.saturating_duration_since(Instant::now()).min(CONNECT_TIME_MAX);
-            connected = TcpStream::connect_timeout(address, limit);
-            if connected.is_ok() {
-                break;
-            }
-        }
-        let stream = connected?;
-        stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(WRITE_TIME_MAX))?;
-        hello.send(&stream)?;
-        let reply = Message::receive_first(&stream, deadline)?;
-        Ok((stream, reply))
+    ) -> io::Result<(Connection, Message)> {
+        let addresses = self.cluster.hosts.get(to).map(|host| &host.addresses[..]);
+        let (identity, limit) = (self.cluster.identity.as_ref(), Instant::now() + CONNECT_TIME_MAX);
+        let connected =
+            Connection::connect(addresses.unwrap_or_default(), to, identity, deadline.min(limit));
+        let connection = connected.map_err(|error| match error {
+            // The message names the process, and thereby its address.
+            ConnectionError::Unreachable { error, .. } => error,
+            error => io::Error::other(error),
+        })?;
+        connection.set_write_timeout(Some(CONNECT_TIME_MAX))?;
+        hello.send(&connection)?;
+        let reply = Message::receive_first(&connection, deadline)?;
+        Ok((connection, reply))
     }
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::mesh::IdentityError;
+
 /// Why a cluster cannot form, or why its run ended early.
 #[derive(Debug, Error)]
 pub enum ClusterError {
@@ -65,6 +67,15 @@ pub enum ClusterError {
         /// Processes of the cluster.
         processes: usize,
     },
+    /// A process is at an address that other machines can reach, but there are no certificates.
+    #[error(
+        "the host '{0}' is not loopback, so processes need certificates: give --certs DIR with ca.pem, and \
+         with node-P.pem and node-P-key.pem of process P; 'velodrome cluster init' creates them"
+    )]
+    NoCertificates(String),
+    /// The certificate of this process cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// This process cannot listen on its address.
     #[error(
         "cannot listen on '{0}': {1}; {remedy}",
@@ -124,6 +135,9 @@ pub enum ClusterError {
         /// How its loss was noticed.
         reason: String,
     },
+    /// The workers of this process ended without results.
+    #[error("{0}; run the command again on all processes")]
+    Broken(String),
     /// Another process failed.
     #[error("{process} failed: {reason}")]
     Failed {

@@ -48,8 +48,8 @@ impl Members {
     /// Joins the cluster of process 0, and waits until it has admitted all others. Returns the number of
     /// the run.
     fn join(&mut self, settings: Settings, inputs: &[String]) -> Result<u64, ClusterError> {
-        let stream = self.dial(0, Purpose::Control(settings), self.cluster.wait)?;
-        self.start_control(0, stream)?;
+        let connection = self.dial(0, Purpose::Control(settings), self.cluster.wait)?;
+        self.start_control(0, connection)?;
         // No deadline: process 0 waits for the others with a limit, and sends heartbeats meanwhile.
         loop {
             match self.next(None)? {

@@ -1,29 +1,9 @@
-//! Fuzz targets of connections between processes.
+//! The fuzz target of messages between processes.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a target panics if its decoder is wrong"
-)]
-
-use super::frames::Frames;
 use super::message::Message;
+use crate::mesh;
 
 /// Messages that are received are written as the same messages, and reading ends.
-pub(crate) fn messages(mut stream: &[u8]) {
-    while let Ok(Some(message)) = Message::receive(&mut stream) {
-        let written = serde_json::to_vec(&message).unwrap();
-        let again: Message = serde_json::from_slice(&written).unwrap();
-        assert_eq!(serde_json::to_vec(&again).unwrap(), written);
-    }
-}
-
-/// The end of a stream of frames does not depend on how it is cut. The first byte is the size of a part.
-pub(crate) fn frames(input: &[u8]) {
-    let [size, stream @ ..] = input else { return };
-    let (mut parts, mut complete) = (Frames::default(), Frames::default());
-    stream.chunks(usize::from(*size) + 1).for_each(|part| parts.pass(part));
-    complete.pass(stream);
-    assert_eq!(parts.have_ended(), complete.have_ended());
+pub(crate) fn messages(stream: &[u8]) {
+    mesh::fuzz::messages::<Message>(stream);
 }

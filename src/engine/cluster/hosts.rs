@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::ClusterError;
+use crate::mesh::Identity;
 
 /// The size of a cluster and the addresses of its processes.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct Cluster {
     pub wait: Duration,
     /// The processes in order; empty for a single process.
     pub(super) hosts: Vec<Host>,
+    /// What authenticates this process; `None` without certificates, on loopback.
+    pub(super) identity: Option<Identity>,
 }
 
 /// The address of a process.
@@ -30,24 +33,26 @@ pub(super) struct Host {
 }
 
 impl Cluster {
-    /// The cluster of `processes` processes at the addresses in the file `hosts`; this is process
-    /// `process`.
+    /// The cluster of `processes` processes at the addresses in the file `hosts`, with certificates in the
+    /// directory `certs`; this is process `process`.
     ///
     /// # Errors
     /// When `process` is outside the cluster, when the host file is missing, unreadable or too short, and
-    /// when one of its addresses is invalid, unknown or repeated.
+    /// when one of its addresses is invalid, unknown or repeated; when a certificate cannot be used; when
+    /// there are no certificates and an address is not loopback.
     pub fn new(
         workers: usize,
         process: usize,
         processes: usize,
         hosts: Option<&Path>,
+        certs: Option<&Path>,
         wait: Duration,
     ) -> Result<Self, ClusterError> {
         if process >= processes {
             return Err(ClusterError::NoSuchProcess { process, processes });
         }
         if processes == 1 {
-            return Ok(Self { workers, process, wait, hosts: Vec::new() });
+            return Ok(Self { workers, process, wait, hosts: Vec::new(), identity: None });
         }
         let path = hosts.ok_or(ClusterError::NoHosts(processes))?;
         let hosts = read(path, processes)?;
@@ -55,7 +60,14 @@ impl Cluster {
             let (path, found) = (path.to_owned(), hosts.len());
             return Err(ClusterError::TooFew { path, found, processes });
         }
-        Ok(Self { workers, process, wait, hosts })
+        let identity = certs.map(|certs| Identity::load_from(certs, process)).transpose()?;
+        let is_loopback = |host: &&Host| host.addresses.iter().all(|at| at.ip().is_loopback());
+        match hosts.iter().find(|host| !is_loopback(host)) {
+            Some(host) if identity.is_none() => {
+                Err(ClusterError::NoCertificates(host.name.clone()))
+            }
+            _ => Ok(Self { workers, process, wait, hosts, identity }),
+        }
     }
 
     /// The number of processes.
@@ -115,7 +127,7 @@ mod tests {
     fn cluster(text: &str, process: usize, processes: usize) -> Result<Cluster, ClusterError> {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), text).unwrap();
-        Cluster::new(1, process, processes, Some(file.path()), Duration::ZERO)
+        Cluster::new(1, process, processes, Some(file.path()), None, Duration::ZERO)
     }
 
     #[test]
@@ -140,11 +152,12 @@ mod tests {
             ("127.0.0.1:1 127.0.0.1:3\n127.0.0.1:2", 0, 2, "host:port"),
             ("127.0.0.1:1\nno-such-host.invalid:2", 0, 2, "cannot find the host of 'no-such-host"),
             ("127.0.0.1:1\n127.0.0.1:1", 0, 2, "the same address"),
+            ("127.0.0.1:1\n192.0.2.1:2", 0, 2, "'192.0.2.1:2' is not loopback"),
         ] {
             let error = cluster(text, process, processes).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
         }
-        let error = Cluster::new(1, 0, 2, None, Duration::ZERO).unwrap_err().to_string();
+        let error = Cluster::new(1, 0, 2, None, None, Duration::ZERO).unwrap_err().to_string();
         assert!(error.contains("--hosts"), "{error}");
     }
 }

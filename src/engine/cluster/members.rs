@@ -1,14 +1,15 @@
 //! The processes of a cluster, as one of them sees the others. It notices when one is lost.
 
-use std::net::TcpStream;
+use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::control::{Control, Event, SILENCE_MAX};
+use super::control::{self, Control, Event};
 use super::error::ClusterError;
 use super::hosts::Cluster;
 use super::listener::refuse;
 use super::message::{Hello, Message, Purpose};
+use crate::mesh::Connection;
 
 /// How long a process waits for process 0 to explain a broken data link.
 const EXPLANATION_TIME_MAX: Duration = Duration::from_secs(5);
@@ -20,9 +21,9 @@ pub struct Members {
     /// The control connection to each process. Process 0 has all others, and they have only process 0.
     pub(super) controls: Vec<Option<Control>>,
     /// The data link to each other process, until the workers use it.
-    pub(super) links: Vec<Option<TcpStream>>,
+    pub(super) links: Vec<Option<Connection>>,
     /// The last connection that each process opened as a data link, with the number of its run.
-    pub(super) opened_links: Vec<Option<(u64, TcpStream)>>,
+    pub(super) opened_links: Vec<Option<(u64, Connection)>>,
     pub(super) events: Receiver<Event>,
     pub(super) sender: Sender<Event>,
     /// The exit status of a run that process 0 has ended without an error.
@@ -54,9 +55,9 @@ impl Members {
     pub(super) fn start_control(
         &mut self,
         process: usize,
-        stream: TcpStream,
+        connection: Connection,
     ) -> Result<(), ClusterError> {
-        let control = Control::start(process, stream, self.sender.clone(), SILENCE_MAX);
+        let control = control::start(process, connection, self.sender.clone());
         let control = control.map_err(|error| ClusterError::Start(error.to_string()))?;
         self.controls.get_mut(process).map(|place| place.replace(control));
         Ok(())
@@ -93,15 +94,13 @@ impl Members {
             Event::Message(from, Message::End { error: Some(reason), .. }) => {
                 Err(ClusterError::Ended { process: name(from), reason })
             }
-            // The run is over, and this process has yet to end its workers.
-            Event::Closed(..) if self.status.is_some() => Ok(None),
             Event::Closed(from, reason) => {
                 let lost = ClusterError::Lost { process: name(from), reason };
                 self.controls.get_mut(from).map(Option::take);
                 Err(lost)
             }
-            Event::Arrival(Hello { from, purpose: Purpose::Link { run }, .. }, stream) => {
-                self.opened_links.get_mut(from).map(|link| link.replace((run, stream)));
+            Event::Arrival(Hello { from, purpose: Purpose::Link { run }, .. }, connection) => {
+                self.opened_links.get_mut(from).map(|link| link.replace((run, connection)));
                 Ok(None)
             }
             Event::Message(_, Message::End { status, error: None }) => {
@@ -112,37 +111,49 @@ impl Members {
         }
     }
 
-    /// Waits until all workers of this process have ended.
+    /// Waits until all workers of all processes have their results.
     ///
     /// # Errors
-    /// When another process is lost or failed.
-    pub(super) fn wait_for_workers(&mut self) -> Result<(), ClusterError> {
+    /// When another process is lost or failed, and when the workers of this process ended without results.
+    pub(super) fn wait_for_results(&mut self) -> Result<(), ClusterError> {
+        let is_first = self.cluster.process == 0;
+        // Process 0 waits for all others, and they wait for process 0.
+        let others = if is_first { self.cluster.processes() - 1 } else { 1 };
+        let (mut running, mut finished) = (self.cluster.workers, BTreeSet::new());
         // When one process is lost, the others close their links too. So a broken link does not show
         // which process was lost first. Process 0 knows it, or its own control connections show it.
-        let mut broken: Option<(ClusterError, Instant)> = None;
-        loop {
+        let mut broken: Option<(String, Instant)> = None;
+        while running > 0 || finished.len() < others {
             match self.next(broken.as_ref().map(|(_, deadline)| *deadline))? {
-                Some(Event::WorkersEnded) => return Ok(()),
-                Some(Event::LinkLost(process, reason)) if broken.is_none() => {
-                    let lost = ClusterError::Lost { process: self.cluster.name(process), reason };
-                    broken = Some((lost, Instant::now() + EXPLANATION_TIME_MAX));
+                Some(Event::WorkerFinished) => {
+                    running -= 1;
+                    if running == 0 && !is_first {
+                        self.send(0, Message::Finished);
+                    }
                 }
-                Some(Event::Arrival(hello, stream)) => {
-                    self.refuse_repeated(hello.from, &stream);
+                Some(Event::Message(from, Message::Finished)) => _ = finished.insert(from),
+                // Without running workers, this process needs no links.
+                Some(Event::MeshEnded(reason)) if running > 0 => {
+                    broken = Some((reason, Instant::now() + EXPLANATION_TIME_MAX));
+                }
+                Some(Event::Arrival(hello, connection)) => {
+                    self.refuse_repeated(hello.from, &connection);
                 }
                 _ => {}
             }
-            match broken {
-                Some((lost, deadline)) if Instant::now() >= deadline => return Err(lost),
-                _ => {}
+            if let Some((reason, _)) = broken.take_if(|(_, deadline)| Instant::now() >= *deadline) {
+                return Err(ClusterError::Broken(reason));
             }
         }
+        // On process 0: the other processes need no links any more.
+        (1..self.controls.len()).for_each(|process| self.send(process, Message::Finished));
+        Ok(())
     }
 
     /// Refuses a second process with the index `from`.
-    pub(super) fn refuse_repeated(&self, from: usize, stream: &TcpStream) {
+    pub(super) fn refuse_repeated(&self, from: usize, connection: &Connection) {
         refuse(
-            stream,
+            connection,
             format!("the run has a process {from} already; give each process its own -p"),
         );
     }

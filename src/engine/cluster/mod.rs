@@ -3,8 +3,8 @@
 //! All processes connect to process 0, which admits them if their settings and inputs equal its own.
 //! These *control connections* last until the run ends: heartbeats, losses and the exit status pass
 //! through them. Once all processes are admitted, each pair opens a *data link*, over which timely
-//! exchanges records. A connection begins with a hello; strangers that send something else are
-//! disconnected. Every wait has a limit.
+//! exchanges records. The connections are those of `mesh`: with certificates, both ends are authenticated.
+//! Each begins with a hello; strangers that send something else are disconnected. Every wait has a limit.
 
 mod error;
 mod hosts;
@@ -21,10 +21,8 @@ mod dial;
 mod forming;
 
 mod end;
-mod frames;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
-mod link;
 mod workers;
 
 pub use error::ClusterError;

@@ -13,7 +13,7 @@ use timely::worker::Worker;
 
 use super::certificates::Ca;
 use super::counting::{config, connect_all, idle, reason};
-use super::{PATIENCE, pair};
+use super::{PATIENCE, pair, peer};
 use crate::mesh::{Fate, Identity, Mesh, MeshConfig, MeshError};
 
 /// Sends records to all workers until the generation ends.
@@ -64,8 +64,10 @@ fn a_node_that_reads_nothing_ends_the_generation_after_the_silence_limit() {
 
 #[test]
 fn too_many_bytes_for_a_node_end_the_generation() {
-    let (reason, _) =
-        flood_silent_node(None, |config| MeshConfig { queue_bytes_max: 10_000_000, ..config });
+    let (reason, _) = flood_silent_node(None, |config| MeshConfig {
+        queue_bytes_max: Some(10_000_000),
+        ..config
+    });
     let bytes = reason.strip_prefix("node 1 is lost: it reads too slowly: ").unwrap();
     let bytes: usize = bytes.split(' ').next().unwrap().parse().unwrap();
     assert!((10_000_000..12_000_000).contains(&bytes), "{reason}");
@@ -75,7 +77,7 @@ fn too_many_bytes_for_a_node_end_the_generation() {
 fn too_many_bytes_for_a_worker_end_the_generation() {
     let mut links = connect_all(2, None);
     let fates = [Fate::default(), Fate::default()];
-    let limits = MeshConfig { queue_bytes_max: 10_000_000, ..config(1, 1) };
+    let limits = MeshConfig { queue_bytes_max: Some(10_000_000), ..config(1, 1) };
     let stuck = fates[1].clone();
     let slow = Mesh::start(links.pop().unwrap(), limits, fates[1].clone(), move |_| {
         // A worker that does not step.
@@ -148,7 +150,7 @@ fn a_worker_that_does_not_return_is_reported() {
         }
     };
     let mut mesh = Mesh::start(vec![None], config(0, 1), Fate::default(), work).unwrap();
-    let stuck = mesh.stop("the test is over", Duration::from_millis(50)).unwrap_err();
+    let stuck = mesh.end_within("the test is over", Duration::from_millis(50)).unwrap_err();
     assert!(stuck.to_string().contains("the process must be restarted"), "{stuck}");
     released.store(true, Ordering::SeqCst);
 }
@@ -159,7 +161,8 @@ fn a_peer_that_sends_garbage_after_its_end_is_harmless() {
     let fate = Fate::default();
     let idling = fate.clone();
     let work = move |worker: &mut Worker| idle(worker, &idling);
-    let mesh = Mesh::start(vec![None, Some(ours)], config(0, 1), fate.clone(), work).unwrap();
+    let mesh =
+        Mesh::start(vec![None, Some(peer(1, ours))], config(0, 1), fate.clone(), work).unwrap();
     // The last header, and more.
     (&theirs).write_all(&[0; 100]).unwrap();
     assert_eq!(reason(&fate, PATIENCE), "node 1 is lost: its workers have stopped");
@@ -169,7 +172,7 @@ fn a_peer_that_sends_garbage_after_its_end_is_harmless() {
 #[test]
 fn links_must_match_the_node() {
     let [one, _other] = pair(1, None, None);
-    for links in [vec![], vec![None, None], vec![Some(one), None]] {
+    for links in [vec![], vec![None, None], vec![Some(peer(1, one)), None]] {
         let fate = Fate::default();
         let started = Mesh::start(links, config(0, 1), fate.clone(), |_| {});
         assert!(matches!(started, Err(MeshError::Links(0))));

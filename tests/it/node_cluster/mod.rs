@@ -16,7 +16,7 @@ mod equality;
 mod loss;
 mod partitions;
 mod refusals;
-mod strangers;
+pub(crate) mod strangers;
 mod tokens;
 
 use std::fs;

@@ -3,13 +3,17 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::thread;
+
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::{NodeCluster, Options, generation, note};
 use crate::run::view;
 
 /// What strangers send.
-fn messages() -> [Vec<u8>; 7] {
+fn messages() -> [Vec<u8>; 8] {
     [
         Vec::new(),
         b"GET / HTTP/1.1\r\nHost: velodrome\r\n\r\n".to_vec(),
@@ -18,35 +22,54 @@ fn messages() -> [Vec<u8>; 7] {
         br#"{"ready":{"generation":9,"complete":1,"shown":1,"clockMs":1,"bans":[]}}"#.to_vec(),
         [&b"{\"hello\":"[..], &vec![b'['; 100_000], b"\n"].concat(),
         vec![0xff; 100_000],
+        tls_hello(),
     ]
 }
 
-/// Connects to the cluster port of a node as a stranger, and waits until the node closes the connection. The node must
-/// not reply, except with an alert of TLS.
-fn disturb(cluster: &NodeCluster, node: usize, bytes: &[u8]) {
-    let mut stranger = TcpStream::connect(cluster.addresses.cluster(node)).unwrap();
+/// The first message of a TLS client without a certificate.
+fn tls_hello() -> Vec<u8> {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let name = "node-0.velodrome".try_into().unwrap();
+    let mut hello = Vec::new();
+    ClientConnection::new(Arc::new(config), name).unwrap().write_tls(&mut hello).unwrap();
+    hello
+}
+
+/// Connects to a port as a stranger, and waits until the connection is closed. There must be no reply, except TLS.
+fn disturb(address: &str, bytes: &[u8]) {
+    let mut stranger = TcpStream::connect(address).unwrap();
     // The port may close the connection before it has read everything.
     _ = stranger.write_all(bytes);
     _ = stranger.shutdown(Shutdown::Write);
     let mut reply = Vec::new();
     _ = stranger.read_to_end(&mut reply);
-    assert!(reply.is_empty() || reply[0] == 0x15, "{}", String::from_utf8_lossy(&reply));
+    let is_tls = matches!(reply.first(), Some(0x15 | 0x16));
+    assert!(reply.is_empty() || is_tls, "{}", String::from_utf8_lossy(&reply));
 }
 
-/// All strangers, at all nodes that run, and a port scan.
-fn disturb_all(cluster: &NodeCluster, nodes: &[usize]) {
+/// All strangers at all of these ports, a hundred at a time at each, and a port scan.
+pub(crate) fn disturb_all(addresses: &[String]) {
     thread::scope(|scope| {
-        for node in nodes {
-            for message in messages() {
-                scope.spawn(move || disturb(cluster, *node, &message));
+        for address in addresses {
+            for message in messages().into_iter().cycle().take(100) {
+                scope.spawn(move || disturb(address, &message));
             }
         }
     });
     for _ in 0..200 {
-        for node in nodes {
-            drop(TcpStream::connect(cluster.addresses.cluster(*node)).unwrap());
+        for address in addresses {
+            drop(TcpStream::connect(address).unwrap());
         }
     }
+}
+
+/// Connections that send nothing. They occupy all places until the port closes them.
+pub(crate) fn occupy(address: &str) -> Vec<TcpStream> {
+    (0..100).map(|_| TcpStream::connect(address).unwrap()).collect()
 }
 
 #[test]
@@ -56,17 +79,16 @@ fn strangers_change_nothing_while_a_cluster_forms_and_runs() {
         cluster.start_node(0);
         cluster.start_node(1);
         cluster.wait_note(1, "waits for the other nodes");
-        disturb_all(&cluster, &[0, 1]);
-        // They occupy all places until the node disconnects them.
-        let silent: Vec<_> =
-            (0..20).map(|_| TcpStream::connect(cluster.addresses.cluster(0)).unwrap()).collect();
+        let addresses = [0, 1, 2].map(|node| cluster.addresses.cluster(node));
+        disturb_all(&addresses[..2]);
+        let silent = occupy(&addresses[0]);
         cluster.start_node(2);
         cluster.wait_live();
         let formed = generation(cluster.node(0));
         drop(silent);
 
         let token = cluster.node(1).post(&view(1, "a"));
-        disturb_all(&cluster, &[0, 1, 2]);
+        disturb_all(&addresses);
         for node in cluster.running() {
             assert_eq!(node.get(&format!("/v1/projects/p?after={token}"))["views"], 1);
             assert_eq!((generation(node), note(node).unwrap().as_str()), (formed, ""));

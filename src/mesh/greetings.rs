@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Connections that have not sent their hello yet: in total, and of one address, so that no single address can occupy
-/// all of them. Further ones are closed; a node that is closed tries again.
+use super::mutex::lock;
+
+/// Connections that have not sent their hello yet: in total, and of one address, so that no single address
+/// can occupy all of them. Further ones are closed; a node whose connection is closed tries again.
 const GREETING_MAX: usize = 64;
 const GREETING_OF_ADDRESS_MAX: usize = 16;
 
@@ -37,7 +39,7 @@ impl Greetings {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -1,0 +1,9 @@
+//! The fuzz target of messages between nodes.
+
+use super::message::Message;
+use crate::mesh;
+
+/// Messages that are received are written as the same messages, and reading ends.
+pub(crate) fn node_messages(stream: &[u8]) {
+    mesh::fuzz::messages::<Message>(stream);
+}
