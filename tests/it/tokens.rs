@@ -8,7 +8,7 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::Value;
 
 use crate::run::{Workplace, sample, view};
-use crate::serving::{ServiceProcess, agent, startup_error, wait_for};
+use crate::serving::{ServiceProcess, agent, now_ms, startup_error, wait_for};
 
 /// Runs a command that prints one line. Returns the line.
 fn line(place: &Workplace, arguments: &str) -> String {
@@ -78,6 +78,46 @@ fn tokens_permit_what_they_were_issued_for() {
     for token in [&unknown_key[..], "", "sesame"] {
         assert_eq!(statuses(token), [401, 401, 401, 401, 401, 200]);
     }
+    assert_eq!(serving.stop(), 0);
+}
+
+#[test]
+fn a_limited_token_changes_no_names_and_views_of_other_objects() {
+    let place = Workplace::new();
+    line(&place, "key key.pem");
+    let of_class = token(&place, "key.pem", "--scope ingest --classes 1");
+    let of_project = token(&place, "key.pem", "--scope ingest --projects q");
+    let admin = token(&place, "key.pem", "--scope admin");
+    let serving = start(&place, "key.pem");
+    let last = |class: u16, name: &str, device_ms: u64| {
+        format!(
+            r#"{{"event":"final","raceId":7,"classId":{class},"racerId":5,"second":300,"cadence":1,"resistance":1,"name":"{name}","deviceTimestamp":{device_ms}}}"#
+        )
+    };
+    let post = |token: &str, line: &str| {
+        let request = agent().post(format!("{}/v1/events", serving.url));
+        let request = request.header("authorization", format!("Bearer {token}"));
+        let mut posted = request.header("content-type", "application/json").send(line).unwrap();
+        let posted: Value = posted.body_mut().read_json().unwrap();
+        assert_eq!(posted["accepted"], 1, "{posted}");
+        posted["token"].as_str().unwrap().to_owned()
+    };
+    let now = now_ms();
+    post(&admin, &last(2, "Ada", now));
+    post(&of_class, &last(1, "Mallory", (1 << 53) - 1));
+    post(&of_project, &view(now, "u").replace(r#""p""#, r#""q""#));
+    // Mallory's device is far ahead, so its name has the time of its arrival.
+    post(&admin, &last(1, "Ben", now + 60_000));
+    let after = post(&admin, &view(now, "u"));
+    let read = |path: &str| -> Value {
+        let request = agent().get(format!("{}{path}?after={after}", serving.url));
+        let request = request.header("authorization", format!("Bearer {admin}"));
+        request.call().unwrap().body_mut().read_json().unwrap()
+    };
+    assert_eq!(read("/v1/classes/2/leaderboard")["rows"][0]["name"], "Ada");
+    assert_eq!(read("/v1/classes/1/leaderboard")["rows"][0]["name"], "Ben");
+    assert_eq!(read("/v1/projects/p")["views"], 1);
+    assert_eq!(read("/v1/projects/q")["views"], 1);
     assert_eq!(serving.stop(), 0);
 }
 
