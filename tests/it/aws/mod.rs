@@ -3,6 +3,7 @@
 mod bucket;
 mod bucket_service;
 mod canned_server;
+mod cluster;
 mod credentials;
 mod cutting_proxy;
 mod end_to_end;
