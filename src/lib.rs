@@ -16,13 +16,13 @@
 //!
 //! Input and output of a service:
 //! - [`serve`]: the HTTP API, streams and the web page
+//! - [`cluster`]: joins the nodes of one service, and forms the generations of their engine
 //! - [`kinesis`]: reads and writes Kinesis streams
 //! - [`firehose`]: the formats of Firehose deliveries and transformations
 //! - [`publish`]: writes history objects for clients to download
 //! - [`dead_letters`]: stores rejected events and uploads them to the archive
 //! - [`auth`]: keys and tokens
 //! - [`bans`]: the list of banned racers
-//! - [`cluster`]: joins the nodes of one service, and forms the generations of their engine
 //!
 //! Computation:
 //! - [`engine`]: timely workers that run the graph, for services, replays and comparisons

@@ -147,6 +147,11 @@ impl Coordinator {
                     self.send(other, || Message::Advance { clock_ms });
                 }
             }
+            Message::Shards(report) => {
+                for other in (0..self.members.len()).filter(|other| *other != position) {
+                    self.send(other, || Message::Shards(report.clone()));
+                }
+            }
             Message::Change { id, .. } if self.current.is_none() => {
                 let result = Err(NO_GENERATION.to_owned());
                 self.send(position, || Message::Changed { id, result: result.clone() });

@@ -6,6 +6,7 @@ use velodrome_dataflows::{Ban, EventTime};
 
 use super::control::Received;
 use super::view::Report;
+use crate::kinesis::ShardReport;
 
 /// The result of a change of bans: the time from which on all answers have it.
 pub(super) type Changed = Result<EventTime, String>;
@@ -24,6 +25,8 @@ pub(super) enum Event {
     Ended(u64, String),
     /// A tick with events ended at this time.
     Tick(u64),
+    /// Something is new about the shards that this node reads.
+    Shards(ShardReport),
     /// What this node reports of itself.
     Report(Report),
     /// The bans shall change.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::coordinator::{Coordinator, NO_GENERATION};
 use super::formed::{Formed, SwitchRequest};
 use super::message::{Message, Plan, Ready};
+use crate::kinesis;
 
 /// The maximum difference between the clock of a node and the coordinator's, in milliseconds. The clocks of a
 /// cluster follow the fastest one, so one that is wrong would set all wrong.
@@ -14,9 +15,10 @@ impl Coordinator {
     /// A node can be part of a generation. Forms one if all nodes can.
     pub(super) fn ready(&mut self, position: usize, ready: Ready) {
         let now = self.clock.now();
-        let difference = ready.clock_ms.abs_diff(now);
+        let clock_ms = ready.clock_ms.unwrap_or(now);
+        let difference = clock_ms.abs_diff(now);
         if difference > CLOCK_DIFFERENCE_MS_MAX {
-            let order = if ready.clock_ms > now { "ahead of" } else { "behind" };
+            let order = if clock_ms > now { "ahead of" } else { "behind" };
             let seconds = difference / 1_000;
             let reason = format!(
                 "its clock is {seconds} s {order} that of node 0; set the clocks, for example with NTP"
@@ -107,6 +109,7 @@ impl Coordinator {
             bans: None,
             rules,
             rules_since: generation,
+            source: None,
         };
         self.send_all(|| Message::Form(plan.clone()));
         self.standby = Some((Formed { plan, caught_up: BTreeSet::new() }, request));
@@ -197,7 +200,8 @@ fn plan(ready: &[Ready], generation: u64) -> Plan {
     let newest = ready.iter().rev().max_by_key(|ready| ready.generation);
     let bans = newest.map(|ready| ready.bans.clone());
     let complete_until = until.unwrap_or_default();
-    Plan { generation, complete_from, complete_until, bans, rules, rules_since }
+    let source = kinesis::merge(ready.iter().filter_map(|ready| ready.source.as_ref()));
+    Plan { generation, complete_from, complete_until, bans, rules, rules_since, source }
 }
 
 #[cfg(test)]
@@ -205,8 +209,9 @@ mod tests {
     use super::*;
 
     fn ready(complete: Option<u64>, shown: u64, rules: &str, rules_since: u64) -> Ready {
-        let (generation, clock_ms, bans) = (3, 9, vec![shown as u32]);
-        Ready { generation, complete, shown, clock_ms, bans, rules: rules.to_owned(), rules_since }
+        let (generation, bans, rules) = (3, vec![shown as u32], rules.to_owned());
+        let (clock_ms, source) = (Some(9), None);
+        Ready { generation, complete, shown, clock_ms, bans, rules, rules_since, source }
     }
 
     #[test]

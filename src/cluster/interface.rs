@@ -4,10 +4,14 @@ use velodrome_dataflows::{Ban, EventTime, RacerId};
 
 use super::message::{Plan, Ready};
 use super::view::Report;
+use crate::kinesis::ShardReport;
 use crate::mesh::{Fate, Peer};
 
 /// What the service does in a cluster.
 pub trait Generations: Send + Sync + 'static {
+    /// The name of the stream that the node reads, if it reads one. All nodes read the same.
+    fn stream(&self) -> Option<&str>;
+
     /// What the node has for the next generation. The cluster sets the numbers of generations.
     fn ready(&self) -> Ready;
 
@@ -23,6 +27,9 @@ pub trait Generations: Send + Sync + 'static {
 
     /// Has the log advance to the present, although it may be idle.
     fn advance(&self);
+
+    /// Records what another node reports about the shards that it reads.
+    fn shards(&self, report: &ShardReport);
 
     /// Makes a change of bans durable.
     ///

@@ -70,7 +70,12 @@ impl<G: Generations> Member<G> {
                 Ok(Event::Received(..)) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Event::CaughtUp(generation)) => self.send(Message::CaughtUp { generation }),
                 Ok(Event::Ended(generation, reason)) => self.ended(generation, reason),
-                Ok(Event::Tick(clock_ms)) => self.send(Message::Advance { clock_ms }),
+                Ok(Event::Tick(clock_ms)) => {
+                    // Where the clock follows a stream, a tick can end after its time.
+                    self.clock.follow(clock_ms);
+                    self.send(Message::Advance { clock_ms });
+                }
+                Ok(Event::Shards(report)) => self.send(Message::Shards(report)),
                 Ok(Event::Report(report)) => self.send(Message::Report(report)),
                 Ok(Event::Change(ban, reply)) => {
                     self.request(reply.into(), |id| Message::Change { id, ban });
@@ -151,6 +156,7 @@ impl<G: Generations> Member<G> {
                 self.clock.follow(clock_ms);
                 self.generations.advance();
             }
+            Message::Shards(report) => self.generations.shards(&report),
             Message::Persist { number, ban } => {
                 let error = self.generations.persist(ban).err();
                 self.send(Message::Persisted { number, error });

@@ -6,6 +6,7 @@ use velodrome_dataflows::{Ban, EventTime, RacerId};
 use super::node_id::NodeId;
 use super::view::{NodeView, Report};
 use crate::engine::Settings;
+use crate::kinesis::{ShardReport, SourceState};
 use crate::mesh::{Connection, WireMessage};
 
 /// A message between two nodes.
@@ -32,6 +33,8 @@ pub(super) enum Message {
     End { generation: u64, reason: String },
     /// A tick with events ended at this time: advance your log. The coordinator passes it on to the others.
     Advance { clock_ms: u64 },
+    /// Something is new about the shards that the sender reads. The coordinator passes it on to the others.
+    Shards(ShardReport),
     /// To the coordinator: change the bans.
     Change { id: u64, ban: Ban },
     /// From the coordinator: make this change durable.
@@ -91,14 +94,16 @@ pub struct Ready {
     pub complete: Option<EventTime>,
     /// The time up to which its readers have seen all events.
     pub shown: EventTime,
-    /// The time of its log.
-    pub clock_ms: u64,
+    /// The time of its log; `None` if that is the time of a stream, which may be long ago on a node that was down.
+    pub clock_ms: Option<u64>,
     /// The banned racers, ascending.
     pub bans: Vec<RacerId>,
     /// The canonical form of its rules.
     pub rules: String,
     /// The generation from which on the rules are active; 0 for the rules of its first start.
     pub rules_since: u64,
+    /// What it knows of the stream that the cluster reads, if it knows anything.
+    pub source: Option<SourceState>,
 }
 
 /// What all nodes of a generation have in common.
@@ -118,6 +123,9 @@ pub struct Plan {
     pub rules: String,
     /// The generation from which on the rules are active.
     pub rules_since: u64,
+    /// Where the nodes resume reading the stream. `None` if there is none, or if the generation replaces one, which reads
+    /// it.
+    pub source: Option<SourceState>,
 }
 
 impl WireMessage for Message {

@@ -32,6 +32,7 @@ mod links;
 mod listener;
 mod message;
 
+mod announcements;
 mod changes;
 mod coordinator;
 mod formed;
@@ -45,7 +46,6 @@ mod run;
 mod runs;
 #[cfg(test)]
 mod tests;
-mod ticks;
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
@@ -55,6 +55,7 @@ use std::time::{Duration, Instant};
 
 use velodrome_dataflows::{Ban, EventTime};
 
+pub use announcements::Announcements;
 pub use config::{ClusterConfig, Node};
 pub use coordinator::NO_GENERATION;
 pub use error::ClusterError;
@@ -66,7 +67,6 @@ pub use node_id::{COORDINATOR, NodeId};
 #[cfg(test)]
 pub(crate) use status::tests as status_tests;
 pub use status::{Snapshot, Stale, State, Status};
-pub use ticks::Ticks;
 pub use view::{NodeView, Report};
 
 use crate::engine::Settings;
@@ -101,11 +101,11 @@ impl RunningNode {
         data: &Path,
         clock: Clock,
         status: Status,
-        ticks: &Ticks,
+        announcements: &Announcements,
         generations: Arc<impl Generations>,
     ) -> Result<Self, ClusterError> {
         let config = Arc::new(config);
-        let settings = settings(&config);
+        let settings = settings(&config, generations.stream());
         let newest = Arc::new(Mutex::new(GenerationFile::open(data.to_owned())?));
         let links = Arc::new(LinkRoom::default());
         let (coordinator, controls) = match config.is_coordinator() {
@@ -141,7 +141,7 @@ impl RunningNode {
             requests: Requests::default(),
             runs: Vec::new(),
         };
-        ticks.report_to(sender.clone());
+        announcements.send_to(sender.clone());
         let thread = thread::Builder::new().name("member".to_owned());
         let running = thread.spawn(move || member.run()).map_err(ClusterError::Thread)?;
         Ok(Self { member: running, member_events: sender, reporter, coordinator, listener })
@@ -202,9 +202,10 @@ impl Requester {
 }
 
 /// What must be equal on all nodes.
-fn settings(config: &ClusterConfig) -> Settings {
+fn settings(config: &ClusterConfig, stream: Option<&str>) -> Settings {
     let ids: Vec<_> = config.nodes.iter().map(|node| node.id.to_string()).collect();
     Settings::new("serve")
         .with("list of nodes", ids.join(", "))
         .with("number of workers", config.workers)
+        .with("stream (--source)", stream.unwrap_or("none"))
 }

@@ -225,7 +225,7 @@ pub(crate) mod tests {
     fn a_change_of_the_reason_is_seen_and_a_report_is_none() {
         let status = status(&Health::default());
         let mut stale = status.watch_stale();
-        let report = Report { clock_ms: 7, lag_ms: 1, checkpoint: Some(5) };
+        let report = Report { clock_ms: 7, lag_ms: 1, checkpoint: Some(5), shards: Vec::new() };
         status.reported(report.clone());
         assert_eq!(status.snapshot().nodes[1].report, Some(report));
         status.waits("the node starts");

@@ -25,6 +25,8 @@ pub struct Report {
     pub lag_ms: u64,
     /// The time up to which its checkpoint is complete.
     pub checkpoint: Option<EventTime>,
+    /// The shards of the stream that it reads now.
+    pub shards: Vec<String>,
 }
 
 /// Forgets which nodes are connected, on a node that has lost the coordinator, which is at position 0.

@@ -26,6 +26,7 @@ pub struct SourceConfig {
 }
 
 /// Where a source sends its records, and the rules to decode them with.
+#[derive(Clone)]
 pub struct Sinks {
     /// The log, for accepted events.
     pub log: Log<Events>,

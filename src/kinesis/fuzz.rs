@@ -35,7 +35,8 @@ mod aws {
 
     use super::super::aggregate::{self, Aggregated, MAGIC};
     use super::super::decode::for_each_event;
-    use super::super::positions::{Positions, PositionsError, check_positions};
+    use super::super::positions::Positions;
+    use super::super::positions_file::{PositionsError, check_positions};
     use super::super::shard_reader::Record;
     use crate::ingest::decode::decode;
     use crate::ingest::fuzz::RACE_SECONDS;

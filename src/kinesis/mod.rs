@@ -6,6 +6,8 @@
 //!   listed     in parallel              between shards
 //! ```
 //!
+//! In a cluster, each node reads some of the shards while a generation runs ([`NodeSource`]).
+//!
 //! A shard's position moves only after the log is durable up to it. After a restart, a record may
 //! therefore be read a second time, which is harmless, but no record is skipped. If the stream drops
 //! records before they are read, `/readyz` reports the gap.
@@ -15,10 +17,13 @@ pub mod aggregate;
 #[cfg(feature = "aws")]
 mod append;
 #[cfg(feature = "aws")]
+mod archiving;
+#[cfg(feature = "aws")]
 mod clock_offset;
 mod config;
 #[cfg(feature = "aws")]
 mod context;
+mod deal;
 #[cfg(feature = "aws")]
 mod decode;
 #[cfg(feature = "aws")]
@@ -27,17 +32,27 @@ mod failures;
 pub(crate) mod fuzz;
 mod name;
 #[cfg(feature = "aws")]
+mod node_source;
 pub mod positions;
 #[cfg(feature = "aws")]
+pub mod positions_file;
+#[cfg(feature = "aws")]
 mod progress;
+#[cfg(feature = "aws")]
+mod progress_in_stream;
+#[cfg(feature = "aws")]
+mod progress_of_nodes;
 #[cfg(feature = "aws")]
 pub mod put;
 #[cfg(feature = "aws")]
 mod replay;
 #[cfg(feature = "aws")]
+mod reporting;
+#[cfg(feature = "aws")]
 mod shard_cursor;
 #[cfg(feature = "aws")]
 pub mod shard_reader;
+mod shard_report;
 #[cfg(feature = "aws")]
 mod shard_task;
 #[cfg(feature = "aws")]
@@ -66,13 +81,18 @@ mod unsupported;
 mod watermarks;
 
 pub use config::{POSITIONS, Sinks, SourceConfig};
+pub use deal::Deal;
 pub use name::{StreamName, StreamNameError};
 #[cfg(feature = "aws")]
-pub use positions::check_positions;
+pub use node_source::NodeSource;
+pub use positions::{Origin, Positions, SourceState, merge};
+#[cfg(feature = "aws")]
+pub use positions_file::check_positions;
 #[cfg(feature = "aws")]
 pub use replay::input;
+pub use shard_report::ShardReport;
 #[cfg(feature = "aws")]
 pub use source::{Source, SourceError};
 pub use start::{Start, StartError};
 #[cfg(not(feature = "aws"))]
-pub use unsupported::{Source, SourceError, Unsupported, check_positions, input};
+pub use unsupported::{NodeSource, Source, SourceError, Unsupported, check_positions, input};

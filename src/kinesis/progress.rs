@@ -1,50 +1,60 @@
 //! The progress of all shard tasks: positions, watermarks, and the service's clock.
 
-use std::fmt;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use metrics::counter;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use super::positions::{Positions, PositionsError};
+use super::deal::Deal;
+use super::positions::Positions;
+use super::positions_file::PositionsError;
 use super::shard_reader::Record;
-use super::shards::{self, Shard};
+use super::shard_report::ShardProgress;
 use super::start::Start;
-use super::stream::Stream;
 use super::watermarks::Watermarks;
 use crate::health::Component;
-use crate::ingest::object_names;
 use crate::log::SourceClock;
 
-/// The progress of all shards.
+/// The progress of all shards: of those that this service reads, and in a cluster of those of the other nodes.
 #[derive(Debug)]
 pub(super) struct Progress {
+    /// The shards that this service reads.
+    pub(super) deal: Deal,
     state: Mutex<State>,
     /// The greatest arrival that may be appended to the log now, in the service's time.
     limit_ms: watch::Sender<u64>,
     /// The service's clock, which follows the shards.
     time: SourceClock,
     /// The data directory.
-    data: PathBuf,
+    pub(super) data: PathBuf,
     /// Locked while the positions are written.
     saving: Mutex<()>,
     /// Reports lost records.
-    component: Component,
+    pub(super) component: Component,
+    /// Notified after each change.
+    pub(super) changed: Notify,
+    /// Notified when another node has finished a shard.
+    pub(super) finished_elsewhere: Notify,
 }
 
 #[derive(Debug)]
-struct State {
-    positions: Positions,
-    watermarks: Watermarks,
-    retention_ms: u64,
-    is_saved: bool,
+pub(super) struct State {
+    pub(super) positions: Positions,
+    pub(super) watermarks: Watermarks,
+    /// The last progress of each shard that another node has reported.
+    pub(super) others: BTreeMap<String, ShardProgress>,
+    /// What this node has reported last.
+    pub(super) reported: BTreeMap<String, ShardProgress>,
+    pub(super) retention_ms: u64,
+    pub(super) is_saved: bool,
 }
 
 impl Progress {
     /// Resumes from `positions`, which are saved in the directory `data`. No shard gets ahead of another
     /// by more than `max_drift_ms` in the service's time.
     pub(super) fn new(
+        deal: Deal,
         positions: Positions,
         data: PathBuf,
         max_drift_ms: u64,
@@ -54,8 +64,19 @@ impl Progress {
     ) -> Self {
         let watermarks = Watermarks::new(max_drift_ms);
         let (limit_ms, _) = watch::channel(watermarks.limit_ms());
-        let state = State { positions, watermarks, retention_ms, is_saved: true };
-        Self { state: Mutex::new(state), limit_ms, time, data, saving: Mutex::new(()), component }
+        let (others, reported) = (BTreeMap::new(), BTreeMap::new());
+        let state = State { positions, watermarks, others, reported, retention_ms, is_saved: true };
+        Self {
+            deal,
+            state: Mutex::new(state),
+            limit_ms,
+            time,
+            data,
+            saving: Mutex::new(()),
+            component,
+            changed: Notify::new(),
+            finished_elsewhere: Notify::new(),
+        }
     }
 
     /// The service's time, which arrivals are converted to.
@@ -63,73 +84,9 @@ impl Progress {
         &self.time
     }
 
-    /// Updates the listed shards, the stream's retention, and the allowed drift. Returns the shards that
-    /// are to be read now, and those that the stream dropped before they were finished. The latter are
-    /// reported.
-    pub(super) fn update_shards(
-        &self,
-        listed: &[Shard],
-        retention_ms: u64,
-        max_drift_ms: u64,
-    ) -> (Vec<String>, Vec<String>) {
-        let mut state = self.lock();
-        state.retention_ms = retention_ms;
-        state.watermarks.max_drift_ms = max_drift_ms;
-        let lost = state.positions.remove_unlisted(listed);
-        let is_finished = |id: &str| state.positions.is_finished(id);
-        let readable = shards::readable(listed, is_finished);
-        let readable: Vec<_> = readable.map(|shard| shard.id.clone()).collect();
-        readable.iter().for_each(|shard| state.watermarks.add_shard(shard));
-        drop(state);
-        for (shard, position) in &lost {
-            let since =
-                position.until_ms.map_or("its beginning".to_owned(), object_names::format_time);
-            self.report_gap(format_args!(
-                "shard '{shard}' was dropped by the stream before it was read to its end: records from \
-                 {since} on are lost; raise the stream's retention"
-            ));
-        }
-        (readable, lost.into_iter().map(|(shard, _)| shard).collect())
-    }
-
-    /// Checks that the stream, created at `created_ms`, is the one that the positions belong to.
-    ///
-    /// # Errors
-    /// It is another stream.
-    pub(super) fn check_stream(
-        &self,
-        stream: &Stream,
-        created_ms: u64,
-    ) -> Result<(), PositionsError> {
-        self.lock().positions.check(&self.data, stream, created_ms)
-    }
-
-    /// Removes a shard that is no longer read. Call this after the shard's children were added.
-    pub(super) fn remove_shard(&self, shard: &str) {
-        self.change(|state| state.watermarks.remove_shard(shard));
-    }
-
     /// Where reading a shard starts.
     pub(super) fn start(&self, shard: &str) -> Start {
         self.lock().positions.get_or_insert(shard).next.clone()
-    }
-
-    /// Checks at `now_ms`, before a read, that the shard's position is within the stream's retention. If
-    /// it is not, reports that records may be lost.
-    pub(super) fn check_retention(&self, shard: &str, now_ms: u64) {
-        let mut state = self.lock();
-        let horizon_ms = now_ms.saturating_sub(state.retention_ms);
-        let hours = state.retention_ms / 3_600_000;
-        let position = state.positions.get_mut(shard);
-        let lost = position.and_then(|position| position.until_ms.take_if(|ms| *ms < horizon_ms));
-        drop(state);
-        if let Some(until_ms) = lost {
-            let [since, until] = [until_ms, horizon_ms].map(object_names::format_time);
-            self.report_gap(format_args!(
-                "shard '{shard}' was read until {since}, but the stream keeps records for only {hours} h: \
-                 records up to {until} may be lost; raise the stream's retention"
-            ));
-        }
     }
 
     /// Waits until the shard's next record, which arrived at `next_ms` in the service's time, may be
@@ -196,24 +153,25 @@ impl Progress {
         saved
     }
 
-    fn report_gap(&self, note: fmt::Arguments<'_>) {
-        counter!("velodrome_source_gaps_total").increment(1);
-        self.component.note(note);
-    }
-
     /// Changes the state, and updates the limit and the clock that depend on it.
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    pub(super) fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
         change(&mut state);
+        self.publish(&state);
+    }
+
+    /// Updates what depends on the state.
+    pub(super) fn publish(&self, state: &State) {
         let limit_ms = state.watermarks.limit_ms();
         self.limit_ms
             .send_if_modified(|previous| std::mem::replace(previous, limit_ms) != limit_ms);
         if let Some(until_ms) = state.watermarks.all_read_until_ms() {
             self.time.advance_to(until_ms);
         }
+        self.changed.notify_one();
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,8 +13,10 @@ use velodrome_dataflows::Rules;
 
 use super::config::{Sinks, SourceConfig, max_drift_ms};
 use super::context::Context;
+use super::deal::Deal;
 use super::failures::Failures;
-use super::positions::{Positions, PositionsError};
+use super::positions::Positions;
+use super::positions_file::PositionsError;
 use super::progress::Progress;
 use super::start::Start;
 use super::stream::{Stream, Summary};
@@ -45,12 +47,14 @@ pub enum SourceError {
 }
 
 /// A source that is ready to read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Source {
     pub(super) stream: Stream,
     pub(super) summary: Summary,
     pub(super) data: PathBuf,
     pub(super) positions: Positions,
+    /// Whether the positions are where reading starts the first time. They are in no file yet then.
+    pub(super) is_new: bool,
     /// Whether the first readers start after the newest record.
     pub(super) is_at_latest: bool,
     pub(super) time: SourceClock,
@@ -61,8 +65,7 @@ impl Source {
     ///
     /// `last_ms` is the last arrival in the log. If the directory has no positions, reading starts where
     /// `config` says, or, if the log has events, before `last_ms` by the drift that `rules` allow
-    /// between shards. The positions are saved. From now on `time` sets the service's clock to the
-    /// stream's time.
+    /// between shards. From now on `time` sets the service's clock to the stream's time.
     ///
     /// Blocks the thread, which must not belong to a runtime.
     ///
@@ -85,7 +88,8 @@ impl Source {
             Some(ms) => Start::At(time.wall_ms_at(ms.saturating_sub(max_drift_ms(rules)))),
             None => config.start.clone(),
         };
-        let is_at_latest = known.is_none() && start == Start::Latest;
+        let is_new = known.is_none();
+        let is_at_latest = is_new && start == Start::Latest;
         let positions = match known {
             Some(known) => {
                 known.check(data, &stream, summary.created_ms)?;
@@ -93,15 +97,7 @@ impl Source {
             }
             None => {
                 let listed = aws.runtime().block_on(stream.shards())?;
-                let initial = Positions::new(name, summary.created_ms, &listed, &start, now_ms);
-                initial.save(data)?;
-                info!(
-                    stream = name,
-                    ?start,
-                    shards = listed.len(),
-                    "reading a stream from its start"
-                );
-                initial
+                Positions::new(name, summary.created_ms, &listed, &start, now_ms)
             }
         };
         // No record that will be read arrived before this.
@@ -115,18 +111,51 @@ impl Source {
         // Time moves past the last tick in the log, because startup waits until its events are complete.
         time.advance_to(last_ms.map_or_else(|| time.clock_ms_at(oldest_ms), |ms| ms + TICK_MS));
         let data = data.to_owned();
-        Ok(Self { stream, summary, data, positions, is_at_latest, time })
+        Ok(Self { stream, summary, data, positions, is_new, is_at_latest, time })
+    }
+
+    /// Saves the positions if they are new, so that a later start resumes where this one began.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save_new(&self) -> Result<(), SourceError> {
+        if self.is_new {
+            self.positions.save(&self.data)?;
+            let (stream, shards) = (self.stream.name().as_str(), self.positions.shards.len());
+            info!(stream, shards, "reading a stream from its start");
+        }
+        Ok(())
     }
 
     /// Reads the stream into `sinks` until `stop` becomes true. On return, the log is durable up to the
     /// saved positions. `component` is the source's entry in `/readyz`.
     pub async fn run(self, sinks: Sinks, component: Component, stop: watch::Receiver<bool>) {
-        let Self { stream, summary, data, positions, is_at_latest, time } = self;
+        let is_at_latest = self.is_at_latest;
+        read(&self.into_context(Deal::default(), sinks, component, stop), is_at_latest).await;
+    }
+
+    /// What the tasks share that read the shards in `deal`.
+    pub(super) fn into_context(
+        self,
+        deal: Deal,
+        sinks: Sinks,
+        component: Component,
+        stop: watch::Receiver<bool>,
+    ) -> Arc<Context> {
+        let Self { stream, summary, data, positions, time, .. } = self;
         let retention_ms = summary.retention_ms;
         let max_drift_ms = sinks.max_drift_ms();
-        let progress =
-            Progress::new(positions, data, max_drift_ms, retention_ms, time, component.clone());
-        let context = Arc::new(Context {
+        let component_of_gaps = component.clone();
+        let progress = Progress::new(
+            deal,
+            positions,
+            data,
+            max_drift_ms,
+            retention_ms,
+            time,
+            component_of_gaps,
+        );
+        Arc::new(Context {
             stream,
             created_ms: summary.created_ms,
             progress,
@@ -134,13 +163,17 @@ impl Source {
             sinks,
             wall: Clock::system(),
             stop,
-        });
-        tokio::select! {
-            () = Supervisor::new(Arc::clone(&context), is_at_latest).run() => (),
-            () = save_periodically(&context) => (),
-        }
-        save(&context).await;
+        })
     }
+}
+
+/// Reads shards until the source stops. With `is_at_latest`, the first readers start after the newest record.
+pub(super) async fn read(context: &Arc<Context>, is_at_latest: bool) {
+    tokio::select! {
+        () = Supervisor::new(Arc::clone(context), is_at_latest).run() => (),
+        () = save_periodically(context) => (),
+    }
+    save(context).await;
 }
 
 async fn save_periodically(context: &Arc<Context>) {

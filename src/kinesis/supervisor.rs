@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use tracing::info;
 
 use super::context::{Context, lag_gauge};
-use super::positions::PositionsError;
+use super::positions_file::PositionsError;
 use super::shard_reader::ShardReader;
 use super::shard_task;
 use super::start::Start;
@@ -46,7 +46,7 @@ impl Supervisor {
         Self { context, tasks: JoinSet::new(), running: BTreeMap::new(), is_at_latest }
     }
 
-    /// Reads all shards, each after its parents, until the source stops.
+    /// Reads the shards of this service, each after its parents, until the source stops.
     pub(super) async fn run(mut self) {
         let mut stop = self.context.stop.clone();
         let mut failures = 0;
@@ -74,6 +74,8 @@ impl Supervisor {
             let has_panicked = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => break,
                 Some(ended) = self.tasks.join_next() => ended.is_err_and(|error| error.is_panic()),
+                // Their children can be this node's.
+                () = self.context.progress.wait_finished_elsewhere() => false,
                 () = sleep(wait) => false,
             };
             if has_panicked {
@@ -123,11 +125,9 @@ impl Supervisor {
             }
         }
         self.is_at_latest = false;
-        // The children have watermarks by now, so they limit the other shards in place of their parents.
         for shard in ended.iter().filter(|shard| !readable.contains(shard)) {
             failures.set_ok(shard);
             lag_gauge(shard).set(0.0);
-            progress.remove_shard(shard);
         }
         Ok(())
     }

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use super::shard_report::ShardProgress;
+
 /// The watermarks of the shards that are read and not finished.
 #[derive(Debug)]
 pub(super) struct Watermarks {
@@ -34,9 +36,27 @@ impl Watermarks {
         self.shards.entry(shard.to_owned()).or_default();
     }
 
-    /// Removes a shard that is no longer read.
-    pub(super) fn remove_shard(&mut self, shard: &str) {
-        self.shards.remove(shard);
+    /// Removes the shards that are no longer read.
+    pub(super) fn retain(&mut self, is_read: impl Fn(&str) -> bool) {
+        self.shards.retain(|shard, _| is_read(shard));
+    }
+
+    /// Records the progress of a shard that another node reads. It is an earlier one than the node's own, and still
+    /// true: no older records follow.
+    pub(super) fn report(&mut self, shard: &str, progress: ShardProgress) {
+        let watermark = self.shards.entry(shard.to_owned()).or_default();
+        watermark.next_ms = watermark.next_ms.max(progress.next_ms);
+        watermark.end_ms = progress.end_ms;
+    }
+
+    /// The shards, each with its progress.
+    pub(super) fn progress(&self) -> impl Iterator<Item = (&String, ShardProgress)> {
+        let progress = |Watermark { next_ms, end_ms }: &Watermark| ShardProgress {
+            next_ms: *next_ms,
+            end_ms: *end_ms,
+            is_finished: false,
+        };
+        self.shards.iter().map(move |(shard, watermark)| (shard, progress(watermark)))
     }
 
     /// Records that the shard's next record arrived at `next_ms`.
@@ -91,7 +111,7 @@ mod tests {
         watermarks.add_shard("b");
         watermarks.advance("b", 1_400);
         assert_eq!(watermarks.limit_ms(), 1_530, "a watermark never decreases");
-        watermarks.remove_shard("b");
+        watermarks.retain(|shard| shard == "a");
         assert_eq!(watermarks.limit_ms(), 1_930);
     }
 

@@ -99,10 +99,12 @@ impl Clock {
     }
 
     /// Advances the clock to `ms`, the time of another node of the cluster, unless it is later already. A clock that
-    /// follows a source, or is set by hand, does not change.
+    /// is set by hand does not change.
     pub fn follow(&self, ms: u64) {
-        if let Kind::Running(clock) = &self.0 {
-            clock.advance_to(ms);
+        match &self.0 {
+            Kind::Running(clock) => clock.advance_to(ms),
+            Kind::Source(time) => _ = time.now_ms.fetch_max(ms, Ordering::AcqRel),
+            Kind::Manual(_) => {}
         }
     }
 
@@ -251,6 +253,10 @@ mod tests {
         source.advance_to(at);
         source.advance_to(at - 1);
         assert_eq!(clock.now(), at);
+        clock.follow(at - 1);
+        assert_eq!(clock.now(), at);
+        clock.follow(at + 7);
+        assert_eq!(clock.now(), at + 7, "another node has seen a later time of the stream");
         assert_eq!(clock.wall_duration(20_000), Some(Duration::from_secs(1)));
         assert_eq!(clock.clock_ms_in(Duration::from_secs(1)), 20_000);
         let (_, system) = Clock::system().following_source();

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::BufReader;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,6 +33,16 @@ impl LogFiles {
     pub fn of_archive(&self, archive: Arc<dyn Store>) -> Self {
         // It has no segments. A directory that does not exist has none either.
         Self { log: PathBuf::new(), archive, accept_damage: self.accept_damage }
+    }
+
+    /// The sequences of the segments that are not in the archive yet, from the oldest to the newest; none if it has all.
+    ///
+    /// # Errors
+    /// When the directory cannot be listed.
+    pub fn unsealed(&self) -> Result<Option<RangeInclusive<u64>>, LogError> {
+        let listed = segment::list(&self.log).map_err(LogError::disk("list", &self.log))?;
+        let (oldest, newest) = (listed.first(), listed.last());
+        Ok(oldest.zip(newest).map(|((oldest, _), (newest, _))| *oldest..=*newest))
     }
 
     /// The inputs with all events that arrived at `from_ms` or later, and some earlier ones, in the

@@ -69,15 +69,21 @@ struct Node {
     /// without a checkpoint.
     #[schema(required = true)]
     checkpoint: Option<EventTime>,
+    /// The shards of the stream that it read when it last reported.
+    shards: Vec<String>,
 }
 
 impl Node {
     fn new(node: &cluster::Node, view: NodeView) -> Self {
         let NodeView { is_connected: connected, report } = view;
-        let checkpoint = report.as_ref().and_then(|report| report.checkpoint);
-        let (log_time, lag_ms) =
-            report.map(|Report { clock_ms, lag_ms, .. }| (clock_ms, lag_ms)).unzip();
-        Self { id: node.id as u64, url: node.url.clone(), connected, log_time, lag_ms, checkpoint }
+        let (log_time, lag_ms, checkpoint, shards) = match report {
+            Some(Report { clock_ms, lag_ms, checkpoint, shards }) => {
+                (Some(clock_ms), Some(lag_ms), checkpoint, shards)
+            }
+            None => (None, None, None, Vec::new()),
+        };
+        let (id, url) = (node.id as u64, node.url.clone());
+        Self { id, url, connected, log_time, lag_ms, checkpoint, shards }
     }
 }
 

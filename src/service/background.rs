@@ -13,13 +13,13 @@ use super::error::ServiceError;
 use super::handles::ServiceHandles;
 use super::memory_monitor;
 use super::mutex::lock;
+use super::node_links::NodeLinks;
 use super::rebuild_context::RebuildContext;
 use super::replacer::{NodeParts, Replacer};
 use super::running_log::RunningLog;
 use super::saver::{self, Saver, SaverHealth};
 use super::stoppable_thread::StoppableThread;
 use super::stores::Stores;
-use crate::cluster::Ticks;
 use crate::dead_letters::Uploader;
 use crate::engine::{Engine, RunningEngine};
 use crate::publish::{Publisher, Uploads};
@@ -51,7 +51,7 @@ impl Background {
         handles: &ServiceHandles,
         engine: EngineState,
         log: RunningLog,
-        ticks: &Ticks,
+        links: NodeLinks,
         runtime: &Handle,
     ) -> Result<Self, ServiceError> {
         let EngineState { running, bans, checkpoint } = engine;
@@ -88,7 +88,7 @@ impl Background {
             endpoint: config.endpoint,
             clock: config.clock.clone(),
             status,
-            ticks: ticks.clone(),
+            links,
         });
         let replacer = Replacer::start(
             RebuildContext {

@@ -22,7 +22,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// Has `engine` catch up with the present from the time `from`, and attaches it to `feed`. Returns false if it is no longer
 /// wanted.
 ///
-/// `advance` requests an advance of the log, which may be idle. `replay` sends the events of the log that arrived in a span, from its first time on and before its second, to the
+/// `advance` requests an advance of the log, which may be idle, past a time. `replay` sends the events of the log that arrived in a span, from its first time on and before its second, to the
 /// engine. It returns false if they are no longer wanted, as `is_wanted` does.
 ///
 /// # Errors
@@ -32,7 +32,7 @@ pub(super) fn catch_up<E>(
     engine: &Engine,
     mut from: EventTime,
     mut replay: impl FnMut(EventTime, EventTime) -> Result<bool, E>,
-    advance: impl Fn(),
+    advance: impl Fn(EventTime),
     is_wanted: impl Fn() -> bool,
 ) -> Result<bool, E> {
     let mut final_pass_max = FINAL_PASS_MAX;
@@ -49,7 +49,7 @@ pub(super) fn catch_up<E>(
         // All deliveries before the start of the queue arrived at `queued_from` or earlier. The last
         // pass reads up to a later advance, so it includes them. The queue has the rest.
         let queued_from = feed.start_queueing();
-        advance();
+        advance(queued_from);
         let Some(until) = wait_advance_past(feed, queued_from, &is_wanted) else {
             return Ok(false);
         };

@@ -10,8 +10,9 @@ use super::rebuild_error::RebuildError;
 use super::running_log::RunningLog;
 use super::saver::Saver;
 use crate::bans::Bans;
-use crate::cluster::{ClusterConfig, NodeId, Status, Ticks};
+use crate::cluster::{Announcements, ClusterConfig, NodeId, Status};
 use crate::engine::{FrozenReaders, RunningEngine};
+use crate::kinesis::NodeSource;
 use crate::lazy_aws::LazyAws;
 use crate::log::{Clock, LogFiles};
 use crate::store::Location;
@@ -33,7 +34,9 @@ pub(super) struct ClusterNode {
     /// The archive in which each node has a folder, if there is one.
     pub(super) archives: Option<Location>,
     pub(super) lazy_aws: LazyAws,
-    pub(super) ticks: Ticks,
+    pub(super) announcements: Announcements,
+    /// The stream whose shards it reads, if there is one.
+    pub(super) source: Option<Arc<NodeSource>>,
     pub(super) bans: Bans,
     /// The data directory.
     pub(super) data: PathBuf,

@@ -36,6 +36,11 @@ impl EventInput {
             let last_ms = log.last_arrival();
             Source::open(source, lazy_aws, &config.data, last_ms, rules, source_clock)
         });
-        Ok(Self { log, source: source.transpose()? })
+        let source = source.transpose()?;
+        // Where a cluster starts to read is decided when its first generation forms.
+        if let Some(source) = source.as_ref().filter(|_| config.cluster.is_none()) {
+            source.save_new()?;
+        }
+        Ok(Self { log, source })
     }
 }

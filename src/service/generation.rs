@@ -161,7 +161,12 @@ impl<'a> Generation<'a> {
             Ok(!fate.has_ended())
         };
         let is_wanted = || !fate.has_ended();
-        let (feed, advance) = (&node.log.standby_feed, || node.log.handle.advance());
+        let advance = |past| {
+            // The clock of a stream stands still, because no generation reads it.
+            node.clock.follow(past + 1);
+            node.log.handle.advance();
+        };
+        let feed = &node.log.standby_feed;
         if !catch_up(feed, &next.engine, from, replay, advance, is_wanted)? {
             return Ok(false);
         }
@@ -171,12 +176,14 @@ impl<'a> Generation<'a> {
 
     /// Waits until the engine is complete up to `time`. Returns false if the generation ended.
     fn wait_complete(&self, time: EventTime) -> bool {
+        // Again, the clock of a stream would not get there.
+        self.node.clock.follow(time + TICK_MS);
         while self.next.engine.complete() < time {
             if self.fate.has_ended() {
                 return false;
             }
             self.node.log.handle.advance();
-            self.node.ticks.end(self.node.clock.now());
+            self.node.announcements.tick(self.node.clock.now());
             let reached = self.next.engine.wait_complete(time);
             _ = self.node.runtime.block_on(async { timeout(POLL, reached).await });
         }

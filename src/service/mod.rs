@@ -25,6 +25,7 @@ mod handles;
 mod http_server;
 mod listening;
 mod running_log;
+mod running_source;
 mod start;
 
 mod background;
@@ -35,6 +36,7 @@ mod layout;
 mod memory_monitor;
 mod mutex;
 mod node_generations;
+mod node_links;
 mod rebuild;
 mod rebuild_context;
 mod rebuild_error;

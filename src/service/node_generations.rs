@@ -14,6 +14,7 @@ use super::generation::Generation;
 use super::layout::Layout;
 use super::mutex::lock;
 use crate::cluster::{Generations, Plan, Ready, Report};
+use crate::kinesis::ShardReport;
 use crate::mesh::{Fate, Peer};
 use crate::rules;
 
@@ -24,6 +25,10 @@ const POLL: Duration = Duration::from_millis(500);
 const STUCK_TIME_MAX: Duration = Duration::from_secs(10);
 
 impl Generations for ClusterNode {
+    fn stream(&self) -> Option<&str> {
+        self.source.as_ref().map(|source| source.stream())
+    }
+
     fn ready(&self) -> Ready {
         let mut saver = lock(&self.saver);
         // What is complete when a generation ends need not be computed again.
@@ -34,8 +39,10 @@ impl Generations for ClusterNode {
         let rules = rules::canonical(saver.checkpoint.rules());
         drop(saver);
         let shown = lock(&self.running).engine.complete();
-        let (clock_ms, bans) = (self.clock.now(), self.bans.durable());
-        Ready { generation: 0, complete, shown, clock_ms, bans, rules, rules_since: 0 }
+        let clock_ms = self.source.is_none().then(|| self.clock.now());
+        let (bans, source) =
+            (self.bans.durable(), self.source.as_ref().and_then(|source| source.ready()));
+        Ready { generation: 0, complete, shown, clock_ms, bans, rules, rules_since: 0, source }
     }
 
     fn report(&self) -> Report {
@@ -47,7 +54,8 @@ impl Generations for ClusterNode {
             None => clock_ms.saturating_sub(engine.complete()),
         };
         let checkpoint = lock(&self.saver).checkpoint.complete();
-        Report { clock_ms, lag_ms, checkpoint }
+        let shards = self.source.as_ref().map(|source| source.shards()).unwrap_or_default();
+        Report { clock_ms, lag_ms, checkpoint, shards }
     }
 
     fn run(
@@ -58,6 +66,11 @@ impl Generations for ClusterNode {
         caught_up: &dyn Fn() -> bool,
     ) {
         let began = Instant::now();
+        if let (Some(source), Some(state)) = (&self.source, &plan.source)
+            && let Err(reason) = source.join(state)
+        {
+            return fate.end(reason);
+        }
         let generation = Generation::start(self, plan, peers, fate.clone());
         let answers = generation.and_then(|generation| generation.run(caught_up));
         match answers {
@@ -65,7 +78,7 @@ impl Generations for ClusterNode {
                 self.status.lives(plan.generation);
                 let (generation, seconds) = (plan.generation, began.elapsed().as_secs_f64());
                 tracing::info!(generation, seconds, "the generation answers reads");
-                self.wait_for_end(fate);
+                self.read_until_end(plan.generation, fate);
                 self.retire(plan.generation);
             }
             Ok(false) => {}
@@ -75,6 +88,12 @@ impl Generations for ClusterNode {
 
     fn advance(&self) {
         self.log.handle.advance();
+    }
+
+    fn shards(&self, report: &ShardReport) {
+        if let Some(source) = &self.source {
+            source.apply(report);
+        }
     }
 
     fn persist(&self, ban: Ban) -> Result<(), String> {
@@ -91,12 +110,14 @@ impl Generations for ClusterNode {
 }
 
 impl ClusterNode {
-    /// Waits until the generation ends. Ends it if its results do not advance.
-    fn wait_for_end(&self, fate: &Fate) {
+    /// Reads the shards of this node until the generation ends. Ends it if its results do not advance although the log
+    /// does.
+    fn read_until_end(&self, generation: u64, fate: &Fate) {
+        let _reading = self.source.as_ref().map(|source| source.read(generation));
         let engine = lock(&self.running).engine.clone();
         let (mut complete, mut advanced) = (engine.complete(), Instant::now());
         while fate.wait_timeout(POLL).is_none() {
-            if engine.complete() > complete {
+            if engine.complete() > complete || engine.lag().is_zero() {
                 (complete, advanced) = (engine.complete(), Instant::now());
             } else if advanced.elapsed() > STUCK_TIME_MAX {
                 let seconds = STUCK_TIME_MAX.as_secs();

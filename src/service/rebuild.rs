@@ -58,7 +58,7 @@ impl<'a> Rebuild<'a> {
         let engine = self.standby.engine.clone();
         let replay = |from, until| self.replay(from, until);
         let is_current = || context.rebuilds.is_current(request);
-        let advance = || context.log.handle.advance();
+        let advance = |_| context.log.handle.advance();
         match catch_up(&context.log.standby_feed, &engine, 0, replay, advance, is_current)? {
             true => self.replace_engine(),
             false => Ok(false),

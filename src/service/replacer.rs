@@ -7,10 +7,11 @@ use std::thread::{self, JoinHandle};
 use super::cluster_node::ClusterNode;
 use super::error::ServiceError;
 use super::mutex::lock;
+use super::node_links::NodeLinks;
 use super::rebuild_context::RebuildContext;
 use super::rebuilder;
 use super::rule_switcher;
-use crate::cluster::{ClusterConfig, RunningNode, Status, Ticks};
+use crate::cluster::{ClusterConfig, RunningNode, Status};
 use crate::lazy_aws::LazyAws;
 use crate::log::Clock;
 use crate::store::Location;
@@ -32,7 +33,7 @@ pub(super) struct NodeParts {
     pub(super) endpoint: Option<String>,
     pub(super) clock: Clock,
     pub(super) status: Status,
-    pub(super) ticks: Ticks,
+    pub(super) links: NodeLinks,
 }
 
 impl Replacer {
@@ -70,7 +71,8 @@ pub(super) fn start_rebuilder(context: RebuildContext) -> io::Result<JoinHandle<
 }
 
 fn start_node(context: RebuildContext, node: NodeParts) -> Result<RunningNode, ServiceError> {
-    let NodeParts { cluster, archives, endpoint, clock, status, ticks } = node;
+    let NodeParts { cluster, archives, endpoint, clock, status, links } = node;
+    let NodeLinks { announcements, source } = links;
     let RebuildContext { rebuilds, running, saver, log, bans, data, .. } = context;
     let frozen = lock(&running).freeze();
     let generations = ClusterNode {
@@ -85,12 +87,14 @@ fn start_node(context: RebuildContext, node: NodeParts) -> Result<RunningNode, S
         log,
         archives,
         lazy_aws: LazyAws::new(endpoint, context.runtime.clone()),
-        ticks: ticks.clone(),
+        announcements: announcements.clone(),
+        source,
         bans: bans.clone(),
         data: data.clone(),
         runtime: context.runtime,
     };
-    let node = RunningNode::start(cluster, &data, clock, status, &ticks, Arc::new(generations))?;
+    let generations = Arc::new(generations);
+    let node = RunningNode::start(cluster, &data, clock, status, &announcements, generations)?;
     let (of_bans, of_rules) = (node.requester(), node.requester());
     bans.change_with(move |ban| of_bans.change(ban));
     let thread = thread::Builder::new().name("rules".to_owned());

@@ -6,7 +6,8 @@ use tokio::task::JoinHandle;
 
 use super::background::Background;
 use super::data_directory::DataDirectory;
-use crate::cluster::Ticks;
+use super::running_source::RunningSource;
+use crate::cluster::Announcements;
 use crate::engine::Events;
 use crate::log::{Clock, Log};
 
@@ -14,9 +15,9 @@ use crate::log::{Clock, Log};
 pub struct RunningService {
     pub(super) shutdown: watch::Sender<bool>,
     pub(super) server: JoinHandle<()>,
-    pub(super) source: Option<JoinHandle<()>>,
+    pub(super) source: Option<RunningSource>,
     pub(super) log: Log<Events>,
-    pub(super) ticks: Ticks,
+    pub(super) announcements: Announcements,
     pub(super) clock: Clock,
     pub(super) background: Background,
     pub(super) runtime: Runtime,
@@ -32,8 +33,8 @@ impl RunningService {
     /// Stops the service in order. First the input ends. Then all accepted events are completed,
     /// published and saved. The engine ends last.
     pub fn stop(self) {
-        let Self { shutdown, server, source, log, ticks, clock, background, runtime, directory } =
-            self;
+        let Self { shutdown, server, mut source, log, announcements, clock, .. } = self;
+        let (background, runtime, directory) = (self.background, self.runtime, self.directory);
         // Ends the server, the streams and the source.
         shutdown.send_replace(true);
         background.cancel_rebuilds();
@@ -41,12 +42,15 @@ impl RunningService {
         let engine = background.current_engine();
 
         runtime.block_on(server).unwrap_or_default();
-        if let Some(source) = source {
-            runtime.block_on(source).unwrap_or_default();
+        if let Some(source) = &mut source {
+            source.stop(&runtime);
         }
         log.close();
+        if let Some(source) = &source {
+            source.log_closed();
+        }
         // The results of a cluster advance with the slowest log, so the other nodes must advance theirs.
-        ticks.end(clock.now());
+        announcements.tick(clock.now());
         runtime.block_on(engine.wait_drained()).unwrap_or_default();
 
         background.stop(&runtime);

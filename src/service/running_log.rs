@@ -4,7 +4,7 @@ use std::mem;
 
 use super::engine_state::EngineState;
 use super::error::ServiceError;
-use crate::cluster::Ticks;
+use crate::cluster::Announcements;
 use crate::engine::{Events, Fanout, RideAdmission, StandbyFeed};
 use crate::health::Component;
 use crate::log::{Delivery, Log, LogFiles, OpenedLog, Positions};
@@ -19,7 +19,7 @@ pub(super) struct RunningLog {
 
 impl RunningLog {
     /// Starts to deliver to `engine` what `admission` accepts. `archive` receives the health of the
-    /// archive, and `ticks` the ends of ticks with events.
+    /// archive, and `announcements` the ends of ticks with events.
     ///
     /// New arrivals are later than the checkpoint's time, so the checkpoint stays complete up to its
     /// time even if the clock has gone back.
@@ -28,7 +28,7 @@ impl RunningLog {
         engine: &EngineState,
         admission: RideAdmission,
         archive: Component,
-        ticks: Ticks,
+        announcements: Announcements,
     ) -> Result<Self, ServiceError> {
         let (files, positions) = (log.files(), log.positions());
         let standby_feed = StandbyFeed::default();
@@ -38,7 +38,7 @@ impl RunningLog {
         let handle = log.start(archive, admission, move |delivery| {
             match delivery {
                 Delivery::Batch { .. } => has_events = true,
-                Delivery::Advance(clock) if mem::take(&mut has_events) => ticks.end(clock),
+                Delivery::Advance(clock) if mem::take(&mut has_events) => announcements.tick(clock),
                 Delivery::Advance(_) => {}
             }
             fanout.deliver(delivery);

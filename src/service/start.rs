@@ -1,8 +1,6 @@
 //! Starts a listening service: recovers the engine, then accepts events.
 
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use velodrome_dataflows::Mode;
 
 use super::background::Background;
@@ -12,11 +10,13 @@ use super::error::ServiceError;
 use super::event_input::EventInput;
 use super::handles::ServiceHandles;
 use super::listening::Service;
+use super::node_links::NodeLinks;
 use super::running::RunningService;
 use super::running_log::RunningLog;
-use crate::cluster::{ClusterConfig, Ticks};
+use super::running_source::RunningSource;
+use crate::cluster::{Announcements, ClusterConfig};
 use crate::engine::RideAdmission;
-use crate::kinesis::{Sinks, Source};
+use crate::kinesis::Sinks;
 use crate::log::{ArrivalSlots, OpenedLog, TICK_MS};
 use crate::open_rides::OpenRides;
 
@@ -39,28 +39,49 @@ impl Service {
             ..
         } = self;
         let EventInput { log, source } = input;
-        let ticks = Ticks::default();
+        let announcements = Announcements::default();
         let log = match &config.cluster {
             None => start_log(log, &config, &engine, &handles, &runtime)?,
             Some(cluster) => {
-                start_log_of_node(log, cluster, &config, &engine, &handles, ticks.clone())?
+                start_log_of_node(log, cluster, &config, &engine, &handles, announcements.clone())?
             }
         };
         server.app.start(log.handle.clone());
         let stopped = shutdown.subscribe();
-        let source =
-            source.map(|source| start_source(source, &log, &engine, &handles, stopped, &runtime));
+        let source = source.map(|source| {
+            let (sinks, component) =
+                (sinks(&log, &engine, &handles), handles.health.component("source"));
+            match &config.cluster {
+                None => RunningSource::start(source, sinks, component, stopped, &runtime),
+                Some(cluster) => {
+                    let (files, announcements) = (log.files.clone(), announcements.clone());
+                    RunningSource::prepare(
+                        source,
+                        cluster,
+                        sinks,
+                        component,
+                        files,
+                        announcements,
+                        &runtime,
+                    )
+                }
+            }
+        });
         tracing::info!("ready");
 
         let (handle, clock) = (log.handle.clone(), config.clock.clone());
+        let links = NodeLinks {
+            announcements: announcements.clone(),
+            source: source.as_ref().and_then(RunningSource::of_node),
+        };
         let background =
-            Background::start(config, stores, &handles, engine, log, &ticks, runtime.handle())?;
+            Background::start(config, stores, &handles, engine, log, links, runtime.handle())?;
         Ok(RunningService {
             shutdown,
             server: server.task,
             source,
             log: handle,
-            ticks,
+            announcements,
             clock,
             background,
             runtime,
@@ -86,7 +107,7 @@ pub(super) fn start_log(
 
     let now = config.clock.now();
     let archive = handles.health.component("archive");
-    let log = RunningLog::start(log, engine, admission, archive, Ticks::default())?;
+    let log = RunningLog::start(log, engine, admission, archive, Announcements::default())?;
     // Wait until the engine is complete up to the present. The first readers then see all events of the
     // log, and the lag limit does not reject events while the engine catches up from the log's time.
     let present = recovered.max(now.saturating_sub(TICK_MS));
@@ -109,29 +130,21 @@ fn start_log_of_node(
     config: &Config,
     engine: &EngineState,
     handles: &ServiceHandles,
-    ticks: Ticks,
+    announcements: Announcements,
 ) -> Result<RunningLog, ServiceError> {
     let rides = OpenRides::new(Mode::Service, config.open_rides_max.get());
     let admission = RideAdmission::new(rides, engine.running.engine.watch_rules());
     let slots = ArrivalSlots::of_node(cluster.index, cluster.nodes.len());
     let log = log.of_node(slots);
     let archive = handles.health.component("archive");
-    RunningLog::start(log, engine, admission, archive, ticks)
+    RunningLog::start(log, engine, admission, archive, announcements)
 }
 
-/// Reads the stream into the log, until `stopped` is true.
-fn start_source(
-    source: Source,
-    log: &RunningLog,
-    engine: &EngineState,
-    handles: &ServiceHandles,
-    stopped: watch::Receiver<bool>,
-    runtime: &Runtime,
-) -> JoinHandle<()> {
-    let sinks = Sinks {
+/// Where the records of a stream go.
+fn sinks(log: &RunningLog, engine: &EngineState, handles: &ServiceHandles) -> Sinks {
+    Sinks {
         log: log.handle.clone(),
         dead_letters: handles.dead_letters.clone(),
         rules: engine.running.engine.watch_rules(),
-    };
-    runtime.spawn(source.run(sinks, handles.health.component("source"), stopped))
+    }
 }

@@ -3,6 +3,7 @@
 mod changes;
 mod forming;
 mod refusals;
+mod shards;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -14,6 +15,7 @@ use velodrome_dataflows::{Ban, EventTime, RacerId};
 
 use super::*;
 use crate::health::Health;
+use crate::kinesis::ShardReport;
 use crate::mesh::{Fate, Peer};
 
 /// How long a test waits for what must happen soon.
@@ -27,11 +29,14 @@ enum Done {
     /// It has ended.
     Ended(u64),
     Persisted(Ban),
+    Shards(ShardReport),
     Applied,
 }
 
 /// A node that takes part in generations without work.
 struct IdleNode {
+    plans: Arc<Mutex<Vec<Plan>>>,
+    stream: Option<String>,
     ready: Mutex<Ready>,
     done: Mutex<Sender<(NodeId, Done)>>,
     id: NodeId,
@@ -44,12 +49,17 @@ impl IdleNode {
 }
 
 impl Generations for IdleNode {
+    fn stream(&self) -> Option<&str> {
+        self.stream.as_deref()
+    }
+
     fn ready(&self) -> Ready {
         self.ready.lock().unwrap().clone()
     }
 
     fn report(&self) -> Report {
-        Report { clock_ms: Clock::system().now(), lag_ms: 0, checkpoint: None }
+        let clock_ms = Clock::system().now();
+        Report { clock_ms, lag_ms: 0, checkpoint: None, shards: Vec::new() }
     }
 
     fn run(
@@ -60,6 +70,7 @@ impl Generations for IdleNode {
         caught_up: &dyn Fn() -> bool,
     ) {
         assert_eq!(peers.iter().flatten().count(), peers.len() - 1);
+        self.plans.lock().unwrap().push(plan.clone());
         if caught_up() {
             self.record(Done::Lives(plan.generation));
             while fate.wait_timeout(TIMEOUT).is_none() {}
@@ -68,6 +79,10 @@ impl Generations for IdleNode {
     }
 
     fn advance(&self) {}
+
+    fn shards(&self, report: &ShardReport) {
+        self.record(Done::Shards(report.clone()));
+    }
 
     fn persist(&self, ban: Ban) -> Result<(), String> {
         self.record(Done::Persisted(ban));
@@ -87,7 +102,7 @@ impl Generations for IdleNode {
 
 /// What a new node is ready with.
 fn new_node() -> Ready {
-    let clock_ms = Clock::system().now();
+    let clock_ms = Some(Clock::system().now());
     Ready {
         generation: 0,
         complete: None,
@@ -96,6 +111,7 @@ fn new_node() -> Ready {
         bans: Vec::new(),
         rules: "rules".to_owned(),
         rules_since: 0,
+        source: None,
     }
 }
 
@@ -104,6 +120,11 @@ struct TestCluster {
     root: tempfile::TempDir,
     config: ClusterConfig,
     nodes: Vec<Option<(RunningNode, Health)>>,
+    /// The stream of the nodes that start next.
+    stream: Option<String>,
+    announcements: Vec<Announcements>,
+    /// The plans of all generations, once for each node.
+    plans: Arc<Mutex<Vec<Plan>>>,
     sender: Sender<(NodeId, Done)>,
     done: Receiver<(NodeId, Done)>,
 }
@@ -126,8 +147,11 @@ impl TestCluster {
             identity: None,
         };
         let (sender, done) = channel();
+        let announcements = vec![Announcements::default(); nodes];
         let nodes = (0..nodes).map(|_| None).collect();
-        Self { root: tempfile::tempdir().unwrap(), config, nodes, sender, done }
+        let root = tempfile::tempdir().unwrap();
+        let plans = Arc::default();
+        Self { root, config, nodes, stream: None, announcements, plans, sender, done }
     }
 
     fn config(&self, id: NodeId) -> ClusterConfig {
@@ -143,10 +167,13 @@ impl TestCluster {
         let health = Health::default();
         let status = Status::new(health.component("cluster"), &config);
         let (ready, done) = (Mutex::new(ready), Mutex::new(self.sender.clone()));
-        let node = Arc::new(IdleNode { ready, done, id });
+        let (plans, stream) = (Arc::clone(&self.plans), self.stream.clone());
+        let node = Arc::new(IdleNode { plans, stream, ready, done, id });
         let data: &Path = &self.data(id);
-        let (clock, ticks) = (Clock::system(), Ticks::default());
-        let running = RunningNode::start(config, data, clock, status, &ticks, node).unwrap();
+        let (clock, announcements) = (Clock::system(), Announcements::default());
+        let running =
+            RunningNode::start(config, data, clock, status, &announcements, node).unwrap();
+        self.announcements[id] = announcements;
         self.nodes[id] = Some((running, health));
     }
 

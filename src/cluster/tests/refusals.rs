@@ -27,7 +27,7 @@ fn a_node_that_differs_is_refused_and_learns_why() {
 fn clocks_rules_and_copies_that_do_not_fit_are_refused() {
     let now = Clock::system().now();
     for (ready, text) in [
-        (Ready { clock_ms: now + 86_400_000, ..new_node() }, " s ahead of that of node 0"),
+        (Ready { clock_ms: Some(now + 86_400_000), ..new_node() }, " s ahead of that of node 0"),
         (
             Ready { rules: "other".to_owned(), ..new_node() },
             "its rules differ from those of node 0",

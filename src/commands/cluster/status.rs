@@ -59,6 +59,7 @@ struct Node {
     log_time: Option<u64>,
     lag_ms: Option<u64>,
     checkpoint: Option<u64>,
+    shards: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -112,8 +113,8 @@ impl Cluster {
             State::Forming => "catches up".to_owned(),
             State::Waiting => format!("ended: {}", reason.as_deref().unwrap_or("no reason")),
         };
-        let mut rows =
-            vec![["node", "url", "connected", "log time", "lag", "checkpoint"].map(str::to_owned)];
+        let titles = ["node", "url", "connected", "log time", "lag", "shards", "checkpoint"];
+        let mut rows = vec![titles.map(str::to_owned)];
         rows.extend(nodes.iter().map(Node::row));
         format!(
             "cluster     {cluster}, as node {node} knows it\n\
@@ -128,7 +129,7 @@ impl Cluster {
 }
 
 impl Node {
-    fn row(&self) -> [String; 6] {
+    fn row(&self) -> [String; 7] {
         let connected = match self.connected {
             Some(true) => "yes",
             Some(false) => "no",
@@ -136,7 +137,9 @@ impl Node {
         };
         let lag = self.lag_ms.map_or("-".to_owned(), |lag| format!("{lag} ms"));
         let (log_time, checkpoint) = (time(self.log_time), time(self.checkpoint));
-        [self.id.to_string(), self.url.clone(), connected.to_owned(), log_time, lag, checkpoint]
+        let (id, url, shards) =
+            (self.id.to_string(), self.url.clone(), self.shards.len().to_string());
+        [id, url, connected.to_owned(), log_time, lag, shards, checkpoint]
     }
 }
 
@@ -165,17 +168,17 @@ mod tests {
     fn a_cluster_without_a_generation_says_why_and_what_each_node_reported() {
         let answer = r#"{"cluster":"8f3a","node":1,"state":"waiting","generation":4,"reason":"node 2 is lost",
             "asOf":1620240001010,"workers":2,"nodes":[
-            {"id":0,"url":"http://a:7070","connected":true,"logTime":1620240001114,"lagMs":12,"checkpoint":1620240000000},
-            {"id":2,"url":"http://long-name:7070","connected":false,"logTime":null,"lagMs":null,"checkpoint":null}]}"#;
+            {"id":0,"url":"http://a:7070","connected":true,"logTime":1620240001114,"lagMs":12,"checkpoint":1620240000000,"shards":["shardId-000000000001"]},
+            {"id":2,"url":"http://long-name:7070","connected":false,"logTime":null,"lagMs":null,"checkpoint":null,"shards":[]}]}"#;
         let cluster: Cluster = serde_json::from_str(answer).unwrap();
         let expected = "\
 cluster     8f3a, as node 1 knows it
 generation  4, ended: node 2 is lost
 workers     2 on each of 2 nodes
 
-node  url                    connected  log time                  lag    checkpoint
-0     http://a:7070          yes        2021-05-05T18:40:01.114Z  12 ms  2021-05-05T18:40:00.000Z
-2     http://long-name:7070  no         -                         -      -";
+node  url                    connected  log time                  lag    shards  checkpoint
+0     http://a:7070          yes        2021-05-05T18:40:01.114Z  12 ms  1       2021-05-05T18:40:00.000Z
+2     http://long-name:7070  no         -                         -      0       -";
         assert_eq!(cluster.describe(), expected);
     }
 }

@@ -12,13 +12,7 @@ pub(super) struct ClusterArgs {
     ///
     /// 'velodrome cluster init' creates it. The certificates of the node are in the same directory. The cluster file
     /// says how many worker threads each node has.
-    #[arg(
-        long,
-        env = "VELODROME_CLUSTER",
-        value_name = "FILE",
-        requires = "node",
-        conflicts_with = "stream"
-    )]
+    #[arg(long, env = "VELODROME_CLUSTER", value_name = "FILE", requires = "node")]
     cluster: Option<PathBuf>,
     /// Number of this node in the cluster file
     #[arg(long, env = "VELODROME_NODE", value_name = "N", requires = "cluster",

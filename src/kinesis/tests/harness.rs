@@ -97,6 +97,7 @@ impl RunningSource {
             },
             data: dir.path().to_owned(),
             positions: Positions::new("races", created_ms, &listed, &Start::TrimHorizon, 0),
+            is_new: true,
             is_at_latest: false,
             time,
         };

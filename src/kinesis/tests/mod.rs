@@ -3,6 +3,7 @@
 mod decode;
 mod fake;
 mod harness;
+mod nodes;
 mod positions;
 mod replay;
 mod shard_reader;

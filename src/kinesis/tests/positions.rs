@@ -1,7 +1,8 @@
 //! Positions: saving, loading, initial values, and the check of their stream.
 
 use super::super::Start;
-use super::super::positions::{Positions, PositionsError};
+use super::super::positions::Positions;
+use super::super::positions_file::PositionsError;
 use super::super::shards::Shard;
 use super::fake::stream;
 

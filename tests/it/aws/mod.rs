@@ -4,6 +4,7 @@ mod backups;
 mod bucket;
 mod bucket_service;
 mod canned_server;
+mod cluster;
 mod credentials;
 mod cutting_proxy;
 mod end_to_end;

@@ -20,10 +20,10 @@ use crate::serving::wait_for;
 const REPLY_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Clients that send at the same time.
-pub(super) const CLIENTS: usize = 4;
+pub(crate) const CLIENTS: usize = 4;
 
 /// The events of the sample data, and 3,000 views, in random order.
-pub(super) fn golden(random: &mut Pcg64) -> Vec<String> {
+pub(crate) fn golden(random: &mut Pcg64) -> Vec<String> {
     let mut text = String::new();
     let file = fs::File::open(alleycat().join("events.jsonl.gz")).unwrap();
     GzDecoder::new(file).read_to_string(&mut text).unwrap();
@@ -32,7 +32,7 @@ pub(super) fn golden(random: &mut Pcg64) -> Vec<String> {
 
 /// Events of a few races and racers, in random order: samples that are sent again or differ, final samples, names, and
 /// views.
-pub(super) fn random(count: usize, random: &mut Pcg64) -> Vec<String> {
+pub(crate) fn random(count: usize, random: &mut Pcg64) -> Vec<String> {
     let sample = |random: &mut Pcg64| {
         let (class, racer) = (random.random_range(1..=3), random.random_range(0..40_u32));
         let (race, second) = (class * 10 + random.random_range(0..2), random.random_range(1..=300));
@@ -69,7 +69,7 @@ fn shuffled(mut events: Vec<String>, random: &mut Pcg64) -> Vec<String> {
 }
 
 /// Sends all events to random nodes, in batches of random size. Some batches are sent to another node too.
-pub(super) fn send(cluster: &NodeCluster, events: &[String], random: &mut Pcg64) {
+pub(crate) fn send(cluster: &NodeCluster, events: &[String], random: &mut Pcg64) {
     let urls: Vec<_> = (0..cluster.options.nodes).map(|node| cluster.url(node)).collect();
     let acknowledged = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -84,7 +84,7 @@ pub(super) fn send(cluster: &NodeCluster, events: &[String], random: &mut Pcg64)
 
 /// Sends lines to random nodes, and each batch again, at any node, until one acknowledges it. Pauses after each batch for
 /// a random time up to `pause`.
-pub(super) fn send_lines(
+pub(crate) fn send_lines(
     mut lines: &[String],
     urls: &[String],
     acknowledged: &AtomicUsize,
@@ -115,7 +115,7 @@ pub(super) fn send_lines(
 }
 
 /// Posts lines, and waits for the reply. Returns status and JSON, or why there is no reply in time.
-pub(super) fn post_within(
+pub(crate) fn post_within(
     url: &str,
     lines: &str,
     time_max: Duration,

@@ -3,8 +3,8 @@
 //! Each cluster has loopback addresses of its own, so that no other process gets the ports of a node that is down.
 
 mod addresses;
-mod events;
-mod outcome;
+pub(crate) mod events;
+pub(crate) mod outcome;
 mod probes;
 mod proxy;
 
@@ -39,11 +39,14 @@ pub(crate) struct Options {
     pub(crate) has_certificates: bool,
     /// Further arguments of all nodes.
     pub(crate) arguments: String,
+    /// Environment variables of all nodes.
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { nodes: 3, workers: 1, has_certificates: false, arguments: String::new() }
+        let (arguments, environment) = (String::new(), Vec::new());
+        Self { nodes: 3, workers: 1, has_certificates: false, arguments, environment }
     }
 }
 
@@ -112,8 +115,8 @@ impl NodeCluster {
             text.insert_str(0, &fs::read_to_string(&earlier).unwrap_or_default());
             fs::write(earlier, text).unwrap();
         }
-        let started = ServiceProcess::start_unready(&self.data(node), &self.arguments(node));
-        self.nodes[node] = Some(started);
+        let environment = self.options.environment.clone();
+        self.start_node_in(node, &environment);
     }
 
     /// Starts a node like `start_node`, with environment variables.
@@ -122,6 +125,16 @@ impl NodeCluster {
         env.args(environment.iter().map(|(name, value)| format!("{name}={value}")));
         let started = ServiceProcess::start_under(env, &self.data(node), &self.arguments(node));
         self.nodes[node] = Some(started);
+    }
+
+    #[cfg(feature = "aws")]
+    /// Removes the last node from the cluster file. All nodes must be down.
+    pub(crate) fn remove_last_node(&mut self) {
+        let file = fs::read_to_string(self.place.path("cluster/cluster.toml")).unwrap();
+        let (others, _) = file.rsplit_once("[[").unwrap();
+        self.place.write("cluster/cluster.toml", others);
+        assert!(self.nodes.pop().unwrap().is_none());
+        self.options.nodes -= 1;
     }
 
     /// Starts all nodes that are down.

@@ -13,7 +13,7 @@ use crate::serving::{ServiceProcess, wait_for};
 
 /// All that a service has computed of races that are over.
 #[derive(PartialEq, Eq)]
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     results: String,
     leaderboard: String,
     views: String,
@@ -23,7 +23,7 @@ pub(super) struct Outcome {
 
 impl Outcome {
     /// What a running service reports, and what it has published in the directory `history`.
-    pub(super) fn of(serving: &ServiceProcess, history: &Path) -> Self {
+    pub(crate) fn of(serving: &ServiceProcess, history: &Path) -> Self {
         Self {
             results: results(serving),
             leaderboard: leaderboard(serving),
@@ -33,7 +33,7 @@ impl Outcome {
     }
 
     /// The results of a replay in the directory `name`.
-    pub(super) fn of_replay(place: &Workplace, name: &str) -> Self {
+    pub(crate) fn of_replay(place: &Workplace, name: &str) -> Self {
         let text = |file: &str| fs::read_to_string(place.path(name).join(file)).unwrap();
         let files = contents(&place.path(name)).into_iter();
         let objects = files.filter(|(path, _)| path.starts_with("history"));
@@ -47,7 +47,7 @@ impl Outcome {
     }
 
     /// The number of races with results.
-    pub(super) fn races(&self) -> usize {
+    pub(crate) fn races(&self) -> usize {
         let race = |line| {
             let line: Value = serde_json::from_str(line).unwrap();
             (line["classId"].as_u64(), line["raceId"].as_u64())
@@ -55,7 +55,7 @@ impl Outcome {
         self.results.lines().map(race).collect::<BTreeSet<_>>().len()
     }
 
-    pub(super) fn assert_equal(&self, other: &Self, what: &str) {
+    pub(crate) fn assert_equal(&self, other: &Self, what: &str) {
         assert_eq!(first_difference(&self.results, &other.results), None, "{what}: results");
         assert_eq!(self.leaderboard, other.leaderboard, "{what}: leaderboard");
         assert_eq!(self.views, other.views, "{what}: views");
@@ -68,7 +68,7 @@ impl Outcome {
 }
 
 /// Asserts that a service has an outcome, and publishes it in its data directory.
-pub(super) fn assert_outcome_of(
+pub(crate) fn assert_outcome_of(
     serving: &ServiceProcess,
     data: &Path,
     expected: &Outcome,
@@ -104,12 +104,12 @@ fn published(directory: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// The races that a service lists.
-pub(super) fn races(serving: &ServiceProcess) -> Vec<Value> {
+pub(crate) fn races(serving: &ServiceProcess) -> Vec<Value> {
     serving.get("/v1/races?limit=1000")["rows"].as_array().unwrap().clone()
 }
 
 /// Waits until all races are over on a node.
-pub(super) fn wait_over(serving: &ServiceProcess, count: usize) {
+pub(crate) fn wait_over(serving: &ServiceProcess, count: usize) {
     wait_for("all races are over", || {
         let races = races(serving);
         races.len() == count && races.iter().all(|race| race["state"] == "over")
@@ -118,7 +118,7 @@ pub(super) fn wait_over(serving: &ServiceProcess, count: usize) {
 
 impl NodeCluster {
     /// The outcome of a replay of `events`, each once, without a cluster.
-    pub(super) fn expected(&self, events: &[String]) -> Outcome {
+    pub(crate) fn expected(&self, events: &[String]) -> Outcome {
         self.place.write("events.jsonl", events.join("\n"));
         let replayed = self.place.run("replay events.jsonl --out expected");
         assert_eq!(replayed.code, 0, "{}", replayed.stderr);
@@ -127,7 +127,7 @@ impl NodeCluster {
 
     /// Asserts that all nodes have an outcome, and that their archives and logs have it too. Stops the nodes. Returns
     /// the summary of the replay.
-    pub(super) fn assert_outcome(&mut self, expected: &Outcome) -> Value {
+    pub(crate) fn assert_outcome(&mut self, expected: &Outcome) -> Value {
         let nodes = 0..self.options.nodes;
         let list = races(self.node(0));
         for node in nodes.clone() {
@@ -144,7 +144,7 @@ impl NodeCluster {
     }
 
     /// Replays the archives and logs of all nodes into the directory `out`. Returns the summary.
-    pub(super) fn replay(&self, out: &str) -> Value {
+    pub(crate) fn replay(&self, out: &str) -> Value {
         let inputs = (0..self.options.nodes)
             .flat_map(|node| [format!("archive/node-{node}"), format!("data-{node}/log")]);
         let has_files = |name: &String| {
@@ -157,7 +157,7 @@ impl NodeCluster {
     }
 
     /// The URL of a node, also while it is down.
-    pub(super) fn url(&self, node: usize) -> String {
+    pub(crate) fn url(&self, node: usize) -> String {
         format!("http://{}", self.addresses.http(node))
     }
 }

@@ -20,7 +20,7 @@ use crate::serving::{ServiceProcess, get, wait_for};
 const RACERS: u32 = 40;
 
 /// Starts a service that reads the stream `races`, and waits until it is ready.
-pub(super) fn start(kinesis: &Kinesis, data: &Path, arguments: &str) -> ServiceProcess {
+pub(crate) fn start(kinesis: &Kinesis, data: &Path, arguments: &str) -> ServiceProcess {
     let arguments = format!("--source kinesis:races {arguments}");
     ServiceProcess::start_in(&kinesis.environment().collect::<Vec<_>>(), data, &arguments)
 }
@@ -37,7 +37,7 @@ pub(super) fn put_view(kinesis: &Kinesis, uuid: &str) {
 }
 
 /// The number of counted views.
-pub(super) fn views(serving: &ServiceProcess) -> u64 {
+pub(crate) fn views(serving: &ServiceProcess) -> u64 {
     match get(&format!("{}/v1/projects/p", serving.url)) {
         (200, project) => project["views"].as_u64().unwrap(),
         _ => 0,
