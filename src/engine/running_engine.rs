@@ -19,10 +19,11 @@ use super::reader_state::{FrozenReaders, ReaderState};
 use super::unsaved_changes::UnsavedChanges;
 use super::worker::{WorkerContext, run};
 use crate::live_state::LiveState;
-use crate::mesh::{Connection, Fate, Mesh, MeshConfig};
+use crate::mesh::{Fate, Mesh, MeshConfig, Peer};
 
-/// How long another node may take no bytes while there are some for it.
-const SILENCE_MAX: Duration = Duration::from_secs(5);
+/// How long another node may send nothing, not even a sign of life, or accept no bytes. A node that is lost is silent
+/// towards the coordinator too, which reports it a second earlier. So this names nodes whose network fails.
+const SILENCE_MAX: Duration = Duration::from_secs(6);
 
 /// The bytes that may wait between one worker and one other node, in each direction. A generation that restores large
 /// checkpoints has the most.
@@ -66,13 +67,13 @@ impl RunningEngine {
     }
 
     /// Starts this process's workers of an engine without events that runs on all nodes of a cluster, at
-    /// `place`, over the `links` to the others. When `fate` ends, the engine must be dropped.
+    /// `place`, connected to its `peers`. When `fate` ends, the engine must be dropped.
     ///
     /// # Errors
     /// When timely cannot start the workers.
     pub fn start_on_mesh(
         place: Place,
-        links: Vec<Option<Connection>>,
+        peers: Vec<Option<Peer>>,
         fate: Fate,
         rules: Rules,
     ) -> Result<Self, ClusterError> {
@@ -83,7 +84,7 @@ impl RunningEngine {
                 silence_max: SILENCE_MAX,
                 queue_bytes_max: QUEUE_BYTES_MAX,
             };
-            let mesh = Mesh::start(links, config, fate, work);
+            let mesh = Mesh::start(peers, config, fate, work);
             mesh.map(Threads::Mesh).map_err(|error| ClusterError::Start(error.to_string()))
         })
     }

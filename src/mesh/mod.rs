@@ -19,9 +19,11 @@ mod dial;
 mod handshake;
 mod tls;
 
+mod chunks;
 mod fate;
 mod frames;
 mod link;
+mod peer;
 mod queue_limit;
 
 mod running;
@@ -33,4 +35,5 @@ pub use connection::Connection;
 pub use error::{ConnectionError, IdentityError, MeshError, Stuck};
 pub use fate::Fate;
 pub use identity::{Identity, node_name};
+pub use peer::Peer;
 pub use running::{Mesh, MeshConfig};

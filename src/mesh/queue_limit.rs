@@ -15,23 +15,24 @@ use timely::communication::allocator::zero_copy::spill::{SpillPolicy, SpillPolic
 use super::fate::Fate;
 
 /// A hook that ends `fate` when a queue has more than `bytes_max` bytes. There is one queue in each
-/// direction between each worker and each peer.
-pub(super) fn queue_limit(fate: &Fate, bytes_max: usize) -> SpillPolicyFn {
+/// direction between each worker and each peer. `names` has the name of each node.
+pub(super) fn queue_limit(fate: &Fate, bytes_max: usize, names: Vec<String>) -> SpillPolicyFn {
     let fate = fate.clone();
     Arc::new(move || {
         let was_drained = Arc::new(AtomicBool::new(false));
         let reader = MarkDrained(Arc::clone(&was_drained));
-        let (fate, cause) = (fate.clone(), cause());
+        let (fate, cause) = (fate.clone(), cause(&names));
         let writer = CountBytes { fate, cause, bytes_max, was_drained, entries: 0, bytes: 0 };
         (Box::new(writer), Box::new(reader))
     })
 }
 
 /// Why the queue of the current thread can grow. Timely creates a queue on the thread that reads it.
-fn cause() -> String {
+fn cause(names: &[String]) -> String {
     let current = thread::current();
-    match current.name().and_then(|name| name.strip_prefix("timely:send-")) {
-        Some(node) => format!("node {node} is lost: it reads too slowly"),
+    let node = current.name().and_then(|name| name.strip_prefix("timely:send-")?.parse().ok());
+    match node.and_then(|node: usize| names.get(node)) {
+        Some(name) => format!("{name} is lost: it reads too slowly"),
         None => "a worker of this node is too slow".to_owned(),
     }
 }
@@ -91,7 +92,7 @@ mod tests {
     #[test]
     fn only_bytes_that_wait_count() {
         let fate = Fate::default();
-        let (writer, reader) = queue_limit(&fate, 1_000)();
+        let (writer, reader) = queue_limit(&fate, 1_000, Vec::new())();
         let (mut writer, mut reader) =
             MergeQueue::new_pair(Default::default(), Some(writer), Some(reader));
         let mut push = |bytes: usize| {

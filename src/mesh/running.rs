@@ -21,6 +21,7 @@ use super::connection::Connection;
 use super::error::{MeshError, Stuck};
 use super::fate::Fate;
 use super::link::Link;
+use super::peer::Peer;
 use super::queue_limit::queue_limit;
 
 /// How long the workers have to return after the end of their generation.
@@ -33,7 +34,7 @@ pub struct MeshConfig {
     pub node: usize,
     /// The workers of each node. All nodes must have the same number.
     pub workers: usize,
-    /// How long a peer may accept no bytes while there are some for it.
+    /// How long a peer may send nothing, or accept no bytes while there are some for it.
     pub silence_max: Duration,
     /// The maximum of bytes that wait between one worker and one peer, in each direction. A network
     /// thread that is blocked has up to as many again.
@@ -57,25 +58,25 @@ struct Threads {
 }
 
 impl Mesh {
-    /// Starts `work` on the workers of this node. `links` has a connection for each other node, at its
-    /// index, and `None` for this node. Nothing but timely may use the connections from now on.
+    /// Starts `work` on the workers of this node. `peers` has each other node at its index, and `None` for
+    /// this node.
     ///
     /// `work` runs on each worker until soon after `fate` ends, for which it must check
     /// [`Fate::has_ended`] before each [`Worker::step_or_park`]. The end unparks it. If `work` returns or
     /// panics earlier, that ends `fate`. So does a lost node.
     ///
     /// # Errors
-    /// `links` does not match `config`, or the system refuses a thread or a socket option. `fate` has
+    /// `peers` does not match `config`, or the system refuses a thread or a socket option. `fate` has
     /// then ended.
     pub fn start(
-        links: Vec<Option<Connection>>,
+        peers: Vec<Option<Peer>>,
         config: MeshConfig,
         fate: Fate,
         work: impl Fn(&mut Worker) + Send + Sync + 'static,
     ) -> Result<Self, MeshError> {
-        let connections: Vec<_> = links.iter().flatten().cloned().collect();
+        let connections = peers.iter().flatten().map(|peer| peer.connection.clone()).collect();
         let mut mesh = Self { fate: fate.clone(), connections, threads: None };
-        mesh.threads = match start(links, config, fate, work) {
+        mesh.threads = match start(peers, config, fate, work) {
             Ok(threads) => Some(threads),
             Err(error) => {
                 mesh.cut(&error.to_string());
@@ -128,26 +129,25 @@ impl Drop for Mesh {
 }
 
 fn start(
-    links: Vec<Option<Connection>>,
+    peers: Vec<Option<Peer>>,
     config: MeshConfig,
     fate: Fate,
     work: impl Fn(&mut Worker) + Send + Sync + 'static,
 ) -> Result<Threads, MeshError> {
     let MeshConfig { node, workers, silence_max, queue_bytes_max } = config;
-    let is_own = |(index, link): (usize, &Option<Connection>)| link.is_none() == (index == node);
-    if node >= links.len() || !links.iter().enumerate().all(is_own) {
+    let is_own = |(index, peer): (usize, &Option<Peer>)| peer.is_none() == (index == node);
+    if node >= peers.len() || !peers.iter().enumerate().all(is_own) {
         return Err(MeshError::Links(node));
     }
     let failed = |error: io::Error| MeshError::Start(error.to_string());
-    let links: Result<Vec<_>, _> = (0..)
-        .zip(links)
-        .map(|(node, link)| {
-            link.map(|link| Link::new(node, link, fate.clone(), silence_max)).transpose()
-        })
-        .collect();
-    let links = links.map_err(failed)?;
+    let name = |peer: &Option<Peer>| peer.as_ref().map(|peer| peer.name.clone());
+    let names: Vec<_> = peers.iter().map(|peer| name(peer).unwrap_or_default()).collect();
+    let link = |peer: Option<Peer>| {
+        peer.map(|peer| Link::new(peer, fate.clone(), silence_max)).transpose()
+    };
+    let links = peers.into_iter().map(link).collect::<Result<Vec<_>, _>>().map_err(failed)?;
 
-    let spill = Some(queue_limit(&fate, queue_bytes_max));
+    let spill = Some(queue_limit(&fate, queue_bytes_max, names));
     let hooks = Hooks { spill, ..Hooks::default() };
     let local = ProcessBuilder::new_typed_vector(workers, hooks.refill.clone(), None);
     let (builders, network) = if links.len() == 1 {

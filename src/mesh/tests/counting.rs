@@ -10,8 +10,8 @@ use timely::dataflow::operators::probe::Handle;
 use timely::dataflow::operators::{Exchange, Input, Inspect, Probe};
 use timely::worker::Worker;
 
-use super::{PATIENCE, pair};
-use crate::mesh::{Connection, Fate, Identity, Mesh, MeshConfig};
+use super::{PATIENCE, pair, peer};
+use crate::mesh::{Fate, Identity, Mesh, MeshConfig, Peer};
 
 /// The records that each worker sends in each round, to all workers.
 const RECORDS: u64 = 1_000;
@@ -21,17 +21,14 @@ pub(super) fn config(node: usize, workers: usize) -> MeshConfig {
 }
 
 /// The connections of each node to all others.
-pub(super) fn connect_all(
-    nodes: usize,
-    identities: Option<&[Identity]>,
-) -> Vec<Vec<Option<Connection>>> {
+pub(super) fn connect_all(nodes: usize, identities: Option<&[Identity]>) -> Vec<Vec<Option<Peer>>> {
     let mut links = vec![vec![None; nodes]; nodes];
     let identity = |node: usize| identities.and_then(|identities| identities.get(node));
     let pairs = (0..nodes).flat_map(|other| (0..other).map(move |one| (one, other)));
     for (one, other) in pairs {
         let [accepted, connected] = pair(one, identity(one), identity(other));
-        links[one][other] = Some(accepted);
-        links[other][one] = Some(connected);
+        links[one][other] = Some(peer(other, accepted));
+        links[other][one] = Some(peer(one, connected));
     }
     links
 }
@@ -46,7 +43,7 @@ pub(super) struct Completed {
 pub(super) struct Generation {
     pub(super) meshes: Vec<Mesh>,
     pub(super) fates: Vec<Fate>,
-    pub(super) links: Vec<Vec<Option<Connection>>>,
+    pub(super) links: Vec<Vec<Option<Peer>>>,
     pub(super) completed: Receiver<Completed>,
     workers: usize,
     rounds: usize,

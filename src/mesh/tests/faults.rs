@@ -13,7 +13,7 @@ use timely::worker::Worker;
 
 use super::certificates::Ca;
 use super::counting::{config, connect_all, idle, reason};
-use super::{PATIENCE, pair};
+use super::{PATIENCE, pair, peer};
 use crate::mesh::{Fate, Identity, Mesh, MeshConfig, MeshError};
 
 /// Sends records to all workers until the generation ends.
@@ -56,7 +56,7 @@ fn a_node_that_reads_nothing_ends_the_generation_after_the_silence_limit() {
     for identities in [None, Some(&identities[..])] {
         let limits = |config| MeshConfig { silence_max, ..config };
         let (reason, taken) = flood_silent_node(identities, limits);
-        // The system can give the connection up first.
+        // It also sends nothing, and the system can give the connection up first.
         assert!(reason.starts_with("node 1 is lost: "), "{reason}");
         assert!(taken >= silence_max && taken < silence_max * 20, "{taken:?}");
     }
@@ -159,9 +159,10 @@ fn a_peer_that_sends_garbage_after_its_end_is_harmless() {
     let fate = Fate::default();
     let idling = fate.clone();
     let work = move |worker: &mut Worker| idle(worker, &idling);
-    let mesh = Mesh::start(vec![None, Some(ours)], config(0, 1), fate.clone(), work).unwrap();
+    let mesh =
+        Mesh::start(vec![None, Some(peer(1, ours))], config(0, 1), fate.clone(), work).unwrap();
     // The last header, and more.
-    (&theirs).write_all(&[0; 100]).unwrap();
+    (&theirs).write_all(&[&[0, 0, 0, 100], &[0; 100][..]].concat()).unwrap();
     assert_eq!(reason(&fate, PATIENCE), "node 1 is lost: its workers have stopped");
     mesh.end("the test is over").unwrap();
 }
@@ -169,7 +170,7 @@ fn a_peer_that_sends_garbage_after_its_end_is_harmless() {
 #[test]
 fn links_must_match_the_node() {
     let [one, _other] = pair(1, None, None);
-    for links in [vec![], vec![None, None], vec![Some(one), None]] {
+    for links in [vec![], vec![None, None], vec![Some(peer(1, one)), None]] {
         let fate = Fate::default();
         let started = Mesh::start(links, config(0, 1), fate.clone(), |_| {});
         assert!(matches!(started, Err(MeshError::Links(0))));

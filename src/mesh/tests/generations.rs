@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use super::PATIENCE;
 use super::certificates::Ca;
 use super::counting::{Generation, reason};
-use crate::mesh::Connection;
 
 #[test]
 fn counts_are_exact() {
@@ -59,7 +58,7 @@ fn run_generation(number: usize, ca: &Ca) {
         Incident::None => {}
         Incident::Cut => {
             let link = generation.links[victim].iter().flatten().next();
-            link.map(Connection::shutdown).unwrap();
+            link.map(|peer| peer.connection.shutdown()).unwrap();
             let reason = reason(&generation.fates[victim], PATIENCE);
             assert!(reason.contains("is lost"), "{reason}");
         }

@@ -13,7 +13,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Connection, ConnectionError, Identity};
+use super::{Connection, ConnectionError, Identity, Peer};
 
 /// How long a test waits for a state. It fails afterwards.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -48,6 +48,11 @@ pub(super) fn pair(
 ) -> [Connection; 2] {
     let Outcome { accepted, connected } = meet(to, accepting, connecting);
     [accepted.unwrap(), connected.unwrap()]
+}
+
+/// Node `node`, at the other end of a connection.
+pub(super) fn peer(node: usize, connection: Connection) -> Peer {
+    Peer { name: format!("node {node}"), connection }
 }
 
 /// A connected pair of sockets.
