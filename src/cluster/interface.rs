@@ -4,7 +4,7 @@ use velodrome_dataflows::{Ban, EventTime, RacerId};
 
 use super::message::{Plan, Ready};
 use super::view::Report;
-use crate::mesh::{Connection, Fate};
+use crate::mesh::{Fate, Peer};
 
 /// What the service does in a cluster.
 pub trait Generations: Send + Sync + 'static {
@@ -14,18 +14,12 @@ pub trait Generations: Send + Sync + 'static {
     /// What the node reports of itself. It may wait for a checkpoint that is being written.
     fn report(&self) -> Report;
 
-    /// Is part of a generation, over the `links` to the other nodes, until `fate` has ended. Nothing of the
+    /// Is part of a generation, connected to its `peers`, until `fate` has ended. Nothing of the
     /// generation is left when it returns.
     ///
     /// Calls `caught_up` when the generation is complete up to the present here. It returns true once it is on all
     /// nodes: then the generation answers reads. It returns false if the generation has ended.
-    fn run(
-        &self,
-        plan: &Plan,
-        links: Vec<Option<Connection>>,
-        fate: &Fate,
-        caught_up: &dyn Fn() -> bool,
-    );
+    fn run(&self, plan: &Plan, peers: Vec<Option<Peer>>, fate: &Fate, caught_up: &dyn Fn() -> bool);
 
     /// Has the log advance to the present, although it may be idle.
     fn advance(&self);

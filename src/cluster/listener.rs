@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::clock_difference;
 use super::config::ClusterConfig;
 use super::coordinator::Event;
 use super::error::ClusterError;
@@ -16,9 +17,6 @@ use super::message::{Hello, Message, Purpose};
 use crate::engine::Settings;
 use crate::log::Clock;
 use crate::mesh::Connection;
-
-/// The maximum difference between the clocks of the machines of two nodes, in milliseconds.
-const CLOCK_DIFFERENCE_MS_MAX: u64 = 10_000;
 
 /// How long a connection may take until its hello is there.
 const HELLO_TIME_MAX: Duration = Duration::from_secs(2);
@@ -133,14 +131,8 @@ impl Listener {
         if let Err(error) = connection.check_peer(hello.from) {
             return Some(error.to_string());
         }
-        let now = Clock::system().now();
-        let difference = hello.machine_ms.abs_diff(now);
-        if difference > CLOCK_DIFFERENCE_MS_MAX {
-            let order = if hello.machine_ms > now { "ahead of" } else { "behind" };
-            let seconds = difference / 1_000;
-            return Some(format!(
-                "its clock is {seconds} s {order} that of node {own}; set the clocks, for example with NTP"
-            ));
+        if let Some(reason) = clock_difference::refusal(hello.machine_ms, &Clock::system(), own) {
+            return Some(reason);
         }
         let [what, theirs, ours] = self.settings.difference(&hello.settings)?;
         Some(format!("its {what} is {theirs}, and that of node {own} is {ours}; make them equal"))

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::config::ClusterConfig;
 use super::control::{Control, Received};
+use super::dial::dial;
 use super::event::{Event, Reply};
 use super::generation_file::GenerationFile;
 use super::interface::Generations;
-use super::links::{self, LinkRoom};
+use super::links::LinkRoom;
 use super::message::{Message, Purpose};
 use super::node_id::COORDINATOR;
 use super::requests::Requests;
@@ -69,7 +70,9 @@ impl<G: Generations> Member<G> {
                 }
                 Ok(Event::Received(..)) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Event::CaughtUp(generation)) => self.send(Message::CaughtUp { generation }),
-                Ok(Event::Ended(generation, reason)) => self.ended(generation, reason),
+                Ok(Event::Ended { generation, reason, is_consequence }) => {
+                    self.ended(generation, &reason, is_consequence);
+                }
                 Ok(Event::Tick(clock_ms)) => self.send(Message::Advance { clock_ms }),
                 Ok(Event::Report(report)) => self.send(Message::Report(report)),
                 Ok(Event::Change(ban, reply)) => {
@@ -86,7 +89,7 @@ impl<G: Generations> Member<G> {
         self.end_runs("this node stops");
         while !self.runs.is_empty() {
             match self.events.recv() {
-                Ok(Event::Ended(generation, _)) => {
+                Ok(Event::Ended { generation, .. }) => {
                     self.runs.retain(|run| run.generation != generation);
                 }
                 Ok(_) => {}
@@ -99,13 +102,13 @@ impl<G: Generations> Member<G> {
     fn connect(&mut self) {
         let Some(coordinator) = self.config.find(COORDINATOR) else { return };
         let deadline = Instant::now() + DIAL_TIME_MAX;
-        let dialed =
-            links::dial(&self.config, &self.settings, coordinator, Purpose::Control, deadline);
+        let dialed = dial(&self.config, &self.settings, coordinator, Purpose::Control, deadline);
         self.connections += 1;
         let (number, sender) = (self.connections, self.sender.clone());
         let receive = move |received| {
             sender.send(Event::Received(number, received)).unwrap_or_default();
         };
+        let dialed = dialed.map_err(|error| error.to_string());
         let started = dialed.and_then(|connection| {
             let started = Control::start(connection, self.clock.clone(), receive);
             started.map_err(|error| format!("cannot start the threads of a connection: {error}"))

@@ -35,7 +35,8 @@ impl<G: Generations> Member<G> {
         let bans = plan.bans.as_deref();
         let persist = || bans.map_or(Ok(()), |bans| self.generations.persist_all(bans));
         if let Err(reason) = self.join(generation).and_then(|()| persist()) {
-            self.send(Message::Lost { generation, reason: reason.clone() });
+            let lost = Message::Lost { generation, reason: reason.clone(), is_consequence: false };
+            self.send(lost);
             return self.rest(&reason, Instant::now());
         }
         if self.runs.is_empty() {
@@ -60,14 +61,15 @@ impl<G: Generations> Member<G> {
                 wait_until_allowed(&allowed, &fate)
             };
             let run = || match links::open(&config, &settings, &room, generation, &fate) {
-                Ok(links) => generations.run(&plan, links, &fate, &caught_up),
+                Ok(peers) => generations.run(&plan, peers, &fate, &caught_up),
                 Err(reason) => fate.end(reason),
             };
             if catch_unwind(AssertUnwindSafe(run)).is_err() {
                 fate.end("the node failed");
             }
             let reason = fate.reason().unwrap_or_default().to_owned();
-            sender.send(Event::Ended(generation, reason)).unwrap_or_default();
+            let is_consequence = fate.is_consequence();
+            sender.send(Event::Ended { generation, reason, is_consequence }).unwrap_or_default();
         });
     }
 
@@ -108,7 +110,7 @@ impl<G: Generations> Member<G> {
                 run.fate.end(reason);
             }
             // It ended here first, perhaps because other nodes ended it. The coordinator knows why.
-            None if is_idle => self.status.waits(reason),
+            None if is_idle => self.status.ended(reason),
             None => {}
         }
     }
@@ -123,12 +125,14 @@ impl<G: Generations> Member<G> {
     }
 
     /// Reports the end of a generation.
-    pub(super) fn ended(&mut self, generation: u64, reason: String) {
+    pub(super) fn ended(&mut self, generation: u64, noticed: &str, is_consequence: bool) {
         let run = self.runs.iter().position(|run| run.generation == generation);
         let Some(run) = run.map(|position| self.runs.remove(position)) else { return };
-        let noticed = reason;
-        let reason = run.cause.unwrap_or_else(|| noticed.clone());
-        self.send(Message::Lost { generation, reason: reason.clone() });
+        // Another node's reason counts, unless this node ended the generation by itself.
+        let others = run.cause.filter(|cause| is_consequence || cause == noticed);
+        let is_consequence = is_consequence || others.is_some();
+        let reason = others.unwrap_or_else(|| noticed.to_owned());
+        self.send(Message::Lost { generation, reason: reason.clone(), is_consequence });
         if self.runs.is_empty() {
             tracing::warn!(generation, reason, noticed, "the generation ended");
             self.rest(&reason, run.began);
@@ -137,7 +141,7 @@ impl<G: Generations> Member<G> {
 
     /// No generation runs here any more since one that began at `began`: the node is ready for the next.
     fn rest(&self, reason: &str, began: Instant) {
-        self.status.waits(reason);
+        self.status.ended(reason);
         thread::sleep(DURATION_MIN.saturating_sub(began.elapsed()));
         if self.control.is_some() {
             self.send(Message::Ready(self.ready()));

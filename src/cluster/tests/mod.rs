@@ -3,6 +3,7 @@
 mod changes;
 mod forming;
 mod refusals;
+pub(crate) mod status;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -14,7 +15,7 @@ use velodrome_dataflows::{Ban, EventTime, RacerId};
 
 use super::*;
 use crate::health::Health;
-use crate::mesh::{Connection, Fate};
+use crate::mesh::{Fate, Peer};
 
 /// How long a test waits for what must happen soon.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -55,11 +56,11 @@ impl Generations for IdleNode {
     fn run(
         &self,
         plan: &Plan,
-        links: Vec<Option<Connection>>,
+        peers: Vec<Option<Peer>>,
         fate: &Fate,
         caught_up: &dyn Fn() -> bool,
     ) {
-        assert_eq!(links.iter().flatten().count(), links.len() - 1);
+        assert_eq!(peers.iter().flatten().count(), peers.len() - 1);
         if caught_up() {
             self.record(Done::Lives(plan.generation));
             while fate.wait_timeout(TIMEOUT).is_none() {}
