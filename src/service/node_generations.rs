@@ -14,7 +14,7 @@ use super::generation::Generation;
 use super::layout::Layout;
 use super::mutex::lock;
 use crate::cluster::{Generations, Plan, Ready, Report};
-use crate::mesh::{Connection, Fate};
+use crate::mesh::{Fate, Peer};
 use crate::rules;
 
 /// The interval at which a running generation is checked.
@@ -40,25 +40,26 @@ impl Generations for ClusterNode {
 
     fn report(&self) -> Report {
         let (engine, clock_ms) = (lock(&self.running).engine.clone(), self.clock.now());
+        let checkpoint = lock(&self.saver).checkpoint.complete();
+        let results = engine.complete().max(checkpoint.unwrap_or_default());
         let lag_ms = match *lock(&self.live) {
             Some(_) => engine.lag().as_millis() as u64,
-            // Before the first generation, there are no results that could lag.
-            None if engine.complete() == 0 => 0,
-            None => clock_ms.saturating_sub(engine.complete()),
+            // A new cluster has no results that could lag.
+            None if results == 0 => 0,
+            None => clock_ms.saturating_sub(results),
         };
-        let checkpoint = lock(&self.saver).checkpoint.complete();
         Report { clock_ms, lag_ms, checkpoint }
     }
 
     fn run(
         &self,
         plan: &Plan,
-        links: Vec<Option<Connection>>,
+        peers: Vec<Option<Peer>>,
         fate: &Fate,
         caught_up: &dyn Fn() -> bool,
     ) {
         let began = Instant::now();
-        let generation = Generation::start(self, plan, links, fate.clone());
+        let generation = Generation::start(self, plan, peers, fate.clone());
         let answers = generation.and_then(|generation| generation.run(caught_up));
         match answers {
             Ok(true) => {
