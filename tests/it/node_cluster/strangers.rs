@@ -3,10 +3,15 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::{NodeCluster, Options, generation, note};
 use crate::run::view;
+
+/// The time within which a cluster forms.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What strangers send.
 fn messages() -> [Vec<u8>; 7] {
@@ -21,10 +26,10 @@ fn messages() -> [Vec<u8>; 7] {
     ]
 }
 
-/// Connects to the cluster port of a node as a stranger, and waits until the node closes the connection. The node must
+/// Connects to the cluster port of a node at `address` as a stranger, and waits until the node closes the connection. The node must
 /// not reply, except with an alert of TLS.
-fn disturb(cluster: &NodeCluster, node: usize, bytes: &[u8]) {
-    let mut stranger = TcpStream::connect(cluster.addresses.cluster(node)).unwrap();
+fn disturb(address: &str, bytes: &[u8]) {
+    let mut stranger = TcpStream::connect(address).unwrap();
     // The port may close the connection before it has read everything.
     _ = stranger.write_all(bytes);
     _ = stranger.shutdown(Shutdown::Write);
@@ -38,7 +43,7 @@ fn disturb_all(cluster: &NodeCluster, nodes: &[usize]) {
     thread::scope(|scope| {
         for node in nodes {
             for message in messages() {
-                scope.spawn(move || disturb(cluster, *node, &message));
+                scope.spawn(move || disturb(&cluster.addresses.cluster(*node), &message));
             }
         }
     });
@@ -57,12 +62,26 @@ fn strangers_change_nothing_while_a_cluster_forms_and_runs() {
         cluster.start_node(1);
         cluster.wait_note(1, "waits for the other nodes");
         disturb_all(&cluster, &[0, 1]);
-        // They occupy all places until the node disconnects them.
+        // They occupy all places for node 2 at node 1 until it disconnects them, so the link of node 2 is refused at
+        // first. Others come and go.
         let silent: Vec<_> =
-            (0..20).map(|_| TcpStream::connect(cluster.addresses.cluster(0)).unwrap()).collect();
-        cluster.start_node(2);
-        cluster.wait_live();
+            (0..20).map(|_| TcpStream::connect(cluster.addresses.cluster(1)).unwrap()).collect();
+        let addresses = [0, 1].map(|node| cluster.addresses.cluster(node));
+        let (began, is_formed) = (Instant::now(), AtomicBool::new(false));
+        thread::scope(|scope| {
+            for address in &addresses {
+                scope.spawn(|| {
+                    while !is_formed.load(Ordering::Relaxed) && began.elapsed() < PATIENCE {
+                        messages().iter().for_each(|bytes| disturb(address, bytes));
+                    }
+                });
+            }
+            cluster.start_node(2);
+            cluster.wait_live();
+            is_formed.store(true, Ordering::Relaxed);
+        });
         let formed = generation(cluster.node(0));
+        assert_eq!(formed, 1, "a stranger ended a generation");
         drop(silent);
 
         let token = cluster.node(1).post(&view(1, "a"));
