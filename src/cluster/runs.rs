@@ -26,7 +26,15 @@ impl<G: Generations> Member<G> {
     pub(super) fn ready(&self) -> Ready {
         let ready = self.generations.ready();
         let newest = self.newest();
-        Ready { generation: newest.number(), rules_since: newest.rules_since(), ..ready }
+        let ready =
+            Ready { generation: newest.number(), rules_since: newest.rules_since(), ..ready };
+        match newest.rules() {
+            // The node was killed before its checkpoint was replaced by that of a switch.
+            Some(rules) if rules != ready.rules => {
+                Ready { complete: None, rules: rules.to_owned(), ..ready }
+            }
+            _ => ready,
+        }
     }
 
     /// Starts to be part of a generation, on a thread of its own.
@@ -43,10 +51,11 @@ impl<G: Generations> Member<G> {
             self.status.forms(generation);
         }
         let (live, allowed) = sync_channel(1);
-        let (began, rules_since) = (Instant::now(), plan.rules_since);
+        let (began, rules, rules_since) = (Instant::now(), plan.rules.clone(), plan.rules_since);
         self.runs.push(Run {
             generation,
             began,
+            rules,
             rules_since,
             fate: fate.clone(),
             live,
@@ -94,7 +103,7 @@ impl<G: Generations> Member<G> {
         let Some(run) = self.runs.iter().find(|run| run.generation == generation) else { return };
         let mut newest = self.newest();
         if newest.rules_since() != run.rules_since
-            && let Err(error) = newest.set_rules_since(run.rules_since)
+            && let Err(error) = newest.set_rules(&run.rules, run.rules_since)
         {
             return run.fate.end(error.to_string());
         }
