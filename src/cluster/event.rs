@@ -22,7 +22,7 @@ pub(super) enum Event {
     /// The generation has caught up on this node.
     CaughtUp(u64),
     /// The generation has ended on this node, for this reason.
-    Ended(u64, String),
+    Ended { generation: u64, reason: String, is_consequence: bool },
     /// A tick with events ended at this time.
     Tick(u64),
     /// Something is new about the shards that this node reads.

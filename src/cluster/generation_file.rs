@@ -29,6 +29,9 @@ pub(super) struct GenerationFile {
 struct Newest {
     generation: u64,
     rules_since: u64,
+    /// The rules that are active since then, in their canonical form. The checkpoint has them only later.
+    #[serde(default)]
+    rules: Option<String>,
     /// The newest generation of each node that answered reads; only the coordinator knows them.
     #[serde(default)]
     lived: BTreeMap<NodeId, u64>,
@@ -60,6 +63,11 @@ impl GenerationFile {
         self.newest.rules_since
     }
 
+    /// The rules that are active since that generation; `None` for those of its first start.
+    pub(super) fn rules(&self) -> Option<&str> {
+        self.newest.rules.as_deref()
+    }
+
     /// The newest generation with this node that answered reads, as the coordinator knows it; 0 if there was none.
     pub(super) fn lived(&self, node: NodeId) -> u64 {
         self.newest.lived.get(&node).copied().unwrap_or_default()
@@ -87,12 +95,13 @@ impl GenerationFile {
         self.replace(Newest { generation, ..self.newest.clone() })
     }
 
-    /// Replaces the generation from which on the rules are active, durably.
+    /// Replaces the rules, and the generation from which on they are active, durably.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub(super) fn set_rules_since(&mut self, rules_since: u64) -> Result<(), ClusterError> {
-        self.replace(Newest { rules_since, ..self.newest.clone() })
+    pub(super) fn set_rules(&mut self, rules: &str, since: u64) -> Result<(), ClusterError> {
+        let rules = Some(rules.to_owned());
+        self.replace(Newest { rules_since: since, rules, ..self.newest.clone() })
     }
 
     fn replace(&mut self, newest: Newest) -> Result<(), ClusterError> {

@@ -2,27 +2,20 @@
 
 use std::collections::BTreeSet;
 
+use super::clock_difference;
 use super::coordinator::{Coordinator, NO_GENERATION};
 use super::formed::{Formed, SwitchRequest};
 use super::message::{Message, Plan, Ready};
-use crate::kinesis;
-
-/// The maximum difference between the clock of a node and the coordinator's, in milliseconds. The clocks of a
-/// cluster follow the fastest one, so one that is wrong would set all wrong.
-const CLOCK_DIFFERENCE_MS_MAX: u64 = 10_000;
+use super::node_id::COORDINATOR;
+use super::plan::{differs, plan};
 
 impl Coordinator {
     /// A node can be part of a generation. Forms one if all nodes can.
     pub(super) fn ready(&mut self, position: usize, ready: Ready) {
-        let now = self.clock.now();
-        let clock_ms = ready.clock_ms.unwrap_or(now);
-        let difference = clock_ms.abs_diff(now);
-        if difference > CLOCK_DIFFERENCE_MS_MAX {
-            let order = if clock_ms > now { "ahead of" } else { "behind" };
-            let seconds = difference / 1_000;
-            let reason = format!(
-                "its clock is {seconds} s {order} that of node 0; set the clocks, for example with NTP"
-            );
+        // The hello compared the machines. A log also runs at the time of its last event, which may be in the future.
+        if let Some(clock_ms) = ready.clock_ms
+            && let Some(reason) = clock_difference::refusal(clock_ms, &self.clock, COORDINATOR)
+        {
             return self.send(position, || Message::Refused(reason.clone()));
         }
         let file = self.newest();
@@ -115,14 +108,18 @@ impl Coordinator {
         self.standby = Some((Formed { plan, caught_up: BTreeSet::new() }, request));
     }
 
-    /// A generation has ended on a node, so it ends on all.
-    pub(super) fn ended(&mut self, generation: u64, reason: &str) {
+    /// A generation has ended on a node, so it ends on all. If it had ended already as a consequence, this is the cause.
+    pub(super) fn ended(&mut self, generation: u64, reason: &str, is_consequence: bool) {
         let is_it = |formed: &Formed| formed.plan.generation == generation;
         if self.current.as_ref().is_some_and(is_it) {
             self.end_all(reason);
             self.form();
         } else if self.standby.as_ref().is_some_and(|(formed, _)| is_it(formed)) {
             self.cancel_switch(reason);
+        } else if !is_consequence && self.current.is_none() && generation == self.newest().number()
+        {
+            tracing::warn!("{reason}");
+            self.send_all(|| Message::End { generation, reason: reason.to_owned() });
         }
     }
 
@@ -174,45 +171,9 @@ fn older_copy(generation: u64, newest: u64, lived: u64) -> Option<String> {
     })
 }
 
-/// The rules that are active since the greatest generation.
-fn newest_rules(ready: &[Ready]) -> Option<&Ready> {
-    // The first of several: `max_by_key` would return the last.
-    ready.iter().rev().max_by_key(|ready| ready.rules_since)
-}
-
-/// The first node whose rules differ although they are active since the same generation.
-fn differs(ready: &[Ready]) -> Option<usize> {
-    let newest = newest_rules(ready)?;
-    ready
-        .iter()
-        .position(|other| other.rules_since == newest.rules_since && other.rules != newest.rules)
-}
-
-/// The plan of a generation of nodes that are `ready`.
-fn plan(ready: &[Ready], generation: u64) -> Plan {
-    let (rules, rules_since) = newest_rules(ready)
-        .map(|newest| (newest.rules.clone(), newest.rules_since))
-        .unwrap_or_default();
-    let complete = ready.iter().map(|node| node.complete.filter(|_| node.rules == rules));
-    let complete_from = complete.min().flatten();
-    let until = ready.iter().map(|ready| ready.complete.unwrap_or(0).max(ready.shown)).max();
-    // The coordinator makes changes durable first. One whose disk was lost was part of no generation, and has no bans.
-    let newest = ready.iter().rev().max_by_key(|ready| ready.generation);
-    let bans = newest.map(|ready| ready.bans.clone());
-    let complete_until = until.unwrap_or_default();
-    let source = kinesis::merge(ready.iter().filter_map(|ready| ready.source.as_ref()));
-    Plan { generation, complete_from, complete_until, bans, rules, rules_since, source }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn ready(complete: Option<u64>, shown: u64, rules: &str, rules_since: u64) -> Ready {
-        let (generation, bans, rules) = (3, vec![shown as u32], rules.to_owned());
-        let (clock_ms, source) = (Some(9), None);
-        Ready { generation, complete, shown, clock_ms, bans, rules, rules_since, source }
-    }
 
     #[test]
     fn an_older_copy_is_recognized_and_an_empty_directory_is_not_one() {
@@ -222,34 +183,5 @@ mod tests {
         );
         assert!(older_copy(5, 7, 6).unwrap().contains("its data directory is an older copy"));
         assert!(older_copy(8, 7, 6).unwrap().contains("node 0 is an older copy"));
-    }
-
-    #[test]
-    fn a_generation_begins_at_the_oldest_checkpoint_and_keeps_what_readers_saw() {
-        let nodes = [ready(Some(50), 70, "a", 0), ready(Some(40), 90, "a", 0)];
-        let plan = plan(&nodes, 4);
-        assert_eq!((plan.complete_from, plan.complete_until), (Some(40), 90));
-        assert_eq!((plan.bans, plan.rules.as_str()), (Some(vec![70]), "a"));
-    }
-
-    #[test]
-    fn bans_are_those_of_the_coordinator_unless_its_disk_was_lost() {
-        let nodes = [ready(Some(50), 70, "a", 0), ready(Some(40), 90, "a", 0)];
-        assert_eq!(plan(&nodes, 4).bans, Some(vec![70]));
-        let [lost, other] = nodes;
-        let nodes = [Ready { generation: 0, bans: Vec::new(), ..lost }, other];
-        assert_eq!(plan(&nodes, 4).bans, Some(vec![90]));
-    }
-
-    #[test]
-    fn a_node_without_a_checkpoint_or_under_older_rules_has_all_nodes_replay_their_logs() {
-        let nodes = [ready(Some(50), 0, "a", 0), ready(None, 0, "a", 0)];
-        assert_eq!(plan(&nodes, 4).complete_from, None);
-        let nodes = [ready(Some(50), 0, "a", 2), ready(Some(40), 0, "b", 3)];
-        let plan = plan(&nodes, 4);
-        assert_eq!((plan.complete_from, plan.rules.as_str(), plan.rules_since), (None, "b", 3));
-        assert_eq!(differs(&nodes), None);
-        let nodes = [ready(None, 0, "a", 0), ready(None, 0, "b", 0)];
-        assert_eq!(differs(&nodes), Some(1));
     }
 }

@@ -6,18 +6,16 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
-};
+use rcgen::{CertifiedIssuer, KeyPair};
 use ring::rand::{SecureRandom, SystemRandom};
 
+use super::certificates::{authority, certificate};
 use super::config::{ClusterFile, NodeEntry};
 use super::error::ClusterError;
 use super::node_id::NodeId;
 use crate::atomic_file::replace_file;
 use crate::disk::File;
-use crate::mesh::{CA, certificate_files, node_name};
+use crate::mesh::{CA, certificate_files};
 
 /// The key of the authority. A node does not need it.
 const AUTHORITY_KEY: &str = "ca-key.pem";
@@ -47,8 +45,6 @@ const PUBLIC: u32 = 0o644;
 
 /// Creates `directory` with the files of a cluster whose nodes are at `addresses`, in the order of their ids from 0,
 /// each with `workers` worker threads.
-///
-/// Certificates and keys do not expire before the year 4096, so that no cluster ever stops because of them.
 ///
 /// # Errors
 /// When one of the files exists or cannot be written.
@@ -150,36 +146,6 @@ fn cluster_file(addresses: &[NodeAddress], workers: NonZeroUsize) -> io::Result<
     let cluster = format!("{:016x}", u64::from_be_bytes(random));
     let nodes = addresses.iter().enumerate().map(entry).collect();
     Ok(ClusterFile { cluster, workers, nodes })
-}
-
-fn params(name: String) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params
-}
-
-/// The authority of a cluster with this key.
-fn authority(
-    cluster: &str,
-    key: KeyPair,
-) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
-    let mut params = params(format!("velodrome cluster {cluster}"));
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    CertifiedIssuer::self_signed(params, key)
-}
-
-/// The certificate and the key of a node.
-fn certificate(
-    id: usize,
-    authority: &CertifiedIssuer<'_, KeyPair>,
-) -> Result<(String, String), rcgen::Error> {
-    let mut params = params(node_name(id));
-    params.subject_alt_names = vec![rcgen::SanType::DnsName(node_name(id).try_into()?)];
-    params.extended_key_usages =
-        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-    let key = KeyPair::generate()?;
-    Ok((params.signed_by(&key, authority)?.pem(), key.serialize_pem()))
 }
 
 #[cfg(test)]

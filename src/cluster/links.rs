@@ -1,18 +1,22 @@
 //! The links of a generation: each node connects to those before it.
 
-use std::io;
+use std::cmp::Ordering;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::config::{ClusterConfig, Node};
-use super::message::{Hello, Message, Purpose};
+use super::dial::{DialError, dial, name};
+use super::message::{Message, Purpose};
 use super::node_id::NodeId;
 use crate::engine::Settings;
-use crate::log::Clock;
 use crate::mesh::{Connection, Fate, Peer, WireMessage};
 
-/// How long opening the links may take. All nodes run and listen when it begins.
+/// How long opening the links may take. All nodes run and listen when it begins, but strangers can occupy the places of
+/// one for 2 s.
 const OPEN_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// The pause between two attempts to open a link.
+const RETRY: Duration = Duration::from_millis(50);
 
 /// The interval at which a wait for a link checks whether its generation has ended.
 const POLL: Duration = Duration::from_millis(20);
@@ -69,7 +73,7 @@ impl LinkRoom {
 /// Opens the links to all other nodes for a generation, in the order of the nodes; the own place is empty.
 ///
 /// # Errors
-/// When a node refuses, is not there in time, or the generation ends. The error names the node.
+/// When a node refuses, is not there in time, or the generation ends. The error names it.
 pub(super) fn open(
     config: &ClusterConfig,
     settings: &Settings,
@@ -81,60 +85,52 @@ pub(super) fn open(
     let mut peers = Vec::new();
     for (position, node) in config.nodes.iter().enumerate() {
         let link = match position.cmp(&config.index) {
-            std::cmp::Ordering::Less => {
-                Some(dial(config, settings, node, Purpose::Link(generation), deadline)?)
+            Ordering::Less => {
+                dial_until(config, settings, node, generation, fate, deadline).map(Some)
             }
-            std::cmp::Ordering::Equal => None,
-            std::cmp::Ordering::Greater => {
-                let link = room.take(node.id, generation, fate, deadline);
-                let link =
-                    link.ok_or_else(|| format!("{} did not open its link in time", name(node)))?;
-                Message::Accepted.send(&link).map_err(|error| failed(node, &error))?;
-                Some(link)
-            }
+            Ordering::Equal => Ok(None),
+            Ordering::Greater => accept(room, node, generation, fate, deadline).map(Some),
         };
-        peers.push(link.map(|connection| Peer { name: format!("node {}", node.id), connection }));
+        let peer = |connection| Peer { name: format!("node {}", node.id), connection };
+        peers.push(link?.map(peer));
     }
     Ok(peers)
 }
 
-/// Connects to a node, and waits until it has accepted the connection.
-///
-/// # Errors
-/// When the node is not there in time or refuses. The error names it.
-pub(super) fn dial(
+/// Connects to a node, again and again until it has a place for the link, refuses it, or `deadline` passes.
+fn dial_until(
     config: &ClusterConfig,
     settings: &Settings,
     node: &Node,
-    purpose: Purpose,
+    generation: u64,
+    fate: &Fate,
     deadline: Instant,
 ) -> Result<Connection, String> {
-    let identity = config.identity.as_ref();
-    let connection = Connection::connect(&node.addresses, node.id, identity, deadline)
-        .map_err(|error| format!("cannot connect to {}: {error}", name(node)))?;
-    let hello = Hello {
-        cluster: config.cluster.clone(),
-        from: config.node().id,
-        to: node.id,
-        purpose,
-        settings: settings.clone(),
-        machine_ms: Clock::system().now(),
-    };
-    let reply = Message::Hello(hello)
-        .send(&connection)
-        .and_then(|()| Message::receive_first(&connection, deadline));
-    match reply.map_err(|error| failed(node, &error))? {
-        Message::Accepted => Ok(connection),
-        Message::Refused(reason) => Err(format!("{} refused this node: {reason}", name(node))),
-        _ => Err(format!("{} did not reply to the hello", name(node))),
+    loop {
+        match dial(config, settings, node, Purpose::Link(generation), deadline) {
+            Err(DialError::Failed(reason)) => {
+                let is_over = fate.wait_timeout(RETRY).is_some() || Instant::now() >= deadline;
+                if is_over {
+                    return Err(reason);
+                }
+            }
+            dialed => return dialed.map_err(|error| error.to_string()),
+        }
     }
 }
 
-fn failed(node: &Node, error: &io::Error) -> String {
-    format!("the connection to {} failed: {error}", name(node))
-}
-
-/// The name of a node in messages.
-pub(super) fn name(node: &Node) -> String {
-    format!("node {} at '{}'", node.id, node.address)
+/// Waits for the link that a node opens, and accepts it.
+fn accept(
+    room: &LinkRoom,
+    node: &Node,
+    generation: u64,
+    fate: &Fate,
+    deadline: Instant,
+) -> Result<Connection, String> {
+    let link = room.take(node.id, generation, fate, deadline);
+    let link = link.ok_or_else(|| format!("{} did not open its link in time", name(node)))?;
+    match Message::Accepted.send(&link) {
+        Ok(()) => Ok(link),
+        Err(error) => Err(format!("the connection to {} failed: {error}", name(node))),
+    }
 }

@@ -3,6 +3,7 @@
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::clock_difference;
 use super::config::ClusterConfig;
 use super::coordinator::Event;
 use super::error::ClusterError;
@@ -11,9 +12,6 @@ use super::message::{Hello, Message, Purpose};
 use crate::engine::Settings;
 use crate::log::Clock;
 use crate::mesh::{self, Connection};
-
-/// The maximum difference between the clocks of the machines of two nodes, in milliseconds.
-const CLOCK_DIFFERENCE_MS_MAX: u64 = 10_000;
 
 /// The connections that a node accepts.
 pub(super) struct Listener {
@@ -63,14 +61,8 @@ impl Listener {
         if let Err(error) = connection.check_peer(hello.from) {
             return Some(error.to_string());
         }
-        let now = Clock::system().now();
-        let difference = hello.machine_ms.abs_diff(now);
-        if difference > CLOCK_DIFFERENCE_MS_MAX {
-            let order = if hello.machine_ms > now { "ahead of" } else { "behind" };
-            let seconds = difference / 1_000;
-            return Some(format!(
-                "its clock is {seconds} s {order} that of node {own}; set the clocks, for example with NTP"
-            ));
+        if let Some(reason) = clock_difference::refusal(hello.machine_ms, &Clock::system(), own) {
+            return Some(reason);
         }
         let [what, theirs, ours] = self.settings.difference(&hello.settings)?;
         Some(format!("its {what} is {theirs}, and that of node {own} is {ours}; make them equal"))

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::config::ClusterConfig;
 use super::control::{self, Control, Received};
+use super::dial::dial;
 use super::event::{Event, Reply};
 use super::generation_file::GenerationFile;
 use super::interface::Generations;
-use super::links::{self, LinkRoom};
+use super::links::LinkRoom;
 use super::message::{Message, Purpose};
 use super::node_id::COORDINATOR;
 use super::requests::Requests;
@@ -69,7 +70,9 @@ impl<G: Generations> Member<G> {
                 }
                 Ok(Event::Received(..)) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Event::CaughtUp(generation)) => self.send(Message::CaughtUp { generation }),
-                Ok(Event::Ended(generation, reason)) => self.ended(generation, reason),
+                Ok(Event::Ended { generation, reason, is_consequence }) => {
+                    self.ended(generation, &reason, is_consequence);
+                }
                 Ok(Event::Tick(clock_ms)) => {
                     // Where the clock follows a stream, a tick can end after its time.
                     self.clock.follow(clock_ms);
@@ -91,7 +94,7 @@ impl<G: Generations> Member<G> {
         self.end_runs("this node stops");
         while !self.runs.is_empty() {
             match self.events.recv() {
-                Ok(Event::Ended(generation, _)) => {
+                Ok(Event::Ended { generation, .. }) => {
                     self.runs.retain(|run| run.generation != generation);
                 }
                 Ok(_) => {}
@@ -104,13 +107,13 @@ impl<G: Generations> Member<G> {
     fn connect(&mut self) {
         let Some(coordinator) = self.config.find(COORDINATOR) else { return };
         let deadline = Instant::now() + DIAL_TIME_MAX;
-        let dialed =
-            links::dial(&self.config, &self.settings, coordinator, Purpose::Control, deadline);
+        let dialed = dial(&self.config, &self.settings, coordinator, Purpose::Control, deadline);
         self.connections += 1;
         let (number, sender) = (self.connections, self.sender.clone());
         let receive = move |received| {
             sender.send(Event::Received(number, received)).unwrap_or_default();
         };
+        let dialed = dialed.map_err(|error| error.to_string());
         let started = dialed.and_then(|connection| {
             let started = control::start(connection, self.clock.clone(), receive);
             started.map_err(|error| format!("cannot start the threads of a connection: {error}"))

@@ -27,8 +27,8 @@ pub(super) enum Message {
     CaughtUp { generation: u64 },
     /// From the coordinator: the generation has caught up on all nodes and answers reads.
     Live { generation: u64 },
-    /// To the coordinator: the generation has ended on this node.
-    Lost { generation: u64, reason: String },
+    /// To the coordinator: the generation has ended on this node, perhaps because others ended it.
+    Lost { generation: u64, reason: String, is_consequence: bool },
     /// From the coordinator: end the generation.
     End { generation: u64, reason: String },
     /// A tick with events ended at this time: advance your log. The coordinator passes it on to the others.

@@ -16,15 +16,19 @@
 //! All connections begin with a hello, in which a node names itself, its build and its settings. Outside
 //! loopback they are encrypted and authenticated on both ends.
 
+mod certificates;
 mod config;
 mod error;
 mod init;
 mod interface;
 mod node_id;
+mod snapshot;
 mod status;
 mod view;
 
+mod clock_difference;
 mod control;
+mod dial;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod generation_file;
@@ -37,6 +41,8 @@ mod changes;
 mod coordinator;
 mod formed;
 mod generations;
+mod plan;
+mod received;
 
 mod event;
 mod member;
@@ -64,9 +70,10 @@ pub use init::{CLUSTER_FILE, NodeAddress, add, create};
 pub use interface::Generations;
 pub use message::{Plan, Ready};
 pub use node_id::{COORDINATOR, NodeId};
+pub use snapshot::{Snapshot, State};
+pub use status::{Stale, Status};
 #[cfg(test)]
-pub(crate) use status::tests as status_tests;
-pub use status::{Snapshot, Stale, State, Status};
+pub(crate) use tests::status as status_tests;
 pub use view::{NodeView, Report};
 
 use crate::engine::Settings;

@@ -10,6 +10,8 @@ use crate::mesh::Fate;
 pub(super) struct Run {
     pub(super) generation: u64,
     pub(super) began: Instant,
+    /// Its rules, in their canonical form, and the generation from which on they are active.
+    pub(super) rules: String,
     pub(super) rules_since: u64,
     pub(super) fate: Fate,
     /// Why the coordinator has ended it. A loss ends links to other nodes too, and what a link reports is not the cause.

@@ -26,7 +26,15 @@ impl<G: Generations> Member<G> {
     pub(super) fn ready(&self) -> Ready {
         let ready = self.generations.ready();
         let newest = self.newest();
-        Ready { generation: newest.number(), rules_since: newest.rules_since(), ..ready }
+        let ready =
+            Ready { generation: newest.number(), rules_since: newest.rules_since(), ..ready };
+        match newest.rules() {
+            // The node was killed before its checkpoint was replaced by that of a switch.
+            Some(rules) if rules != ready.rules => {
+                Ready { complete: None, rules: rules.to_owned(), ..ready }
+            }
+            _ => ready,
+        }
     }
 
     /// Starts to be part of a generation, on a thread of its own.
@@ -35,17 +43,19 @@ impl<G: Generations> Member<G> {
         let bans = plan.bans.as_deref();
         let persist = || bans.map_or(Ok(()), |bans| self.generations.persist_all(bans));
         if let Err(reason) = self.join(generation).and_then(|()| persist()) {
-            self.send(Message::Lost { generation, reason: reason.clone() });
+            let lost = Message::Lost { generation, reason: reason.clone(), is_consequence: false };
+            self.send(lost);
             return self.rest(&reason, Instant::now());
         }
         if self.runs.is_empty() {
             self.status.forms(generation);
         }
         let (live, allowed) = sync_channel(1);
-        let (began, rules_since) = (Instant::now(), plan.rules_since);
+        let (began, rules, rules_since) = (Instant::now(), plan.rules.clone(), plan.rules_since);
         self.runs.push(Run {
             generation,
             began,
+            rules,
             rules_since,
             fate: fate.clone(),
             live,
@@ -67,7 +77,8 @@ impl<G: Generations> Member<G> {
                 fate.end("the node failed");
             }
             let reason = fate.reason().unwrap_or_default().to_owned();
-            sender.send(Event::Ended(generation, reason)).unwrap_or_default();
+            let is_consequence = fate.is_consequence();
+            sender.send(Event::Ended { generation, reason, is_consequence }).unwrap_or_default();
         });
     }
 
@@ -92,7 +103,7 @@ impl<G: Generations> Member<G> {
         let Some(run) = self.runs.iter().find(|run| run.generation == generation) else { return };
         let mut newest = self.newest();
         if newest.rules_since() != run.rules_since
-            && let Err(error) = newest.set_rules_since(run.rules_since)
+            && let Err(error) = newest.set_rules(&run.rules, run.rules_since)
         {
             return run.fate.end(error.to_string());
         }
@@ -108,7 +119,7 @@ impl<G: Generations> Member<G> {
                 run.fate.end(reason);
             }
             // It ended here first, perhaps because other nodes ended it. The coordinator knows why.
-            None if is_idle => self.status.waits(reason),
+            None if is_idle => self.status.ended(reason),
             None => {}
         }
     }
@@ -123,12 +134,14 @@ impl<G: Generations> Member<G> {
     }
 
     /// Reports the end of a generation.
-    pub(super) fn ended(&mut self, generation: u64, reason: String) {
+    pub(super) fn ended(&mut self, generation: u64, noticed: &str, is_consequence: bool) {
         let run = self.runs.iter().position(|run| run.generation == generation);
         let Some(run) = run.map(|position| self.runs.remove(position)) else { return };
-        let noticed = reason;
-        let reason = run.cause.unwrap_or_else(|| noticed.clone());
-        self.send(Message::Lost { generation, reason: reason.clone() });
+        // Another node's reason counts, unless this node ended the generation by itself.
+        let others = run.cause.filter(|cause| is_consequence || cause == noticed);
+        let is_consequence = is_consequence || others.is_some();
+        let reason = others.unwrap_or_else(|| noticed.to_owned());
+        self.send(Message::Lost { generation, reason: reason.clone(), is_consequence });
         if self.runs.is_empty() {
             tracing::warn!(generation, reason, noticed, "the generation ended");
             self.rest(&reason, run.began);
@@ -137,7 +150,7 @@ impl<G: Generations> Member<G> {
 
     /// No generation runs here any more since one that began at `began`: the node is ready for the next.
     fn rest(&self, reason: &str, began: Instant) {
-        self.status.waits(reason);
+        self.status.ended(reason);
         thread::sleep(DURATION_MIN.saturating_sub(began.elapsed()));
         if self.control.is_some() {
             self.send(Message::Ready(self.ready()));

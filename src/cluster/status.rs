@@ -1,13 +1,14 @@
 //! The state of a node in its cluster, for `/readyz`, `/v1/cluster` and the readers of stale data.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::Duration;
 
-use metrics::{gauge, histogram};
+use metrics::gauge;
 use tokio::sync::watch;
 
 use super::config::ClusterConfig;
-use super::view::{NodeView, Report, lose_coordinator, missing_text};
+use super::snapshot::{Snapshot, State};
+use super::view::{NodeView, Report, lose_coordinator};
 use crate::health::Component;
 
 /// The state of a node in its cluster. Clones share it.
@@ -22,42 +23,16 @@ pub struct Status {
 /// Why results are not updated; `None` while a generation answers reads.
 pub type Stale = Option<Arc<str>>;
 
-/// The state of a node, and what it knows of the others.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
-    /// Whether a generation runs.
-    pub state: State,
-    /// The newest generation that this node was part of since its start, if any.
-    pub generation: Option<u64>,
-    /// The nodes, in their order.
-    pub nodes: Vec<NodeView>,
-    /// When the present generation began to form.
-    forms_since: Option<Instant>,
-}
-
-/// Whether a generation runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// No generation runs, for this reason.
-    Waits(String),
-    /// This generation loads its checkpoints and replays its logs.
-    Forms(u64),
-    /// This generation answers reads.
-    Lives(u64),
-}
-
 impl Status {
     /// The status of a node of `config` that has not connected yet; `component` reports it.
     pub fn new(component: Component, config: &ClusterConfig) -> Self {
-        let snapshot = Snapshot {
-            state: State::Waits("the node starts".to_owned()),
-            generation: None,
-            nodes: vec![NodeView::default(); config.nodes.len()],
-            forms_since: None,
-        };
+        let reason = "the node starts";
+        let snapshot = Snapshot::new(config.nodes.len(), reason);
         let stale = watch::Sender::new(snapshot.stale(config).map(Into::into));
         let (config, snapshot) = (Arc::new(config.clone()), Arc::new(Mutex::new(snapshot)));
-        Self { config, snapshot, stale, component }
+        let status = Self { config, snapshot, stale, component };
+        status.waits(reason);
+        status
     }
 
     /// The cluster.
@@ -80,16 +55,32 @@ impl Status {
         self.stale.subscribe()
     }
 
+    /// How long the results of this node have not been updated, by its last report. `None` while a generation answers
+    /// reads.
+    pub fn stale_for(&self) -> Option<Duration> {
+        let snapshot = self.lock();
+        let report = snapshot.nodes.get(self.config.index)?.report.as_ref();
+        let lag_ms = report.map_or(0, |report| report.lag_ms);
+        (!matches!(snapshot.state, State::Lives(_))).then(|| Duration::from_millis(lag_ms))
+    }
+
     /// No generation runs on this node, for this reason.
     pub(super) fn waits(&self, reason: &str) {
-        self.component.warn(format_args!("results are not updated: {reason}"));
+        self.warn(reason);
         self.set(State::Waits(reason.to_owned()));
     }
 
-    /// A generation forms.
+    /// A generation has ended on this node, for this reason.
+    pub(super) fn ended(&self, reason: &str) {
+        self.lock().last_end = Some(reason.to_owned());
+        self.waits(reason);
+    }
+
+    /// A generation forms. The note also names why the previous one ended, because a lasting cause ends each of them soon.
     pub(super) fn forms(&self, generation: u64) {
-        let text = format_args!("results are not updated: generation {generation} catches up");
-        self.component.warn(text);
+        let last_end = self.lock().last_end.clone();
+        let ended = last_end.map(|reason| format!("; the previous one ended: {reason}"));
+        self.warn(&format!("generation {generation} catches up{}", ended.unwrap_or_default()));
         self.set(State::Forms(generation));
     }
 
@@ -108,7 +99,14 @@ impl Status {
 
     /// This node is not connected to the coordinator, for this reason, so no generation runs.
     pub(super) fn disconnected(&self, reason: &str) {
-        self.change(|snapshot| lose_coordinator(&mut snapshot.nodes));
+        self.change(|snapshot| {
+            lose_coordinator(&mut snapshot.nodes);
+            // The node tries again and again, so only another reason is logged.
+            if snapshot.last_disconnection.as_deref() != Some(reason) {
+                tracing::warn!("{reason}");
+                snapshot.last_disconnection = Some(reason.to_owned());
+            }
+        });
         self.waits(reason);
     }
 
@@ -119,6 +117,14 @@ impl Status {
                 node.report = Some(report);
             }
         });
+    }
+
+    fn warn(&self, reason: &str) {
+        let effect = match self.lock().has_results {
+            true => "results are not updated",
+            false => "reads get 503",
+        };
+        self.component.warn(format_args!("{effect}: {reason}"));
     }
 
     fn set(&self, state: State) {
@@ -143,95 +149,5 @@ impl Status {
 
     fn lock(&self) -> MutexGuard<'_, Snapshot> {
         self.snapshot.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Snapshot {
-    fn stale(&self, config: &ClusterConfig) -> Option<String> {
-        match &self.state {
-            State::Lives(_) => None,
-            State::Forms(generation) => Some(format!("generation {generation} catches up")),
-            State::Waits(reason) => {
-                let missing = missing_text(&config.nodes, &self.nodes);
-                Some(missing.unwrap_or_else(|| reason.clone()))
-            }
-        }
-    }
-
-    fn set(&mut self, state: State) {
-        match state {
-            State::Waits(_) => self.forms_since = None,
-            State::Forms(generation) => {
-                (self.forms_since, self.generation) = (Some(Instant::now()), Some(generation));
-            }
-            State::Lives(generation) => {
-                self.generation = Some(generation);
-                if let Some(since) = self.forms_since.take() {
-                    let seconds = since.elapsed().as_secs_f64();
-                    histogram!("velodrome_cluster_form_seconds").record(seconds);
-                }
-            }
-        }
-        self.state = state;
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use std::num::NonZeroUsize;
-
-    use super::super::init::tests::on_loopback;
-    use super::super::init::{CLUSTER_FILE, create};
-    use super::*;
-    use crate::health::Health;
-
-    /// The status of node 1 of three.
-    pub(crate) fn status(health: &Health) -> Status {
-        let directory = tempfile::tempdir().unwrap();
-        create(directory.path(), &on_loopback(3), NonZeroUsize::MIN).unwrap();
-        let config = ClusterConfig::load(&directory.path().join(CLUSTER_FILE), 1).unwrap();
-        Status::new(health.component("cluster"), &config)
-    }
-
-    pub(crate) fn disconnect(status: &Status) {
-        status.disconnected("node 0 is lost: its connection was closed");
-    }
-
-    fn nodes(connected: [bool; 3]) -> Vec<NodeView> {
-        let node = |is_connected| NodeView { is_connected: Some(is_connected), report: None };
-        connected.map(node).to_vec()
-    }
-
-    #[test]
-    fn results_are_stale_until_a_generation_lives_and_again_after_it() {
-        let health = Health::default();
-        let status = status(&health);
-        assert_eq!(status.stale().as_deref(), Some("the node starts"));
-        status.view(nodes([true, true, false]));
-        status.waits("waits for the other nodes");
-        assert_eq!(status.stale().as_deref(), Some("the cluster waits for node 2"));
-        assert_eq!(health.notes(), ["cluster: results are not updated: waits for the other nodes"]);
-        status.view(nodes([true; 3]));
-        status.forms(4);
-        assert_eq!(status.stale().as_deref(), Some("generation 4 catches up"));
-        status.lives(4);
-        assert_eq!((status.stale(), health.notes().len()), (None, 0));
-        disconnect(&status);
-        assert_eq!(status.stale().as_deref(), Some("the cluster waits for node 0"));
-        assert_eq!(status.snapshot().generation, Some(4));
-    }
-
-    #[test]
-    fn a_change_of_the_reason_is_seen_and_a_report_is_none() {
-        let status = status(&Health::default());
-        let mut stale = status.watch_stale();
-        let report = Report { clock_ms: 7, lag_ms: 1, checkpoint: Some(5), shards: Vec::new() };
-        status.reported(report.clone());
-        assert_eq!(status.snapshot().nodes[1].report, Some(report));
-        status.waits("the node starts");
-        assert!(!stale.has_changed().unwrap());
-        status.lives(1);
-        assert!(stale.has_changed().unwrap());
-        assert_eq!(*stale.borrow_and_update(), None);
     }
 }

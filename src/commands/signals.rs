@@ -1,10 +1,11 @@
-//! The signals that stop a command: Ctrl-C (SIGINT), and SIGTERM from service managers.
+//! The signals that stop a command: Ctrl-C (SIGINT), SIGTERM from service managers, and the end of its input.
 
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::{io, thread};
 
 use anyhow::Context;
+use rustix::process::{Signal, getpid, kill_process};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -24,6 +25,22 @@ pub fn install() -> anyhow::Result<watch::Receiver<bool>> {
     }
     let stop = listen().context("cannot install the signal handlers")?;
     Ok(STOP.get_or_init(|| stop).clone())
+}
+
+/// Has the end of standard input act like a signal. A process that another one started through a pipe then ends with it,
+/// also if that one is killed.
+///
+/// # Errors
+/// If a thread cannot be started.
+pub(super) fn stop_at_end_of_input() -> anyhow::Result<()> {
+    let wait = || {
+        // Whatever it contains has no meaning, and an input that cannot be read has ended.
+        _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        // Fails only for a process that does not exist.
+        _ = kill_process(getpid(), Signal::TERM);
+    };
+    let thread = thread::Builder::new().name("input".to_owned()).spawn(wait);
+    thread.map(drop).context("cannot start a thread")
 }
 
 fn listen() -> io::Result<watch::Receiver<bool>> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use velodrome_dataflows::{EventTime, Rules, Scoring};
 
 use super::backlog::Backlog;
@@ -108,6 +108,17 @@ impl Engine {
             let drained = self.wait_complete(self.backlog.completes_at());
             if let Ok(drained) = timeout(POLL, drained).await {
                 return drained;
+            }
+        }
+    }
+
+    /// Returns once there have been no workers for `limit`.
+    pub async fn wait_without_workers(&self, limit: Duration) {
+        let mut since = Instant::now();
+        while since.elapsed() < limit {
+            sleep(POLL).await;
+            if !self.workers().is_empty() {
+                since = Instant::now();
             }
         }
     }

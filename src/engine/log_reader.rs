@@ -1,17 +1,17 @@
 //! Reads logs in groups of events that arrived in the same minute.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 
 use indicatif::ProgressBar;
-use velodrome_dataflows::{EVENT_LAG_MS_MAX, EventTime, RACE_SECONDS_MAX};
+use velodrome_dataflows::{EventTime, RACE_SECONDS_MAX};
 
 use super::batch_reader::{BATCH_BYTES, BatchReader};
 use super::batch_report::BatchReport;
-use super::command::Events;
 use super::decoded_batch::DecodedBatch;
 use super::event_clock::EventClock;
+use super::event_groups::{Group, minute_groups};
 use super::known_rides::KnownRides;
 use super::recover_error::RecoverError;
 use crate::ingest::inputs::Input;
@@ -20,16 +20,6 @@ use crate::ingest::units::{self, Unit};
 /// The number of units that are opened ahead of the current one, so that objects of a bucket download in
 /// the background.
 const UNITS_AHEAD: usize = 4;
-
-/// Events that arrived in the same minute.
-#[derive(Debug, Default)]
-pub(super) struct Group {
-    /// The clock of the last event.
-    pub(super) last: EventTime,
-    pub(super) events: Events,
-    /// The number of lines before them that are not events.
-    pub(super) rejected: u64,
-}
 
 /// A reader of one log.
 pub(super) struct LogReader<'a> {
@@ -66,7 +56,7 @@ impl<'a> LogReader<'a> {
     /// Reads the next batch. Returns false at the end of the log.
     fn read_batch(&mut self) -> Result<bool, RecoverError> {
         let Some((input, reader)) = self.opened.pop_front() else { return Ok(false) };
-        let mut reader = reader.map_err(|error| not_opened(input, error))?;
+        let mut reader = reader.map_err(|error| RecoverError::not_opened(input, error))?;
         // The log has accepted events only, so their rides need no decision.
         let (known, mut batch) = (KnownRides::all(), DecodedBatch::default());
         let report = reader.read(&mut batch, Vec::new(), BATCH_BYTES, &known);
@@ -78,11 +68,7 @@ impl<'a> LogReader<'a> {
         let event_times = event_times(&mut self.clock, &report);
         let groups = minute_groups(&mut batch, &event_times, &self.span);
         self.groups.push_back(Group { rejected, ..Group::default() });
-        self.groups.extend(groups.into_iter().map(|(last, events)| Group {
-            last,
-            events,
-            rejected: 0,
-        }));
+        self.groups.extend(groups);
         Ok(true)
     }
 
@@ -112,12 +98,6 @@ impl<'a> LogReader<'a> {
     }
 }
 
-impl Group {
-    fn minute(&self) -> u64 {
-        self.last / EVENT_LAG_MS_MAX
-    }
-}
-
 /// The next group of all `logs`; `None` at their ends. A single log returns its groups as they are read. The events of
 /// several logs are merged by minute; the graph sorts those of a group by their clocks.
 ///
@@ -136,15 +116,6 @@ pub(super) fn next_group(logs: &mut [LogReader<'_>]) -> Result<Option<Group>, Re
     let mut merged = Group::default();
     logs.iter_mut().for_each(|log| log.take(minute, &mut merged));
     Ok(Some(merged))
-}
-
-/// Classifies a failed open: an error of the system is not damage of the input.
-fn not_opened(input: &Input, error: io::Error) -> RecoverError {
-    let name = input.name().into_owned();
-    match error.raw_os_error() {
-        Some(_) => RecoverError::Unreadable(name, error),
-        None => RecoverError::Damaged(name, error.to_string()),
-    }
 }
 
 /// Counts the lines that are not events. Also logs them if `is_final`; otherwise the log is still being
@@ -174,44 +145,11 @@ fn event_times(clock: &mut EventClock, report: &BatchReport) -> Vec<EventTime> {
     event_times
 }
 
-/// The events of a batch that arrived within `span`, grouped by minute of the clock. Each group comes
-/// with its last clock, which becomes its logical time.
-fn minute_groups(
-    batch: &mut DecodedBatch,
-    event_times: &[EventTime],
-    span: &Range<EventTime>,
-) -> Vec<(EventTime, Events)> {
-    let mut groups: BTreeMap<u64, (EventTime, Events)> = BTreeMap::new();
-    let (samples, tracking) = batch.drain_stamped(event_times);
-    for sample in samples.filter(|sample| span.contains(&sample.clock)) {
-        let (last, events) = groups.entry(sample.clock / EVENT_LAG_MS_MAX).or_default();
-        *last = sample.clock.max(*last);
-        events.samples.push(sample);
-    }
-    for event in tracking.filter(|event| span.contains(&event.clock)) {
-        let (last, events) = groups.entry(event.clock / EVENT_LAG_MS_MAX).or_default();
-        *last = event.clock.max(*last);
-        events.tracking.push(event);
-    }
-    groups.into_values().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use super::*;
-
-    #[test]
-    fn only_damage_has_the_advice_to_move_a_file_away() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let input = Input::plain(file.path()).unwrap();
-        let too_many = not_opened(&input, io::Error::from_raw_os_error(24)).to_string();
-        assert!(too_many.contains("raise the limit of open files"), "{too_many}");
-        assert!(!too_many.contains("move it away"), "{too_many}");
-        let damage = not_opened(&input, io::Error::other("not gzip")).to_string();
-        assert!(damage.contains("if it is damaged, restore it from a copy"), "{damage}");
-    }
 
     /// A log with a view at each of these times.
     fn log(clocks: &[EventTime]) -> (tempfile::NamedTempFile, Vec<Input>) {

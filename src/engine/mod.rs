@@ -11,6 +11,7 @@
 
 mod cluster;
 mod event_clock;
+mod event_groups;
 mod merged_reader;
 mod partition_reader;
 mod plan;

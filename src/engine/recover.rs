@@ -11,9 +11,10 @@ use velodrome_dataflows::{EVENT_LAG_MS_MAX, EventTime, Rules};
 
 use super::backlog::completes_at;
 use super::command::Events;
+use super::event_groups::Group;
 use super::feeder::Feeder;
 use super::handle::Engine;
-use super::log_reader::{Group, LogReader, next_group};
+use super::log_reader::{LogReader, next_group};
 use super::recover_error::RecoverError;
 use crate::ingest::inputs::Input;
 

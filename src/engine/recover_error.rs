@@ -4,6 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::ingest::inputs::Input;
 use crate::io_reason::IoReason;
 
 /// Why a recovery stopped.
@@ -21,4 +22,32 @@ pub enum RecoverError {
     /// The engine ended during the recovery.
     #[error("the engine stopped while it replayed the log")]
     Stopped,
+}
+
+impl RecoverError {
+    /// Classifies a failed open: an error of the system is not damage of the input.
+    pub(super) fn not_opened(input: &Input, error: io::Error) -> Self {
+        let name = input.name().into_owned();
+        match error.raw_os_error() {
+            Some(_) => Self::Unreadable(name, error),
+            None => Self::Damaged(name, error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_damage_has_the_advice_to_move_a_file_away() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let input = Input::plain(file.path()).unwrap();
+        let too_many =
+            RecoverError::not_opened(&input, io::Error::from_raw_os_error(24)).to_string();
+        assert!(too_many.contains("raise the limit of open files"), "{too_many}");
+        assert!(!too_many.contains("move it away"), "{too_many}");
+        let damage = RecoverError::not_opened(&input, io::Error::other("not gzip")).to_string();
+        assert!(damage.contains("if it is damaged, restore it from a copy"), "{damage}");
+    }
 }

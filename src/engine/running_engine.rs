@@ -21,8 +21,9 @@ use super::worker::{WorkerContext, run};
 use crate::live_state::LiveState;
 use crate::mesh::{Fate, Mesh, MeshConfig, Peer};
 
-/// How long another node may take no bytes while there are some for it.
-const SILENCE_MAX: Duration = Duration::from_secs(5);
+/// How long another node may send nothing, not even a sign of life, or accept no bytes. A node that is lost is silent
+/// towards the coordinator too, which reports it a second earlier. So this names nodes whose network fails.
+const SILENCE_MAX: Duration = Duration::from_secs(6);
 
 /// The bytes that may wait between one worker and one other node, in each direction. A generation that restores large
 /// checkpoints has the most.

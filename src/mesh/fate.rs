@@ -19,9 +19,14 @@ pub struct Fate {
 }
 
 struct Shared {
-    reason: OnceLock<String>,
+    reason: OnceLock<Reason>,
     state: Mutex<State>,
     changed: Condvar,
+}
+
+struct Reason {
+    text: String,
+    is_consequence: bool,
 }
 
 struct State {
@@ -44,7 +49,16 @@ impl Fate {
 
     /// Ends the generation, and unparks the registered threads. The first reason wins.
     pub fn end(&self, reason: impl Into<String>) {
-        if self.shared.reason.set(reason.into()).is_err() {
+        self.end_for(Reason { text: reason.into(), is_consequence: false });
+    }
+
+    /// Ends the generation as [`end`](Self::end) does, because another node left it. That node knows the cause.
+    pub fn end_as_consequence(&self, reason: impl Into<String>) {
+        self.end_for(Reason { text: reason.into(), is_consequence: true });
+    }
+
+    fn end_for(&self, reason: Reason) {
+        if self.shared.reason.set(reason).is_err() {
             return;
         }
         let mut state = lock(&self.shared.state);
@@ -59,7 +73,12 @@ impl Fate {
 
     /// Why the generation ended, or `None` while it lives.
     pub fn reason(&self) -> Option<&str> {
-        self.shared.reason.get().map(String::as_str)
+        self.shared.reason.get().map(|reason| reason.text.as_str())
+    }
+
+    /// Whether the generation ended because another node left it.
+    pub fn is_consequence(&self) -> bool {
+        self.shared.reason.get().is_some_and(|reason| reason.is_consequence)
     }
 
     /// Whether the generation has ended. Costs a few nanoseconds.

@@ -7,33 +7,59 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use timely::communication::allocator::zero_copy::stream::Stream;
 
+use super::chunks::{ChunkReader, ChunkWriter};
 use super::fate::Fate;
 use super::frames::Frames;
 use super::peer::Peer;
+
+/// The interval of signs of life.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// The connection to a node during one generation.
 pub(super) struct Link {
     peer: Peer,
     fate: Fate,
+    silence_max: Duration,
+    writer: Arc<ChunkWriter>,
+    reader: ChunkReader,
     /// The position of the reader.
     frames: Frames,
     is_lost: bool,
 }
 
 impl Link {
-    /// The link to `peer`. It is lost when the peer accepts no bytes for longer than `silence_max`.
+    /// The link to `peer`. It is lost when the peer sends nothing, or accepts no bytes, for longer than `silence_max`.
     pub(super) fn new(peer: Peer, fate: Fate, silence_max: Duration) -> io::Result<Self> {
-        peer.connection.set_read_timeout(None)?;
+        peer.connection.set_read_timeout(Some(silence_max))?;
         peer.connection.set_write_timeout(Some(silence_max))?;
-        Ok(Self::of(peer, fate))
+        let link = Self {
+            peer,
+            fate,
+            silence_max,
+            writer: Arc::default(),
+            reader: ChunkReader::default(),
+            frames: Frames::default(),
+            is_lost: false,
+        };
+        let sender = link.try_clone()?;
+        let thread = thread::Builder::new().name("link-alive".to_owned());
+        thread.spawn(move || sender.send_signs_of_life())?;
+        Ok(link)
     }
 
-    fn of(peer: Peer, fate: Fate) -> Self {
-        Self { peer, fate, frames: Frames::default(), is_lost: false }
+    /// Shows the peer that this node is alive, until the generation ends.
+    fn send_signs_of_life(&self) {
+        while self.fate.wait_timeout(SIGN_OF_LIFE.min(self.silence_max / 4)).is_none() {
+            if let Err(error) = self.writer.write_sign_of_life(&self.peer.connection) {
+                self.fail(&error);
+            }
+        }
     }
 
     /// Ends the generation because the node is lost.
@@ -41,24 +67,33 @@ impl Link {
         self.fate.end(format!("{} is lost: {reason}", self.peer.name));
     }
 
+    /// Ends the generation because the node has ended it.
+    fn end_after_peer(&self, reason: &str) {
+        self.fate.end_as_consequence(format!("{} is lost: {reason}", self.peer.name));
+    }
+
     /// Ends the generation because an operation failed.
     fn fail(&self, error: &io::Error) {
         match error.kind() {
             ErrorKind::WouldBlock | ErrorKind::TimedOut => self.end("it does not respond"),
-            _ => self.end(&error.to_string()),
+            _ => self.end_after_peer(&error.to_string()),
         }
     }
 
     /// Reads until something arrives. Returns `None` if the connection is lost.
     fn receive(&mut self, bytes: &mut [u8]) -> Option<usize> {
         loop {
-            match (&self.peer.connection).read(bytes) {
+            match self.reader.read(&self.peer.connection, bytes) {
                 Ok(0) => {
-                    self.end("it closed its connection");
+                    self.end_after_peer("it closed its connection");
                     return None;
                 }
                 Ok(read) => return Some(read),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.end(&format!("it sent nothing for {} s", self.silence_max.as_secs_f64()));
+                    return None;
+                }
                 Err(error) => {
                     self.fail(&error);
                     return None;
@@ -80,7 +115,7 @@ impl Read for Link {
         };
         let read = self.frames.pass(bytes.get(..read).unwrap_or_default());
         if self.frames.have_ended() {
-            self.end("its workers have stopped");
+            self.end_after_peer("its workers have stopped");
         }
         Ok(read)
     }
@@ -89,7 +124,7 @@ impl Read for Link {
 impl Write for Link {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if !self.fate.has_ended()
-            && let Err(error) = (&self.peer.connection).write_all(bytes)
+            && let Err(error) = self.writer.write(&self.peer.connection, bytes)
         {
             self.fail(&error);
         }
@@ -103,7 +138,15 @@ impl Write for Link {
 
 impl Stream for Link {
     fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self::of(self.peer.clone(), self.fate.clone()))
+        Ok(Self {
+            peer: self.peer.clone(),
+            fate: self.fate.clone(),
+            silence_max: self.silence_max,
+            writer: Arc::clone(&self.writer),
+            reader: ChunkReader::default(),
+            frames: Frames::default(),
+            is_lost: false,
+        })
     }
 
     /// Does nothing: timely only asks for a blocking stream, which this is.
@@ -121,7 +164,6 @@ impl Stream for Link {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
-    use std::thread;
 
     use super::*;
     use crate::mesh::tests::{PATIENCE, pair, peer};
@@ -145,7 +187,7 @@ mod tests {
         // The header of a message of 300 bytes, and a part of these.
         let mut message = [0; 50];
         message[38..40].copy_from_slice(&300_u16.to_be_bytes());
-        (&theirs).write_all(&message).unwrap();
+        ChunkWriter::default().write(&theirs, &message).unwrap();
         assert_eq!(reads.recv().unwrap(), message);
         theirs.shutdown();
         let reason = fate.wait_timeout(PATIENCE).unwrap();
@@ -168,6 +210,23 @@ mod tests {
         ours.shutdown();
         let mut received = Vec::new();
         (&theirs).read_to_end(&mut received).unwrap();
-        assert_eq!(received, b"live");
+        assert_eq!(received, b"\0\0\0\x04live");
+    }
+
+    #[test]
+    fn a_peer_without_signs_of_life_is_lost_and_one_that_only_has_nothing_to_send_is_not() {
+        let [ours, theirs] = pair(1, None, None);
+        let fates = [Fate::default(), Fate::default()];
+        let silence_max = Duration::from_secs(2);
+        let mut link = Link::new(peer(1, ours), fates[0].clone(), silence_max).unwrap();
+        let _idle = Link::new(peer(0, theirs), fates[1].clone(), PATIENCE).unwrap();
+        let reading = thread::spawn(move || link.read(&mut [0; 9]).unwrap());
+        assert_eq!(fates[0].wait_timeout(silence_max + SIGN_OF_LIFE), None);
+        // It sends no more of them.
+        fates[1].end("the test is over");
+        let reason = fates[0].wait_timeout(PATIENCE).unwrap();
+        assert_eq!(reason, "node 1 is lost: it sent nothing for 2 s");
+        fates[0].release();
+        assert_eq!(reading.join().unwrap(), 9);
     }
 }

@@ -25,6 +25,7 @@ mod greetings;
 mod listener;
 mod wire;
 
+mod chunks;
 mod fate;
 mod frames;
 #[cfg(any(test, fuzzing))]

@@ -34,7 +34,7 @@ pub struct MeshConfig {
     pub node: usize,
     /// The workers of each node. All nodes must have the same number.
     pub workers: usize,
-    /// How long a peer may accept no bytes while there are some for it.
+    /// How long a peer may send nothing, or accept no bytes while there are some for it.
     pub silence_max: Duration,
     /// The maximum of bytes that wait between one worker and one peer, in each direction. A network
     /// thread that is blocked has up to as many again. `None` if a slow peer must not end the generation.

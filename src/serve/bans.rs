@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 use velodrome_dataflows::{Ban, RacerId};
 
-use super::error::{ApiError, ErrorBody};
+use super::error::{ApiError, ErrorBody, NO_GENERATION};
 use super::params::{NoParams, PathParams, QueryParams};
 use super::permissions::Permissions;
 use super::state::App;
@@ -116,7 +116,7 @@ impl From<BansError> for ApiError {
             BansError::Engine(error) => error.into(),
             BansError::Cluster(_) => {
                 let status = StatusCode::SERVICE_UNAVAILABLE;
-                Self::new(status, "cluster_incomplete", error.to_string()).retry_after(1)
+                Self::new(status, NO_GENERATION, error.to_string()).retry_after(1)
             }
             BansError::TooMany { .. } => {
                 Self::new(StatusCode::CONFLICT, "too_many_bans", error.to_string())

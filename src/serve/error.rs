@@ -8,6 +8,9 @@ use utoipa::ToSchema;
 
 use crate::engine::EngineError;
 
+/// The code while no generation of the cluster runs.
+pub(super) const NO_GENERATION: &str = "cluster_incomplete";
+
 /// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
@@ -55,6 +58,18 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "no_cluster", message)
     }
 
+    /// 503 `cluster_incomplete`: no generation of the cluster answers reads, for this reason.
+    pub(super) fn no_generation(reason: &str) -> Self {
+        let message =
+            format!("no generation of the cluster answers reads: {reason}; try again in a second");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, NO_GENERATION, message).retry_after(1)
+    }
+
+    /// Whether it is 503 `cluster_incomplete`.
+    pub(super) fn is_no_generation(&self) -> bool {
+        self.code == NO_GENERATION
+    }
+
     /// 500 `internal`: the service failed. The reason is in its log, and not in the response.
     pub(super) fn internal() -> Self {
         let message = "the service failed to answer this request; its log has the reason";
@@ -80,7 +95,7 @@ impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
         let code = match error {
             EngineError::Busy => "busy",
-            EngineError::NoGeneration => "cluster_incomplete",
+            EngineError::NoGeneration => NO_GENERATION,
             EngineError::Stopped => "stopping",
         };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, error.to_string()).retry_after(1)

@@ -70,7 +70,7 @@ pub(super) async fn metrics(
     QueryParams(NoParams {}): QueryParams<NoParams>,
 ) -> Result<impl IntoResponse, ApiError> {
     permissions.require_all()?;
-    gauge!("velodrome_frontier_lag_seconds").set(app.lag().as_secs_f64());
+    gauge!("velodrome_frontier_lag_seconds").set(app.results_lag().as_secs_f64());
     gauge!("velodrome_engine_queue_commands").set(app.engine().queued_commands() as f64);
     counter!("velodrome_live_rows_read_total").absolute(app.engine().live_state().1.rows_read());
     gauge!("velodrome_resident_bytes").set(resident_bytes() as f64);

@@ -58,8 +58,8 @@ pub(super) async fn require_memory(
     Ok(next.run(request).await)
 }
 
-/// 503 `starting` until the service has started and readers have a state. Marks the answers of a node whose
-/// cluster has no generation as [`STALE`].
+/// 503 `starting` until the service has started, and 503 `cluster_incomplete` until readers have a state. Marks the
+/// answers of a node whose cluster has no generation as [`STALE`], and gives all reads that it cannot answer the same error.
 pub(super) async fn require_state(
     State(app): State<App>,
     request: Request,
@@ -69,6 +69,10 @@ pub(super) async fn require_state(
     app.check_state()?;
     let stale = app.stale();
     let mut response = next.run(request).await;
+    if response.extensions().get().is_some_and(ApiError::is_no_generation) {
+        // The engine does not know the reason.
+        app.check_generation()?;
+    }
     let has_results = !response.status().is_client_error() && !response.status().is_server_error();
     // A generation may have ended or begun to answer during the request.
     if has_results && let Some(reason) = stale.or_else(|| app.stale()) {

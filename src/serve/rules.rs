@@ -99,6 +99,7 @@ pub(super) async fn rules(
         (status = 403, description = "The token does not permit changing rules.", body = ErrorBody),
         (status = 408, description = "The body did not arrive in time.", body = ErrorBody),
         (status = 413, description = "The body has more than 1 MiB.", body = ErrorBody),
+        (status = 503, description = "No generation of the cluster runs (code `cluster_incomplete`).", body = ErrorBody),
     )
 )]
 pub(super) async fn switch_rules(
@@ -109,6 +110,7 @@ pub(super) async fn switch_rules(
     request: Request,
 ) -> Result<(StatusCode, Json<RulesBody>), ApiError> {
     permissions.require_all()?;
+    app.check_generation()?;
     // A switch needs the memory of a second engine.
     app.check_memory()?;
     let limiter = app.limiter();

@@ -124,7 +124,7 @@ impl App {
             Arc::clone(&broker),
             engine.clone(),
             reads.clone(),
-            || self.lag(),
+            || self.results_lag(),
             Arc::clone(ack_latency),
             rebuilds.clone(),
         );
@@ -157,14 +157,17 @@ impl App {
         })
     }
 
-    /// 503 `starting` until readers have a state: a node of a cluster waits for its first generation.
+    /// 503 `cluster_incomplete` until readers have a state: a node of a cluster waits for its first generation.
     pub(super) fn check_state(&self) -> Result<(), ApiError> {
-        if self.engine().complete() > 0 {
-            return Ok(());
+        match self.stale() {
+            Some(reason) if self.engine().complete() == 0 => Err(ApiError::no_generation(&reason)),
+            _ => Ok(()),
         }
-        let message = "the node waits for the other nodes of its cluster; try again in a second";
-        let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", message);
-        Err(error.retry_after(1))
+    }
+
+    /// 503 `cluster_incomplete` while no generation of the cluster answers reads.
+    pub(super) fn check_generation(&self) -> Result<(), ApiError> {
+        self.stale().map_or(Ok(()), |reason| Err(ApiError::no_generation(&reason)))
     }
 
     /// 503 `memory_full` if the process has more memory than it may.
@@ -241,6 +244,12 @@ impl App {
     /// The lag of the engine behind the log.
     pub(super) fn lag(&self) -> Duration {
         (self.0.lag)()
+    }
+
+    /// The lag of the results behind the log. It is that of the engine, but without a generation of the cluster, no
+    /// engine lags and results still do.
+    pub(super) fn results_lag(&self) -> Duration {
+        self.cluster().and_then(Status::stale_for).unwrap_or_else(|| self.lag())
     }
 
     /// 503 `engine_behind` if the engine lags more than the limit.

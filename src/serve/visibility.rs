@@ -5,16 +5,20 @@ use std::fmt;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use tokio::time::timeout;
 use velodrome_dataflows::EventTime;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::error::ApiError;
 use super::excerpt::excerpt;
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineError};
 use crate::log::TICK_MS;
 
 /// The maximum duration that a request waits for a time to become complete.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How long a request waits while no generation of the cluster runs. A client can ask again, or read without `after`.
+const NO_GENERATION_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// The version of the token format. Tokens of other versions are rejected.
 const VERSION: &str = "a";
@@ -66,16 +70,18 @@ impl fmt::Display for VisibilityToken {
 /// Waits until the events of the token `after` are visible; returns at once for `None`.
 ///
 /// # Errors
-/// 400 `bad_parameter` for an invalid token, 504 `after_timeout` after 5 s, 503 `stopping`.
+/// 400 `bad_parameter` for an invalid token, 504 `after_timeout` after 5 s, 503 `cluster_incomplete` when no generation
+/// of the cluster ran for a second, 503 `stopping`.
 pub async fn wait_for(engine: &Engine, after: Option<&str>) -> Result<(), ApiError> {
     let Some(after) = after else { return Ok(()) };
     let VisibilityToken(time) = VisibilityToken::parse(after)?;
-    match tokio::time::timeout(WAIT_MAX, engine.wait_complete(time)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(stopped)) => {
-            let status = StatusCode::SERVICE_UNAVAILABLE;
-            Err(ApiError::new(status, "stopping", stopped.to_string()).retry_after(1))
-        }
+    let reached = tokio::select! {
+        biased;
+        reached = timeout(WAIT_MAX, engine.wait_complete(time)) => reached,
+        () = engine.wait_without_workers(NO_GENERATION_WAIT_MAX) => Ok(Err(EngineError::NoGeneration)),
+    };
+    match reached {
+        Ok(reached) => Ok(reached?),
         Err(_) => Err(ApiError::new(
             StatusCode::GATEWAY_TIMEOUT,
             "after_timeout",
@@ -97,11 +103,13 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::engine::command_channel;
     use crate::live_state::LiveState;
 
     fn engine(complete: EventTime) -> (Engine, watch::Sender<EventTime>) {
         let (sender, receiver) = watch::channel(complete);
-        (Engine::new(Vec::new(), receiver, Arc::new(LiveState::default())), sender)
+        let (worker, _) = command_channel();
+        (Engine::new(vec![worker], receiver, Arc::new(LiveState::default())), sender)
     }
 
     async fn status(engine: &Engine, after: &str) -> u16 {
@@ -174,5 +182,23 @@ mod tests {
         assert_eq!(status(&engine, &VisibilityToken(11).to_string()).await, 503);
         assert_eq!(status(&engine, "a").await, 400);
         assert_eq!(wait_for(&engine, None).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_a_second_for_a_generation_and_not_longer() {
+        let (complete, receiver) = watch::channel(10);
+        let engine = Engine::new(Vec::new(), receiver, Arc::new(LiveState::default()));
+        assert_eq!(status(&engine, &VisibilityToken(10).to_string()).await, 200);
+        let started = Instant::now();
+        let token = VisibilityToken(11).to_string();
+        let error = wait_for(&engine, Some(&token)).await.unwrap_err();
+        assert!(error.is_no_generation() && error.status() == 503, "{error:?}");
+        assert!(started.elapsed() < Duration::from_millis(1_500), "{:?}", started.elapsed());
+        let forms = async {
+            tokio::time::sleep(Duration::from_millis(800)).await;
+            complete.send(11).unwrap();
+        };
+        let (waited, ()) = tokio::join!(status(&engine, &token), forms);
+        assert_eq!(waited, 200);
     }
 }

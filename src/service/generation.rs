@@ -1,6 +1,5 @@
 //! A generation on one node, from its start until it answers reads.
 
-use std::cell::Cell;
 use std::mem;
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use super::mutex::lock;
 use super::rebuild_error::RebuildError;
 use super::saved_rules;
 use super::saver::Saver;
+use super::sealed_meanwhile::replay_sealed;
 use crate::checkpoint::Checkpoint;
 use crate::cluster::Plan;
 use crate::engine::{
@@ -124,40 +124,35 @@ impl<'a> Generation<'a> {
         let Self { node, plan, fate, rules, next, standby_saver } = self;
         let window = recovery_window_ms(rules);
         let from = plan.complete_from.map_or(0, |complete| complete.saturating_sub(window));
-        let saved = Cell::new(Instant::now());
+        let mut saved = Instant::now();
         let mut recovered = RecoveryCounts::default();
         // Checkpoints contain the events of nodes that have left.
         let former = if plan.complete_from.is_none() { node.former_logs()? } else { Vec::new() };
-        let mut is_first = true;
+        let (mut is_first, engine) = (true, &next.engine);
+        let mut should_continue = |_: &RecoveryCounts| {
+            // No stream consumes the list of changes yet, so clear it here or it would grow without bound.
+            drop(engine.live_state().1.take_changed());
+            if let Some(saver) = standby_saver.as_mut()
+                && saved.elapsed() > node.checkpoint_every
+            {
+                // The next attempt follows, and the last one must succeed.
+                saver.try_save().unwrap_or_default();
+                saved = Instant::now();
+            }
+            !fate.has_ended()
+        };
         let replay = |from, until| -> Result<bool, RebuildError> {
-            // Later passes begin after the part that the checkpoint covers.
-            let mut logs = vec![node.log.files.inputs_from(from, covered.take())?];
-            if mem::take(&mut is_first) {
-                for files in &former {
+            // Later passes begin after the part that the checkpoint covers, and after the logs of former nodes.
+            let (covered, former) = (covered.take(), mem::take(&mut is_first).then_some(&former));
+            replay_sealed(from, &mut recovered, |from, recovered| {
+                let mut logs = vec![node.log.files.inputs_from(from, covered)?];
+                for files in former.into_iter().flatten() {
                     logs.push(files.inputs_from(from, None)?);
                 }
-            }
-            let (engine, span) = (&next.engine, from..until);
-            recover(
-                &logs,
-                span,
-                engine,
-                &node.runtime,
-                &mut recovered,
-                |_: &Events| (),
-                |_| {
-                    // No stream consumes the list of changes yet, so clear it here or it would grow without bound.
-                    drop(engine.live_state().1.take_changed());
-                    if let Some(saver) = standby_saver.as_mut()
-                        && saved.get().elapsed() > node.checkpoint_every
-                    {
-                        // The next attempt follows, and the last one must succeed.
-                        saver.try_save().unwrap_or_default();
-                        saved.set(Instant::now());
-                    }
-                    !fate.has_ended()
-                },
-            )?;
+                let (span, observe) = (from..until, |_: &Events| ());
+                let runtime = &node.runtime;
+                Ok(recover(&logs, span, engine, runtime, recovered, observe, &mut should_continue)?)
+            })?;
             Ok(!fate.has_ended())
         };
         let is_wanted = || !fate.has_ended();
@@ -167,7 +162,7 @@ impl<'a> Generation<'a> {
             node.log.handle.advance();
         };
         let feed = &node.log.standby_feed;
-        if !catch_up(feed, &next.engine, from, replay, advance, is_wanted)? {
+        if !catch_up(feed, engine, from, replay, advance, is_wanted)? {
             return Ok(false);
         }
         let present = node.clock.now().saturating_sub(TICK_MS);

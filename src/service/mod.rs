@@ -45,6 +45,7 @@ mod replacer;
 mod rule_switcher;
 mod running;
 mod saver;
+mod sealed_meanwhile;
 mod service_clock;
 mod stoppable_thread;
 #[cfg(test)]

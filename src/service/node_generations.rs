@@ -47,13 +47,14 @@ impl Generations for ClusterNode {
 
     fn report(&self) -> Report {
         let (engine, clock_ms) = (lock(&self.running).engine.clone(), self.clock.now());
+        let checkpoint = lock(&self.saver).checkpoint.complete();
+        let results = engine.complete().max(checkpoint.unwrap_or_default());
         let lag_ms = match *lock(&self.live) {
             Some(_) => engine.lag().as_millis() as u64,
-            // Before the first generation, there are no results that could lag.
-            None if engine.complete() == 0 => 0,
-            None => clock_ms.saturating_sub(engine.complete()),
+            // A new cluster has no results that could lag.
+            None if results == 0 => 0,
+            None => clock_ms.saturating_sub(results),
         };
-        let checkpoint = lock(&self.saver).checkpoint.complete();
         let shards = self.source.as_ref().map(|source| source.shards()).unwrap_or_default();
         Report { clock_ms, lag_ms, checkpoint, shards }
     }

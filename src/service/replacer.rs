@@ -98,6 +98,7 @@ fn start_node(context: RebuildContext, node: NodeParts) -> Result<RunningNode, S
     let (of_bans, of_rules) = (node.requester(), node.requester());
     bans.change_with(move |ban| of_bans.change(ban));
     let thread = thread::Builder::new().name("rules".to_owned());
-    thread.spawn(move || rule_switcher::run(&rebuilds, &of_rules))?;
+    let switch = move |rules, is_forced| of_rules.switch(rules, is_forced);
+    thread.spawn(move || rule_switcher::run(&rebuilds, switch))?;
     Ok(node)
 }

@@ -1,9 +1,9 @@
 //! Passes requests for new rules on to the cluster, one at a time.
 
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use crate::cluster::{NO_GENERATION, Requester};
+use crate::cluster::NO_GENERATION;
 use crate::rebuild_requests::{RebuildRequest, RebuildRequests};
 use crate::rules;
 
@@ -13,10 +13,14 @@ const POLL: Duration = Duration::from_millis(100);
 /// The pause before a switch is requested again for which there was no generation.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Passes on requests until the service stops.
-pub(super) fn run(requests: &RebuildRequests, cluster: &Requester) {
+/// The result of a switch, when there is one.
+type Switched = Receiver<Result<(), String>>;
+
+/// Passes on requests until the service stops. `switch` requests rules, in their canonical form, from the cluster; whether
+/// it is forced is its second argument.
+pub(super) fn run(requests: &RebuildRequests, switch: impl Fn(String, bool) -> Switched) {
     while let Some(request) = requests.next() {
-        let result = execute(requests, &request, cluster);
+        let result = execute(requests, &request, &switch);
         match result {
             Ok(true) => requests.mark_done(&request),
             Ok(false) => {}
@@ -32,20 +36,22 @@ pub(super) fn run(requests: &RebuildRequests, cluster: &Requester) {
     }
 }
 
-/// Returns true once the requested rules are active, or false if a later request replaced this one. Waits for a
-/// generation that the rules can replace.
+/// Returns true once the requested rules are active, or false if a later request replaced this one.
+///
+/// Only a replay that was requested with the start of the node waits for a generation. A client that requested rules may
+/// have requested others at another node meanwhile, which the rules of an old request must not replace.
 fn execute(
     requests: &RebuildRequests,
     request: &RebuildRequest,
-    cluster: &Requester,
+    switch: impl Fn(String, bool) -> Switched,
 ) -> Result<bool, String> {
     let rules = rules::canonical(&request.rules);
-    let mut switched = cluster.switch(rules.clone(), request.is_forced);
+    let mut switched = switch(rules.clone(), request.is_forced);
     while requests.is_current(request) {
         match switched.recv_timeout(POLL) {
-            Ok(Err(reason)) if reason == NO_GENERATION => {
+            Ok(Err(reason)) if reason == NO_GENERATION && request.is_forced => {
                 if requests.wait_while_current(request, RETRY) {
-                    switched = cluster.switch(rules.clone(), request.is_forced);
+                    switched = switch(rules.clone(), request.is_forced);
                 }
             }
             Ok(result) => return result.map(|()| true),
@@ -56,4 +62,36 @@ fn execute(
         }
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::mpsc::sync_channel;
+
+    use velodrome_dataflows::Rules;
+
+    use super::*;
+
+    #[test]
+    fn only_the_replay_of_a_start_waits_for_a_generation() {
+        for (is_forced, expected) in [(false, Err(NO_GENERATION.to_owned())), (true, Ok(true))] {
+            let requests = RebuildRequests::default();
+            match is_forced {
+                true => requests.force(Rules::default()),
+                false => requests.request(Rules::default()),
+            }
+            let request = requests.next().unwrap();
+            let attempts = Cell::new(0);
+            let switch = |_, _| {
+                attempts.set(attempts.get() + 1);
+                let (reply, switched) = sync_channel(1);
+                let has_generation = attempts.get() > 1;
+                let result = has_generation.then_some(()).ok_or_else(|| NO_GENERATION.to_owned());
+                reply.send(result).unwrap();
+                switched
+            };
+            assert_eq!(execute(&requests, &request, switch), expected);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::thread;
 
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::Value;
 
 use crate::cluster::hosts;
@@ -73,6 +74,39 @@ fn any_node_knows_which_nodes_are_connected_and_whether_reads_are_answered() {
         stops.into_iter().map(|stop| stop.join().unwrap()).collect::<Vec<_>>()
     });
     assert_eq!(stopped, [0, 0]);
+}
+
+#[test]
+fn a_node_with_tls_answers_a_client_that_trusts_it_and_has_a_token() {
+    let place = workplace();
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    place.write("cert.pem", cert.pem());
+    place.write("tls.pem", signing_key.serialize_pem());
+    assert_eq!(place.run("key key.pem").code, 0);
+    let token = place.run("token --key-file key.pem --ttl 5m --scope read").stdout;
+    let token = token.trim_end();
+    let [file, cert, tls, key] = ["cluster/cluster.toml", "cert.pem", "tls.pem", "key.pem"]
+        .map(|name| place.path(name).display().to_string());
+    let arguments = format!(
+        "--cluster {file} --node 0 --tls-cert {cert} --tls-key {tls} --auth on --key-file {key}"
+    );
+    let node = ServiceProcess::start_unready(&place.path("data-0"), &arguments);
+    let url = &node.url;
+    let status = |arguments: &str| place.run(&format!("cluster status {url} {arguments}"));
+    let answered = status(&format!("--ca {cert} --token {token}"));
+    assert_eq!(answered.code, 1, "{}", answered.stderr);
+    assert!(answered.stdout.contains("as node 0 knows it"), "{}", answered.stdout);
+    for (arguments, part) in [
+        (format!("--ca {cert}"), "401"),
+        (format!("--token {token} --ca {key}"), "has no certificate; give a PEM file"),
+        (format!("--token {token} --ca {key}.none"), "give their file with --ca"),
+        (format!("--token {token} --ca {}", place.path("cluster/ca.pem").display()), "cannot ask"),
+    ] {
+        let refused = status(&arguments);
+        assert_eq!((refused.code, &*refused.stdout), (2, ""));
+        assert!(refused.stderr.contains(part), "{arguments}: {}", refused.stderr);
+    }
 }
 
 #[test]

@@ -90,3 +90,21 @@ fn a_cluster_waits_for_a_node_that_is_killed_and_leaves_nothing_behind() {
         assert!(!Path::new("/proc").join(process).exists(), "process {process} still runs");
     }
 }
+
+#[test]
+fn the_nodes_of_a_demo_that_is_killed_end_too() {
+    let place = Workplace::new();
+    // A demonstration that is killed leaves its directory.
+    let environment = [("TMPDIR", place.path("").display().to_string())];
+    let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let mut child = place.spawn_with("demo --nodes 2 --port 0 --log warn", &environment);
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let nodes = lines.filter_map(|line| Some(line.strip_prefix("  node ")?.to_owned())).take(2);
+    let processes: Vec<_> =
+        nodes.map(|line| line.rsplit(' ').next().unwrap().parse::<u32>().unwrap()).collect();
+    let is_running = |process: &u32| Path::new("/proc").join(process.to_string()).exists();
+    assert!(processes.iter().all(is_running), "{processes:?}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    wait_for("both nodes end", || !processes.iter().any(is_running));
+}

@@ -4,6 +4,7 @@ mod changes;
 mod forming;
 mod refusals;
 mod shards;
+pub(crate) mod status;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;

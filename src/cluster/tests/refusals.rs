@@ -55,3 +55,16 @@ fn strangers_do_not_disturb_a_cluster() {
     cluster.start(1);
     assert_eq!(cluster.wait_for(&[0, 1]), vec![Done::Lives(1); 2]);
 }
+
+#[test]
+fn a_link_that_finds_no_place_is_opened_again() {
+    let mut cluster = TestCluster::new(3);
+    (0..2).for_each(|id| cluster.start(id));
+    cluster.wait_for_note(1, "waits for the other nodes");
+    // They have all places of their address at node 1 until it disconnects them.
+    let address = cluster.config.nodes[1].addresses[0];
+    let silent: Vec<_> = (0..20).map(|_| TcpStream::connect(address).unwrap()).collect();
+    cluster.start(2);
+    assert_eq!(cluster.wait_for(&[0, 1, 2]), vec![Done::Lives(1); 3]);
+    drop(silent);
+}

@@ -1,17 +1,25 @@
 //! `velodrome cluster status`: prints what a node knows of its cluster.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
+use tokio_rustls::rustls::crypto::ring;
 use ureq::Agent;
 use ureq::http::header::AUTHORIZATION;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::commands::output;
 
 /// How long a node may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where most Linux distributions have the certificates of public authorities.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Print the nodes of a cluster, and whether it answers reads
 ///
@@ -19,11 +27,15 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
-  velodrome cluster status http://127.0.0.1:7070")]
+  velodrome cluster status http://127.0.0.1:7070
+  velodrome cluster status https://node-1.example.com:7070 --ca ca.pem")]
 pub(super) struct StatusArgs {
-    /// URL of a node, as http://host:port
+    /// URL of a node, as http://host:port or https://host:port
     #[arg(value_name = "URL")]
     url: String,
+    /// PEM file of the certificates to trust for https
+    #[arg(long, env = "VELODROME_CA", value_name = "FILE", default_value = AUTHORITIES)]
+    ca: PathBuf,
     /// Token with the scope read
     #[arg(long, env = "VELODROME_TOKEN", hide_env_values = true)]
     token: Option<String>,
@@ -82,13 +94,13 @@ pub(super) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(cluster.state != State::Live)))
 }
 
-fn fetch(StatusArgs { url, token }: &StatusArgs) -> anyhow::Result<Cluster> {
+fn fetch(StatusArgs { url, token, ca }: &StatusArgs) -> anyhow::Result<Cluster> {
     let address = format!("{}/v1/cluster", url.trim_end_matches('/'));
-    if !address.starts_with("http://") {
-        bail!("'{url}' is not the URL of a node; give it as http://host:port");
-    }
-    let config = Agent::config_builder().http_status_as_error(false).proxy(None);
-    let agent: Agent = config.timeout_global(Some(TIMEOUT)).build().into();
+    let agent = match address.split_once("://") {
+        Some(("http", _)) => agent(None),
+        Some(("https", _)) => agent(Some(authorities(ca)?)),
+        _ => bail!("'{url}' is not the URL of a node; give it as http://host:port"),
+    };
     let mut request = agent.get(&address);
     if let Some(token) = token {
         request = request.header(AUTHORIZATION, format!("Bearer {token}"));
@@ -102,6 +114,36 @@ fn fetch(StatusArgs { url, token }: &StatusArgs) -> anyhow::Result<Cluster> {
         bail!("'{url}' answered {status}: {}", message.unwrap_or_default());
     }
     serde_json::from_str(&body).with_context(|| format!("'{url}' is not a node of Velodrome"))
+}
+
+/// A client of nodes, with TLS if it trusts certificates.
+fn agent(trusted: Option<Vec<Certificate<'static>>>) -> Agent {
+    let config = Agent::config_builder().http_status_as_error(false).proxy(None);
+    let mut config = config.timeout_global(Some(TIMEOUT));
+    if let Some(trusted) = trusted {
+        let tls = TlsConfig::builder()
+            .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+            .root_certs(RootCerts::Specific(Arc::new(trusted)));
+        config = config.tls_config(tls.build());
+    }
+    config.build().into()
+}
+
+/// The certificates in the PEM file `path`.
+fn authorities(path: &Path) -> anyhow::Result<Vec<Certificate<'static>>> {
+    let text = fs::read(path).with_context(|| {
+        let path = path.display();
+        format!("cannot read the certificates to trust from '{path}'; give their file with --ca")
+    })?;
+    let items = parse_pem(&text).filter_map(|item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(certificate),
+        _ => None,
+    });
+    let certificates: Vec<_> = items.collect();
+    if certificates.is_empty() {
+        bail!("'{}' has no certificate; give a PEM file that contains one", path.display());
+    }
+    Ok(certificates)
 }
 
 impl Cluster {

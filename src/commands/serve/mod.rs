@@ -110,6 +110,9 @@ pub struct Args {
     logging: LoggingArgs,
     #[command(flatten)]
     clock: ClockArgs,
+    /// Stop at the end of standard input, so that the nodes of a demonstration end with it
+    #[arg(long, hide = true)]
+    stop_at_end_of_input: bool,
 }
 
 impl Args {
@@ -156,6 +159,9 @@ impl Args {
 /// If the data directory, the checkpoint, the log or the address cannot be used.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let stop = signals::install()?;
+    if args.stop_at_end_of_input {
+        signals::stop_at_end_of_input()?;
+    }
     args.logging.start()?;
     signals::exit_code(serve_until(args.config(stop)?))
 }

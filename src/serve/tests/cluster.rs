@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 
 use super::*;
-use crate::cluster::status_tests::{disconnect, status};
+use crate::cluster::status_tests::{disconnect, report_lag, status};
 use crate::health::Health;
 
 /// Reads of all kinds that have results.
@@ -52,6 +52,27 @@ fn streams_report_when_results_become_stale_and_when_they_are_updated_again() {
     assert_eq!(next_status(), "the cluster waits for node 0");
     status.lives(4);
     assert_eq!(next_status(), Value::Null);
+}
+
+#[test]
+fn while_no_generation_lives_new_rules_are_refused_and_the_lag_grows() {
+    let health = Health::default();
+    let status = status(&health);
+    let service = Service::start_node(status.clone());
+    status.lives(3);
+    let post = || service.request("POST", "/v1/rules", &[], b"race_seconds = 60");
+    let lag = || {
+        let metrics = service.get("/metrics").text;
+        let line = metrics.lines().find(|line| line.starts_with("velodrome_frontier_lag_seconds "));
+        line.unwrap().split_once(' ').unwrap().1.parse::<f64>().unwrap()
+    };
+    assert_eq!((post().status, lag()), (202, 0.0));
+    disconnect(&status);
+    report_lag(&status, 90_500);
+    let refused = post();
+    assert_eq!(refused.error(), is_error(503, "cluster_incomplete"));
+    assert!(refused.text.contains("the cluster waits for node 0; try again"), "{}", refused.text);
+    assert_eq!((refused.headers["retry-after"].to_str().unwrap(), lag()), ("1", 90.5));
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! Bans on a cluster: in effect at every node when acknowledged, also after restarts and kills.
+//! Bans on a cluster: in effect at every node when acknowledged, also after restarts and kills. Changes of bans and rules
+//! need a generation.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{NodeCluster, Options};
 use crate::bans::set;
@@ -46,7 +47,7 @@ fn a_ban_that_a_node_acknowledges_is_in_effect_everywhere_and_after_kills() {
 }
 
 #[test]
-fn without_a_generation_a_ban_is_refused_and_not_made() {
+fn without_a_generation_bans_and_rules_are_refused_and_not_made() {
     let mut cluster = NodeCluster::start(Options::default());
     cluster.kill(2);
     for node in 0..2 {
@@ -58,9 +59,22 @@ fn without_a_generation_a_ban_is_refused_and_not_made() {
         let text = answer.body_mut().read_to_string().unwrap();
         assert!(text.contains("cluster_incomplete"), "{text}");
     }
+    for node in 0..2 {
+        let url = format!("{}/v1/rules", cluster.node(node).url);
+        let mut answer = agent().post(url).send("resistance_offset = 60").unwrap();
+        assert_eq!(answer.status().as_u16(), 503);
+        assert_eq!(answer.headers()["retry-after"], "1");
+        let text = answer.body_mut().read_to_string().unwrap();
+        assert!(text.contains("cluster_incomplete") && text.contains("node 2"), "{text}");
+    }
     cluster.start_node(2);
     cluster.wait_live();
     for node in 0..3 {
         assert_eq!(cluster.node(node).get("/v1/bans"), json!({"racers": []}));
+        let rules = cluster.node(node).get("/v1/rules");
+        assert_eq!(
+            (&rules["rules"]["resistance_offset"], &rules["rebuild"]),
+            (&json!(65.0), &Value::Null)
+        );
     }
 }

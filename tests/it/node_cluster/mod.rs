@@ -4,9 +4,12 @@
 
 mod addresses;
 pub(crate) mod events;
+mod faults;
 pub(crate) mod outcome;
 mod probes;
 mod proxy;
+mod rule_switches;
+mod waits;
 
 mod bans;
 mod chaos;
@@ -24,16 +27,17 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 
-use serde_json::Value;
-
 use crate::run::Workplace;
-use crate::serving::{ServiceProcess, get, now_ms, wait_for};
+use crate::serving::{ServiceProcess, now_ms};
 use addresses::Addresses;
+pub(crate) use waits::{generation, note};
 
 /// What is special about a cluster.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     pub(crate) nodes: usize,
+    /// The ids of the nodes in their order; empty for 0, 1, ...
+    pub(crate) ids: Vec<usize>,
     /// Worker threads of each node.
     pub(crate) workers: usize,
     pub(crate) has_certificates: bool,
@@ -41,12 +45,15 @@ pub(crate) struct Options {
     pub(crate) arguments: String,
     /// Environment variables of all nodes.
     pub(crate) environment: Vec<(String, String)>,
+    /// The rules of the expected results; empty for those of Alleycat.
+    pub(crate) rules: &'static str,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        let (arguments, environment) = (String::new(), Vec::new());
-        Self { nodes: 3, workers: 1, has_certificates: false, arguments, environment }
+        let (ids, arguments, environment) = (Vec::new(), String::new(), Vec::new());
+        let (has_certificates, rules) = (false, "");
+        Self { nodes: 3, ids, workers: 1, has_certificates, arguments, environment, rules }
     }
 }
 
@@ -75,7 +82,11 @@ impl NodeCluster {
         let created =
             place.run(&format!("cluster init --nodes {nodes} -w {workers} --dir cluster"));
         assert_eq!(created.code, 0, "{}", created.stderr);
-        let file = fs::read_to_string(place.path("cluster/cluster.toml")).unwrap();
+        let mut file = fs::read_to_string(place.path("cluster/cluster.toml")).unwrap();
+        // From the greatest, because each id is greater than those that it replaces.
+        for (position, id) in options.ids.iter().enumerate().rev() {
+            file = file.replace(&format!("id = {position}\n"), &format!("id = {id}\n"));
+        }
         place.write("cluster/cluster.toml", addresses.replace_in(&file));
         if !options.has_certificates {
             fs::remove_file(place.path("cluster/ca.pem")).unwrap();
@@ -97,8 +108,9 @@ impl NodeCluster {
 
     /// The arguments of a node.
     pub(crate) fn arguments(&self, node: usize) -> String {
+        let id = self.options.ids.get(node).copied().unwrap_or(node);
         format!(
-            "--cluster {} --node {node} --listen {} --archive {} --checkpoint-seconds 1 {}",
+            "--cluster {} --node {id} --listen {} --archive {} --checkpoint-seconds 1 {}",
             self.files(node).join("cluster.toml").display(),
             self.addresses.http(node),
             self.place.path("archive").display(),
@@ -184,33 +196,6 @@ impl NodeCluster {
     pub(crate) fn resume(&self, node: usize) {
         send_signal(self.node(node), "-CONT");
     }
-
-    /// Waits until a node accepts events, whether a generation runs or not.
-    pub(crate) fn wait_accepts(&self, node: usize) {
-        wait_for("the node accepts events", || {
-            get(&format!("{}/readyz", self.node(node).url)).0 == 200
-        });
-    }
-
-    /// Waits until a generation answers reads on all nodes.
-    pub(crate) fn wait_live(&self) {
-        wait_for("a generation answers reads on all nodes", || {
-            // A node that has just started has no note yet.
-            let is_live =
-                |node| generation(node) > 0 && note(node).is_some_and(|note| note.is_empty());
-            self.running().all(is_live)
-        });
-    }
-
-    /// Waits until no generation runs on a node, for a reason that contains `part`. Returns the reason.
-    pub(crate) fn wait_note(&self, node: usize, part: &str) -> String {
-        let mut found = None;
-        wait_for(&format!("node {node} reports '{part}'"), || {
-            found = note(self.node(node)).filter(|note| note.contains(part) && !note.is_empty());
-            found.is_some()
-        });
-        found.unwrap()
-    }
 }
 
 impl Drop for NodeCluster {
@@ -222,25 +207,6 @@ impl Drop for NodeCluster {
             eprintln!("the files of the failed cluster: {copy} ({copied:?})");
         }
     }
-}
-
-/// Why no generation runs on a node; empty if one runs, `None` if the node does not reply.
-pub(crate) fn note(node: &ServiceProcess) -> Option<String> {
-    let (status, ready) = get(&format!("{}/readyz", node.url));
-    if status == 0 || !ready["notes"].is_array() {
-        return None;
-    }
-    let notes = ready["notes"].as_array().unwrap().iter().filter_map(Value::as_str);
-    let mut notes = notes.filter_map(|note| note.strip_prefix("cluster: "));
-    Some(notes.next().unwrap_or_default().to_owned())
-}
-
-/// The number of the generation that answers reads, from the metrics of a node.
-pub(crate) fn generation(node: &ServiceProcess) -> u64 {
-    let (_, metrics) = get(&format!("{}/metrics", node.url));
-    let lines = metrics.as_str().unwrap_or_default().lines();
-    let value = lines.filter_map(|line| line.strip_prefix("velodrome_cluster_generation ")).next();
-    value.map_or(0, |value| value.parse::<f64>().unwrap() as u64)
 }
 
 fn send_signal(node: &ServiceProcess, signal: &str) {

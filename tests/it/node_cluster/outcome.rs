@@ -120,7 +120,8 @@ impl NodeCluster {
     /// The outcome of a replay of `events`, each once, without a cluster.
     pub(crate) fn expected(&self, events: &[String]) -> Outcome {
         self.place.write("events.jsonl", events.join("\n"));
-        let replayed = self.place.run("replay events.jsonl --out expected");
+        let replayed =
+            self.place.run(&format!("replay events.jsonl --out expected {}", self.rules()));
         assert_eq!(replayed.code, 0, "{}", replayed.stderr);
         Outcome::of_replay(&self.place, "expected")
     }
@@ -151,9 +152,16 @@ impl NodeCluster {
             fs::read_dir(self.place.path(name)).is_ok_and(|mut entries| entries.next().is_some())
         };
         let inputs: Vec<_> = inputs.filter(has_files).collect();
-        let replayed = self.place.run(&format!("replay --merge {} --out {out}", inputs.join(" ")));
+        let (inputs, rules) = (inputs.join(" "), self.rules());
+        let replayed = self.place.run(&format!("replay --merge {inputs} --out {out} {rules}"));
         assert_eq!(replayed.code, 0, "{}", replayed.stderr);
         self.place.json(&format!("{out}/summary.json"))
+    }
+
+    /// The argument of a replay under the rules of the expected results.
+    fn rules(&self) -> &'static str {
+        self.place.write("rules.toml", self.options.rules);
+        if self.options.rules.is_empty() { "" } else { "--rules rules.toml" }
     }
 
     /// The URL of a node, also while it is down.

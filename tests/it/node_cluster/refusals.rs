@@ -33,7 +33,7 @@ fn assert_refused(mut cluster: NodeCluster, part: &str) {
     cluster.start_node(2);
     let reason = cluster.wait_note(2, part);
     assert!(reason.contains("node 0"), "{reason}");
-    cluster.wait_note(0, "results are not updated");
+    cluster.wait_note(0, "reads get 503: ");
     // It accepts events although it is refused.
     cluster.node(2).post(&view(1, "a"));
     cluster.stop(2);

@@ -4,13 +4,18 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::{NodeCluster, Options, generation, note};
 use crate::run::view;
+
+/// The time within which a cluster forms.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What strangers send.
 fn messages() -> [Vec<u8>; 8] {
@@ -81,10 +86,23 @@ fn strangers_change_nothing_while_a_cluster_forms_and_runs() {
         cluster.wait_note(1, "waits for the other nodes");
         let addresses = [0, 1, 2].map(|node| cluster.addresses.cluster(node));
         disturb_all(&addresses[..2]);
-        let silent = occupy(&addresses[0]);
-        cluster.start_node(2);
-        cluster.wait_live();
+        // The link of node 2 to node 1 is refused at first. Others come and go.
+        let silent = occupy(&addresses[1]);
+        let (began, is_formed) = (Instant::now(), AtomicBool::new(false));
+        thread::scope(|scope| {
+            for address in &addresses[..2] {
+                scope.spawn(|| {
+                    while !is_formed.load(Ordering::Relaxed) && began.elapsed() < PATIENCE {
+                        messages().iter().for_each(|bytes| disturb(address, bytes));
+                    }
+                });
+            }
+            cluster.start_node(2);
+            cluster.wait_live();
+            is_formed.store(true, Ordering::Relaxed);
+        });
         let formed = generation(cluster.node(0));
+        assert_eq!(formed, 1, "a stranger ended a generation");
         drop(silent);
 
         let token = cluster.node(1).post(&view(1, "a"));

@@ -61,7 +61,9 @@ impl DemoNode {
         command.arg("serve").arg("--data").arg(&self.data);
         command.arg("--cluster").arg(&self.cluster_file).args(["--node", &self.id.to_string()]);
         command.args(["--auth", "off", "--listen", self.url.trim_start_matches("http://")]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        // The pipe of its input closes when this process ends, however it ends.
+        command.arg("--stop-at-end-of-input").stdin(Stdio::piped());
+        command.stdout(Stdio::null()).stderr(log);
         self.child = Some(command.spawn().context("cannot start a node")?);
         Ok(())
     }
