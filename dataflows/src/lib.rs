@@ -58,7 +58,7 @@ pub use traces::read_trace;
 pub use values::{
     Ban, BestFinal, Change, ClassId, Correction, Curve, DEDUP_DAYS, EVENT_LAG_MS_MAX, EventTime,
     ExcludedRace, ExcludedRide, FinishedRide, Mode, Name, Output, RACE_SECONDS_MAX,
-    REPAIR_WINDOW_MS, RETENTION_MS, RaceId, RacerId, Record, RetiredRide, RideKey, RideResult,
-    Rules, Sample, SavedRide, ScoredSample, Scoring, Stage, Standing, Tracking, ViewChange,
-    ViewCount, device_hash, name_time,
+    REPAIR_WINDOW_MS, RETENTION_MS, RaceId, RacerId, RacerKey, Record, RetiredRide, RideKey,
+    RideResult, Rules, Sample, SavedRide, ScoredSample, Scoring, Stage, Standing, Tracking,
+    ViewChange, ViewCount, device_hash, name_time,
 };

@@ -161,7 +161,7 @@ fn each_kind_of_damage_is_found_by_name() {
             "are damaged: it differs from its checksum",
         ),
         (spool.clone(), &|path| fs::write(path, "{\"a\":\n{}\n").unwrap(), "has 1 damaged lines"),
-        // A line without end is not read into memory as a whole.
+        // A line without end is not read into memory at once.
         (spool, &|path| fs::write(path, vec![b'x'; 100_000]).unwrap(), "has 1 damaged lines"),
     ];
     for (path, damage, says) in cases {

@@ -8,7 +8,7 @@ use timely::dataflow::operators::generic::Operator;
 
 use crate::operators::NameTrace;
 use crate::traces::read_trace;
-use crate::values::{ClassId, EventTime, Name, RacerId, racer_hash};
+use crate::values::{EventTime, Name, RacerKey, racer_hash};
 
 /// Looks up the names of `racers` under both rules, and emits the winner of the two. Racers without a
 /// name are skipped.
@@ -38,11 +38,11 @@ use crate::values::{ClassId, EventTime, Name, RacerId, racer_hash};
 /// assert_eq!(names.extract(), [(0, vec![((1, 5), name)])]);
 /// ```
 pub fn racer_names<'scope>(
-    racers: Stream<'scope, u64, Vec<(ClassId, RacerId)>>,
+    racers: Stream<'scope, u64, Vec<RacerKey>>,
     mut traces: [NameTrace; 2],
-) -> Stream<'scope, u64, Vec<((ClassId, RacerId), Name)>> {
+) -> Stream<'scope, u64, Vec<(RacerKey, Name)>> {
     // The worker of the racer's rides, which has the names.
-    let route = Exchange::new(|(class, racer): &(ClassId, RacerId)| racer_hash(*class, *racer));
+    let route = Exchange::new(|(class, racer): &RacerKey| racer_hash(*class, *racer));
     racers.unary(route, "RacerNames", move |_, _| {
         move |input, output| {
             input.for_each(|capability, racers| {
@@ -57,7 +57,7 @@ pub fn racer_names<'scope>(
 }
 
 /// The name of a racer in a class, in a trace.
-fn name(names: &mut NameTrace, racer: (ClassId, RacerId)) -> Option<Name> {
+fn name(names: &mut NameTrace, racer: RacerKey) -> Option<Name> {
     let mut found = None;
     read_trace(names, EventTime::MAX, Some(&racer), |first, (), name| {
         found = (*first == racer).then_some(name);

@@ -12,6 +12,9 @@ pub type RacerId = u32;
 /// The same id can occur in several classes. A race is identified by `(ClassId, RaceId)`.
 pub type RaceId = u64;
 
+/// A racer in a class, who has a name, records and a place on the leaderboard there.
+pub type RacerKey = (ClassId, RacerId);
+
 /// A ride: one racer in one race of a class.
 pub type RideKey = (ClassId, RaceId, RacerId);
 

@@ -27,7 +27,7 @@ pub use best_final::BestFinal;
 pub use change::Change;
 pub use curve::Curve;
 pub use event::{Sample, Tracking};
-pub use ids::{ClassId, EventTime, RaceId, RacerId, RideKey};
+pub use ids::{ClassId, EventTime, RaceId, RacerId, RacerKey, RideKey};
 pub use mode::Mode;
 pub use name::{Name, name_time};
 pub use output::Output;

@@ -10,6 +10,9 @@ use super::stream::RULES;
 /// An answer, with its query's id and its time.
 pub(crate) type TimedAnswer = (u64, u64, Answer);
 
+/// Classes, with the name of a racer there.
+type NamedClasses = Vec<(u16, Option<String>)>;
+
 /// All projects of a stream.
 const PROJECTS: [&str; 3] = ["project-0", "project-1", "project-2"];
 
@@ -54,7 +57,7 @@ struct Merged {
     best: BTreeMap<(u16, u16), Output>,
     sizes: BTreeMap<u16, ClassSize>,
     /// Racers, and their classes with the names there.
-    racers: Vec<(u32, Vec<(u16, Option<String>)>)>,
+    racers: Vec<(u32, NamedClasses)>,
 }
 
 impl Merged {
