@@ -15,6 +15,9 @@ use crate::mesh::{CA, Identity};
 /// The maximum number of nodes: each has a connection to each other.
 const NODES_MAX: usize = 64;
 
+/// The maximum number of workers of a node.
+const WORKERS_MAX: usize = 256;
+
 /// The greatest node id.
 const ID_MAX: NodeId = 999;
 
@@ -65,8 +68,10 @@ impl ClusterFile {
 fn workers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NonZeroUsize, D::Error> {
     let value = toml::Value::deserialize(deserializer)?;
     let workers = value.as_integer().and_then(|number| usize::try_from(number).ok());
-    let invalid = || D::Error::custom("workers must be a whole number of at least 1");
-    workers.and_then(NonZeroUsize::new).ok_or_else(invalid)
+    let workers = workers.filter(|workers| *workers <= WORKERS_MAX).and_then(NonZeroUsize::new);
+    workers.ok_or_else(|| {
+        D::Error::custom(format!("workers must be a whole number from 1 to {WORKERS_MAX}"))
+    })
 }
 
 /// A node in the file.

@@ -45,7 +45,7 @@ impl Coordinator {
         tracing::info!(generation, complete_ms = plan.complete_from, "forms a generation");
         self.members.iter_mut().for_each(|member| member.ready = None);
         self.send_all(|| Message::Form(plan.clone()));
-        self.current = Some(Formed { plan, caught_up: BTreeSet::new() });
+        self.current = Some(Formed { plan, caught_up: BTreeSet::new(), replaces: None });
     }
 
     /// The number of the next generation, greater than `newest` and durable.
@@ -88,6 +88,7 @@ impl Coordinator {
         let Some(current) = &self.current else {
             return self.reply(request, Err(NO_GENERATION.to_owned()));
         };
+        let replaces = Some(current.plan.generation);
         if current.plan.rules == rules && !is_forced {
             return self.reply(request, Ok(()));
         }
@@ -105,7 +106,7 @@ impl Coordinator {
             source: None,
         };
         self.send_all(|| Message::Form(plan.clone()));
-        self.standby = Some((Formed { plan, caught_up: BTreeSet::new() }, request));
+        self.standby = Some((Formed { plan, caught_up: BTreeSet::new(), replaces }, request));
     }
 
     /// A generation has ended on a node, so it ends on all. If it had ended already as a consequence, this is the cause.
@@ -137,11 +138,13 @@ impl Coordinator {
     /// Ends all generations that run, on all nodes.
     pub(super) fn end_all(&mut self, reason: &str) {
         self.cancel_switch(reason);
-        let Some(Formed { plan, .. }) = self.current.take() else { return };
+        let Some(Formed { plan, replaces, .. }) = self.current.take() else { return };
         let steps = self.changes.fail_all(reason);
         self.take(steps);
-        let generation = plan.generation;
-        self.send_all(|| Message::End { generation, reason: reason.to_owned() });
+        // The one that it replaces still runs on nodes where it did not answer reads yet.
+        for generation in [Some(plan.generation), replaces].into_iter().flatten() {
+            self.send_all(|| Message::End { generation, reason: reason.to_owned() });
+        }
     }
 
     /// Ends the generation that would replace the current one.

@@ -89,8 +89,8 @@ impl<G: Generations> Member<G> {
     fn join(&self, generation: u64) -> Result<(), String> {
         let mut newest = self.newest();
         match newest.number() {
-            // The coordinator has written the number.
-            number if number == generation && self.config.is_coordinator() => Ok(()),
+            // The coordinator, which shares the file, has written the number, and perhaps that of a switch.
+            number if number >= generation && self.config.is_coordinator() => Ok(()),
             number if number < generation => {
                 newest.set_number(generation).map_err(|error| error.to_string())
             }

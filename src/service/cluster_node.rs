@@ -26,6 +26,8 @@ pub(super) struct ClusterNode {
     pub(super) running: Arc<Mutex<RunningEngine>>,
     /// The generation whose workers it has.
     pub(super) live: Mutex<Option<u64>>,
+    /// Locked by a generation until it answers reads, or does not catch up.
+    pub(super) catching_up: Mutex<()>,
     /// The readers of the service, while no generation answers reads.
     pub(super) frozen: Mutex<Option<FrozenReaders>>,
     pub(super) saver: Arc<Mutex<Saver>>,

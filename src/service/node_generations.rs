@@ -66,6 +66,12 @@ impl Generations for ClusterNode {
         fate: &Fate,
         caught_up: &dyn Fn() -> bool,
     ) {
+        // The log feeds one engine besides the one that readers see. So generations catch up one after the other, also
+        // if one is replaced or ended while it does.
+        let catching_up = lock(&self.catching_up);
+        if fate.has_ended() {
+            return;
+        }
         let began = Instant::now();
         if let (Some(source), Some(state)) = (&self.source, &plan.source)
             && let Err(reason) = source.join(state)
@@ -74,6 +80,7 @@ impl Generations for ClusterNode {
         }
         let generation = Generation::start(self, plan, peers, fate.clone());
         let answers = generation.and_then(|generation| generation.run(caught_up));
+        drop(catching_up);
         match answers {
             Ok(true) => {
                 self.status.lives(plan.generation);

@@ -81,6 +81,7 @@ fn start_node(context: RebuildContext, node: NodeParts) -> Result<RunningNode, S
         clock: clock.clone(),
         running,
         live: Mutex::new(None),
+        catching_up: Mutex::default(),
         frozen: Mutex::new(Some(frozen)),
         saver,
         checkpoint_every: context.checkpoint_every,

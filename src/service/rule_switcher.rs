@@ -13,6 +13,9 @@ const POLL: Duration = Duration::from_millis(100);
 /// The pause before a switch is requested again for which there was no generation.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Why a switch has no result.
+const LOST: &str = "node 0 is lost; request the rules again";
+
 /// The result of a switch, when there is one.
 type Switched = Receiver<Result<(), String>>;
 
@@ -48,17 +51,17 @@ fn execute(
     let rules = rules::canonical(&request.rules);
     let mut switched = switch(rules.clone(), request.is_forced);
     while requests.is_current(request) {
-        match switched.recv_timeout(POLL) {
-            Ok(Err(reason)) if reason == NO_GENERATION && request.is_forced => {
-                if requests.wait_while_current(request, RETRY) {
-                    switched = switch(rules.clone(), request.is_forced);
-                }
-            }
-            Ok(result) => return result.map(|()| true),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err("node 0 is lost; request the rules again".to_owned());
-            }
+        let result = match switched.recv_timeout(POLL) {
+            Ok(result) => result,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => Err(LOST.to_owned()),
+        };
+        let can_wait = |reason: &String| reason == NO_GENERATION || reason == LOST;
+        if !(request.is_forced && result.as_ref().is_err_and(can_wait)) {
+            return result.map(|()| true);
+        }
+        if requests.wait_while_current(request, RETRY) {
+            switched = switch(rules.clone(), request.is_forced);
         }
     }
     Ok(false)
@@ -86,9 +89,12 @@ mod tests {
             let switch = |_, _| {
                 attempts.set(attempts.get() + 1);
                 let (reply, switched) = sync_channel(1);
-                let has_generation = attempts.get() > 1;
-                let result = has_generation.then_some(()).ok_or_else(|| NO_GENERATION.to_owned());
-                reply.send(result).unwrap();
+                match attempts.get() {
+                    1 => reply.send(Err(NO_GENERATION.to_owned())).unwrap(),
+                    // Node 0 is not there.
+                    2 => drop(reply),
+                    _ => reply.send(Ok(())).unwrap(),
+                }
                 switched
             };
             assert_eq!(execute(&requests, &request, switch), expected);

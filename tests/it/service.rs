@@ -172,7 +172,7 @@ fn rejects_invalid_arguments_by_name() {
     place.write("zero.toml", "divisor = 0");
     let rules = |name: &str| format!("--rules {}", place.path(name).display());
     for (arguments, says) in [
-        ("--workers 0", "a whole number of at least 1"),
+        ("--workers 0", "a whole number from 1 to 256"),
         ("--workers many", "'many'"),
         ("--listen nowhere", "'nowhere'"),
         (&taken, "cannot listen on"),

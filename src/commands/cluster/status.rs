@@ -187,7 +187,9 @@ impl Node {
 
 /// A time in ms since the epoch.
 fn time(ms: Option<u64>) -> String {
-    let time = ms.and_then(|ms| UNIX_EPOCH.checked_add(Duration::from_millis(ms)));
+    // Only a wrong node shows a time after the year 9999, which cannot be formatted.
+    let time = ms.filter(|ms| *ms < 253_402_300_800_000).map(Duration::from_millis);
+    let time = time.and_then(|since| UNIX_EPOCH.checked_add(since));
     time.map_or("-".to_owned(), |time| humantime::format_rfc3339_millis(time).to_string())
 }
 

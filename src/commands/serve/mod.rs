@@ -36,6 +36,9 @@ use storage::StorageArgs;
 /// bucket can hang for longer. A start that is abandoned leaves what a crash would leave.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The maximum number of worker threads.
+const WORKERS_MAX: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+
 /// Run a service: accept events over HTTP, and serve standings, records, results and counts
 ///
 /// Accepted events are durable in --data before they are acknowledged. After a crash the service
@@ -64,8 +67,8 @@ pub struct Args {
         default_value = "127.0.0.1:7070"
     )]
     listen: SocketAddr,
-    /// Number of worker threads that compute results [default: one per core]
-    #[arg(short, long, env = "VELODROME_WORKERS", value_name = "N", value_parser = parse::count,
+    /// Number of worker threads that compute results, 1 to 256 [default: one per core]
+    #[arg(short, long, env = "VELODROME_WORKERS", value_name = "N", value_parser = parse::whole_number(NonZeroUsize::MIN, WORKERS_MAX),
         conflicts_with = "cluster")]
     workers: Option<NonZeroUsize>,
     /// Rules file in TOML, or the rules.json of results [default: those last used with --data, else

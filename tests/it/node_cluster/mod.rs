@@ -20,6 +20,7 @@ mod loss;
 mod partitions;
 mod refusals;
 pub(crate) mod strangers;
+mod switches;
 mod tokens;
 
 use std::fs;

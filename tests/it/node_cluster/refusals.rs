@@ -144,8 +144,9 @@ fn invalid_cluster_files_are_refused_by_name() {
         ("id = 1", "id = 0", "two nodes have the id 0"),
         ("id = 0", "id = 5", "no node with id 0"),
         ("id = 2", "id = 1000", "the greatest is 999"),
-        ("workers = 1", "workers = 0", "workers must be a whole number of at least 1"),
-        ("workers = 1", "workers = \"many\"", "workers must be a whole number of at least 1"),
+        ("workers = 1", "workers = 0", "workers must be a whole number from 1 to 256"),
+        ("workers = 1", "workers = 257", "workers must be a whole number from 1 to 256"),
+        ("workers = 1", "workers = \"many\"", "workers must be a whole number from 1 to 256"),
         ("cluster = ", "colour = ", "colour"),
         (&cluster.addresses.cluster(2), &address, "nodes 1 and 2 have the same address"),
         (
