@@ -24,7 +24,7 @@ fn scored() -> Vec<ScoredSample> {
     let sample = |i: u64| ScoredSample {
         clock: 1_620_240_000_000 + i,
         race: 5_400_800,
-        device_ms: 1_620_240_000_000 + i,
+        name_at: 1_620_240_000_000 + i,
         output: rules.output(60.0 + i as f64 / 3.0, 50.0),
         name: Some("Mabelle".into()),
         racer: i as u32,
@@ -38,7 +38,7 @@ fn scored() -> Vec<ScoredSample> {
 fn plain() -> Vec<Plain> {
     let tuple = |s: ScoredSample| {
         let name = s.name.map(|name| name.to_string());
-        ((s.clock, s.race, s.device_ms, s.output), (name, s.racer, (s.class, s.second, s.is_final)))
+        ((s.clock, s.race, s.name_at, s.output), (name, s.racer, (s.class, s.second, s.is_final)))
     };
     scored().into_iter().map(tuple).collect()
 }
