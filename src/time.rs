@@ -43,12 +43,13 @@ pub fn parse_ms(text: &str) -> Result<u64, TimeError> {
     }
 }
 
+/// The first time that RFC 3339 cannot express, in ms since the epoch: the year 10000.
+pub const FORMATTED_MS_END: u64 = 253_402_300_800_000;
+
 /// A time in ms since the epoch in RFC 3339, as 2026-01-31T18:00:00Z. Times after the year 9999 are in ms.
 pub fn format_ms(ms: u64) -> String {
     match UNIX_EPOCH.checked_add(Duration::from_millis(ms)) {
-        Some(time) if ms < 253_402_300_800_000 => {
-            humantime::format_rfc3339_seconds(time).to_string()
-        }
+        Some(time) if ms < FORMATTED_MS_END => humantime::format_rfc3339_seconds(time).to_string(),
         _ => format!("{ms} ms"),
     }
 }

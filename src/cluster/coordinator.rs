@@ -154,6 +154,12 @@ impl Coordinator {
         (0..self.members.len()).for_each(|position| self.send(position, &message));
     }
 
+    /// Sends a message to all nodes that are connected, except the one at `position`.
+    pub(super) fn send_others(&self, position: usize, message: impl Fn() -> Message) {
+        let others = (0..self.members.len()).filter(|other| *other != position);
+        others.for_each(|other| self.send(other, &message));
+    }
+
     /// The name of the node at `position`.
     pub(super) fn name(&self, position: usize) -> String {
         name(&self.config.nodes[position])

@@ -25,14 +25,10 @@ impl Coordinator {
                 }
             }
             Message::Advance { clock_ms } => {
-                for other in (0..self.members.len()).filter(|other| *other != position) {
-                    self.send(other, || Message::Advance { clock_ms });
-                }
+                self.send_others(position, || Message::Advance { clock_ms });
             }
             Message::Shards(report) => {
-                for other in (0..self.members.len()).filter(|other| *other != position) {
-                    self.send(other, || Message::Shards(report.clone()));
-                }
+                self.send_others(position, || Message::Shards(report.clone()));
             }
             Message::Change { id, .. } if self.current.is_none() => {
                 let result = Err(NO_GENERATION.to_owned());

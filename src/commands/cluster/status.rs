@@ -14,6 +14,7 @@ use ureq::http::header::AUTHORIZATION;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::commands::output;
+use crate::time::FORMATTED_MS_END;
 
 /// How long a node may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -188,7 +189,7 @@ impl Node {
 /// A time in ms since the epoch.
 fn time(ms: Option<u64>) -> String {
     // Only a wrong node shows a time after the year 9999, which cannot be formatted.
-    let time = ms.filter(|ms| *ms < 253_402_300_800_000).map(Duration::from_millis);
+    let time = ms.filter(|ms| *ms < FORMATTED_MS_END).map(Duration::from_millis);
     let time = time.and_then(|since| UNIX_EPOCH.checked_add(since));
     time.map_or("-".to_owned(), |time| humantime::format_rfc3339_millis(time).to_string())
 }
