@@ -95,7 +95,9 @@ impl Coordinator {
                     self.handle(position, message);
                 }
                 Event::Received(position, Received::Closed(reason)) => {
+                    // If it comes back with another archive, which it accepts, what it archived before does not count.
                     let report = self.members[position].report.take();
+                    let report = report.map(|report| Report { archived: 0, ..report });
                     self.members[position] = Member { report, ..Member::default() };
                     // First, so that readers learn for which node the cluster waits.
                     self.send_view();

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ClusterError;
 use super::node_id::NodeId;
+use super::sequences::{Sequences, raise};
 use crate::atomic_file::replace_file;
 use crate::disk::File;
 
@@ -35,6 +36,9 @@ struct Newest {
     /// The newest generation of each node that answered reads; only the coordinator knows them.
     #[serde(default)]
     lived: BTreeMap<NodeId, u64>,
+    /// What is known to be archived of each log.
+    #[serde(default)]
+    archived: Sequences,
 }
 
 impl GenerationFile {
@@ -87,12 +91,30 @@ impl GenerationFile {
         self.replace(newest)
     }
 
-    /// Replaces the number of the newest generation, durably.
+    /// What is known to be archived of each log.
+    pub(super) fn archived(&self) -> &Sequences {
+        &self.newest.archived
+    }
+
+    /// Records, durably, what else was archived.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub(super) fn set_number(&mut self, generation: u64) -> Result<(), ClusterError> {
-        self.replace(Newest { generation, ..self.newest.clone() })
+    pub(super) fn raise_archived(&mut self, others: &Sequences) -> Result<(), ClusterError> {
+        let mut newest = self.newest.clone();
+        if raise(&mut newest.archived, others) { self.replace(newest) } else { Ok(()) }
+    }
+
+    /// Replaces the number of the newest generation, and what is known to be archived, durably.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(super) fn set_number(
+        &mut self,
+        generation: u64,
+        archived: Sequences,
+    ) -> Result<(), ClusterError> {
+        self.replace(Newest { generation, archived, ..self.newest.clone() })
     }
 
     /// Replaces the rules, and the generation from which on they are active, durably.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use super::archived::archived;
 use super::clock_difference;
 use super::coordinator::{Coordinator, NO_GENERATION};
 use super::formed::{Formed, SwitchRequest};
 use super::message::{Message, Plan, Ready};
 use super::node_id::COORDINATOR;
 use super::plan::{differs, plan};
+use super::sequences::Sequences;
 
 impl Coordinator {
     /// A node can be part of a generation. Forms one if all nodes can.
@@ -39,9 +41,16 @@ impl Coordinator {
             let reason = "its rules differ from those of node 0; give all nodes the same --rules";
             return self.send(position, || Message::Refused(reason.to_owned()));
         }
+        let archived = match archived(&self.config.nodes, &ready) {
+            Ok(archived) => archived,
+            Err((position, reason)) => {
+                self.members[position].ready = None;
+                return self.send(position, || Message::Refused(reason.clone()));
+            }
+        };
         let newest = ready.iter().map(|ready| ready.generation).max().unwrap_or_default();
-        let Some(generation) = self.next_number(newest) else { return };
-        let plan = plan(&ready, generation);
+        let Some(generation) = self.next_number(newest, archived.clone()) else { return };
+        let plan = plan(&ready, generation, archived);
         tracing::info!(generation, complete_ms = plan.complete_from, "forms a generation");
         self.members.iter_mut().for_each(|member| member.ready = None);
         self.send_all(|| Message::Form(plan.clone()));
@@ -49,12 +58,12 @@ impl Coordinator {
     }
 
     /// The number of the next generation, greater than `newest` and durable.
-    fn next_number(&self, newest: u64) -> Option<u64> {
+    fn next_number(&self, newest: u64, archived: Sequences) -> Option<u64> {
         let mut file = self.newest();
         let generation = newest.max(file.number()) + 1;
         // The next node that becomes ready tries again.
         let failed = |error: &_| tracing::error!(%error, "cannot form a generation");
-        file.set_number(generation).inspect_err(failed).ok().map(|()| generation)
+        file.set_number(generation, archived).inspect_err(failed).ok().map(|()| generation)
     }
 
     /// A generation has caught up on a node. It answers reads once it has on all nodes.
@@ -92,7 +101,8 @@ impl Coordinator {
         if current.plan.rules == rules && !is_forced {
             return self.reply(request, Ok(()));
         }
-        let Some(generation) = self.next_number(0) else {
+        let archived = self.newest().archived().clone();
+        let Some(generation) = self.next_number(0, archived.clone()) else {
             return self.reply(request, Err("node 0 cannot write to its disk".to_owned()));
         };
         tracing::info!(generation, "forms a generation under other rules");
@@ -104,6 +114,7 @@ impl Coordinator {
             rules,
             rules_since: generation,
             source: None,
+            archived,
         };
         self.send_all(|| Message::Form(plan.clone()));
         self.standby = Some((Formed { plan, caught_up: BTreeSet::new(), replaces }, request));

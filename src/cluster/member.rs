@@ -122,7 +122,7 @@ impl<G: Generations> Member<G> {
             Ok(control) => {
                 self.control = Some(control);
                 self.status.waits("waits for the other nodes");
-                self.send(Message::Ready(self.ready()));
+                self.send(Message::Ready(Box::new(self.ready())));
             }
             Err(reason) => self.status.disconnected(&reason),
         }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use velodrome_dataflows::{Ban, EventTime, RacerId};
 
 use super::node_id::NodeId;
+use super::sequences::Sequences;
 use super::view::{NodeView, Report};
 use crate::engine::Settings;
 use crate::kinesis::{ShardReport, SourceState};
@@ -20,7 +21,7 @@ pub(super) enum Message {
     /// The reply to a hello, or to `Ready`: the node cannot be part of the cluster for this reason.
     Refused(String),
     /// To the coordinator: the node can be part of a generation.
-    Ready(Ready),
+    Ready(Box<Ready>),
     /// From the coordinator: be part of this generation.
     Form(Plan),
     /// To the coordinator: the generation has caught up on this node.
@@ -104,6 +105,12 @@ pub struct Ready {
     pub rules_since: u64,
     /// What it knows of the stream that the cluster reads, if it knows anything.
     pub source: Option<SourceState>,
+    /// The newest segments of the logs that it reads: its own, and on the coordinator those of nodes that have left.
+    pub logs: Sequences,
+    /// What it knows to be archived of all logs.
+    pub archived: Sequences,
+    /// Whether it continues without what is missing of the logs that it reads.
+    pub accept_damage: bool,
 }
 
 /// What all nodes of a generation have in common.
@@ -126,6 +133,8 @@ pub struct Plan {
     /// Where the nodes resume reading the stream. `None` if there is none, or if the generation replaces one, which reads
     /// it.
     pub source: Option<SourceState>,
+    /// What is known to be archived of all logs.
+    pub archived: Sequences,
 }
 
 impl WireMessage for Message {

@@ -22,6 +22,7 @@ mod error;
 mod init;
 mod interface;
 mod node_id;
+mod sequences;
 mod snapshot;
 mod status;
 mod view;
@@ -37,6 +38,7 @@ mod listener;
 mod message;
 
 mod announcements;
+mod archived;
 mod changes;
 mod coordinator;
 mod formed;
@@ -70,6 +72,7 @@ pub use init::{CLUSTER_FILE, NodeAddress, add, create};
 pub use interface::Generations;
 pub use message::{Plan, Ready};
 pub use node_id::{COORDINATOR, NodeId};
+pub use sequences::Sequences;
 pub use snapshot::{Snapshot, State};
 pub use status::{Stale, Status};
 #[cfg(test)]
@@ -113,7 +116,11 @@ impl RunningNode {
     ) -> Result<Self, ClusterError> {
         let config = Arc::new(config);
         let settings = settings(&config, generations.stream());
-        let newest = Arc::new(Mutex::new(GenerationFile::open(data.to_owned())?));
+        let newest = GenerationFile::open(data.to_owned())?;
+        if newest.number() > 0 {
+            status.joined();
+        }
+        let newest = Arc::new(Mutex::new(newest));
         let links = Arc::new(LinkRoom::default());
         let (coordinator, controls) = match config.is_coordinator() {
             true => {
@@ -131,7 +138,12 @@ impl RunningNode {
         };
         let listener = listener.start()?;
         let (sender, events) = channel();
-        let reporter = Reporter::start(Arc::clone(&generations), status.clone(), sender.clone())?;
+        let reporter = Reporter::start(
+            Arc::clone(&generations),
+            status.clone(),
+            sender.clone(),
+            Arc::clone(&newest),
+        )?;
         let member = Member {
             config,
             settings,

@@ -1,6 +1,7 @@
 //! The plan of a generation: what its nodes have in common, from what they have.
 
 use super::message::{Plan, Ready};
+use super::sequences::Sequences;
 use crate::kinesis;
 
 /// The rules that are active since the greatest generation.
@@ -18,7 +19,7 @@ pub(super) fn differs(ready: &[Ready]) -> Option<usize> {
 }
 
 /// The plan of a generation of nodes that are `ready`.
-pub(super) fn plan(ready: &[Ready], generation: u64) -> Plan {
+pub(super) fn plan(ready: &[Ready], generation: u64, archived: Sequences) -> Plan {
     let (rules, rules_since) = newest_rules(ready)
         .map(|newest| (newest.rules.clone(), newest.rules_since))
         .unwrap_or_default();
@@ -30,17 +31,21 @@ pub(super) fn plan(ready: &[Ready], generation: u64) -> Plan {
     let bans = newest.map(|ready| ready.bans.clone());
     let complete_until = until.unwrap_or_default();
     let source = kinesis::merge(ready.iter().filter_map(|ready| ready.source.as_ref()));
-    Plan { generation, complete_from, complete_until, bans, rules, rules_since, source }
+    Plan { generation, complete_from, complete_until, bans, rules, rules_since, source, archived }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::tests::new_node;
+
+    fn plan(ready: &[Ready], generation: u64) -> Plan {
+        super::plan(ready, generation, Sequences::new())
+    }
 
     fn ready(complete: Option<u64>, shown: u64, rules: &str, rules_since: u64) -> Ready {
         let (generation, bans, rules) = (3, vec![shown as u32], rules.to_owned());
-        let (clock_ms, source) = (Some(9), None);
-        Ready { generation, complete, shown, clock_ms, bans, rules, rules_since, source }
+        Ready { generation, complete, shown, bans, rules, rules_since, ..new_node() }
     }
 
     #[test]

@@ -10,7 +10,7 @@ impl Coordinator {
     /// Handles a message from the node at `position`.
     pub(super) fn handle(&mut self, position: usize, message: Message) {
         match message {
-            Message::Ready(ready) => self.ready(position, ready),
+            Message::Ready(ready) => self.ready(position, *ready),
             Message::CaughtUp { generation } => self.caught_up(position, generation),
             Message::Lost { generation, reason, is_consequence } => {
                 // It may name another node, so that both are named.

@@ -1,13 +1,15 @@
-//! Reports what this node knows of itself, once a second.
+//! Reports what this node knows of itself, once a second, and records what the nodes report to be archived.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::error::ClusterError;
 use super::event::Event;
+use super::generation_file::GenerationFile;
 use super::interface::Generations;
+use super::sequences::Sequences;
 use super::status::Status;
 
 /// The interval of reports.
@@ -21,7 +23,7 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    /// Reports to `status`, and to the member that receives `events`.
+    /// Reports to `status`, and to the member that receives `events`. Records in `newest` what was archived.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -29,10 +31,12 @@ impl Reporter {
         generations: Arc<impl Generations>,
         status: Status,
         events: Sender<Event>,
+        newest: Arc<Mutex<GenerationFile>>,
     ) -> Result<Self, ClusterError> {
         let (stop, stopped) = channel();
         let thread = thread::Builder::new().name("cluster-report".to_owned());
-        let running = thread.spawn(move || report(&*generations, &status, &events, &stopped));
+        let running =
+            thread.spawn(move || report(&*generations, &status, &events, &newest, &stopped));
         Ok(Self { running: running.map_err(ClusterError::Thread)?, stop })
     }
 
@@ -47,14 +51,27 @@ fn report(
     generations: &impl Generations,
     status: &Status,
     events: &Sender<Event>,
+    newest: &Mutex<GenerationFile>,
     stopped: &Receiver<()>,
 ) {
     loop {
         let report = generations.report();
         status.reported(report.clone());
         events.send(Event::Report(report)).unwrap_or_default();
+        record_archived(status, newest);
         if stopped.recv_timeout(INTERVAL) != Err(RecvTimeoutError::Timeout) {
             return;
         }
     }
+}
+
+/// Records what the nodes report to be archived.
+fn record_archived(status: &Status, newest: &Mutex<GenerationFile>) {
+    // Locked before the reports are read, or a generation that forgets what is missing could form meanwhile.
+    let mut newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
+    let nodes = status.config().nodes.iter().zip(status.snapshot().nodes);
+    let archived =
+        nodes.map(|(node, view)| (node.id, view.report.map_or(0, |report| report.archived)));
+    // The next attempt follows. The generation that forms next says why if there is a lasting reason.
+    newest.raise_archived(&archived.collect::<Sequences>()).unwrap_or_default();
 }

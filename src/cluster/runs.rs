@@ -26,8 +26,12 @@ impl<G: Generations> Member<G> {
     pub(super) fn ready(&self) -> Ready {
         let ready = self.generations.ready();
         let newest = self.newest();
-        let ready =
-            Ready { generation: newest.number(), rules_since: newest.rules_since(), ..ready };
+        let ready = Ready {
+            generation: newest.number(),
+            rules_since: newest.rules_since(),
+            archived: newest.archived().clone(),
+            ..ready
+        };
         match newest.rules() {
             // The node was killed before its checkpoint was replaced by that of a switch.
             Some(rules) if rules != ready.rules => {
@@ -42,11 +46,12 @@ impl<G: Generations> Member<G> {
         let (generation, fate) = (plan.generation, Fate::default());
         let bans = plan.bans.as_deref();
         let persist = || bans.map_or(Ok(()), |bans| self.generations.persist_all(bans));
-        if let Err(reason) = self.join(generation).and_then(|()| persist()) {
+        if let Err(reason) = self.join(&plan).and_then(|()| persist()) {
             let lost = Message::Lost { generation, reason: reason.clone(), is_consequence: false };
             self.send(lost);
             return self.rest(&reason, Instant::now());
         }
+        self.status.joined();
         if self.runs.is_empty() {
             self.status.forms(generation);
         }
@@ -86,14 +91,15 @@ impl<G: Generations> Member<G> {
     ///
     /// # Errors
     /// When it has joined a newer one, and when the number cannot be written.
-    fn join(&self, generation: u64) -> Result<(), String> {
+    fn join(&self, plan: &Plan) -> Result<(), String> {
+        let generation = plan.generation;
         let mut newest = self.newest();
         match newest.number() {
             // The coordinator, which shares the file, has written the number, and perhaps that of a switch.
             number if number >= generation && self.config.is_coordinator() => Ok(()),
-            number if number < generation => {
-                newest.set_number(generation).map_err(|error| error.to_string())
-            }
+            number if number < generation => newest
+                .set_number(generation, plan.archived.clone())
+                .map_err(|error| error.to_string()),
             number => Err(format!("this node was part of generation {number} already")),
         }
     }
@@ -153,7 +159,7 @@ impl<G: Generations> Member<G> {
         self.status.ended(reason);
         thread::sleep(DURATION_MIN.saturating_sub(began.elapsed()));
         if self.control.is_some() {
-            self.send(Message::Ready(self.ready()));
+            self.send(Message::Ready(Box::new(self.ready())));
         }
     }
 }

@@ -16,6 +16,8 @@ pub struct Snapshot {
     pub generation: Option<u64>,
     /// The nodes, in their order.
     pub nodes: Vec<NodeView>,
+    /// Whether the node was ever part of a generation.
+    pub has_joined: bool,
     /// When the present generation began to form.
     pub(super) forms_since: Option<Instant>,
     /// Whether readers have results, because a generation answered reads since the start of the node.
@@ -43,6 +45,7 @@ impl Snapshot {
         Self {
             state: State::Waits(reason.to_owned()),
             generation: None,
+            has_joined: false,
             nodes: vec![NodeView::default(); nodes],
             forms_since: None,
             has_results: false,

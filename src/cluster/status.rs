@@ -64,6 +64,19 @@ impl Status {
         (!matches!(snapshot.state, State::Lives(_))).then(|| Duration::from_millis(lag_ms))
     }
 
+    /// The node is, or was, part of a generation.
+    pub(super) fn joined(&self) {
+        self.lock().has_joined = true;
+    }
+
+    /// Why the node may not accept events yet: it was part of no generation. Its data directory may be that of a lost
+    /// disk, and its archive not the one that it had. Then what it accepts would be a second beginning of its log.
+    pub fn is_outside(&self) -> Option<String> {
+        let snapshot = self.lock();
+        let stale = snapshot.stale(&self.config).filter(|_| !snapshot.has_joined)?;
+        Some(format!("the data directory is new, so the node first joins the cluster: {stale}"))
+    }
+
     /// No generation runs on this node, for this reason.
     pub(super) fn waits(&self, reason: &str) {
         self.warn(reason);

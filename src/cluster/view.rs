@@ -27,6 +27,8 @@ pub struct Report {
     pub checkpoint: Option<EventTime>,
     /// The shards of the stream that it reads now.
     pub shards: Vec<String>,
+    /// The newest segment of its log up to which all are archived; 0 before the first.
+    pub archived: u64,
 }
 
 /// Forgets which nodes are connected, on a node that has lost the coordinator, which is at position 0.

@@ -185,16 +185,12 @@ impl LogCheck<'_> {
         Ok(())
     }
 
-    /// The sequences that are missing. An empty archive lacks all segments before those of the log.
+    /// The sequences that are missing.
     fn gaps(&self, segments: &[(u64, Object)], archived: &[ArchivedSegment]) -> Vec<(u64, u64)> {
         let in_archive = archived.iter().map(|archived| archived.sequence);
         let logged = segments.iter().map(|(sequence, _)| *sequence);
         let mut sequences: Vec<_> = in_archive.chain(logged).collect();
         sequences.sort_unstable();
-        let mut gaps = missing(&sequences, self.covered);
-        if let (true, Some(oldest @ 2..)) = (archived.is_empty(), sequences.first()) {
-            gaps.push((1, oldest - 1));
-        }
-        gaps
+        missing(&sequences, Some(1), self.covered.map(|covered| covered.sequence))
     }
 }

@@ -32,7 +32,9 @@ pub enum LogError {
     )]
     ObjectConflict(String),
     /// A segment that is not empty, and is not the newest, has no complete line.
-    #[error("the log's file '{0}' has no events; move it away and start again")]
+    #[error(
+        "the log's file '{0}' has no events; restore it from a backup, or move it away and start with --accept-damage"
+    )]
     NoEvents(String),
     /// A part of a segment differs from the checksum that the log wrote with it.
     #[error(

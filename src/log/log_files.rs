@@ -35,6 +35,20 @@ impl LogFiles {
         Self { log: PathBuf::new(), archive, accept_damage: self.accept_damage }
     }
 
+    /// Whether to continue if segments are missing.
+    pub fn accepts_damage(&self) -> bool {
+        self.accept_damage
+    }
+
+    /// The sequence of the newest segment in the archive; 0 for an empty archive.
+    ///
+    /// # Errors
+    /// When the archive cannot be listed.
+    pub fn newest_archived(&self) -> Result<u64, LogError> {
+        let newest = NewestSegments::new(&*self.archive).next().transpose()?;
+        Ok(newest.map_or(0, |archived| archived.sequence))
+    }
+
     /// The sequences of the segments that are not in the archive yet, from the oldest to the newest; none if it has all.
     ///
     /// # Errors
@@ -53,15 +67,17 @@ impl LogFiles {
     /// removed before it is read: in that case, call this again.
     ///
     /// # Errors
-    /// When a segment is missing between the inputs, or a part of what is `covered`, unless damage is
-    /// accepted. When the archive cannot be listed, and when a segment cannot be read.
+    /// When a segment is missing between the inputs, the first ones if `from_ms` is 0, or a part of what is `covered`,
+    /// unless damage is accepted. When the archive cannot be listed, and when a segment cannot be read.
     pub fn inputs_from(
         &self,
         from_ms: u64,
         covered: Option<LogPosition>,
     ) -> Result<Vec<Input>, LogError> {
         let inputs = self.list(from_ms)?;
-        if let Err(error) = self.check(&inputs, covered) {
+        // A checkpoint may cover the first segments.
+        let first = if from_ms == 0 { Some(1) } else { covered.map(|covered| covered.sequence) };
+        if let Err(error) = self.check(&inputs, first, covered) {
             if !self.accept_damage {
                 return Err(error);
             }
@@ -101,10 +117,16 @@ impl LogFiles {
         Ok(inputs)
     }
 
-    /// Checks that no segment is missing between `inputs`, and nothing of what is `covered`.
-    fn check(&self, inputs: &[(u64, Input)], covered: Option<LogPosition>) -> Result<(), LogError> {
+    /// Checks that no segment is missing from `first` on, and nothing of what is `covered`.
+    fn check(
+        &self,
+        inputs: &[(u64, Input)],
+        first: Option<u64>,
+        covered: Option<LogPosition>,
+    ) -> Result<(), LogError> {
         let sequences: Vec<_> = inputs.iter().map(|(sequence, _)| *sequence).collect();
-        if let Some((first, last)) = missing(&sequences, covered).first().copied() {
+        let last = covered.map(|covered| covered.sequence);
+        if let Some((first, last)) = missing(&sequences, first, last).first().copied() {
             let (log, archive) = (self.log.display().to_string(), self.archive.name(""));
             return Err(LogError::Gap { first, last, log, archive });
         }
@@ -118,16 +140,15 @@ impl LogFiles {
     }
 }
 
-/// The sequences that are missing between ascending `sequences`, and from them up to what is `covered`, as
-/// pairs of the first and the last.
-pub(super) fn missing(sequences: &[u64], covered: Option<LogPosition>) -> Vec<(u64, u64)> {
-    let covered = covered.map(|covered| covered.sequence);
+/// The sequences that are missing among ascending `sequences` from `first` to `last`, where these are known, as pairs of
+/// the first and the last. An empty log lacks none unless `last` is known.
+pub(super) fn missing(sequences: &[u64], first: Option<u64>, last: Option<u64>) -> Vec<(u64, u64)> {
     let (oldest, newest) = match (sequences.first(), sequences.last()) {
         (Some(oldest), Some(newest)) => (*oldest, *newest),
-        _ => return covered.map(|covered| (covered, covered)).into_iter().collect(),
+        _ => return last.map(|last| (first.unwrap_or(last), last)).into_iter().collect(),
     };
-    let before = covered.filter(|covered| *covered < oldest).map(|covered| (covered, oldest - 1));
-    let after = covered.filter(|covered| *covered > newest).map(|covered| (newest + 1, covered));
+    let before = first.filter(|first| *first < oldest).map(|first| (first, oldest - 1));
+    let after = last.filter(|last| *last > newest).map(|last| (newest + 1, last));
     before.into_iter().chain(gaps(sequences)).chain(after).collect()
 }
 

@@ -178,6 +178,11 @@ impl OpenedLog {
         self.positions.clone()
     }
 
+    /// The sequence of the newest segment, sealed or not; 0 for an empty log.
+    pub fn newest(&self) -> u64 {
+        self.next - 1
+    }
+
     /// The arrival of the last event, or `None` for an empty log. No later event arrives before it.
     pub fn last_arrival(&self) -> Option<u64> {
         self.last_ms

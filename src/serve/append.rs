@@ -23,13 +23,15 @@ pub(super) struct AppendedBatch {
 /// Appends the accepted events of a batch to the log, which may reject further ones.
 ///
 /// # Errors
-/// The errors of the log, and 503 `busy` if it does not answer in time.
+/// The errors of the log, 503 `busy` if it does not answer in time, and 503 `cluster_incomplete` at a node that was part of
+/// no generation yet.
 pub(super) async fn append(app: &App, batch: Batch) -> Result<AppendedBatch, ApiError> {
     let Batch { lines, indices, events, mut rejected, .. } = batch;
     let mut accepted = lines.len();
     if accepted == 0 {
         return Ok(AppendedBatch { arrival_ms: None, accepted, rejected });
     }
+    app.check_member()?;
     let receiver = app.log()?.append(lines, events)?;
     let received = timeout(app.limits().append_timeout, receiver).await.map_err(|_| {
         error!("the log did not answer in time");

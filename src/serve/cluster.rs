@@ -77,7 +77,7 @@ impl Node {
     fn new(node: &cluster::Node, view: NodeView) -> Self {
         let NodeView { is_connected: connected, report } = view;
         let (log_time, lag_ms, checkpoint, shards) = match report {
-            Some(Report { clock_ms, lag_ms, checkpoint, shards }) => {
+            Some(Report { clock_ms, lag_ms, checkpoint, shards, .. }) => {
                 (Some(clock_ms), Some(lag_ms), checkpoint, shards)
             }
             None => (None, None, None, Vec::new()),

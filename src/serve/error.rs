@@ -65,6 +65,12 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, NO_GENERATION, message).retry_after(1)
     }
 
+    /// 503 `cluster_incomplete`: the node may not accept events yet, for this reason.
+    pub(super) fn outside(reason: &str) -> Self {
+        let message = format!("{reason}; try again in a second, or at another node");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, NO_GENERATION, message).retry_after(1)
+    }
+
     /// Whether it is 503 `cluster_incomplete`.
     pub(super) fn is_no_generation(&self) -> bool {
         self.code == NO_GENERATION

@@ -59,7 +59,8 @@ pub(super) async fn readyz(
 ) -> (StatusCode, Json<Ready>) {
     let excessive_lag = app.check_lag().is_err().then(|| app.lag());
     let log = app.log().ok().map(Log::health);
-    let ready = Ready::new(log, excessive_lag, app.health());
+    let outside = app.outside();
+    let ready = Ready::new(log, excessive_lag, outside, app.health());
     let status = match ready.ready {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,
@@ -68,8 +69,14 @@ pub(super) async fn readyz(
 }
 
 impl Ready {
-    /// `log` is `None` until it is recovered; `excessive_lag` is the engine's lag if it is over the limit.
-    fn new(log: Option<LogHealth>, excessive_lag: Option<Duration>, components: &Health) -> Self {
+    /// `log` is `None` until it is recovered; `excessive_lag` is the engine's lag if it is over the limit; `outside` is
+    /// why a node may not accept events yet.
+    fn new(
+        log: Option<LogHealth>,
+        excessive_lag: Option<Duration>,
+        outside: Option<String>,
+        components: &Health,
+    ) -> Self {
         let mut reasons = Vec::new();
         match log {
             // During startup the engine always lags, so the lag is not reported as a second reason.
@@ -90,6 +97,7 @@ impl Ready {
                 reasons.extend(lag.map(|seconds| format!("engine_behind: by {seconds:.1} s")));
             }
         }
+        reasons.extend(outside.map(|reason| format!("cluster_incomplete: {reason}")));
         reasons.extend(components.faults());
         Self { ready: reasons.is_empty(), reasons, notes: components.notes() }
     }
@@ -100,7 +108,7 @@ mod tests {
     use super::*;
 
     fn reasons(log: Option<LogHealth>, excessive_lag: Option<Duration>) -> Vec<String> {
-        let Ready { ready, reasons, .. } = Ready::new(log, excessive_lag, &Health::default());
+        let Ready { ready, reasons, .. } = Ready::new(log, excessive_lag, None, &Health::default());
         assert_eq!(ready, reasons.is_empty());
         reasons
     }
@@ -122,7 +130,7 @@ mod tests {
     fn a_fault_of_a_component_is_a_reason_and_a_note_is_not() {
         let components = Health::default();
         let ready = || {
-            let ready = Ready::new(Some(LogHealth::Healthy), None, &components);
+            let ready = Ready::new(Some(LogHealth::Healthy), None, None, &components);
             (ready.ready, ready.reasons, ready.notes)
         };
         components.component("source").note("a gap");

@@ -170,6 +170,16 @@ impl App {
         self.stale().map_or(Ok(()), |reason| Err(ApiError::no_generation(&reason)))
     }
 
+    /// 503 `cluster_incomplete` if the service is a node that was part of no generation yet.
+    pub(super) fn check_member(&self) -> Result<(), ApiError> {
+        self.outside().map_or(Ok(()), |reason| Err(ApiError::outside(&reason)))
+    }
+
+    /// Why the service may not accept events yet, if it is a node that was part of no generation.
+    pub(super) fn outside(&self) -> Option<String> {
+        self.cluster().and_then(Status::is_outside)
+    }
+
     /// 503 `memory_full` if the process has more memory than it may.
     pub(super) fn check_memory(&self) -> Result<(), ApiError> {
         if self.log()?.is_refusing() { Err(AppendError::MemoryFull.into()) } else { Ok(()) }

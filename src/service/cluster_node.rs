@@ -6,16 +6,14 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::rebuild_error::RebuildError;
+use super::node_logs::NodeLogs;
 use super::running_log::RunningLog;
 use super::saver::Saver;
 use crate::bans::Bans;
-use crate::cluster::{Announcements, ClusterConfig, NodeId, Status};
+use crate::cluster::{Announcements, ClusterConfig, Status};
 use crate::engine::{FrozenReaders, RunningEngine};
 use crate::kinesis::NodeSource;
-use crate::lazy_aws::LazyAws;
-use crate::log::{Clock, LogFiles};
-use crate::store::Location;
+use crate::log::Clock;
 
 /// A node of a cluster, and the parts of its service that generations use.
 pub(super) struct ClusterNode {
@@ -33,9 +31,7 @@ pub(super) struct ClusterNode {
     pub(super) saver: Arc<Mutex<Saver>>,
     pub(super) checkpoint_every: Duration,
     pub(super) log: RunningLog,
-    /// The archive in which each node has a folder, if there is one.
-    pub(super) archives: Option<Location>,
-    pub(super) lazy_aws: LazyAws,
+    pub(super) logs: NodeLogs,
     pub(super) announcements: Announcements,
     /// The stream whose shards it reads, if there is one.
     pub(super) source: Option<Arc<NodeSource>>,
@@ -43,24 +39,4 @@ pub(super) struct ClusterNode {
     /// The data directory.
     pub(super) data: PathBuf,
     pub(super) runtime: Handle,
-}
-
-impl ClusterNode {
-    /// The logs of nodes that have left the cluster, which the coordinator reads in the common archive.
-    pub(super) fn former_logs(&self) -> Result<Vec<LogFiles>, RebuildError> {
-        let Some(archives) = self.archives.as_ref().filter(|_| self.config.is_coordinator()) else {
-            return Ok(Vec::new());
-        };
-        let is_former = |folder: &&str| {
-            let id = folder.strip_prefix("node-").and_then(|id| id.parse().ok());
-            id.is_some_and(|id: NodeId| self.config.nodes.iter().all(|node| node.id != id))
-        };
-        let listing = archives.open(&self.lazy_aws)?.list("")?;
-        let folders = listing.folders.iter().map(|folder| folder.trim_end_matches('/'));
-        let files = folders.filter(is_former).map(|folder| {
-            let archive = archives.join(folder).open(&self.lazy_aws)?;
-            Ok(self.log.files.of_archive(archive))
-        });
-        files.collect()
-    }
 }

@@ -127,8 +127,8 @@ impl<'a> Generation<'a> {
         let mut saved = Instant::now();
         let mut recovered = RecoveryCounts::default();
         // Checkpoints contain the events of nodes that have left.
-        let former = if plan.complete_from.is_none() { node.former_logs()? } else { Vec::new() };
-        let (mut is_first, engine) = (true, &next.engine);
+        let mut reads_former = plan.complete_from.is_none();
+        let engine = &next.engine;
         let mut should_continue = |_: &RecoveryCounts| {
             // No stream consumes the list of changes yet, so clear it here or it would grow without bound.
             drop(engine.live_state().1.take_changed());
@@ -143,10 +143,10 @@ impl<'a> Generation<'a> {
         };
         let replay = |from, until| -> Result<bool, RebuildError> {
             // Later passes begin after the part that the checkpoint covers, and after the logs of former nodes.
-            let (covered, former) = (covered.take(), mem::take(&mut is_first).then_some(&former));
+            let (covered, reads_former) = (covered.take(), mem::take(&mut reads_former));
             replay_sealed(from, &mut recovered, |from, recovered| {
                 let mut logs = vec![node.log.files.inputs_from(from, covered)?];
-                for files in former.into_iter().flatten() {
+                for files in node.logs.former().filter(|_| reads_former) {
                     logs.push(files.inputs_from(from, None)?);
                 }
                 let (span, observe) = (from..until, |_: &Events| ());

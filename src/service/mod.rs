@@ -37,6 +37,7 @@ mod memory_monitor;
 mod mutex;
 mod node_generations;
 mod node_links;
+mod node_logs;
 mod rebuild;
 mod rebuild_context;
 mod rebuild_error;

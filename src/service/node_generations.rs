@@ -13,7 +13,7 @@ use super::cluster_node::ClusterNode;
 use super::generation::Generation;
 use super::layout::Layout;
 use super::mutex::lock;
-use crate::cluster::{Generations, Plan, Ready, Report};
+use crate::cluster::{Generations, Plan, Ready, Report, Sequences};
 use crate::kinesis::ShardReport;
 use crate::mesh::{Fate, Peer};
 use crate::rules;
@@ -42,7 +42,19 @@ impl Generations for ClusterNode {
         let clock_ms = self.source.is_none().then(|| self.clock.now());
         let (bans, source) =
             (self.bans.durable(), self.source.as_ref().and_then(|source| source.ready()));
-        Ready { generation: 0, complete, shown, clock_ms, bans, rules, rules_since: 0, source }
+        Ready {
+            generation: 0,
+            complete,
+            shown,
+            clock_ms,
+            bans,
+            rules,
+            rules_since: 0,
+            source,
+            logs: self.logs.ends(),
+            archived: Sequences::new(),
+            accept_damage: self.logs.accept_damage(),
+        }
     }
 
     fn report(&self) -> Report {
@@ -56,7 +68,7 @@ impl Generations for ClusterNode {
             None => clock_ms.saturating_sub(results),
         };
         let shards = self.source.as_ref().map(|source| source.shards()).unwrap_or_default();
-        Report { clock_ms, lag_ms, checkpoint, shards }
+        Report { clock_ms, lag_ms, checkpoint, shards, archived: self.logs.archived() }
     }
 
     fn run(

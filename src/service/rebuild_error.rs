@@ -7,7 +7,6 @@ use crate::checkpoint::CheckpointError;
 use crate::engine::{ClusterError, RecoverError};
 use crate::log::LogError;
 use crate::rules::InvalidRules;
-use crate::store::{OpenError, StoreError};
 
 /// Why a rebuild failed. The service continues under its active rules.
 #[derive(Debug, Error)]
@@ -22,10 +21,6 @@ pub(super) enum RebuildError {
     Log(#[from] LogError),
     #[error(transparent)]
     Recover(#[from] RecoverError),
-    #[error(transparent)]
-    Archive(#[from] StoreError),
-    #[error(transparent)]
-    OpenArchive(#[from] OpenError),
     #[error("cannot write to the data directory: {0}")]
     Disk(#[from] std::io::Error),
     #[error(transparent)]

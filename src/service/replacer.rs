@@ -8,6 +8,7 @@ use super::cluster_node::ClusterNode;
 use super::error::ServiceError;
 use super::mutex::lock;
 use super::node_links::NodeLinks;
+use super::node_logs::NodeLogs;
 use super::rebuild_context::RebuildContext;
 use super::rebuilder;
 use super::rule_switcher;
@@ -75,6 +76,8 @@ fn start_node(context: RebuildContext, node: NodeParts) -> Result<RunningNode, S
     let NodeLinks { announcements, source } = links;
     let RebuildContext { rebuilds, running, saver, log, bans, data, .. } = context;
     let frozen = lock(&running).freeze();
+    let lazy_aws = LazyAws::new(endpoint, context.runtime.clone());
+    let logs = NodeLogs::open(&log, &cluster, archives.as_ref(), &lazy_aws)?;
     let generations = ClusterNode {
         config: cluster.clone(),
         status: status.clone(),
@@ -86,8 +89,7 @@ fn start_node(context: RebuildContext, node: NodeParts) -> Result<RunningNode, S
         saver,
         checkpoint_every: context.checkpoint_every,
         log,
-        archives,
-        lazy_aws: LazyAws::new(endpoint, context.runtime.clone()),
+        logs,
         announcements: announcements.clone(),
         source,
         bans: bans.clone(),

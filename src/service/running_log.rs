@@ -14,6 +14,8 @@ pub(super) struct RunningLog {
     pub(super) handle: Log<Events>,
     pub(super) files: LogFiles,
     pub(super) positions: Positions,
+    /// Its newest segment at the start; 0 for an empty log.
+    pub(super) newest: u64,
     pub(super) standby_feed: StandbyFeed,
 }
 
@@ -30,7 +32,7 @@ impl RunningLog {
         archive: Component,
         announcements: Announcements,
     ) -> Result<Self, ServiceError> {
-        let (files, positions) = (log.files(), log.positions());
+        let (files, positions, newest) = (log.files(), log.positions(), log.newest());
         let standby_feed = StandbyFeed::default();
         let mut fanout = Fanout::new(engine.running.engine.clone(), &standby_feed);
         let log = log.with_min_arrival(engine.checkpoint.complete().unwrap_or(0));
@@ -43,6 +45,6 @@ impl RunningLog {
             }
             fanout.deliver(delivery);
         })?;
-        Ok(Self { handle, files, positions, standby_feed })
+        Ok(Self { handle, files, positions, newest, standby_feed })
     }
 }

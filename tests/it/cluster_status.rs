@@ -44,7 +44,7 @@ fn any_node_knows_which_nodes_are_connected_and_whether_reads_are_answered() {
     });
     let waiting = status(&nodes[1]);
     assert_eq!(waiting.code, 1, "{}", waiting.stdout);
-    assert!(waiting.stdout.contains("generation  none, ended: "), "{}", waiting.stdout);
+    assert!(waiting.stdout.contains("generation  none, waits: "), "{}", waiting.stdout);
 
     nodes.push(start(&place, 2));
     wait_for("all nodes answer reads", || nodes.iter().all(|node| status(node).code == 0));

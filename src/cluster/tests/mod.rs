@@ -60,7 +60,9 @@ impl Generations for IdleNode {
 
     fn report(&self) -> Report {
         let clock_ms = Clock::system().now();
-        Report { clock_ms, lag_ms: 0, checkpoint: None, shards: Vec::new() }
+        // All of its log is archived.
+        let archived = self.ready().logs.get(&self.id).copied().unwrap_or_default();
+        Report { clock_ms, lag_ms: 0, checkpoint: None, shards: Vec::new(), archived }
     }
 
     fn run(
@@ -102,7 +104,7 @@ impl Generations for IdleNode {
 }
 
 /// What a new node is ready with.
-fn new_node() -> Ready {
+pub(super) fn new_node() -> Ready {
     let clock_ms = Some(Clock::system().now());
     Ready {
         generation: 0,
@@ -113,6 +115,9 @@ fn new_node() -> Ready {
         rules: "rules".to_owned(),
         rules_since: 0,
         source: None,
+        logs: Sequences::new(),
+        archived: Sequences::new(),
+        accept_damage: false,
     }
 }
 
@@ -204,11 +209,15 @@ impl TestCluster {
     /// Waits until a node reports a note with this text.
     fn wait_for_note(&self, id: NodeId, text: &str) {
         let health = &self.nodes[id].as_ref().unwrap().1;
-        let began = std::time::Instant::now();
-        while !health.notes().iter().any(|note| note.contains(text)) {
-            assert!(began.elapsed() < TIMEOUT, "{text}: {:?}", health.notes());
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        wait_until(|| health.notes().iter().any(|note| note.contains(text)));
+    }
+}
+
+fn wait_until(condition: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !condition() {
+        assert!(began.elapsed() < TIMEOUT);
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -68,3 +68,41 @@ fn a_link_that_finds_no_place_is_opened_again() {
     assert_eq!(cluster.wait_for(&[0, 1, 2]), vec![Done::Lives(1); 3]);
     drop(silent);
 }
+
+#[test]
+fn a_log_that_lacks_what_was_archived_is_refused_unless_its_node_accepts_that() {
+    let log = |end| Ready { logs: Sequences::from([(1, end)]), ..new_node() };
+    let mut cluster = TestCluster::new(2);
+    cluster.start(0);
+    cluster.start_with(1, cluster.config(1), log(7));
+    assert_eq!(cluster.wait_for(&[0, 1]), vec![Done::Lives(1); 2]);
+    // Both nodes know it, so either can lose its disk.
+    for id in [0, 1] {
+        let path = cluster.data(id).join(GENERATION);
+        wait_until(|| std::fs::read_to_string(&path).unwrap().contains(r#""archived":{"1":7}"#));
+    }
+    (0..2).for_each(|id| cluster.stop(id));
+    cluster.done.try_iter().for_each(drop);
+    for (lost, generation) in [(1, 2), (0, 3)] {
+        std::fs::remove_dir_all(cluster.data(lost)).unwrap();
+        std::fs::create_dir(cluster.data(lost)).unwrap();
+        cluster.start(0);
+        cluster.start_with(1, cluster.config(1), log(2));
+        cluster.wait_for_note(1, "its log ends with segment 2, but segment 7 was archived; ");
+        cluster.stop(1);
+        cluster.start_with(1, cluster.config(1), log(7));
+        assert_eq!(cluster.wait_for(&[0, 1]), vec![Done::Lives(generation); 2]);
+        (0..2).for_each(|id| cluster.stop(id));
+        cluster.done.try_iter().for_each(drop);
+    }
+    cluster.start(0);
+    let accepts = Ready { accept_damage: true, ..log(2) };
+    cluster.start_with(1, cluster.config(1), accepts);
+    assert_eq!(cluster.wait_for(&[0, 1]), vec![Done::Lives(4); 2]);
+    // Once, not at each start.
+    (0..2).for_each(|id| cluster.stop(id));
+    cluster.done.try_iter().for_each(drop);
+    cluster.start(0);
+    cluster.start_with(1, cluster.config(1), log(2));
+    assert_eq!(cluster.wait_for(&[0, 1]), vec![Done::Lives(5); 2]);
+}

@@ -20,7 +20,13 @@ pub(crate) fn disconnect(status: &Status) {
 
 /// Enters a report of the node itself.
 pub(crate) fn report_lag(status: &Status, lag_ms: u64) {
-    status.reported(Report { clock_ms: 7, lag_ms, checkpoint: None, shards: Vec::new() });
+    status.reported(Report {
+        clock_ms: 7,
+        lag_ms,
+        checkpoint: None,
+        shards: Vec::new(),
+        archived: 0,
+    });
 }
 
 fn nodes(connected: [bool; 3]) -> Vec<NodeView> {
@@ -57,7 +63,8 @@ fn results_are_stale_until_a_generation_lives_and_again_after_it() {
 fn a_change_of_the_reason_is_seen_and_a_report_is_none() {
     let status = status(&Health::default());
     let mut stale = status.watch_stale();
-    let report = Report { clock_ms: 7, lag_ms: 1, checkpoint: Some(5), shards: Vec::new() };
+    let report =
+        Report { clock_ms: 7, lag_ms: 1, checkpoint: Some(5), shards: Vec::new(), archived: 0 };
     status.reported(report.clone());
     assert_eq!(status.snapshot().nodes[1].report, Some(report));
     status.waits("the node starts");

@@ -154,7 +154,7 @@ impl Cluster {
         let state = match state {
             State::Live => "answers reads".to_owned(),
             State::Forming => "catches up".to_owned(),
-            State::Waiting => format!("ended: {}", reason.as_deref().unwrap_or("no reason")),
+            State::Waiting => format!("waits: {}", reason.as_deref().unwrap_or("no reason")),
         };
         let titles = ["node", "url", "connected", "log time", "lag", "shards", "checkpoint"];
         let mut rows = vec![titles.map(str::to_owned)];
@@ -218,7 +218,7 @@ mod tests {
         let cluster: Cluster = serde_json::from_str(answer).unwrap();
         let expected = "\
 cluster     8f3a, as node 1 knows it
-generation  4, ended: node 2 is lost
+generation  4, waits: node 2 is lost
 workers     2 on each of 2 nodes
 
 node  url                    connected  log time                  lag    shards  checkpoint

@@ -91,8 +91,8 @@ fn an_archive_without_objects_is_distinguished_from_missing_segments() {
     assert!(found.len() == 2 && found[0].contains("lacks the segments 2 to 2"), "{found:?}");
     fs::remove_file(&objects[0]).unwrap();
     let found = check_data();
-    assert!(found.len() == 2 && found[0].contains("lacks the segments 4 to 5"), "{found:?}");
-    assert!(found[1].contains("should have the segments up to 2"), "{found:?}");
+    assert!(found.len() == 2 && found[1].contains("lacks the segments 4 to 5"), "{found:?}");
+    assert!(found[0].contains("should have the segments up to 2"), "{found:?}");
 }
 
 #[test]

@@ -129,23 +129,23 @@ fn a_repaired_log_continues_in_a_new_segment() {
 
 #[test]
 fn a_closed_segment_without_events_is_an_error_and_other_files_are_skipped() {
-    let root = data_with_segment(b"garbage\n");
+    let root = data_with_segment(&text([0]));
     let log = root.path().join("log");
-    fs::write(segment::path(&log, 2), text([0])).unwrap();
+    fs::write(segment::path(&log, 2), b"garbage\n").unwrap();
+    fs::write(segment::path(&log, 3), b"").unwrap();
     let error = open(root.path(), Clock::system()).unwrap_err().to_string();
-    assert!(error.contains("00000000000000000001.jsonl' has no events"), "{error}");
-    fs::rename(segment::path(&log, 1), log.join("1.jsonl")).unwrap();
+    assert!(error.contains("00000000000000000002.jsonl' has no events"), "{error}");
+    fs::rename(segment::path(&log, 2), log.join("2.jsonl")).unwrap();
     assert_eq!(logged_events(root.path()), [(0, START_MS)]);
 }
 
 #[test]
 fn segments_without_bytes_are_removed() {
-    let root = data_with_segment(b"");
+    let root = data_with_segment(&text([0]));
     let log = root.path().join("log");
-    fs::write(segment::path(&log, 2), text([0])).unwrap();
-    fs::write(segment::path(&log, 3), b"").unwrap();
+    fs::write(segment::path(&log, 2), b"").unwrap();
     assert_eq!(logged_events(root.path()), [(0, START_MS)]);
-    assert_eq!(files(&log), [segment::path(&log, 2)]);
+    assert_eq!(files(&log), [segment::path(&log, 1)]);
 }
 
 #[test]

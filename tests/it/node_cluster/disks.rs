@@ -58,6 +58,50 @@ fn a_node_without_its_data_comes_back_with_what_is_archived() {
 }
 
 #[test]
+fn a_node_without_its_data_and_its_archive_is_refused_until_it_has_the_archive_or_accepts_the_loss()
+{
+    for node in [1, 0] {
+        let mut cluster = NodeCluster::start(sealing());
+        send_to_all(&cluster, 0);
+        wait_for("all segments are archived", || (0..3).all(|node| objects(&cluster, node) == 1));
+        let (archive, away) = (format!("archive/node-{node}"), "archive-of-another-disk");
+        let [archive, away] = [&archive, away].map(|path| cluster.place.path(path));
+        wait_for("all nodes know it", || {
+            let known =
+                |node| fs::read_to_string(cluster.data(node).join("generation.json")).unwrap();
+            (0..3).all(|other| known(other).contains(&format!("\"{node}\":1")))
+        });
+        cluster.kill(node);
+        fs::remove_dir_all(cluster.data(node)).unwrap();
+        fs::rename(&archive, &away).unwrap();
+        cluster.start_node(node);
+        let missing = "its log ends with segment 0, but segment 1 was archived; ";
+        let reason = cluster.wait_note(node, missing);
+        assert!(reason.contains("--accept-damage"), "{reason}");
+        // What it accepted would be a second segment 1.
+        let url = cluster.node(node).url.clone();
+        assert_eq!(post(&url, &view(1, "refused")).unwrap().0, 503);
+        cluster.kill(node);
+        fs::rename(&away, &archive).unwrap();
+        cluster.start_node(node);
+        cluster.wait_live();
+        let token = send_to_all(&cluster, 1);
+        assert_eq!(cluster.node(1).get(&format!("/v1/projects/p?after={token}"))["views"], 6);
+
+        cluster.kill(node);
+        fs::remove_dir_all(cluster.data(node)).unwrap();
+        fs::rename(&archive, &away).unwrap();
+        cluster.options.arguments += " --accept-damage";
+        cluster.start_node(node);
+        cluster.wait_live();
+        let token = send_to_all(&cluster, 2);
+        for other in cluster.running() {
+            assert_eq!(other.get(&format!("/v1/projects/p?after={token}"))["views"], 7);
+        }
+    }
+}
+
+#[test]
 fn events_that_were_not_archived_are_lost_with_the_data_of_their_node_alone() {
     let mut cluster = NodeCluster::start(Options::default());
     let token = send_to_all(&cluster, 0);

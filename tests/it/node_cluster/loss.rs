@@ -103,7 +103,6 @@ fn without_a_generation_nodes_report_the_last_state_and_name_what_is_missing() {
     let mut cluster = NodeCluster::create(Options::default());
     cluster.start_node(0);
     cluster.start_node(1);
-    let first = cluster.node(1).post(&view(1, "a"));
     let incomplete = |node: &ServiceProcess, path: &str| {
         let (status, body) = get(&format!("{}{path}", node.url));
         assert_eq!((status, &body["error"]["code"]), (503, &json!("cluster_incomplete")), "{path}");
@@ -111,10 +110,12 @@ fn without_a_generation_nodes_report_the_last_state_and_name_what_is_missing() {
     };
     let ready = get(&format!("{}/readyz", cluster.node(1).url)).1;
     assert!(ready["notes"].to_string().contains("cluster: reads get 503: "), "{ready}");
+    assert!(ready["reasons"].to_string().contains("the data directory is new"), "{ready}");
     incomplete(cluster.node(1), "/v1/classes");
     cluster.wait_note(1, "reads get 503: waits for the other nodes");
     cluster.start_node(2);
     cluster.wait_live();
+    let first = cluster.node(1).post(&view(1, "a"));
     let views = |node: usize| cluster.node(node).get("/v1/projects")["rows"].clone();
     let expected = json!([{"projectId": "p", "views": 1, "durationMs": 10}]);
     assert_eq!(cluster.node(2).get(&format!("/v1/projects?after={first}"))["rows"], expected);

@@ -2,9 +2,11 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use super::{NodeCluster, Options};
 use crate::run::view;
-use crate::serving::{ServiceProcess, startup_error};
+use crate::serving::{ServiceProcess, get, post, startup_error};
 
 /// A cluster of which nodes 0 and 1 run. The files of node 2 are in a directory of its own.
 fn without_node_2(options: Options) -> NodeCluster {
@@ -34,13 +36,20 @@ fn assert_refused(mut cluster: NodeCluster, part: &str) {
     let reason = cluster.wait_note(2, part);
     assert!(reason.contains("node 0"), "{reason}");
     cluster.wait_note(0, "reads get 503: ");
-    // It accepts events although it is refused.
-    cluster.node(2).post(&view(1, "a"));
+    // Its data directory is new. It does not know whether events that it accepted would continue its log.
+    let url = cluster.node(2).url.clone();
+    let (status, refused) = post(&url, &view(1, "a")).unwrap();
+    assert_eq!((status, &refused["error"]["code"]), (503, &json!("cluster_incomplete")));
+    let (status, ready) = get(&format!("{url}/readyz"));
+    assert_eq!(status, 503);
+    let reason = ready["reasons"][0].as_str().unwrap();
+    assert!(reason.starts_with("cluster_incomplete: the data directory is new"), "{reason}");
     cluster.stop(2);
     fs::remove_dir_all(cluster.place.path("cluster-2")).unwrap();
     cluster.start_node(2);
     cluster.wait_live();
-    assert_eq!(cluster.node(1).get("/v1/projects/p")["views"], 1);
+    let token = cluster.node(2).post(&view(1, "a"));
+    assert_eq!(cluster.node(1).get(&format!("/v1/projects/p?after={token}"))["views"], 1);
 }
 
 #[test]

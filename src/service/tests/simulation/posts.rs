@@ -85,7 +85,9 @@ impl Run {
             }
         }
         assert_eq!(reply["accepted"], accepted.len());
-        self.machine.appended();
+        if !accepted.is_empty() {
+            self.machine.appended();
+        }
         accepted
     }
 
