@@ -129,9 +129,9 @@ impl Appender {
         close(self.open.take());
     }
 
-    /// The end of what is durable in the open segment, if there is one.
+    /// The end of what is durable in the open segment, if it has anything. The next start removes one without events.
     pub(super) fn position(&self) -> Option<LogPosition> {
-        let open = self.open.as_ref()?;
+        let open = self.open.as_ref().filter(|open| open.bytes > 0)?;
         Some(LogPosition { sequence: self.next - 1, bytes: open.bytes })
     }
 }

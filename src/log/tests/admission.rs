@@ -104,3 +104,17 @@ fn a_failed_write_revokes_what_its_group_was_admitted() {
     log.close();
     assert_eq!(logged_events(root.path()), [(2, START_MS)]);
 }
+
+#[test]
+fn a_checkpoint_does_not_cover_a_segment_that_has_no_events() {
+    let root = tempfile::tempdir().unwrap();
+    let opened = open(root.path(), Clock::manual(START_MS).0).unwrap();
+    let positions = opened.positions();
+    // The disk is full after the segment was created. The next start removes the segment.
+    let create = Disk::new([1], ErrorKind::StorageFull).create();
+    let log = opened.start_on(create, component(), EvenOnly::default(), |_| ()).unwrap();
+    send(&log, &[2]).blocking_recv().unwrap().unwrap_err();
+    send(&log, &[1, 3]).blocking_recv().unwrap().unwrap();
+    assert_eq!(positions.take_until(u64::MAX), None);
+    log.close();
+}
