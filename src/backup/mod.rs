@@ -21,7 +21,7 @@ use std::path::Path;
 pub use error::BackupError;
 
 use crate::backup_manifest::BackupManifest;
-use crate::check::{DataPlace, Outcome, default_archive};
+use crate::check::{DataPlace, Outcome, default_archive, open_archive};
 use crate::lazy_aws::LazyAws;
 use crate::log::SegmentId;
 use crate::service::LOCK;
@@ -57,7 +57,7 @@ pub fn run(plan: &Plan, lazy_aws: &LazyAws, out: &mut dyn Write) -> Result<Outco
     if BackupManifest::read(&*data)?.is_some_and(|manifest| !manifest.is_complete) {
         return Err(BackupError::IncompleteSource(plan.data.to_string()));
     }
-    let archive = location.open(lazy_aws)?;
+    let archive = open_archive(&location, lazy_aws)?;
     let mut to = DataPlace::new(&plan.to, lazy_aws)?;
     let previous = previous_manifest(&*data, &*archive, &*to.store)?;
     to.lock()?;

@@ -16,6 +16,9 @@ pub enum CheckError {
          the location of --archive"
     )]
     Nothing(String),
+    /// The archive has folders of nodes.
+    #[error("'{0}' has the archives of a cluster; give that of one node, such as its folder '{1}'")]
+    OfCluster(String, String),
     /// A store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),

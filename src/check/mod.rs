@@ -13,7 +13,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 pub use error::CheckError;
-pub use place::{DataPlace, default_archive};
+pub use place::{DataPlace, default_archive, open_archive};
 pub use progress::progress_bar;
 pub use report::Outcome;
 
@@ -39,7 +39,7 @@ pub fn run(
     out: &mut dyn Write,
 ) -> Result<Outcome, CheckError> {
     let Some(data) = DataPlace::find(location, lazy_aws)? else {
-        let archive = location.open(lazy_aws)?;
+        let archive = open_archive(location, lazy_aws)?;
         let is_own = |object: &Object| {
             parse_segment_key(&object.key).is_some() || object.key.starts_with(FAILED_FOLDER)
         };
@@ -65,7 +65,7 @@ pub fn run(
             "'{location}' is an incomplete backup; run velodrome backup again to complete it"
         ))?;
     }
-    check_data(&data, &archive.open(lazy_aws)?, |_| true, report)
+    check_data(&data, &open_archive(&archive, lazy_aws)?, |_| true, report)
 }
 
 /// Checks the data directory `data` and its `archive`. Of the archive it reads the objects for which

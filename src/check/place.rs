@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::error::CheckError;
 use crate::backup_manifest::MANIFEST;
+use crate::cluster::parse_archive_folder;
 use crate::lazy_aws::LazyAws;
 use crate::log::LOG_FOLDER;
 use crate::service::{ARCHIVE, CHECKPOINT, DataDirectory, DataDirectoryError, is_served};
@@ -72,6 +73,19 @@ impl DataPlace {
         let mut bytes = self.store.read(object, 0).map_err(|error| error.reason)?;
         io::copy(&mut bytes, &mut file)?;
         Ok(file)
+    }
+}
+
+/// Opens the archive at `location`.
+///
+/// # Errors
+/// When it cannot be listed, and when it is that of a cluster, in which each node has a folder.
+pub fn open_archive(location: &Location, lazy_aws: &LazyAws) -> Result<Arc<dyn Store>, CheckError> {
+    let archive = location.open(lazy_aws)?;
+    let mut folders = archive.list("")?.folders.into_iter();
+    match folders.find(|folder| parse_archive_folder(folder).is_some()) {
+        Some(folder) => Err(CheckError::OfCluster(location.to_string(), folder)),
+        None => Ok(archive),
     }
 }
 

@@ -182,6 +182,9 @@ fn check(nodes: &[Node]) -> Result<(), String> {
         if node.id > ID_MAX {
             return Err(format!("a node has the id {}, and the greatest is {ID_MAX}", node.id));
         }
+        if node.addresses.iter().any(|address| address.port() == 0) {
+            return Err(format!("node {} has port 0; give it one that others can know", node.id));
+        }
         for other in nodes.iter().skip(position + 1) {
             if node.id == other.id {
                 return Err(format!("two nodes have the id {}", node.id));

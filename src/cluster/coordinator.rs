@@ -1,5 +1,6 @@
 //! The coordinator, on node 0: connects the nodes, and handles what they send.
 
+use std::mem;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -56,6 +57,8 @@ pub(super) struct Member {
     pub(super) ready: Option<Ready>,
     /// Its last report, also after it was lost.
     pub(super) report: Option<Report>,
+    /// Why it was refused the last time, until it is part of a generation.
+    pub(super) refused: Option<String>,
 }
 
 impl Coordinator {
@@ -96,12 +99,16 @@ impl Coordinator {
                 }
                 Event::Received(position, Received::Closed(reason)) => {
                     // If it comes back with another archive, which it accepts, what it archived before does not count.
-                    let report = self.members[position].report.take();
+                    let Member { report, refused, .. } = mem::take(&mut self.members[position]);
                     let report = report.map(|report| Report { archived: 0, ..report });
-                    self.members[position] = Member { report, ..Member::default() };
+                    let is_refused = refused.is_some();
+                    self.members[position] = Member { report, refused, ..Member::default() };
                     // First, so that readers learn for which node the cluster waits.
                     self.send_view();
-                    self.lost(&format!("{} is lost: {reason}", self.name(position)));
+                    // A node that was refused was part of no generation, and has closed its connection for that.
+                    if !is_refused {
+                        self.lost(&format!("{} is lost: {reason}", self.name(position)));
+                    }
                 }
                 Event::Stop => return,
             }
@@ -130,6 +137,21 @@ impl Coordinator {
             }
             Err(error) => tracing::error!(%error, "cannot start the threads of a connection"),
         }
+    }
+
+    /// Refuses the node at `position`, which reports it and tries again. Another reason than the last is logged.
+    pub(super) fn refuse(&mut self, position: usize, reason: String) {
+        let text = format!("{} is refused: {reason}", self.name(position));
+        let member = &mut self.members[position];
+        member.ready = None;
+        if member.refused.as_ref() != Some(&reason) {
+            tracing::warn!("{text}");
+            member.refused = Some(reason.clone());
+        }
+        self.send(position, || Message::Refused(reason.clone()));
+        // Readers learn for whom the cluster waits, and why.
+        let generation = self.newest().number();
+        self.send_others(position, || Message::End { generation, reason: text.clone() });
     }
 
     /// Sends all nodes what is known of them.

@@ -18,14 +18,14 @@ impl Coordinator {
         if let Some(clock_ms) = ready.clock_ms
             && let Some(reason) = clock_difference::refusal(clock_ms, &self.clock, COORDINATOR)
         {
-            return self.send(position, || Message::Refused(reason.clone()));
+            return self.refuse(position, reason);
         }
         let file = self.newest();
         let lived = file.lived(self.config.nodes[position].id);
         let newest = file.number();
         drop(file);
         if let Some(reason) = older_copy(ready.generation, newest, lived) {
-            return self.send(position, || Message::Refused(reason.clone()));
+            return self.refuse(position, reason);
         }
         self.members[position].ready = Some(ready);
         self.form();
@@ -37,22 +37,18 @@ impl Coordinator {
             self.members.iter().map(|member| member.ready.clone()).collect();
         let Some(ready) = ready.filter(|_| self.current.is_none()) else { return };
         if let Some(position) = differs(&ready) {
-            self.members[position].ready = None;
             let reason = "its rules differ from those of node 0; give all nodes the same --rules";
-            return self.send(position, || Message::Refused(reason.to_owned()));
+            return self.refuse(position, reason.to_owned());
         }
         let archived = match archived(&self.config.nodes, &ready) {
             Ok(archived) => archived,
-            Err((position, reason)) => {
-                self.members[position].ready = None;
-                return self.send(position, || Message::Refused(reason.clone()));
-            }
+            Err((position, reason)) => return self.refuse(position, reason),
         };
         let newest = ready.iter().map(|ready| ready.generation).max().unwrap_or_default();
         let Some(generation) = self.next_number(newest, archived.clone()) else { return };
         let plan = plan(&ready, generation, archived);
         tracing::info!(generation, complete_ms = plan.complete_from, "forms a generation");
-        self.members.iter_mut().for_each(|member| member.ready = None);
+        self.members.iter_mut().for_each(|member| (member.ready, member.refused) = (None, None));
         self.send_all(|| Message::Form(plan.clone()));
         self.current = Some(Formed { plan, caught_up: BTreeSet::new(), replaces: None });
     }

@@ -71,7 +71,7 @@ pub use generation_file::GENERATION;
 pub use init::{CLUSTER_FILE, NodeAddress, add, create};
 pub use interface::Generations;
 pub use message::{Plan, Ready};
-pub use node_id::{COORDINATOR, NodeId};
+pub use node_id::{COORDINATOR, NodeId, archive_folder, parse_archive_folder};
 pub use sequences::Sequences;
 pub use snapshot::{Snapshot, State};
 pub use status::{Stale, Status};

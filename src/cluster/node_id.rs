@@ -6,3 +6,13 @@ pub type NodeId = usize;
 
 /// The node that forms the generations of a cluster.
 pub const COORDINATOR: NodeId = 0;
+
+/// The folder of a node in the archive of its cluster.
+pub fn archive_folder(node: NodeId) -> String {
+    format!("node-{node}")
+}
+
+/// The node of a folder in the archive of a cluster, which may end with a slash. `None` for another folder.
+pub fn parse_archive_folder(folder: &str) -> Option<NodeId> {
+    folder.trim_end_matches('/').strip_prefix("node-")?.parse().ok()
+}

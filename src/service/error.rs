@@ -75,7 +75,7 @@ pub enum ServiceError {
         last: String,
     },
     /// The process may have too few files open.
-    #[error("a service cannot start: {0}")]
+    #[error("a service cannot start")]
     OpenFiles(#[from] TooFewFiles),
     /// It was stopped before it was ready.
     #[error("the service was stopped before it was ready")]
@@ -84,6 +84,6 @@ pub enum ServiceError {
     #[error("cannot listen on '{0}': {1}; give another --listen")]
     Listen(SocketAddr, io::Error),
     /// The system denies threads, timers or files.
-    #[error("cannot start the service: {0}")]
+    #[error("cannot start the service")]
     System(#[from] io::Error),
 }

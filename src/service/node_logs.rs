@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::ServiceError;
 use super::running_log::RunningLog;
-use crate::cluster::{ClusterConfig, NodeId, Sequences};
+use crate::cluster::{ClusterConfig, NodeId, Sequences, archive_folder, parse_archive_folder};
 use crate::lazy_aws::LazyAws;
 use crate::log::LogFiles;
 use crate::store::Location;
@@ -77,12 +77,11 @@ fn former_logs(
 ) -> Result<Vec<(NodeId, LogFiles, u64)>, ServiceError> {
     let listing = archives.open(lazy_aws)?.list("")?;
     let former = listing.folders.iter().filter_map(|folder| {
-        let folder = folder.trim_end_matches('/');
-        let id = folder.strip_prefix("node-")?.parse().ok()?;
-        cluster.nodes.iter().all(|node| node.id != id).then_some((id, folder))
+        let id = parse_archive_folder(folder)?;
+        cluster.nodes.iter().all(|node| node.id != id).then_some(id)
     });
-    let open = |(id, folder): (NodeId, &str)| {
-        let files = own.of_archive(archives.join(folder).open(lazy_aws)?);
+    let open = |id| {
+        let files = own.of_archive(archives.join(&archive_folder(id)).open(lazy_aws)?);
         let newest = files.newest_archived()?;
         Ok((id, files, newest))
     };

@@ -206,3 +206,22 @@ fn an_archive_elsewhere_is_named_and_nothing_to_check_is_status_2() {
         assert!(exit.stderr.contains("is neither the data directory"), "{}", exit.stderr);
     }
 }
+
+#[test]
+fn the_archive_of_a_whole_cluster_is_not_that_of_a_node() {
+    let stopped = stopped();
+    let place = &stopped.place;
+    fs::create_dir(place.path("archive")).unwrap();
+    fs::rename(place.path("data/archive"), place.path("archive/node-0")).unwrap();
+    for command in [
+        "check data --archive archive",
+        "check archive",
+        "backup data --archive archive --to backup",
+    ] {
+        let exit = place.run(command);
+        assert_eq!(exit.code, 2, "{command}: {}", exit.stdout);
+        let part = "'archive' has the archives of a cluster; give that of one node, such as its folder 'node-0/'";
+        assert!(exit.stderr.contains(part), "{command}: {}", exit.stderr);
+    }
+    assert_eq!(place.run("check data --archive archive/node-0").code, 0);
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::ensure;
 use clap::builder::BoolishValueParser;
 
-use crate::cluster::NodeId;
+use crate::cluster::{NodeId, archive_folder};
 use crate::commands::arguments::Endpoint;
 use crate::service::{ARCHIVE, HISTORY};
 use crate::store::{Acl, Location};
@@ -43,7 +43,7 @@ impl StorageArgs {
         match (&self.archive, node) {
             (None, _) => Location::Directory(data.join(ARCHIVE)),
             (Some(archive), None) => archive.clone(),
-            (Some(archive), Some(id)) => archive.join(&format!("node-{id}")),
+            (Some(archive), Some(id)) => archive.join(&archive_folder(id)),
         }
     }
 

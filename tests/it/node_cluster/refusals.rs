@@ -81,6 +81,8 @@ fn a_node_with_other_rules_is_refused() {
     cluster.options.arguments = format!("--rules {rules}");
     cluster.start_node(2);
     cluster.wait_note(2, "its rules differ from those of node 0");
+    // The others name the reason, too, instead of a node that is lost again and again.
+    cluster.wait_note(1, "is refused: its rules differ from those of node 0");
 }
 
 #[test]
