@@ -28,7 +28,6 @@ pub(super) struct BannedRacers {
 #[utoipa::path(
     get,
     path = "/v1/bans",
-    tag = "bans",
     responses(
         (status = 200, description = "The banned racers.", body = BannedRacers),
         (status = 403, description = "The token does not permit reading bans.", body = ErrorBody),
@@ -50,7 +49,6 @@ pub(super) async fn bans(
 #[utoipa::path(
     put,
     path = "/v1/bans/{racerId}",
-    tag = "bans",
     params(("racerId" = RacerId, Path, example = 66, description = "The racer.")),
     responses(
         (status = 204, description = "The ban is durable and in effect in all reads."),
@@ -75,7 +73,6 @@ pub(super) async fn ban(
 #[utoipa::path(
     delete,
     path = "/v1/bans/{racerId}",
-    tag = "bans",
     params(("racerId" = RacerId, Path, example = 66, description = "The racer.")),
     responses(
         (status = 204, description = "The racer is not banned, durably and in all reads."),

@@ -94,7 +94,6 @@ impl Node {
 #[utoipa::path(
     get,
     path = "/v1/cluster",
-    tag = "operations",
     responses(
         (status = 200, description = "The cluster.", body = Cluster),
         (status = 404, description = "The service is not a node of a cluster (code `no_cluster`).", body = ErrorBody),

@@ -36,7 +36,7 @@ pub(super) struct Ready {
 #[utoipa::path(
     get,
     path = "/healthz",
-    tag = "operations",
+    security(()),
     responses((status = 200, description = "The process is running.", body = Healthy))
 )]
 pub(super) async fn healthz(QueryParams(NoParams {}): QueryParams<NoParams>) -> Json<Healthy> {
@@ -47,7 +47,7 @@ pub(super) async fn healthz(QueryParams(NoParams {}): QueryParams<NoParams>) -> 
 #[utoipa::path(
     get,
     path = "/readyz",
-    tag = "operations",
+    security(()),
     responses(
         (status = 200, description = "The service is ready.", body = Ready),
         (status = 503, description = "The service is not ready.", body = Ready),

@@ -55,7 +55,6 @@ pub(super) struct Verdict {
 #[utoipa::path(
     post,
     path = "/v1/events",
-    tag = "events",
     request_body(
         description = "Race events and tracking events. `Content-Encoding: gzip` is supported.",
         content((EventsBody = "application/json"), (String = "application/x-ndjson"))

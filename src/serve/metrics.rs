@@ -60,7 +60,6 @@ pub fn install() -> Result<PrometheusHandle, MetricsError> {
 #[utoipa::path(
     get,
     path = "/metrics",
-    tag = "operations",
     responses((status = 200, description = "All metrics.", body = String, content_type = "text/plain"))
 )]
 pub(super) async fn metrics(

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::StatusCode;
-use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 use velodrome_dataflows::Rules;
@@ -18,7 +20,7 @@ use super::params::{NoParams, QueryParams};
 use super::permissions::Permissions;
 use super::rebuild_status::Rebuild;
 use super::state::App;
-use crate::rules;
+use crate::rules::{self, InvalidRules};
 
 /// The size limit of a rules file.
 const RULES_BYTES_MAX: usize = 1 << 20;
@@ -62,7 +64,6 @@ impl RulesBody {
 #[utoipa::path(
     get,
     path = "/v1/rules",
-    tag = "rules",
     responses(
         (status = 200, description = "The active rules, and the switch to new ones.", body = RulesBody),
         (status = 403, description = "The token does not permit reading rules.", body = ErrorBody),
@@ -79,19 +80,19 @@ pub(super) async fn rules(
 
 /// Switch to new rules
 ///
-/// The body is a rules file. The service replays the archive under the new rules in the background;
+/// The body is a rules file, or what the other call returned, with changed rules. The service replays the archive under the new rules in the background;
 /// reads and writes continue. When the replay has caught up, the new rules become active in all reads
 /// at once, and stay active after a restart. A later request replaces an earlier one: posting the
 /// active rules cancels a switch in progress, and so does a restart.
 #[utoipa::path(
     post,
     path = "/v1/rules",
-    tag = "rules",
     request_body(
-        content = String,
-        content_type = "text/plain",
+        content(
+            (serde_json::Value = "application/json", example = json!({"resistance_offset": 60})),
+            (String = "application/toml", example = "resistance_offset = 60"),
+        ),
         description = "TOML or JSON, with any content type. A rule that is left out has the value of Alleycat.",
-        example = "resistance_offset = 60"
     ),
     responses(
         (status = 202, description = "The switch is requested.", body = RulesBody),
@@ -128,10 +129,53 @@ pub(super) async fn switch_rules(
         let text = str::from_utf8(body.bytes()).map_err(|error| {
             format!("byte {} of the rules is not valid UTF-8", error.valid_up_to())
         })?;
-        rules::parse(text).map_err(|error| error.to_string())
+        parse(text).map_err(|error| error.to_string())
     });
     let rules = parsed.await.map_err(task_failed)?.map_err(bad_rules)?;
     tracing::info!(rules = rules::id(&rules), "a switch to new rules is requested");
     app.rebuilds().request(rules);
     Ok((StatusCode::ACCEPTED, Json(RulesBody::of(&app))))
+}
+
+/// Parses a rules file, or an answer of `GET /v1/rules`.
+fn parse(text: &str) -> Result<Rules, InvalidRules> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Answer<'a> {
+        #[serde(rename = "rulesId")]
+        _id: Option<IgnoredAny>,
+        #[serde(borrow)]
+        rules: &'a RawValue,
+        #[serde(rename = "rebuild")]
+        _rebuild: Option<IgnoredAny>,
+    }
+    let Ok(Answer { rules, .. }) = serde_json::from_str(text) else { return rules::parse(text) };
+    // Errors name the line in the body.
+    let start = text.find(rules.get()).unwrap_or_default();
+    let before = text.get(..start).unwrap_or_default();
+    let lines = before.matches('\n').count();
+    rules::parse(&format!("{}{}", "\n".repeat(lines), rules.get()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_can_be_posted_and_its_errors_name_the_line() {
+        let rules = Rules { resistance_offset: 60.0, ..Rules::default() };
+        let body = RulesBody { rules_id: "a".to_owned(), rules: rules.clone(), rebuild: None };
+        let answer = serde_json::to_string_pretty(&body).unwrap();
+        assert_eq!(parse(&answer).unwrap(), rules);
+        assert_eq!(parse(&json!(rules).to_string()).unwrap(), rules);
+        assert_eq!(parse("resistance_offset = 60").unwrap(), rules);
+        let wrong = answer.replace("resistance_offset", "resistance");
+        let line = wrong.lines().position(|line| line.contains("\"resistance\"")).unwrap() + 1;
+        let error = parse(&wrong).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("line {line}: unknown key 'resistance'")), "{error}");
+        // What is beside the rules has no effect, so it must be known.
+        parse(r#"{"rules":{},"resistance_offset":60}"#).unwrap_err();
+    }
 }

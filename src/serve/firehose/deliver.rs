@@ -65,7 +65,6 @@ impl DeliveryHeaders {
 #[utoipa::path(
     post,
     path = "/firehose/delivery",
-    tag = "firehose",
     params(
         ("X-Amz-Firehose-Protocol-Version" = inline(Version), Header, description = "1.0"),
         ("X-Amz-Firehose-Request-Id" = String, Header, description = "The delivery's id", min_length = 1, max_length = 144),

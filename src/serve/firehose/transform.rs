@@ -27,7 +27,6 @@ use crate::serve::permissions::Permissions;
 #[utoipa::path(
     post,
     path = "/firehose/transform",
-    tag = "firehose",
     request_body(
         description = "The request of an invocation; `Content-Encoding: gzip` is supported",
         content = TransformRequest<'_>

@@ -16,7 +16,6 @@ pub(in crate::serve) struct OpenApiJson(pub(in crate::serve) Bytes);
 #[utoipa::path(
     get,
     path = "/openapi.json",
-    tag = "operations",
     responses((status = 200, description = "This description.", body = serde_json::Value))
 )]
 pub(in crate::serve) async fn openapi(

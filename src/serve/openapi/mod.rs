@@ -3,11 +3,13 @@
 pub(super) mod handler;
 mod operations;
 mod security;
-
-use std::mem;
+mod tags;
+mod wildcards;
 
 use utoipa::openapi::schema::Type;
-use utoipa::openapi::{InfoBuilder, ObjectBuilder, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{
+    InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, OpenApiBuilder, ServerBuilder,
+};
 use utoipa::{PartialSchema, ToSchema};
 
 use self::operations::{add_responses, operations};
@@ -48,11 +50,15 @@ const INTEGERS: [(&str, &str, &str, usize); 3] = [
 
 /// A description without routes.
 pub(super) fn base() -> OpenApi {
+    let license = env!("CARGO_PKG_LICENSE");
     let info = InfoBuilder::new()
         .title("Velodrome")
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some(DESCRIPTION));
-    let mut openapi = OpenApiBuilder::new().info(info).build();
+        .description(Some(DESCRIPTION))
+        .license(Some(LicenseBuilder::new().name(license).identifier(Some(license)).build()));
+    let server =
+        ServerBuilder::new().url("/").description(Some("The service that has this description."));
+    let mut openapi = OpenApiBuilder::new().info(info).servers(Some([server.build()])).build();
     let components = openapi.components.get_or_insert_default();
     security::add_schemes(components);
     components.schemas.insert(ErrorBody::name().into_owned(), ErrorBody::schema());
@@ -80,12 +86,11 @@ fn complete(openapi: &mut OpenApi) {
         let integer = integer.description(Some(description)).minimum(Some(0usize));
         components.schemas.insert(rust.to_owned(), integer.maximum(Some(greatest)).into());
     }
-    // OpenAPI has no syntax for a parameter that matches all remaining segments.
-    let paths = mem::take(&mut openapi.paths.paths).into_iter();
-    openapi.paths.paths = paths.map(|(path, item)| (path.replace("{*", "{"), item)).collect();
+    wildcards::describe_served(openapi);
+    tags::add_tags(openapi);
     for operation in operations(openapi) {
         add_responses(operation, &COMMON);
-        if operation.tags.iter().flatten().all(|tag| tag != "operations") {
+        if operation.tags.iter().flatten().all(|tag| tag != tags::OPERATIONS) {
             add_responses(operation, &UNAVAILABLE);
         }
     }

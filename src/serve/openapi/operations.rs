@@ -8,9 +8,16 @@ use crate::serve::error::ErrorBody;
 
 /// All operations.
 pub(super) fn operations(openapi: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
-    openapi.paths.paths.values_mut().flat_map(|item| {
+    path_operations(openapi).map(|(_, operation)| operation)
+}
+
+/// All operations, with their paths.
+pub(super) fn path_operations(
+    openapi: &mut OpenApi,
+) -> impl Iterator<Item = (&str, &mut Operation)> {
+    openapi.paths.paths.iter_mut().flat_map(|(path, item)| {
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
-        operations.into_iter().flatten()
+        operations.into_iter().flatten().map(|operation| (path.as_str(), operation))
     })
 }
 

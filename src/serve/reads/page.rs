@@ -11,7 +11,7 @@ use crate::serve::error::ApiError;
 use crate::serve::params::number_within;
 
 /// The maximum number of rows of a page.
-#[derive(Clone, Copy, Debug, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
 #[schema(minimum = 1, maximum = 1000, default = 100)]
 pub(super) struct Limit(u16);
 
@@ -34,7 +34,7 @@ impl Limit {
 }
 
 /// The number of rows before and after the row of a racer.
-#[derive(Clone, Copy, Debug, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
 #[schema(minimum = 0, maximum = 100, default = 5)]
 pub(super) struct Window(u16);
 
@@ -75,6 +75,8 @@ impl Selection {
 
     /// The rows around the racer `around`, or a page if it is `None`.
     ///
+    /// Clients that are generated from the description send defaults, so a default can be combined with everything.
+    ///
     /// # Errors
     /// 400 `bad_parameter` if parameters of a page are combined with those of `around`, 400
     /// `bad_cursor`.
@@ -90,11 +92,11 @@ impl Selection {
             Some(_) if cursor.is_some() => {
                 rejected("around and cursor cannot be combined; remove one")
             }
-            Some(_) if limit.is_some() => {
+            Some(_) if limit.is_some_and(|limit| limit != Limit::default()) => {
                 rejected("around and limit cannot be combined; use window instead of limit")
             }
             Some(racer) => Ok(Self::Around { racer, window: window.unwrap_or_default() }),
-            None if window.is_some() => {
+            None if window.is_some_and(|window| window != Window::default()) => {
                 rejected("window needs around; set around to the id of a racer")
             }
             None => Self::page(list, limit, cursor),

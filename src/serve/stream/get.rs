@@ -58,7 +58,6 @@ pub(super) struct StreamParams {
 #[utoipa::path(
     get,
     path = "/v1/stream",
-    tag = "stream",
     params(
         StreamParams,
         ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last frame received."),

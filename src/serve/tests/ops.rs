@@ -1,5 +1,7 @@
 //! Health, metrics, the OpenAPI description, and requests that no handler answers.
 
+use std::collections::BTreeSet;
+
 use axum::Router;
 use axum::middleware::from_fn;
 use axum::routing::get;
@@ -119,7 +121,14 @@ fn the_description_lists_every_route_with_all_its_responses() {
     assert_eq!(statuses(results, "get"), "200 400 401 403 404 429 500 503 504");
     assert_eq!(statuses("/getRaces", "get"), "200 400 401 403 429 500 503");
     assert_eq!(statuses("/v1/stream", "get"), "200 400 401 403 429 500 503");
-    assert_eq!(json["paths"].as_object().unwrap().len(), 31);
+    let paths = json["paths"].as_object().unwrap();
+    assert_eq!(paths.len(), 32);
+    let operations: Vec<_> =
+        paths.values().flat_map(|item| item.as_object().unwrap().values()).collect();
+    let ids: BTreeSet<_> =
+        operations.iter().map(|operation| operation["operationId"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), operations.len());
+    assert!(operations.iter().all(|operation| operation["tags"].as_array().unwrap().len() == 1));
     let racer = &json["components"]["schemas"]["BoardRow"]["properties"]["racerId"]["$ref"];
     let racer = json.pointer(racer.as_str().unwrap().strip_prefix('#').unwrap());
     assert_eq!(racer.unwrap()["maximum"], u32::MAX);

@@ -72,7 +72,7 @@ async fn an_invalid_parameter_is_a_400_that_states_what_is_allowed() {
             "bad_parameter",
             "around and cursor cannot be combined",
         ),
-        (&format!("{board}&window=5"), "bad_parameter", "window needs around"),
+        (&format!("{board}&window=4"), "bad_parameter", "window needs around"),
         (&format!("{board}&cursor=x"), "bad_cursor", "cursor is 'x'"),
         (&other_list, "bad_cursor", "of the same list"),
         ("/v1/racers/4/curve", "bad_parameter", "the parameter 'classId' is missing"),
