@@ -28,28 +28,29 @@ pub enum Scope {
 pub struct Scopes(BTreeSet<Scope>);
 
 /// The claims of a token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Claims {
     /// The issuer: always `velodrome`.
     pub iss: String,
     /// The name of the holder, for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sub: Option<String>,
     /// What the token permits.
     pub scope: Scopes,
     /// The permitted classes. A token with `classes` or `projects` permits no other classes and
     /// projects.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub classes: Option<BTreeSet<ClassId>>,
     /// The permitted projects. A token with `classes` or `projects` permits no other classes and
     /// projects.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub projects: Option<BTreeSet<String>>,
     /// When it was issued, in s since the epoch.
-    pub iat: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iat: Option<u64>,
     /// The time in s since the epoch from which the token is valid. This crate never issues it, but
     /// other libraries that sign with the same key may.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub nbf: Option<u64>,
     /// When the token expires, in s since the epoch.
     pub exp: u64,
@@ -58,7 +59,7 @@ pub struct Claims {
 impl Claims {
     /// Claims for all classes and projects, issued at `iat` and valid until `exp`, in s since the epoch.
     pub fn new(scope: Scopes, iat: u64, exp: u64) -> Self {
-        let iss = ISSUER.to_owned();
+        let (iss, iat) = (ISSUER.to_owned(), Some(iat));
         Self { iss, sub: None, scope, classes: None, projects: None, iat, nbf: None, exp }
     }
 }

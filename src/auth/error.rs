@@ -60,7 +60,7 @@ pub enum KeyError {
 /// Why a token is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TokenError {
-    /// Its format, algorithm or claims are not those of a token of this service.
+    /// Its format or algorithm is not that of a token of this service.
     #[error("the token is malformed; create one with 'velodrome token'")]
     Malformed,
     /// The service does not have the key that its header names.
@@ -69,10 +69,19 @@ pub enum TokenError {
     /// The signature does not match.
     #[error("the token's signature is wrong")]
     Forged,
+    /// Its header requires an extension (RFC 7515, section 4.1.11). This service has none.
+    #[error("the token's header 'crit' requires an extension that this service does not have")]
+    Critical,
+    /// A claim is missing.
+    #[error("the token lacks the claim '{0}'")]
+    Missing(&'static str),
+    /// A claim has another value than this.
+    #[error("the token's claim '{0}' is wrong; it must be {1}")]
+    Wrong(&'static str, &'static str),
     /// It has expired.
-    #[error("the token has expired; get a new one")]
+    #[error("the token has expired by its claim 'exp'; get a new one")]
     Expired,
     /// It is not valid yet.
-    #[error("the token is not valid yet")]
+    #[error("the token is not valid yet by its claim 'nbf'")]
     Early,
 }

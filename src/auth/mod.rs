@@ -9,6 +9,7 @@ mod ed25519;
 mod error;
 mod key;
 mod keyring;
+mod raw_claims;
 #[cfg(test)]
 mod tests;
 
