@@ -16,9 +16,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     // Before everything else: a signal must not kill a service that has begun to start.
-    if env::args_os().nth(1).is_some_and(|command| command == "serve" || command == "demo") {
-        // The command installs the handlers again, and reports the error.
+    let command = env::args_os().nth(1).unwrap_or_default();
+    // The commands install the handlers again, and report the error.
+    if command == "serve" || command == "demo" {
         signals::install().map(drop).unwrap_or_default();
+    }
+    if command == "serve" {
+        signals::count_hangups().map(drop).unwrap_or_default();
     }
     open_files::raise_limit();
     match cli::Cli::parse().run() {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, Validation, decode, decode_header, encode};
@@ -26,7 +26,9 @@ const OTHERS: u32 = 0o077;
 #[derive(Clone, Debug)]
 pub struct Keyring {
     /// At least one, in the order of the file.
-    keys: Arc<[Key]>,
+    keys: Arc<RwLock<Arc<[Key]>>>,
+    /// The file that they are from, if they are from one.
+    file: Option<Arc<Path>>,
     validation: Arc<Validation>,
 }
 
@@ -46,10 +48,30 @@ impl Keyring {
         let (mode, text) =
             read().map_err(|reason| KeyError::Read { path: path.to_owned(), reason })?;
         let keyring = Self::from_pem(&text, &format!("'{}'", path.display()))?;
-        match mode & OTHERS != 0 && keyring.signing_key().is_some() {
+        match mode & OTHERS != 0 && signing_key(&keyring.keys()).is_some() {
             true => Err(KeyError::Exposed(path.to_owned())),
-            false => Ok(keyring),
+            false => Ok(Self { file: Some(path.into()), ..keyring }),
         }
+    }
+
+    /// The file that the keys are from, if they are from one.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Reads the file of the keys again. All clones have the new keys.
+    ///
+    /// # Errors
+    /// The errors of [`Keyring::from_file`]. The keys stay the same then.
+    pub fn reload(&self) -> Result<(), KeyError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let keys = Self::from_file(file)?.keys();
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(())
+    }
+
+    pub(super) fn keys(&self) -> Arc<[Key]> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Parses one or more blocks of PEM: private keys as PKCS#8, public keys as SubjectPublicKeyInfo.
@@ -73,7 +95,8 @@ impl Keyring {
         // `verify` checks the claims, with the clock of the caller.
         validation.required_spec_claims.clear();
         (validation.validate_exp, validation.validate_aud) = (false, false);
-        Ok(Self { keys: keys.into(), validation: Arc::new(validation) })
+        let keys = Arc::new(RwLock::new(keys.into()));
+        Ok(Self { keys, file: None, validation: Arc::new(validation) })
     }
 
     /// Signs a token with `claims`.
@@ -81,7 +104,8 @@ impl Keyring {
     /// # Errors
     /// [`KeyError::Private`] if all keys are public.
     pub fn issue(&self, claims: &Claims) -> Result<String, KeyError> {
-        let (id, key) = self.signing_key().ok_or(KeyError::Private)?;
+        let keys = self.keys();
+        let (id, key) = signing_key(&keys).ok_or(KeyError::Private)?;
         let header = Header { kid: Some(id.to_owned()), ..Header::new(Algorithm::EdDSA) };
         encode(&header, claims, key).map_err(KeyError::Sign)
     }
@@ -93,7 +117,8 @@ impl Keyring {
     /// The token is invalid, for the returned reason.
     pub fn verify(&self, token: &str, now: u64) -> Result<Claims, TokenError> {
         let header = decode_header(token).map_err(|_| TokenError::Malformed)?;
-        let key = self.keys.iter().find(|key| header.kid.as_ref() == Some(&key.id));
+        let keys = self.keys();
+        let key = keys.iter().find(|key| header.kid.as_ref() == Some(&key.id));
         let key = key.ok_or(TokenError::UnknownKey)?;
         let decoded = decode::<RawClaims>(token, &key.decoding, &self.validation);
         let decoded = decoded.map_err(|error| match error.kind() {
@@ -112,9 +137,9 @@ impl Keyring {
             false => Ok(claims),
         }
     }
+}
 
-    /// The id and the private key that sign tokens.
-    pub(super) fn signing_key(&self) -> Option<(&str, &EncodingKey)> {
-        self.keys.iter().rev().find_map(|key| Some((&*key.id, key.encoding.as_ref()?)))
-    }
+/// The id and the private key that sign tokens.
+pub(super) fn signing_key(keys: &[Key]) -> Option<(&str, &EncodingKey)> {
+    keys.iter().rev().find_map(|key| Some((&*key.id, key.encoding.as_ref()?)))
 }

@@ -13,9 +13,9 @@ const KEYS: &str = "VELODROME_KEYS";
 
 /// Create a key that signs tokens, and print its id
 ///
-/// To replace a key, append a new one to the key file of the service and restart the service. The last
+/// To replace a key, append a new one to the key file of the service, which reads it within a second. The last
 /// key of the file signs new tokens, and all keys of the file verify tokens. Remove the old key when its
-/// tokens are no longer needed, and restart the service again.
+/// tokens are no longer needed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// File to create

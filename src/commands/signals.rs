@@ -1,4 +1,5 @@
-//! The signals that stop a command: Ctrl-C (SIGINT), SIGTERM from service managers, and the end of its input.
+//! The signals that stop a command: Ctrl-C (SIGINT), SIGTERM from service managers, and the end of its input. SIGHUP has a
+//! service read its keys and certificates again.
 
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -25,6 +26,33 @@ pub fn install() -> anyhow::Result<watch::Receiver<bool>> {
     }
     let stop = listen().context("cannot install the signal handlers")?;
     Ok(STOP.get_or_init(|| stop).clone())
+}
+
+/// Counts the signals SIGHUP, which then do not end the process. A service reads its keys again.
+///
+/// # Errors
+/// If the signal handler cannot be installed.
+pub fn count_hangups() -> anyhow::Result<watch::Receiver<u64>> {
+    static COUNT: OnceLock<watch::Receiver<u64>> = OnceLock::new();
+    if let Some(count) = COUNT.get() {
+        return Ok(count.clone());
+    }
+    let listen = || -> io::Result<watch::Receiver<u64>> {
+        let runtime = Builder::new_current_thread().enable_io().build()?;
+        let mut hangup = runtime.block_on(async { signal(SignalKind::hangup()) })?;
+        let (sender, count) = watch::channel(0);
+        let counting = async move {
+            while hangup.recv().await.is_some() {
+                sender.send_modify(|count| *count += 1);
+            }
+        };
+        thread::Builder::new()
+            .name("hangups".to_owned())
+            .spawn(move || runtime.block_on(counting))?;
+        Ok(count)
+    };
+    let count = listen().context("cannot install the handler of SIGHUP")?;
+    Ok(COUNT.get_or_init(|| count).clone())
 }
 
 /// Has the end of standard input act like a signal. A process that another one started through a pipe then ends with it,

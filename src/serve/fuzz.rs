@@ -111,7 +111,7 @@ pub(crate) fn headers(input: &[u8]) {
 pub(crate) fn tls_files(pem: &[u8]) {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), pem).unwrap();
-    let Err(error) = tls::load(file.path(), file.path()) else { return };
+    let Err(error) = tls::Certificate::load(file.path(), file.path()) else { return };
     let (message, pem) = (error.to_string(), String::from_utf8_lossy(pem));
     let mut lines = pem.lines().filter(|line| line.len() >= 16);
     assert!(!lines.any(|line| message.contains(line)), "{message}");

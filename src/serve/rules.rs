@@ -175,7 +175,7 @@ mod tests {
         let line = wrong.lines().position(|line| line.contains("\"resistance\"")).unwrap() + 1;
         let error = parse(&wrong).unwrap_err().to_string();
         assert!(error.starts_with(&format!("line {line}: unknown key 'resistance'")), "{error}");
-        // What is beside the rules has no effect, so it must be known.
+        // What is next to the rules has no effect, so it must be known.
         parse(r#"{"rules":{},"resistance_offset":60}"#).unwrap_err();
     }
 }

@@ -1,12 +1,14 @@
-//! TLS: loads the certificate and key, and selects the versions.
+//! TLS: reads the certificate and key, and selects the versions.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use thiserror::Error;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, ServerConfig};
 
 /// The only protocol that is served over TLS (RFC 7301, section 6).
@@ -37,12 +39,64 @@ pub enum TlsError {
     },
 }
 
-/// The configuration for TLS 1.2 and 1.3. The file `cert` contains the chain of certificates, starting
-/// with that of the service; the file `key` contains the private key.
-///
-/// # Errors
-/// A file cannot be read, or the key does not belong to the certificate.
-pub fn load(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+/// A certificate and its key, which can be read again while connections use them. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    cert: PathBuf,
+    key: PathBuf,
+    current: Arc<Current>,
+    config: Arc<ServerConfig>,
+}
+
+/// The certificate that new connections get.
+#[derive(Debug)]
+struct Current(RwLock<Arc<CertifiedKey>>);
+
+impl Certificate {
+    /// Reads the file `cert`, which contains the chain of certificates, starting with that of the service, and the file
+    /// `key`, which contains the private key.
+    ///
+    /// # Errors
+    /// A file cannot be read, or the key does not belong to the certificate.
+    pub fn load(cert: &Path, key: &Path) -> Result<Self, TlsError> {
+        let current = Arc::new(Current(RwLock::new(read(cert, key)?)));
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| unusable(cert, key, &error))?;
+        let mut config = config.with_no_client_auth().with_cert_resolver(current.clone());
+        config.alpn_protocols = vec![HTTP.to_vec()];
+        let (cert, key, config) = (cert.to_owned(), key.to_owned(), Arc::new(config));
+        Ok(Self { cert, key, current, config })
+    }
+
+    /// The files of the certificate and the key.
+    pub fn files(&self) -> [&Path; 2] {
+        [&self.cert, &self.key]
+    }
+
+    /// Reads the files again. New connections get the new certificate.
+    ///
+    /// # Errors
+    /// The errors of [`Certificate::load`]. The certificate stays the same then.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let read = read(&self.cert, &self.key)?;
+        *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = read;
+        Ok(())
+    }
+
+    /// The configuration for TLS 1.2 and 1.3, which has the newest certificate.
+    pub fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
+    }
+}
+
+impl ResolvesServerCert for Current {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+fn read(cert: &Path, key: &Path) -> Result<Arc<CertifiedKey>, TlsError> {
     let unreadable = |path: &Path, what| {
         let path = path.to_owned();
         move |error| TlsError::Unreadable { path, what, reason: reason(error) }
@@ -51,21 +105,18 @@ pub fn load(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
         CertificateDer::pem_file_iter(cert).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let chain = chain.map_err(unreadable(cert, "certificate"))?;
     let private = PrivateKeyDer::from_pem_file(key).map_err(unreadable(key, "private key"))?;
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .and_then(|config| config.with_no_client_auth().with_single_cert(chain, private));
-    let (cert, key) = (cert.to_owned(), key.to_owned());
-    let mut config = config.map_err(|error| {
-        let reason = match error {
-            rustls::Error::InconsistentKeys(_) => {
-                "it was issued for another key; give the key that belongs to it".to_owned()
-            }
-            error => error.to_string(),
-        };
-        TlsError::Unusable { cert, key, reason }
-    })?;
-    config.alpn_protocols = vec![HTTP.to_vec()];
-    Ok(Arc::new(config))
+    let certified = CertifiedKey::from_der(chain, private, &ring::default_provider());
+    certified.map(Arc::new).map_err(|error| unusable(cert, key, &error))
+}
+
+fn unusable(cert: &Path, key: &Path, error: &rustls::Error) -> TlsError {
+    let reason = match error {
+        rustls::Error::InconsistentKeys(_) => {
+            "it was issued for another key; give the key that belongs to it".to_owned()
+        }
+        error => error.to_string(),
+    };
+    TlsError::Unusable { cert: cert.to_owned(), key: key.to_owned(), reason }
 }
 
 /// Describes an error of a PEM file without quoting the file.

@@ -15,6 +15,7 @@ use super::memory_monitor;
 use super::mutex::lock;
 use super::node_links::NodeLinks;
 use super::rebuild_context::RebuildContext;
+use super::reloader::Reloader;
 use super::replacer::{NodeParts, Replacer};
 use super::running_log::RunningLog;
 use super::saver::{self, Saver, SaverHealth};
@@ -31,6 +32,7 @@ pub(super) struct Background {
     uploader: StoppableThread,
     saver: StoppableThread,
     memory_monitor: StoppableThread,
+    reloader: StoppableThread,
     rebuilds: RebuildRequests,
     replacer: Replacer,
     /// Locked while the engine is replaced.
@@ -80,6 +82,10 @@ impl Background {
                 memory_monitor::run(&log, config.memory_max, &component, stopped);
             })?
         };
+        let reloader = Reloader::new(&config.serve, config.tls.as_ref(), &handles.health);
+        let hangups = config.hangups;
+        let reloader =
+            StoppableThread::spawn("reloader", move |stopped| reloader.run(hangups, stopped))?;
         let saver = Saver::new(checkpoint, &running, log.positions.clone());
         let (engine, saver) = (Arc::new(Mutex::new(running)), Arc::new(Mutex::new(saver)));
         let node = config.cluster.zip(handles.cluster.clone()).map(|(cluster, status)| NodeParts {
@@ -114,7 +120,16 @@ impl Background {
             saver::run(&saver, every, &clock, &health, stopped);
         })?;
         let rebuilds = handles.rebuilds.clone();
-        Ok(Self { publisher, uploader, saver, memory_monitor, rebuilds, replacer, engine })
+        Ok(Self {
+            publisher,
+            uploader,
+            saver,
+            memory_monitor,
+            reloader,
+            rebuilds,
+            replacer,
+            engine,
+        })
     }
 
     /// Cancels the rebuild in progress and all later ones.
@@ -133,6 +148,7 @@ impl Background {
         self.uploader.stop();
         self.saver.stop();
         self.memory_monitor.stop();
+        self.reloader.stop();
         self.replacer.stop();
         drop(self.engine);
     }

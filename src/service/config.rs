@@ -3,11 +3,9 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio_rustls::rustls::ServerConfig;
 use velodrome_dataflows::Rules;
 
 use super::error::ServiceError;
@@ -15,6 +13,7 @@ use crate::cluster::ClusterConfig;
 use crate::kinesis::SourceConfig;
 use crate::log::Clock;
 use crate::serve;
+use crate::serve::tls::Certificate;
 use crate::store::{Acl, Location};
 
 /// The default name of the archive's directory in the data directory.
@@ -42,8 +41,8 @@ pub struct Config {
     pub endpoint: Option<String>,
     /// The address to listen on. Port 0 selects any free port.
     pub listen: SocketAddr,
-    /// The TLS settings, or `None` for plain HTTP.
-    pub tls: Option<Arc<ServerConfig>>,
+    /// The certificate, or `None` for plain HTTP.
+    pub tls: Option<Certificate>,
     /// The cluster that the service is a node of, if any.
     pub cluster: Option<ClusterConfig>,
     /// The number of worker threads of the engine, at least 1.
@@ -70,6 +69,8 @@ pub struct Config {
     pub serve: serve::Config,
     /// Becomes true when the service must stop. A start that is in progress then ends early.
     pub stop: watch::Receiver<bool>,
+    /// Changes when keys and certificates shall be read again.
+    pub hangups: watch::Receiver<u64>,
 }
 
 impl Config {

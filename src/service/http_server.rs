@@ -12,6 +12,7 @@ use super::config::Config;
 use super::engine_state::EngineState;
 use super::error::ServiceError;
 use super::handles::ServiceHandles;
+use crate::serve::tls::Certificate;
 use crate::serve::{self, App, AppParts};
 
 /// A running HTTP server. It answers 503 `starting` until `app` is started.
@@ -47,7 +48,8 @@ impl HttpServer {
         let router = serve::router(app.clone(), metrics);
         let limits = config.serve.limits;
         runtime.spawn(app.clone().run_streams(shutdown.clone()));
-        let server = serve::server::serve(listener, config.tls.clone(), router, limits, shutdown);
+        let tls = config.tls.as_ref().map(Certificate::config);
+        let server = serve::server::serve(listener, tls, router, limits, shutdown);
         Self { app, task: runtime.spawn(server) }
     }
 }

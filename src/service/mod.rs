@@ -42,6 +42,7 @@ mod rebuild;
 mod rebuild_context;
 mod rebuild_error;
 mod rebuilder;
+mod reloader;
 mod replacer;
 mod rule_switcher;
 mod running;

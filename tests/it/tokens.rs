@@ -1,14 +1,13 @@
 //! Keys, tokens and TLS, with the commands of operators and the requests of clients.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fs;
 use std::process::Command;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::Value;
 
 use crate::run::{Workplace, sample, view};
-use crate::serving::{ServiceProcess, agent, now_ms, startup_error, wait_for};
+use crate::serving::{ServiceProcess, agent, get, now_ms, startup_error, wait_for};
 
 /// Runs a command that prints one line. Returns the line.
 fn line(place: &Workplace, arguments: &str) -> String {
@@ -122,25 +121,35 @@ fn a_limited_token_changes_no_names_and_views_of_other_objects() {
 }
 
 #[test]
-fn keys_are_replaced_without_downtime() {
+fn keys_are_replaced_without_a_restart() {
     let place = Workplace::new();
     line(&place, "key keys.pem");
-    let old = token(&place, "keys.pem", "--scope read");
     line(&place, "key new.pem");
-    let new_key = fs::read(place.path("new.pem")).unwrap();
-    let mut keys = OpenOptions::new().append(true).open(place.path("keys.pem")).unwrap();
-    keys.write_all(&new_key).unwrap();
-    let new = token(&place, "keys.pem", "--scope read");
+    let [old, new] = ["keys.pem", "new.pem"].map(|key| token(&place, key, "--scope read"));
+    let [mut both, new_key] = ["keys.pem", "new.pem"].map(|key| fs::read(place.path(key)).unwrap());
+    both.extend_from_slice(&new_key);
 
     let serving = start(&place, "keys.pem");
-    let statuses = |serving: &ServiceProcess| {
-        [&old, &new].map(|token| status(serving, token, "/v1/classes", None))
+    let statuses = || [&old, &new].map(|token| status(&serving, token, "/v1/classes", None));
+    let notes = || get(&format!("{}/readyz", serving.url)).1["notes"].to_string();
+    let hang_up = || {
+        let sent = Command::new("kill").args(["-HUP", &serving.id().to_string()]).status();
+        assert!(sent.unwrap().success());
     };
-    assert_eq!(statuses(&serving), [200, 200]);
-    assert_eq!(serving.stop(), 0);
-    // The new key has signed all tokens since it was appended.
-    let serving = start(&place, "new.pem");
-    assert_eq!(statuses(&serving), [401, 200]);
+    assert_eq!(statuses(), [200, 401]);
+    fs::write(place.path("keys.pem"), both).unwrap();
+    wait_for("the new key is read", || statuses() == [200, 200]);
+    // A file that cannot be used changes nothing, and heals.
+    hang_up();
+    fs::write(place.path("keys.pem"), "-----BEGIN PRIVATE KEY-----\n").unwrap();
+    wait_for("a note", || notes().contains("keys: the previous ones stay in use: '"));
+    assert_eq!(statuses(), [200, 200]);
+    fs::write(place.path("keys.pem"), &new_key).unwrap();
+    wait_for("the old key is removed", || statuses() == [401, 200]);
+    wait_for("no note", || !notes().contains("keys: "));
+    hang_up();
+    wait_for("the keys are read again", || serving.log().matches("read again").count() >= 3);
+    assert_eq!(statuses(), [401, 200]);
     assert_eq!(serving.stop(), 0);
 }
 

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::Value;
 
+use super::keyring::signing_key;
 use super::*;
 
 /// Written by `openssl genpkey -algorithm ed25519`, and by `openssl pkey -pubout`.
@@ -39,14 +40,14 @@ fn signed(header: &Value, claims: &Value) -> String {
     let message = format!("{}.{}", part(header), part(claims));
     let ring = keyring(PRIVATE);
     let signature =
-        jsonwebtoken::crypto::sign(message.as_bytes(), key_of(&ring), Algorithm::EdDSA).unwrap();
+        jsonwebtoken::crypto::sign(message.as_bytes(), &key_of(&ring), Algorithm::EdDSA).unwrap();
     format!("{message}.{signature}")
 }
 
-fn key_of(ring: &Keyring) -> &EncodingKey {
-    ring.signing_key().unwrap().1
+fn key_of(ring: &Keyring) -> EncodingKey {
+    signing_key(&ring.keys()).unwrap().1.clone()
 }
 
-fn id_of(ring: &Keyring) -> &str {
-    ring.signing_key().unwrap().0
+fn id_of(ring: &Keyring) -> String {
+    signing_key(&ring.keys()).unwrap().0.to_owned()
 }

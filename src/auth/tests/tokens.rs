@@ -22,7 +22,7 @@ fn verify_returns_the_claims_of_issue() {
         assert_eq!(ring.verify(&token, NOW), Ok(claims));
     }
     let header = jsonwebtoken::decode_header(ring.issue(&claims()).unwrap()).unwrap();
-    assert_eq!((header.alg, header.kid.as_deref()), (Algorithm::EdDSA, Some(id_of(&ring))));
+    assert_eq!((header.alg, header.kid.as_deref()), (Algorithm::EdDSA, Some(&*id_of(&ring))));
 }
 
 #[test]
@@ -157,8 +157,8 @@ fn rejects_other_algorithms_and_other_keys() {
     }
     // A token of another key with the id of this one, and tokens of this key with no id or another id.
     let stranger = keyring(&new_pem());
-    let header = Header { kid: Some(id_of(&ring).to_owned()), ..Header::new(Algorithm::EdDSA) };
-    let forged = jsonwebtoken::encode(&header, &claims(), key_of(&stranger)).unwrap();
+    let header = Header { kid: Some(id_of(&ring)), ..Header::new(Algorithm::EdDSA) };
+    let forged = jsonwebtoken::encode(&header, &claims(), &key_of(&stranger)).unwrap();
     assert_eq!(ring.verify(&forged, NOW), Err(TokenError::Forged));
     for header in [json!({"alg": "EdDSA"}), json!({"alg": "EdDSA", "kid": id_of(&stranger)})] {
         let token = signed(&header, &json!(claims()));

@@ -143,6 +143,8 @@ fn config(data: &Path, port: u16, stop: watch::Receiver<bool>) -> Config {
         memory_max: memory::default_max_bytes(),
         serve: serve::Config { auth: Auth::Off, origins: Vec::new(), limits: Limits::default() },
         stop,
+        // The demonstration has neither keys nor certificates.
+        hangups: watch::channel(0).1,
     }
 }
 

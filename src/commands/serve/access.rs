@@ -3,11 +3,9 @@
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::Context;
 use clap::ValueEnum;
-use tokio_rustls::rustls::ServerConfig;
 use tracing::warn;
 
 use crate::commands::key::KeyArgs;
@@ -15,7 +13,7 @@ use crate::commands::parse;
 use crate::serve::auth::{Auth, check_bind};
 use crate::serve::limits::Limits;
 use crate::serve::origin::Origin;
-use crate::serve::tls;
+use crate::serve::tls::Certificate;
 
 /// Who may call the service.
 #[derive(Debug, clap::Args)]
@@ -86,11 +84,11 @@ impl AccessArgs {
 }
 
 impl TlsArgs {
-    /// The TLS settings, if a certificate is given. Warns about plain HTTP on `listen`.
-    pub(super) fn load(&self, listen: SocketAddr) -> anyhow::Result<Option<Arc<ServerConfig>>> {
+    /// The certificate, if one is given. Warns about plain HTTP on `listen`.
+    pub(super) fn load(&self, listen: SocketAddr) -> anyhow::Result<Option<Certificate>> {
         // clap requires both or neither.
         if let (Some(cert), Some(key)) = (&self.tls_cert, &self.tls_key) {
-            return Ok(Some(tls::load(cert, key)?));
+            return Ok(Some(Certificate::load(cert, key)?));
         }
         if !listen.ip().to_canonical().is_loopback() {
             warn!(

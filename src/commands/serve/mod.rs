@@ -119,7 +119,11 @@ pub struct Args {
 }
 
 impl Args {
-    fn config(self, stop: watch::Receiver<bool>) -> anyhow::Result<Config> {
+    fn config(
+        self,
+        stop: watch::Receiver<bool>,
+        hangups: watch::Receiver<u64>,
+    ) -> anyhow::Result<Config> {
         let rules = self.rules.as_deref().map(rules::load).transpose()?;
         let auth = self.access.auth(self.listen)?;
         let tls = self.tls.load(self.listen)?;
@@ -152,6 +156,7 @@ impl Args {
                 limits: self.clients.limits(),
             },
             stop,
+            hangups,
         })
     }
 }
@@ -161,12 +166,12 @@ impl Args {
 /// # Errors
 /// If the data directory, the checkpoint, the log or the address cannot be used.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let stop = signals::install()?;
+    let (stop, hangups) = (signals::install()?, signals::count_hangups()?);
     if args.stop_at_end_of_input {
         signals::stop_at_end_of_input()?;
     }
     args.logging.start()?;
-    signals::exit_code(serve_until(args.config(stop)?))
+    signals::exit_code(serve_until(args.config(stop, hangups)?))
 }
 
 /// Serves until `config.stop` is true.

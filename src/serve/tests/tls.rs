@@ -7,7 +7,7 @@ use std::time::Instant;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 
 use super::*;
-use crate::serve::tls::{TlsError, load};
+use crate::serve::tls::{Certificate, TlsError};
 
 /// Writes a certificate of localhost to `cert.pem`, and its key to `key.pem`.
 fn write_certificate(dir: &Path) {
@@ -17,11 +17,15 @@ fn write_certificate(dir: &Path) {
     fs::write(dir.join("key.pem"), signing_key.serialize_pem()).unwrap();
 }
 
+fn certificate(dir: &TempDir) -> Certificate {
+    Certificate::load(&dir.path().join("cert.pem"), &dir.path().join("key.pem")).unwrap()
+}
+
 /// A service with TLS, and the directory of its certificate.
 fn serve(limits: Limits) -> (Service, TempDir) {
     let dir = tempfile::tempdir().unwrap();
     write_certificate(dir.path());
-    let tls = load(&dir.path().join("cert.pem"), &dir.path().join("key.pem")).unwrap();
+    let tls = certificate(&dir).config();
     let service = Service::starting_with(Some(tls), Config { limits, ..without_tokens() });
     service.finish_start();
     (service, dir)
@@ -57,6 +61,32 @@ fn serves_both_versions_of_tls() {
     write_certificate(other.path());
     assert_eq!(curl(&service, &other, "/healthz", &[]), Err(60));
     service.stop();
+}
+
+#[test]
+fn a_certificate_is_replaced_while_connections_use_it() {
+    let dir = tempfile::tempdir().unwrap();
+    write_certificate(dir.path());
+    let used = certificate(&dir);
+    let service = Service::starting_with(
+        Some(used.config()),
+        Config { limits: limits(), ..without_tokens() },
+    );
+    service.finish_start();
+    let healthz = |dir: &TempDir| curl(&service, dir, "/healthz", &[]);
+    assert!(healthz(&dir).unwrap().ends_with("200"));
+    let previous = tempfile::tempdir().unwrap();
+    fs::copy(dir.path().join("cert.pem"), previous.path().join("cert.pem")).unwrap();
+    // The key of another certificate: the old pair stays in use.
+    let other = tempfile::tempdir().unwrap();
+    write_certificate(other.path());
+    fs::copy(other.path().join("key.pem"), dir.path().join("key.pem")).unwrap();
+    assert!(matches!(used.reload(), Err(TlsError::Unusable { .. })));
+    assert!(healthz(&previous).unwrap().ends_with("200"));
+    fs::copy(other.path().join("cert.pem"), dir.path().join("cert.pem")).unwrap();
+    used.reload().unwrap();
+    assert!(healthz(&dir).unwrap().ends_with("200"));
+    assert_eq!(healthz(&previous), Err(60));
 }
 
 #[test]
@@ -100,14 +130,14 @@ fn errors_name_the_certificate_or_key_that_cannot_be_used() {
     write_certificate(other.path());
     let path = |dir: &TempDir, name| dir.path().join(name);
     let (cert, key) = (path(&dir, "cert.pem"), path(&dir, "key.pem"));
-    let missing = load(&path(&dir, "missing.pem"), &key).unwrap_err();
+    let missing = Certificate::load(&path(&dir, "missing.pem"), &key).unwrap_err();
     assert!(matches!(missing, TlsError::Unreadable { what: "certificate", .. }), "{missing}");
-    let swapped = load(&cert, &cert).unwrap_err();
+    let swapped = Certificate::load(&cert, &cert).unwrap_err();
     assert!(matches!(swapped, TlsError::Unreadable { what: "private key", .. }), "{swapped}");
-    let foreign = load(&cert, &path(&other, "key.pem")).unwrap_err();
+    let foreign = Certificate::load(&cert, &path(&other, "key.pem")).unwrap_err();
     assert!(matches!(foreign, TlsError::Unusable { .. }), "{foreign}");
     fs::write(&key, fs::read_to_string(&key).unwrap().replace('\n', " ")).unwrap();
     let text = fs::read_to_string(&key).unwrap();
-    let damaged = load(&cert, &key).unwrap_err().to_string();
+    let damaged = Certificate::load(&cert, &key).unwrap_err().to_string();
     assert!(damaged.contains("key.pem") && !damaged.contains(&text[40..60]), "{damaged}");
 }

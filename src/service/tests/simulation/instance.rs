@@ -79,6 +79,7 @@ fn config(data: &Path, clock: Clock, settings: Settings) -> Config {
     std::mem::forget(stop);
     Config {
         stop: stopped,
+        hangups: watch::channel(0).1,
         data: data.to_owned(),
         archive: Location::Directory(data.join(ARCHIVE)),
         history: Location::Directory(data.join(HISTORY)),
