@@ -47,6 +47,7 @@ mod integrity;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
+mod limited_tokens;
 mod merge;
 #[cfg(test)]
 mod missing_segments;
