@@ -91,6 +91,7 @@ mod simulate;
 mod stream;
 #[cfg(test)]
 mod stream_clients;
+#[cfg(test)]
 mod stream_restarts;
 #[cfg(test)]
 mod streams_as_inputs;
