@@ -38,6 +38,9 @@ const FIREBASE_EVENTS: ControlEvents = ControlEvents {
 /// The longest silence on a connection, as the standard recommends (HTML, 9.2.7 "Authoring notes").
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
+/// A frame up to this size is copied to follow its id, which costs less than a chunk for the id.
+const COPIED_BYTES_MAX: usize = 4 << 10;
+
 /// The stream of one client.
 pub(super) struct Subscription {
     broker: Arc<Broker>,
@@ -130,7 +133,6 @@ impl Subscription {
     }
 
     /// Queues frames. Only the last frame gets an id, so the id proves that the client has received all of them.
-    /// The id is a chunk of its own, because clients of other topics share the bytes of the frame.
     fn queue(&mut self, mut frames: Vec<Bytes>, position: EventTime, snapshots: u64) {
         self.frames.increment(frames.len() as u64);
         // A client that needs another snapshot later was too slow.
@@ -138,9 +140,16 @@ impl Subscription {
         if snapshots > 0 {
             counter!("velodrome_stream_snapshots_total", "reason" => reason).increment(snapshots);
         }
-        if let Some(ids) = &self.ids {
+        if let Some(ids) = &self.ids
+            && let Some(last) = frames.pop()
+        {
             let id = ["id: ", &ids.at(position), "\n"].concat();
-            frames.insert(frames.len().saturating_sub(1), id.into());
+            // Clients of other topics share the bytes of the frame.
+            if last.len() <= COPIED_BYTES_MAX {
+                frames.push([id.as_bytes(), &last].concat().into());
+            } else {
+                frames.extend([id.into(), last]);
+            }
         }
         self.queued = frames.into_iter();
     }
