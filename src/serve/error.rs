@@ -86,6 +86,15 @@ impl ApiError {
         self.status
     }
 
+    pub(super) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// After how many seconds the same request may succeed; `None` if only another request can.
+    pub(super) fn seconds_to_retry(&self) -> Option<u64> {
+        self.retry_after
+    }
+
     pub(super) fn message(&self) -> &str {
         &self.message
     }

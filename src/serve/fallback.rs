@@ -2,12 +2,27 @@
 
 use std::any::Any;
 
+use axum::Router;
+use axum::extract::Request;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use tower::ServiceExt;
 use tracing::error;
 
 use super::error::ApiError;
 use super::excerpt::excerpt;
+use super::firebase;
+
+/// The answer for a path without a route: that of `tree` for a path of the Firebase tree, otherwise a 404.
+pub(super) async fn unmatched(tree: Router, request: Request) -> Response {
+    if !firebase::is_tree_request(&request) {
+        return unknown_path(request.uri().clone()).await.into_response();
+    }
+    match tree.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
 
 /// 404 for a path without a route.
 pub(super) async fn unknown_path(uri: Uri) -> ApiError {

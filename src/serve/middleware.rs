@@ -13,6 +13,7 @@ use tracing::debug;
 use super::error::ApiError;
 use super::stale::{STALE, stale_value};
 use super::state::App;
+use super::stream;
 
 /// Logs and counts a request, and adds the headers that all responses have.
 pub(super) async fn record(request: Request, next: Next) -> Response {
@@ -79,6 +80,31 @@ pub(super) async fn require_state(
         response.headers_mut().insert(STALE, stale_value(&reason));
     }
     Ok(response)
+}
+
+/// Opens a stream, also before readers have a state. Marks it as [`STALE`] while it waits for its first frame, and
+/// while its results are not updated.
+pub(super) async fn mark_stream(State(app): State<App>, request: Request, next: Next) -> Response {
+    let stale = app.stream_staleness();
+    let mut response = next.run(request).await;
+    if response.status().is_success()
+        && let Some(reason) = stale
+    {
+        response.headers_mut().insert(STALE, stale_value(&reason));
+    }
+    response
+}
+
+/// [`mark_stream`] for a client that accepts a stream, and [`require_state`] for all others.
+pub(super) async fn require_state_of_read(
+    app: State<App>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    match stream::is_accepted(request.headers()) {
+        true => Ok(mark_stream(app, request, next).await),
+        false => require_state(app, request, next).await,
+    }
 }
 
 /// 503 `starting` until the service has started.

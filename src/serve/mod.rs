@@ -39,6 +39,7 @@ mod middleware;
 mod openapi;
 pub mod origin;
 pub mod params;
+mod passing_refusals;
 pub mod permissions;
 pub mod reads;
 mod rebuild_status;

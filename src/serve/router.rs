@@ -1,6 +1,7 @@
 //! All routes, with the layers around them.
 
-use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::extract::Request;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -14,7 +15,7 @@ use super::reads;
 use super::state::App;
 use super::{
     alleycat, bans, cluster, fallback, firebase, firehose, health, ingest, metrics, middleware,
-    openapi, origin, rules, stream, ui,
+    openapi, origin, passing_refusals, rules, stream, ui,
 };
 use crate::auth::Scope;
 
@@ -23,10 +24,12 @@ use crate::auth::Scope;
 pub fn router(app: App, metrics: PrometheusHandle) -> Router {
     let (router, description) = described_routes(&app).split_for_parts();
     let json = openapi::to_json(description);
+    let (tree, _) = tree_layers(&app, firebase::routes_of_other_paths()).split_for_parts();
+    let tree = tree.method_not_allowed_fallback(fallback::unknown_method).with_state(app.clone());
 
     let router = router
         .merge(ui::routes())
-        .fallback(fallback::unknown_path)
+        .fallback(|request: Request| fallback::unmatched(tree, request))
         .method_not_allowed_fallback(fallback::unknown_method)
         .layer(Extension(OpenApiJson(json.into())))
         .layer(Extension(metrics))
@@ -37,7 +40,9 @@ pub fn router(app: App, metrics: PrometheusHandle) -> Router {
     };
     router
         .layer(CatchPanicLayer::custom(fallback::handler_panicked))
+        .layer(from_fn(passing_refusals::end_streams))
         .layer(from_fn(firehose::format_errors))
+        .layer(from_fn(firebase::format_errors))
         .layer(from_fn(middleware::record))
         .with_state(app)
 }
@@ -60,10 +65,9 @@ fn described_routes(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(cluster::cluster))
         .routes(routes!(openapi::handler::openapi))
         .layer(bounded());
-    let memory = || from_fn_with_state(app.clone(), middleware::require_memory);
-    let streams = stream::routes().layer(memory()).layer(has_state());
-    let tree = firebase::routes().layer(bounded()).layer(memory()).layer(has_state());
-    let tree = guard(app, Scope::Read, TokenSource::Query, tree);
+    let has_memory = from_fn_with_state(app.clone(), middleware::require_memory);
+    let opens_stream = from_fn_with_state(app.clone(), middleware::mark_stream);
+    let streams = stream::routes().layer(has_memory).layer(opens_stream);
     let admin = OpenApiRouter::new()
         .routes(routes!(bans::bans))
         .routes(routes!(bans::ban, bans::lift_ban))
@@ -78,5 +82,14 @@ fn described_routes(app: &App) -> OpenApiRouter<App> {
         .merge(guard(app, Scope::Read, TokenSource::Bearer, reads))
         .merge(guard(app, Scope::Read, TokenSource::Query, streams))
         .merge(guard(app, Scope::Admin, TokenSource::Bearer, admin))
-        .merge(tree.layer(map_response(firebase::format_errors)))
+        .merge(tree_layers(app, firebase::routes()))
+}
+
+/// Opens routes of the Firebase tree to readers.
+fn tree_layers(app: &App, routes: OpenApiRouter<App>) -> OpenApiRouter<App> {
+    let routes = routes
+        .layer(from_fn_with_state(app.clone(), bound_answer))
+        .layer(from_fn_with_state(app.clone(), middleware::require_memory))
+        .layer(from_fn_with_state(app.clone(), middleware::require_state_of_read));
+    guard(app, Scope::Read, TokenSource::Query, routes)
 }

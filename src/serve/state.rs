@@ -1,11 +1,11 @@
 //! The state that the handlers share.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRef;
 use axum::http::StatusCode;
-use tokio::sync::watch;
+use tokio::sync::{SetOnce, watch};
 use velodrome_dataflows::Scoring;
 
 use super::ack_latency::AckLatency;
@@ -26,6 +26,9 @@ use crate::health::Health;
 use crate::log::{AppendError, Log};
 use crate::publish::HistoryObjects;
 use crate::rebuild_requests::RebuildRequests;
+
+/// Why a service that recovers does not answer.
+const STARTING: &str = "the service is starting";
 
 /// The settings of a service.
 #[derive(Clone, Debug)]
@@ -67,7 +70,7 @@ struct Shared {
     reads: ReadState,
     answers: AnswerBudget,
     /// Empty until the log is recovered.
-    log: OnceLock<Log<Events>>,
+    log: SetOnce<Log<Events>>,
     lag: Box<dyn Fn() -> Duration + Send + Sync>,
     dead_letters: DeadLetterQueue,
     delivery_dedup: DeliveryDedup,
@@ -89,7 +92,7 @@ impl App {
         Self(Arc::new(Shared {
             reads: ReadState::new(engine.clone(), answers.clone()),
             answers,
-            log: OnceLock::new(),
+            log: SetOnce::new(),
             lag,
             dead_letters,
             delivery_dedup: DeliveryDedup::new(),
@@ -116,19 +119,26 @@ impl App {
     }
 
     /// Publishes the frames of streams until `stop` is true or its sender is dropped; then all streams
-    /// end.
+    /// end. Until there are results, streams wait for their first frame.
     pub async fn run_streams(self, stop: watch::Receiver<bool>) {
         let Shared { engine, reads, ack_latency, rebuilds, streams, .. } = &*self.0;
         let broker = Arc::clone(&streams.broker);
-        let hub = Hub::new(
-            Arc::clone(&broker),
-            engine.clone(),
-            reads.clone(),
-            || self.results_lag(),
-            Arc::clone(ack_latency),
-            rebuilds.clone(),
-        );
-        stream::run(hub, broker, stop).await;
+        let publish = async {
+            self.0.log.wait().await;
+            // A node of a cluster has no results before its first generation. An error ends the hub too.
+            _ = engine.wait_complete(1).await;
+            streams.recheck_projects();
+            let hub = Hub::new(
+                Arc::clone(&broker),
+                engine.clone(),
+                reads.clone(),
+                || self.results_lag(),
+                Arc::clone(ack_latency),
+                rebuilds.clone(),
+            );
+            hub.run().await;
+        };
+        stream::run(publish, Arc::clone(&broker), stop).await;
     }
 
     pub(super) fn engine(&self) -> &Engine {
@@ -152,7 +162,7 @@ impl App {
     /// The log, or 503 `starting` until it is recovered.
     pub(super) fn log(&self) -> Result<&Log<Events>, ApiError> {
         self.0.log.get().ok_or_else(|| {
-            let message = "the service is starting; try again in a second";
+            let message = format!("{STARTING}; try again in a second");
             ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", message).retry_after(1)
         })
     }
@@ -180,9 +190,15 @@ impl App {
         self.cluster().and_then(Status::is_outside)
     }
 
-    /// 503 `memory_full` if the process has more memory than it may.
+    /// 503 `memory_full` if the process has more memory than it may. It never is before the service has started.
     pub(super) fn check_memory(&self) -> Result<(), ApiError> {
-        if self.log()?.is_refusing() { Err(AppendError::MemoryFull.into()) } else { Ok(()) }
+        let is_full = self.0.log.get().is_some_and(Log::is_refusing);
+        if is_full { Err(AppendError::MemoryFull.into()) } else { Ok(()) }
+    }
+
+    /// Why streams that open now wait for their first frame, or why their results are not updated.
+    pub(super) fn stream_staleness(&self) -> Stale {
+        if self.0.log.get().is_none() { Some(STARTING.into()) } else { self.stale() }
     }
 
     pub(super) fn dead_letters(&self) -> &DeadLetterQueue {

@@ -1,5 +1,6 @@
 // Streams topics of a service with the `eventsource` package. After each frame it prints the current state of the
 // frame's topic as a line of JSON: {"event", "topic", ..., "rows"}.
+// It ends when the client stops reconnecting.
 //
 // Run: node event-source.mjs PACKAGES URL
 
@@ -30,3 +31,8 @@ function apply({ type, data }) {
 const source = new EventSource(url)
 source.addEventListener('snapshot', apply)
 source.addEventListener('delta', apply)
+source.addEventListener('error', ({ code, message }) => {
+  if (source.readyState !== EventSource.CLOSED) return
+  console.error(`the client of ${url} stopped: ${code} ${message}`)
+  process.exit(1)
+})

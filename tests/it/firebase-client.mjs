@@ -1,5 +1,6 @@
 // Streams a path of a service's Firebase tree with the `eventsource` package, as a Firebase REST client does.
 // After each event it prints the current value as a line of JSON: {"event", "topic", "value"}.
+// It ends when the client stops reconnecting.
 //
 // Run: node firebase-client.mjs PACKAGES URL
 
@@ -28,3 +29,8 @@ function apply({ type, data }) {
 const source = new EventSource(url)
 source.addEventListener('put', apply)
 source.addEventListener('patch', apply)
+source.addEventListener('error', ({ code, message }) => {
+  if (source.readyState !== EventSource.CLOSED) return
+  console.error(`the client of ${url} stopped: ${code} ${message}`)
+  process.exit(1)
+})

@@ -93,6 +93,8 @@ mod stream;
 #[cfg(test)]
 mod stream_clients;
 #[cfg(test)]
+mod stream_restarts;
+#[cfg(test)]
 mod streams_as_inputs;
 #[cfg(test)]
 mod tokens;

@@ -63,6 +63,20 @@ impl Proxy {
     }
 }
 
+/// Google's library for Firebase, which speaks REST. Its first argument is the URL of a service.
+pub(crate) fn firebase_admin() -> Command {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = root.join("target/firebase-admin-7.1.0/bin/python");
+    assert_installed(&python);
+    let mut command = Command::new(python);
+    command.arg(root.join("tests/it/firebase-admin.py"));
+    command
+}
+
+fn assert_installed(path: &Path) {
+    assert!(path.exists(), "{} is missing; scripts/test installs it", path.display());
+}
+
 fn address(url: &str) -> SocketAddr {
     url.strip_prefix("http://").unwrap().parse().unwrap()
 }
@@ -95,18 +109,25 @@ impl StreamClient {
         Self::node("firebase-client.mjs", url)
     }
 
+    /// Starts a listener of firebase-admin. Its only topic is `path`.
+    pub(crate) fn firebase_admin(url: &str, path: &str) -> Self {
+        let mut python = firebase_admin();
+        python.args([url, "listen", path]);
+        Self::start_states(python)
+    }
+
     fn node(script: &str, url: &str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let packages = root.join("target/node");
-        let is_installed = packages.join("node_modules/eventsource").is_dir();
-        assert!(
-            is_installed,
-            "{}/node_modules is missing; scripts/test installs it",
-            packages.display()
-        );
+        assert_installed(&packages.join("node_modules/eventsource"));
         let mut node = Command::new("node");
         node.arg(root.join("tests/it").join(script)).arg(packages).arg(url);
-        Self::start(node, |out, received| {
+        Self::start_states(node)
+    }
+
+    /// Starts a client that prints the state of a topic after each event, as a line of JSON.
+    fn start_states(command: Command) -> Self {
+        Self::start(command, |out, received| {
             for line in out.lines().map_while(Result::ok) {
                 let state: Value = serde_json::from_str(&line).unwrap();
                 received.lock().unwrap().record(state);
@@ -153,6 +174,11 @@ impl StreamClient {
 
     pub(crate) fn received(&self) -> ReceivedFrames {
         self.received.lock().unwrap().clone()
+    }
+
+    /// Whether the value at a path of the tree is `value`.
+    pub(crate) fn has(&self, path: &str, value: &Value) -> bool {
+        self.received.lock().unwrap().topics.get(path).is_some_and(|state| state["value"] == *value)
     }
 
     /// Waits for a state of a topic and returns it.

@@ -1,11 +1,14 @@
 //! Errors in Firebase's format: `{"error": "message"}`.
 
 use axum::Json;
+use axum::extract::Request;
 use axum::http::{StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 
+use super::paths::is_tree_request;
 use crate::auth::TokenError;
 use crate::serve::error::ApiError;
 
@@ -32,14 +35,22 @@ pub(super) enum ErrorResponses {
     /// The service failed. Its log has the reason.
     #[response(status = 500)]
     Internal(FirebaseError),
+    /// This client sends too much. The header Retry-After states when to send again.
+    #[response(status = 429)]
+    TooMany(FirebaseError),
     /// The service is busy, starting or stopping. The header Retry-After states when to try again.
     #[response(status = 503)]
     Unavailable(FirebaseError),
 }
 
-/// Converts an error response to Firebase's format. Firebase has no 403, so a missing permission is a
-/// 401.
-pub(in crate::serve) async fn format_errors(response: Response) -> Response {
+/// Middleware that converts errors of paths of the tree to Firebase's format, including errors of the layers
+/// around the handlers. Firebase has no 403, so a missing permission is a 401.
+pub(in crate::serve) async fn format_errors(request: Request, next: Next) -> Response {
+    let is_tree = is_tree_request(&request);
+    let response = next.run(request).await;
+    if !is_tree {
+        return response;
+    }
     let (mut parts, body) = response.into_parts();
     let Some(error) = parts.extensions.remove::<ApiError>() else {
         return Response::from_parts(parts, body);

@@ -19,7 +19,7 @@ use crate::serve::firebase_tree::{TreeCounts, TreeNode, TreePath, TreePathError}
 use crate::serve::params::QueryParams;
 use crate::serve::permissions::Permissions;
 use crate::serve::reads::ReadState;
-use crate::serve::stream::{Streams, Topic};
+use crate::serve::stream::{self, Streams, Topic};
 use crate::serve::{etag, fallback};
 
 /// The header that requests an ETag.
@@ -47,6 +47,10 @@ struct TreeParams {
     /// The format of the response.
     #[param(inline)]
     print: Option<Print>,
+    /// The name of the database. It has no effect: a service has one. Firebase's libraries send it to a server on
+    /// this machine.
+    #[allow(dead_code, reason = "clients send it, and a service has one database")]
+    ns: Option<String>,
 }
 
 /// A request for a path that its token permits.
@@ -123,7 +127,8 @@ pub(super) async fn projects(
 /// A project or one of its counters, or a stream of its changes.
 ///
 /// The path ends with `<projectId>.json`, `<projectId>/views.json` or `<projectId>/durationMs.json`. Any
-/// other path below a project returns null. Write a slash in a project id as `%2F`.
+/// other path returns null. In keys, the characters of a project id that Firebase forbids are escaped: `.`, `$`, `#`,
+/// `[`, `]`, `/` and `%` as `%2E`, `%24`, `%23`, `%5B`, `%5D`, `%2F` and `%25`.
 #[utoipa::path(
     get,
     path = "/project/{*path}",
@@ -149,21 +154,24 @@ pub(super) async fn project_path(
     request.respond(&reads, &streams).await
 }
 
+/// The data at any other path, such as one with an empty key. There is none at most of them.
+pub(super) async fn any_path(
+    State(reads): State<ReadState>,
+    State(streams): State<Streams>,
+    request: TreeRequest,
+) -> Result<Response, ApiError> {
+    request.respond(&reads, &streams).await
+}
+
 impl TreeRequest {
     /// The data at the path, or a stream of its changes if the client accepts one.
     async fn respond(&self, reads: &ReadState, streams: &Streams) -> Result<Response, ApiError> {
-        if self.accepts_stream() {
+        if stream::is_accepted(&self.headers) {
             let ConnectInfo(peer) = self.peer.ok_or_else(ApiError::internal)?;
             let topics = vec![Topic::Tree(self.path.clone())];
             return streams.open(peer.ip(), &self.permissions, topics, None);
         }
         self.read(reads).await
-    }
-
-    fn accepts_stream(&self) -> bool {
-        let accepted = self.headers.get_all(header::ACCEPT).iter();
-        let mut accepted = accepted.filter_map(|accepted| accepted.to_str().ok());
-        accepted.any(|accepted| accepted.contains("text/event-stream"))
     }
 
     async fn read(&self, reads: &ReadState) -> Result<Response, ApiError> {

@@ -5,20 +5,23 @@
 
 mod error;
 mod get;
+mod paths;
 #[cfg(test)]
 mod tests;
 
 use axum::extract::FromRef;
+use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::reads::ReadState;
 use super::stream::Streams;
 pub(super) use error::{FirebaseError, format_errors};
+pub(super) use paths::is_tree_request;
 
 /// The routes, for a router whose state contains [`ReadState`] and [`Streams`].
 ///
-/// The layers around them return errors in the API's own format, so [`format_errors`] must be the
+/// The layers around all routes return errors in the API's own format, so [`format_errors`] must be the
 /// outermost layer.
 pub(super) fn routes<S>() -> OpenApiRouter<S>
 where
@@ -30,4 +33,14 @@ where
         .routes(routes!(get::root))
         .routes(routes!(get::projects))
         .routes(routes!(get::project_path))
+}
+
+/// The route of all other paths of the tree. They never have data, or are other spellings of paths that have.
+pub(super) fn routes_of_other_paths<S>() -> OpenApiRouter<S>
+where
+    ReadState: FromRef<S>,
+    Streams: FromRef<S>,
+    S: Clone + Send + Sync + 'static,
+{
+    OpenApiRouter::new().route("/{*path}", get(get::any_path))
 }

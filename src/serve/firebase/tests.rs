@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
-use axum::middleware::map_response;
+use axum::middleware::from_fn;
 use axum::{Extension, Router};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
@@ -46,13 +46,14 @@ fn router(fake: &FakeEngine, permissions: Option<Permissions>) -> Router {
         LiveChange::Views(id.into(), ViewCount { views, duration_ms })
     };
     fake.tick(5_010, vec![views("intro", 2, 700), views("a/é", 1, 0)]);
-    let (router, _) = routes::<TestState>().split_for_parts();
+    let routes = routes::<TestState>().merge(routes_of_other_paths());
+    let (router, _) = routes.split_for_parts();
     let router = router.with_state(TestState(fake.reads()));
     let router = match permissions {
         Some(permissions) => router.layer(Extension(permissions)),
         None => router,
     };
-    router.layer(map_response(format_errors))
+    router.layer(from_fn(format_errors))
 }
 
 /// Sends a GET with headers, and returns the response's status, headers and text.
@@ -76,7 +77,7 @@ async fn get(uri: &str) -> (u16, String) {
 #[tokio::test]
 async fn returns_the_data_of_each_path_or_null() {
     let intro = r#"{"durationMs":700,"views":2}"#;
-    let both = format!(r#"{{"a/é":{{"durationMs":0,"views":1}},"intro":{intro}}}"#);
+    let both = format!(r#"{{"a%2Fé":{{"durationMs":0,"views":1}},"intro":{intro}}}"#);
     for (uri, expected) in [
         ("/.json", &*format!(r#"{{"project":{both}}}"#)),
         ("/project.json", &both),
@@ -84,12 +85,18 @@ async fn returns_the_data_of_each_path_or_null() {
         ("/project/intro.json", intro),
         ("/project/intro/views.json", "2"),
         ("/project/intro/durationMs.json", "700"),
+        ("/project/a%252F%C3%A9/views.json", "1"),
         ("/project/a%2F%C3%A9/views.json", "1"),
+        ("//.json", &*format!(r#"{{"project":{both}}}"#)),
+        ("//project//intro.json?ns=database", intro),
+        ("/users.json", "null"),
+        ("/users/1/name.json?ns=database", "null"),
+        ("/projectx.json", "null"),
         ("/project/a/%C3%A9/views.json", "null"),
         ("/project/outro.json", "null"),
         ("/project/intro/views/deep/er.json", "null"),
         ("/.json?shallow=true", r#"{"project":true}"#),
-        ("/project.json?shallow=true", r#"{"a/é":true,"intro":true}"#),
+        ("/project.json?shallow=true", r#"{"a%2Fé":true,"intro":true}"#),
         ("/project/intro/views.json?shallow=true", "2"),
         ("/project/intro.json?shallow=false", intro),
         ("/project/intro.json?print=pretty", "{\n  \"durationMs\": 700,\n  \"views\": 2\n}"),

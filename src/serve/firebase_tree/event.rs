@@ -3,7 +3,7 @@
 use serde::Serialize;
 use velodrome_dataflows::ViewCount;
 
-use super::keys::PROJECT;
+use super::keys::{PROJECT, project_key};
 use super::node::TreeNode;
 use super::path::TreePath;
 
@@ -33,8 +33,8 @@ impl TreeEvent {
         // The project may be new to the client, so the event carries all its counters.
         let patch = |path| Self { name: "patch", path, data: TreeNode::Project(count) };
         match path {
-            TreePath::Root => Some(patch(format!("/{PROJECT}/{project}"))),
-            TreePath::Projects => Some(patch(format!("/{project}"))),
+            TreePath::Root => Some(patch(format!("/{PROJECT}/{}", project_key(project)))),
+            TreePath::Projects => Some(patch(format!("/{}", project_key(project)))),
             TreePath::Project(id) => (id == project).then(|| patch("/".to_owned())),
             TreePath::Views(id) => {
                 (id == project).then(|| Self::put(TreeNode::Number(count.views)))

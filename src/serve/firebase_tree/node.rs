@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use serde::{Serialize, Serializer};
 use velodrome_dataflows::ViewCount;
 
-use super::keys::{DURATION, PROJECT, VIEWS};
+use super::keys::{DURATION, PROJECT, VIEWS, project_key};
 
 /// A JSON value of the tree. Large values are serialized from flat rows, in which a project takes 40
 /// bytes.
@@ -29,7 +29,9 @@ impl TreeNode {
     pub(in crate::serve) fn shallow(self) -> Self {
         match self {
             Self::Root(_) => Self::Keys(vec![PROJECT.into()]),
-            Self::Projects(rows) => Self::Keys(rows.into_iter().map(|(id, _)| id).collect()),
+            Self::Projects(rows) => {
+                Self::Keys(rows.iter().map(|(id, _)| (*project_key(id)).into()).collect())
+            }
             Self::Project(_) => Self::Keys(vec![DURATION.into(), VIEWS.into()]),
             leaf => leaf,
         }
@@ -64,6 +66,6 @@ struct ById<'a>(&'a [(CompactString, ViewCount)]);
 
 impl Serialize for ById<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(id, count)| (id, Counters(*count))))
+        serializer.collect_map(self.0.iter().map(|(id, count)| (project_key(id), Counters(*count))))
     }
 }

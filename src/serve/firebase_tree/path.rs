@@ -5,7 +5,7 @@ use percent_encoding::percent_decode_str;
 use thiserror::Error;
 use velodrome_dataflows::ViewCount;
 
-use super::keys::{DURATION, PROJECT, VIEWS, sort_key};
+use super::keys::{DURATION, PROJECT, VIEWS, project_id, project_key, sort_key};
 use super::node::TreeNode;
 use crate::live_state::{LiveTables, ProjectList};
 use crate::serve::error::ApiError;
@@ -52,8 +52,8 @@ pub(in crate::serve) enum TreePathError {
 impl TreePath {
     /// Parses the raw path of a URL.
     ///
-    /// The path is split at slashes before its percent escapes are decoded, so a key can contain
-    /// slashes. Empty keys are ignored.
+    /// The path is split at slashes before its percent escapes are decoded. So a client that escapes a project
+    /// id only once, for the URL, reads the project as well. Empty keys are ignored.
     pub(in crate::serve) fn parse(raw: &str) -> Result<Self, TreePathError> {
         let raw = raw.strip_suffix(".json").ok_or(TreePathError::NoJsonSuffix)?;
         let keys = raw.split('/').filter(|key| !key.is_empty());
@@ -63,10 +63,10 @@ impl TreePath {
         Ok(match keys[..] {
             [] => Self::Root,
             [PROJECT] => Self::Projects,
-            [PROJECT, id] => Self::Project(id.into()),
-            [PROJECT, id, VIEWS] => Self::Views(id.into()),
-            [PROJECT, id, DURATION] => Self::Duration(id.into()),
-            [PROJECT, id, ..] => Self::Missing(Some(id.into())),
+            [PROJECT, key] => Self::Project(project_id(key)),
+            [PROJECT, key, VIEWS] => Self::Views(project_id(key)),
+            [PROJECT, key, DURATION] => Self::Duration(project_id(key)),
+            [PROJECT, key, ..] => Self::Missing(Some(project_id(key))),
             _ => Self::Missing(None),
         })
     }
@@ -136,6 +136,6 @@ impl TreePath {
 /// The projects in Firebase's order.
 fn by_key(list: &ProjectList) -> Vec<(CompactString, ViewCount)> {
     let mut rows: Vec<_> = list.iter().map(|row| (row.id.clone(), row.count())).collect();
-    rows.sort_by_cached_key(|(id, _)| sort_key(id));
+    rows.sort_by_cached_key(|(id, _)| sort_key(&project_key(id)));
     rows
 }

@@ -1,5 +1,6 @@
 //! Paths of the tree, the data at them, and the events of changes.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use velodrome_dataflows::ViewCount;
 
@@ -37,7 +38,12 @@ fn parses_paths_from_raw_urls() {
         ("/project//intro/.json", TreePath::Project("intro".into())),
         ("/project/intro/views.json", TreePath::Views("intro".into())),
         ("/project/intro/durationMs.json", TreePath::Duration("intro".into())),
+        ("/project/a%252Fb/views.json", TreePath::Views("a/b".into())),
         ("/project/a%2Fb/views.json", TreePath::Views("a/b".into())),
+        ("/project/a%25252Fb.json", TreePath::Project("a%2Fb".into())),
+        ("/project/intro%252Ev2.json", TreePath::Project("intro.v2".into())),
+        ("/project/intro.v2.json", TreePath::Project("intro.v2".into())),
+        ("/project/%25FF.json", TreePath::Project("%FF".into())),
         ("/project/%2F.json", TreePath::Project("/".into())),
         ("/project/a.json.json", TreePath::Project("a.json".into())),
         ("/project/views%2ejson.json", TreePath::Project("views.json".into())),
@@ -71,13 +77,44 @@ fn a_path_contains_the_data_below_it_or_null() {
 }
 
 #[test]
+fn a_project_has_one_key_in_data_and_events_which_reads_it() {
+    for (id, key) in [
+        ("a/b", "a%2Fb"),
+        ("/", "%2F"),
+        ("a.b$c#d[e]f", "a%2Eb%24c%23d%5Be%5Df"),
+        ("100%", "100%25"),
+        ("a%2Fb", "a%252Fb"),
+        ("x\u{1}\u{7f}\n", "x%01%7F%0A"),
+        ("a b é\u{80}&?\"", "a b é\u{80}&?\""),
+        (".json", "%2Ejson"),
+    ] {
+        let all = [(id, count(1, 10))];
+        let data = json!({"durationMs": 10, "views": 1});
+        assert_eq!(data_at("/project.json", &all), json!({key: data}));
+        assert_eq!(data_at("/.json", &all), json!({"project": {key: data}}));
+        let shallow = node("/project.json", &all).shallow();
+        assert_eq!(serde_json::to_value(shallow).unwrap(), json!({key: true}));
+        for (raw, expected) in
+            [("/.json", format!("/project/{key}")), ("/project.json", format!("/{key}"))]
+        {
+            let event = TreeEvent::for_change(&path(raw), id, count(1, 10)).unwrap().encode();
+            let event: Value = serde_json::from_str(event.split("data: ").nth(1).unwrap()).unwrap();
+            assert_eq!(event["path"], expected);
+        }
+        let url = utf8_percent_encode(key, NON_ALPHANUMERIC);
+        assert_eq!(path(&format!("/project/{url}.json")), TreePath::Project(id.into()));
+        assert_eq!(path(&format!("/project/{url}/views.json")), TreePath::Views(id.into()));
+    }
+}
+
+#[test]
 fn sorts_keys_as_firebase_does() {
-    let ids = ["b", "10", "-1", "9", "B", "09", "2147483648", "a", "é", "0", "+1"];
+    let ids = ["b", "10", "-1", "9", "B", "09", "2147483648", "a", "é", "0", "+1", "a.", "a-"];
     let counts = ids.map(|id| (id, count(0, 0)));
     let text = serde_json::to_string(&node("/project.json", &counts)).unwrap();
     let keys: Vec<_> = text.split(r#":{"durationMs":0,"views":0}"#).collect();
     let keys: String = keys.concat().replace(['{', '}', '"'], "");
-    assert_eq!(keys, "-1,0,9,10,+1,09,2147483648,B,a,b,é");
+    assert_eq!(keys, "-1,0,9,10,+1,09,2147483648,B,a,a%2E,a-,b,é");
 }
 
 #[test]
@@ -102,8 +139,8 @@ fn events_report_changes_relative_to_the_streamed_path() {
         Some(format!("event: patch\ndata: {{\"path\":\"{path}\",\"data\":{data}}}\n\n"))
     };
     let put = |data: u64| Some(format!("event: put\ndata: {{\"path\":\"/\",\"data\":{data}}}\n\n"));
-    assert_eq!(event("/.json"), patch("/project/a/b"));
-    assert_eq!(event("/project.json"), patch("/a/b"));
+    assert_eq!(event("/.json"), patch("/project/a%2Fb"));
+    assert_eq!(event("/project.json"), patch("/a%2Fb"));
     assert_eq!(event("/project/a%2Fb.json"), patch("/"));
     assert_eq!(event("/project/a%2Fb/views.json"), put(3));
     assert_eq!(event("/project/a%2Fb/durationMs.json"), put(30));

@@ -26,15 +26,17 @@ Live leaderboards, records and counters from race and view events.
 
 While no generation of a cluster runs, its nodes answer reads from the last state. These answers carry the \
 header `stale`, whose value is the reason, such as `the cluster waits for node 2`. A service that is not a \
-node of a cluster never sends it.";
+node of a cluster sends it only with a stream that opens while the service starts.";
 
 /// Responses that every route may return.
-const COMMON: [(&str, &str); 3] = [
+const COMMON: [(&str, &str); 2] = [
     ("400", "A parameter is unknown, missing or invalid."),
-    ("429", "This client sends too much. The header Retry-After states when to send again."),
     ("500", "The service failed. Its log has the reason."),
 ];
-/// Responses of routes that need the engine.
+/// Responses of routes other than streams, which return no error that passes.
+const LIMITED: [(&str, &str); 1] =
+    [("429", "This client sends too much. The header Retry-After states when to send again.")];
+/// Responses of routes other than streams that need the engine.
 const UNAVAILABLE: [(&str, &str); 1] = [(
     "503",
     "The service is busy, starting or stopping. The header Retry-After states when to try again.",
@@ -90,7 +92,12 @@ fn complete(openapi: &mut OpenApi) {
     tags::add_tags(openapi);
     for operation in operations(openapi) {
         add_responses(operation, &COMMON);
-        if operation.tags.iter().flatten().all(|tag| tag != tags::OPERATIONS) {
+        let has_tag = |name: &str| operation.tags.iter().flatten().any(|tag| tag == name);
+        let (is_stream, is_of_operations) = (has_tag(tags::STREAM), has_tag(tags::OPERATIONS));
+        if !is_stream {
+            add_responses(operation, &LIMITED);
+        }
+        if !is_stream && !is_of_operations {
             add_responses(operation, &UNAVAILABLE);
         }
     }

@@ -24,6 +24,9 @@ const fn group(
 /// The group of health checks and everything else about the service itself.
 pub(super) const OPERATIONS: &str = "operations";
 
+/// The group of streams.
+pub(super) const STREAM: &str = "stream";
+
 /// The groups of compatible calls. Their operations have names that other groups have too.
 const COMPATIBLE: [&str; 2] = ["alleycat", "firebase"];
 
@@ -33,7 +36,7 @@ const GROUPS: [Group; 12] = [
     group("races", "Races, their standings and results.", &["/v1/races"]),
     group("racers", "Racers, their records and results.", &["/v1/racers"]),
     group("projects", "Projects and their views.", &["/v1/projects"]),
-    group("stream", "Changes of results as they happen.", &["/v1/stream"]),
+    group(STREAM, "Changes of results as they happen.", &["/v1/stream"]),
     group("bans", "Racers that are hidden.", &["/v1/bans"]),
     group("rules", "How events are scored.", &["/v1/rules"]),
     group("alleycat", "The calls of Alleycat.", &["/getRaces", "/leaderboard", "/history/"]),

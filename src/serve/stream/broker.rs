@@ -26,8 +26,8 @@ pub(in crate::serve) struct Broker {
     state: RwLock<BrokerState>,
     /// Wakes the hub when a client needs a snapshot.
     pub(super) snapshot_requested: Notify,
-    /// The prefix of event ids. It differs in each run of the service.
-    id_prefix: String,
+    /// A part of all event ids. It differs in each run of the service.
+    pub(super) epoch: u64,
 }
 
 #[derive(Default)]
@@ -49,16 +49,18 @@ pub(super) struct NewFrame {
 }
 
 /// What to send to a client.
-pub(super) enum NextChunks {
+pub(super) enum NextFrames {
     /// Nothing yet. The client is woken when this may have changed.
     Pending,
-    /// Chunks in the order to send.
+    /// Frames in the order to send, at least one.
     Ready {
-        chunks: Vec<Bytes>,
+        frames: Vec<Bytes>,
+        /// The position of the last frame. A client that has received all of them may resume after it.
+        position: EventTime,
         /// The number of topics that start with a snapshot.
         snapshots: u64,
     },
-    /// Nothing more: the service is stopping.
+    /// Nothing more: the service is stopping, or a topic was removed.
     Closed,
 }
 
@@ -67,7 +69,7 @@ impl Broker {
     /// are invalid.
     pub(in crate::serve) fn new(epoch: u64) -> Self {
         let (state, snapshot_requested) = (RwLock::default(), Notify::new());
-        Self { state, snapshot_requested, id_prefix: format!("{epoch:x}-") }
+        Self { state, snapshot_requested, epoch }
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, BrokerState> {
@@ -88,24 +90,15 @@ impl Broker {
         self.read().topics.len()
     }
 
-    /// The event id of the frames at `position`. A client sends it back to resume after them.
-    pub(super) fn event_id(&self, position: EventTime) -> String {
-        format!("{}{position}", self.id_prefix)
-    }
-
-    /// The position of an event id; `None` unless this run of the service sent it.
-    pub(super) fn parse_event_id(&self, id: &str) -> Option<EventTime> {
-        let position = id.strip_prefix(&self.id_prefix)?.parse().ok()?;
-        // Rust's parser also accepts `+1` and `01`.
-        let is_sent = position <= self.read().published && self.event_id(position) == id;
-        is_sent.then_some(position)
-    }
-
     /// Subscribes a client to `topics`, and returns its id. `wake` is notified of new frames.
     ///
     /// # Errors
     /// 503 `stopping`, or `too_many_topics` if other clients subscribe to too many.
-    pub(super) fn subscribe(&self, topics: &[Topic], wake: &Arc<Notify>) -> Result<u64, ApiError> {
+    pub(in crate::serve) fn subscribe(
+        &self,
+        topics: &[Topic],
+        wake: &Arc<Notify>,
+    ) -> Result<u64, ApiError> {
         let mut state = self.write();
         if state.is_closed {
             return Err(unavailable("stopping", "the service is stopping"));
@@ -145,19 +138,19 @@ impl Broker {
     /// The frames of `topics` after `cursor`, which advances to the newest position.
     ///
     /// A topic starts with a snapshot if it has dropped frames after the cursor, or if there is no
-    /// cursor. Only the last chunk has an id, so the id proves that the client has received all previous
-    /// chunks.
-    pub(super) fn next_chunks(
+    /// cursor.
+    pub(super) fn next_frames(
         &self,
         topics: &[Topic],
         cursor: &mut Option<EventTime>,
-    ) -> NextChunks {
+    ) -> NextFrames {
         let (state, now) = (self.read(), Instant::now());
         if state.is_closed {
-            return NextChunks::Closed;
+            return NextFrames::Closed;
         }
         let (mut frames, mut snapshots, mut is_missing) = (Vec::<&Frame>::new(), 0, false);
-        for topic_state in topics.iter().filter_map(|topic| state.topics.get(topic)) {
+        for topic in topics {
+            let Some(topic_state) = state.topics.get(topic) else { return NextFrames::Closed };
             let ring = &topic_state.ring;
             if let Some(after) = cursor.and_then(|cursor| ring.frames_after(cursor)) {
                 frames.extend(after);
@@ -171,13 +164,15 @@ impl Broker {
         }
         if is_missing {
             self.snapshot_requested.notify_one();
-            return NextChunks::Pending;
+            return NextFrames::Pending;
         }
         *cursor = Some(state.published);
         frames.sort_by_key(|frame| frame.position);
-        let Some((last, others)) = frames.split_last() else { return NextChunks::Pending };
-        let others = others.iter().map(|frame| frame.without_id());
-        NextChunks::Ready { chunks: others.chain([last.with_id()]).collect(), snapshots }
+        let Some(position) = frames.last().map(|last| last.position) else {
+            return NextFrames::Pending;
+        };
+        let frames = frames.into_iter().map(|frame| frame.bytes.clone()).collect();
+        NextFrames::Ready { frames, position, snapshots }
     }
 
     /// Publishes frames at `position`, which must be greater than all previous positions, and wakes the
@@ -233,8 +228,18 @@ impl Broker {
         self.write().topics.retain(|_, topic_state| is_active(topic_state));
     }
 
+    /// Ends the streams of all projects.
+    pub(super) fn end_all_projects(&self) {
+        let mut state = self.write();
+        let removed = state.topics.extract_if(|topic, _| topic.has_all_projects());
+        let removed: Vec<_> = removed.map(|(_, topic_state)| topic_state).collect();
+        drop(state);
+        let wakes = removed.iter().flat_map(|topic_state| topic_state.subscribers.values());
+        wakes.for_each(|wake| wake.notify_one());
+    }
+
     /// Ends all streams, and rejects new ones from now on.
-    pub(super) fn close(&self) {
+    pub(in crate::serve) fn close(&self) {
         let mut state = self.write();
         state.is_closed = true;
         let wakes = state.topics.values().flat_map(|topic_state| topic_state.subscribers.values());

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     fn frame(position: EventTime) -> Frame {
-        Frame::new(position, Some("e-1"), "event: delta\n\n")
+        Frame::new(position, "event: delta\n\n".to_owned())
     }
 
     fn ring(positions: impl IntoIterator<Item = EventTime>) -> FrameRing {
@@ -130,12 +130,12 @@ mod tests {
         let mut large = ring([20]);
         let data = "x".repeat(BYTES_MAX / 2 + 1);
         for position in [30, 40, 50] {
-            large.push(Frame::new(position, None, &data));
+            large.push(Frame::new(position, data.clone()));
         }
         assert_eq!(positions(large.frames_after(39)), None);
         assert_eq!(positions(large.frames_after(40)), Some(vec![50]));
         // The newest frame stays, whatever its size.
-        large.push(Frame::new(60, None, &data.repeat(3)));
+        large.push(Frame::new(60, data.repeat(3)));
         assert_eq!(positions(large.frames_after(50)), Some(vec![60]));
         large.push(frame(70));
         assert_eq!(positions(large.frames_after(60)), Some(vec![70]));

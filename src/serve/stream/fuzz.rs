@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-use super::broker::Broker;
+use super::event_id::EventIds;
 use super::topic::Topic;
 use crate::serve::permissions::Permissions;
 
@@ -21,10 +21,9 @@ pub(crate) fn topics(input: &[u8]) {
 /// Only ids that a service has sent are positions.
 pub(crate) fn event_id(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
-    let broker = Broker::new(7);
-    broker.publish(1_000, Vec::new());
-    if let Some(position) = broker.parse_event_id(text) {
+    let ids = EventIds::new(7, &[Topic::Stats]);
+    if let Some(position) = ids.parse(text, 1_000) {
         assert!(position <= 1_000);
-        assert_eq!(broker.event_id(position), text);
+        assert_eq!(ids.at(position), text);
     }
 }

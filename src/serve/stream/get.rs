@@ -14,6 +14,9 @@ use crate::serve::error::{ApiError, ErrorBody};
 use crate::serve::params::QueryParams;
 use crate::serve::permissions::Permissions;
 
+/// The path of streams.
+pub(in crate::serve) const PATH: &str = "/v1/stream";
+
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
@@ -54,10 +57,15 @@ pub(super) struct StreamParams {
 /// A token that is limited to some classes and projects permits only topics that name one of them.
 ///
 /// A client that reconnects with the `id` of its last frame as `Last-Event-ID` gets the frames after it.
-/// If the service no longer has them, or has restarted, the client gets snapshots.
+/// If the service no longer has them, has restarted, or the id is of other topics, the client gets snapshots.
+///
+/// A stream that cannot open now has the status 200 too, because `EventSource` never reconnects after any other. While the
+/// service starts, the stream is open and sends its first frame when there are results; until then its header
+/// `stale` states the reason. When there are too many requests, streams, topics or bytes in memory, the stream has
+/// the header `Retry-After`, sends `retry` and ends.
 #[utoipa::path(
     get,
-    path = "/v1/stream",
+    path = PATH,
     params(
         StreamParams,
         ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last frame received."),
@@ -65,7 +73,7 @@ pub(super) struct StreamParams {
     responses(
         (status = OK, body = String, content_type = "text/event-stream", description = "The frames."),
         (status = FORBIDDEN, body = ErrorBody, description = "The token does not permit one of the topics."),
-        (status = TOO_MANY_REQUESTS, body = ErrorBody, description = "This client sends too many requests, or has too many open streams."),
+        (status = PAYLOAD_TOO_LARGE, body = ErrorBody, description = "There are too many projects for one stream."),
     )
 )]
 pub(super) async fn stream(

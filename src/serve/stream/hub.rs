@@ -55,7 +55,7 @@ impl<L: Fn() -> Duration> Hub<L> {
     }
 
     /// Publishes frames until the engine stops.
-    pub(super) async fn run(mut self) {
+    pub(in crate::serve) async fn run(mut self) {
         loop {
             let next_due = self.publish().await;
             tokio::select! {
@@ -77,18 +77,17 @@ impl<L: Fn() -> Duration> Hub<L> {
             self.broker.remove_idle_topics();
         }
         let Round { position, messages, next_due } = self.collect_due();
-        let id = self.broker.event_id(position);
-        let (id, reads) = (&*id, &self.reads);
+        let reads = &self.reads;
         let (large, messages): (Vec<_>, Vec<_>) =
             messages.into_iter().partition(|(_, _, message)| message.is_large());
         let has_messages = !(large.is_empty() && messages.is_empty());
         for (topic, kind, message) in large {
-            let encode = message.encoder(position, id, &topic);
+            let encode = message.encoder(position, &topic);
             self.snapshots.spawn_blocking(move || NewFrame { topic, kind, frame: Ok(encode()) });
         }
         let frames = messages.into_iter().map(|(topic, kind, mut message)| async move {
             let fetched = message.fetch_missing(reads).await;
-            let frame = fetched.map(|()| message.encoder(position, id, &topic)());
+            let frame = fetched.map(|()| message.encoder(position, &topic)());
             NewFrame { topic, kind, frame }
         });
         let frames = join_all(frames).await;

@@ -79,15 +79,14 @@ impl Message {
         projects > INLINE_PROJECTS_MAX
     }
 
-    /// A function that encodes it as the frame at `position`, with the event id `id` if the topic has ids.
+    /// A function that encodes it as the frame of `topic` at `position`.
     pub(super) fn encoder(
         self,
         position: EventTime,
-        id: &str,
         topic: &Topic,
     ) -> impl FnOnce() -> Frame + Send + use<> {
-        let (id, topic) = (topic.has_ids().then(|| id.to_owned()), topic.clone());
-        move || Frame::new(position, id.as_deref(), &self.encode(&topic))
+        let topic = topic.clone();
+        move || Frame::new(position, self.encode(&topic))
     }
 
     /// Encodes it as server-sent events: one event, or one for each change of the tree.

@@ -9,9 +9,15 @@
 //! one that reconnects, gets the frames after its cursor, or a snapshot if a ring has already dropped
 //! some of them. So a stalled client costs nothing and delays no other client. The snapshots and deltas
 //! that a client has received add up to the live state at the time of its newest frame.
+//!
+//! A stream never fails for a reason that passes, because `EventSource` never reconnects after a status other than 200. Until
+//! the service has results, streams are open and silent: the hub does not run yet. Over a bound a stream ends at
+//! once ([`super::passing_refusals`]).
 
 mod broker;
 mod change_tracker;
+mod event_id;
+mod event_stream;
 mod frame;
 mod frame_ring;
 #[cfg(any(test, fuzzing))]
@@ -33,7 +39,6 @@ mod trackers;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::FromRef;
 use tokio::sync::watch;
@@ -41,6 +46,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(super) use broker::Broker;
+pub(super) use event_stream::{CONTENT_TYPE, is_accepted};
+pub(super) use get::PATH;
 pub(super) use hub::Hub;
 pub(super) use streams::Streams;
 pub(super) use topic::Topic;
@@ -54,15 +61,15 @@ where
     OpenApiRouter::new().routes(routes!(get::stream))
 }
 
-/// Runs `hub`, which publishes to `broker`, until `stop` is true or its sender is dropped. Then all
+/// Runs `publish`, which publishes frames to `broker`, until `stop` is true or its sender is dropped. Then all
 /// streams end.
-pub(super) async fn run<L: Fn() -> Duration>(
-    hub: Hub<L>,
+pub(super) async fn run(
+    publish: impl Future<Output = ()>,
     broker: Arc<Broker>,
     mut stop: watch::Receiver<bool>,
 ) {
     tokio::select! {
-        () = hub.run() => {}
+        () = publish => {}
         _ = stop.wait_for(|is_stopping| *is_stopping) => {}
     }
     broker.close();

@@ -25,8 +25,8 @@ pub(super) struct StaleNotice {
 struct EventData<'a> {
     /// Why results are not updated; null while they are.
     stale: Option<&'a str>,
-    /// The time of the results.
-    as_of: EventTime,
+    /// The time of the results, null if there are none yet.
+    as_of: Option<EventTime>,
 }
 
 impl StaleNotice {
@@ -43,7 +43,7 @@ impl StaleNotice {
             return None;
         }
         self.known.clone_from(&stale);
-        let as_of = self.engine.live_state().0;
+        let as_of = Some(self.engine.live_state().0).filter(|as_of| *as_of > 0);
         let data = EventData { stale: stale.as_deref(), as_of };
         // Plain values always serialize.
         let data = serde_json::to_string(&data).unwrap_or_default();

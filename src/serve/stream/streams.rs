@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream::unfold;
 
 use super::broker::Broker;
+use super::event_stream::CONTENT_TYPE;
 use super::stale_notice::StaleNotice;
 use super::subscription::Subscription;
 use super::topic::Topic;
@@ -64,11 +65,18 @@ impl Streams {
             Some((Ok::<_, Infallible>(chunk), (subscription, slot)))
         });
         let headers = [
-            (header::CONTENT_TYPE, "text/event-stream"),
+            (header::CONTENT_TYPE, CONTENT_TYPE),
             // Otherwise nginx buffers the frames.
             (header::HeaderName::from_static("x-accel-buffering"), "no"),
         ];
         Ok((headers, Body::from_stream(chunks)).into_response())
+    }
+
+    /// Ends streams of all projects if there are too many. They may have opened before the service knew its projects.
+    pub(in crate::serve) fn recheck_projects(&self) {
+        if self.check_projects(PROJECTS_MAX).is_err() {
+            self.broker.end_all_projects();
+        }
     }
 
     /// 413 `answer_too_large` if there are more than `max` projects.

@@ -10,7 +10,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use velodrome_dataflows::EventTime;
 
-use super::broker::{Broker, NextChunks};
+use super::broker::{Broker, NextFrames};
+use super::event_id::EventIds;
 use super::stale_notice::StaleNotice;
 use super::topic::Topic;
 use crate::serve::error::ApiError;
@@ -37,6 +38,9 @@ const FIREBASE_EVENTS: ControlEvents = ControlEvents {
 /// The longest silence on a connection, as the standard recommends (HTML, 9.2.7 "Authoring notes").
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
+/// A frame up to this size is copied to follow its id, which costs less than a chunk for the id.
+const COPIED_BYTES_MAX: usize = 4 << 10;
+
 /// The stream of one client.
 pub(super) struct Subscription {
     broker: Arc<Broker>,
@@ -46,6 +50,8 @@ pub(super) struct Subscription {
     control_events: &'static ControlEvents,
     /// The position up to which all frames are sent or in `queued`. `None` before the first frame.
     cursor: Option<EventTime>,
+    /// `None` for Firebase streams, which always start with the complete data.
+    ids: Option<EventIds>,
     queued: vec::IntoIter<Bytes>,
     /// The metric label of the next snapshot.
     snapshot_reason: &'static str,
@@ -75,8 +81,12 @@ impl Subscription {
         let client = broker.subscribe(&topics, &wake)?;
         let is_default = topics.iter().all(Topic::has_ids);
         let control_events = if is_default { &DEFAULT_EVENTS } else { &FIREBASE_EVENTS };
+        let ids = is_default.then(|| EventIds::new(broker.epoch, &topics));
+        let published = broker.read().published;
+        let cursor = ids.as_ref().zip(last_id).and_then(|(ids, id)| ids.parse(id, published));
         Ok(Self {
-            cursor: last_id.and_then(|id| broker.parse_event_id(id)),
+            cursor,
+            ids,
             broker,
             topics,
             client,
@@ -86,7 +96,7 @@ impl Subscription {
             snapshot_reason: if last_id.is_some() { "resumed_late" } else { "new" },
             expires,
             has_expired: false,
-            keep_alive_at: Instant::now(),
+            keep_alive_at: Instant::now() + KEEP_ALIVE_INTERVAL,
             notice,
             frames: counter!("velodrome_stream_frames_total"),
             bytes: counter!("velodrome_stream_bytes_total"),
@@ -112,22 +122,36 @@ impl Subscription {
                 self.queued = vec![event].into_iter();
                 continue;
             }
-            match self.broker.next_chunks(&self.topics, &mut self.cursor) {
-                NextChunks::Ready { chunks, snapshots } => self.queue(chunks, snapshots),
-                NextChunks::Pending => self.wait().await,
-                NextChunks::Closed => return None,
+            match self.broker.next_frames(&self.topics, &mut self.cursor) {
+                NextFrames::Ready { frames, position, snapshots } => {
+                    self.queue(frames, position, snapshots);
+                }
+                NextFrames::Pending => self.wait().await,
+                NextFrames::Closed => return None,
             }
         }
     }
 
-    fn queue(&mut self, chunks: Vec<Bytes>, snapshots: u64) {
-        self.frames.increment(chunks.len() as u64);
+    /// Queues frames. Only the last frame gets an id, so the id proves that the client has received all of them.
+    fn queue(&mut self, mut frames: Vec<Bytes>, position: EventTime, snapshots: u64) {
+        self.frames.increment(frames.len() as u64);
         // A client that needs another snapshot later was too slow.
         let reason = mem::replace(&mut self.snapshot_reason, "slow");
         if snapshots > 0 {
             counter!("velodrome_stream_snapshots_total", "reason" => reason).increment(snapshots);
         }
-        self.queued = chunks.into_iter();
+        if let Some(ids) = &self.ids
+            && let Some(last) = frames.pop()
+        {
+            let id = ["id: ", &ids.at(position), "\n"].concat();
+            // Clients of other topics share the bytes of the frame.
+            if last.len() <= COPIED_BYTES_MAX {
+                frames.push([id.as_bytes(), &last].concat().into());
+            } else {
+                frames.extend([id.into(), last]);
+            }
+        }
+        self.queued = frames.into_iter();
     }
 
     /// Waits until frames or a status may be available, or queues a keep-alive when it is due.

@@ -46,7 +46,7 @@ impl Topic {
     /// # Errors
     /// 400 `bad_parameter` for a name that is unknown or repeated, and for too many names. The message
     /// quotes the name.
-    pub(super) fn parse_list(text: &str) -> Result<Vec<Self>, ApiError> {
+    pub(in crate::serve) fn parse_list(text: &str) -> Result<Vec<Self>, ApiError> {
         let mut topics = Vec::new();
         let mut seen = HashSet::new();
         for name in text.split(',') {

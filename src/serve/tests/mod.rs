@@ -14,6 +14,7 @@ mod routes;
 mod server;
 mod service;
 mod stream;
+mod stream_refusals;
 mod tls;
 mod tokens;
 mod ui;

@@ -26,8 +26,11 @@ use crate::live_state::LiveState;
 use crate::log;
 use crate::publish::HistoryObjects;
 use crate::rebuild_requests::RebuildRequests;
-use crate::serve::{App, AppParts, Config, metrics, router, server};
+use crate::serve::{App, AppParts, Config, metrics, router, server, stream};
 use crate::store::Directory;
+
+/// The time that is complete at first.
+const COMPLETE_MS: EventTime = 1_620_240_000_000;
 
 /// A running service.
 pub(super) struct Service {
@@ -66,19 +69,31 @@ impl Service {
 
     /// A service that is still starting, with TLS if `tls` is given.
     pub(super) fn starting_with(tls: Option<Arc<ServerConfig>>, config: Config) -> Self {
-        Self::open(tls, None, config)
+        Self::open(tls, None, COMPLETE_MS, config)
     }
 
     /// A node of a cluster that has started.
     pub(super) fn start_node(status: Status) -> Self {
-        let service = Self::open(None, Some(status), without_tokens());
+        let service = Self::open(None, Some(status), COMPLETE_MS, without_tokens());
         service.finish_start();
         service
     }
 
-    fn open(tls: Option<Arc<ServerConfig>>, cluster: Option<Status>, config: Config) -> Self {
+    /// A node of a cluster that has started and was part of no generation.
+    pub(super) fn start_first_node(status: Status) -> Self {
+        let service = Self::open(None, Some(status), 0, without_tokens());
+        service.finish_start();
+        service
+    }
+
+    fn open(
+        tls: Option<Arc<ServerConfig>>,
+        cluster: Option<Status>,
+        complete: EventTime,
+        config: Config,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (complete, completed) = watch::channel(1_620_240_000_000);
+        let (complete, completed) = watch::channel(complete);
         let worker = bans_tests::worker(|_| BANS_SINCE_MS);
         let live_state = Arc::new(LiveState::default());
         let engine = Engine::new(vec![worker], completed, Arc::clone(&live_state));
@@ -152,8 +167,11 @@ impl Service {
         let mut response = agent.run(request.body(body).unwrap()).unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         // A stream has no end, so its body is not read.
-        let is_stream = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
-        let text = (!is_stream).then(|| response.body_mut().read_to_string().unwrap());
+        let is_stream =
+            headers.get("content-type").is_some_and(|kind| kind == stream::CONTENT_TYPE);
+        // A refused one ends at once.
+        let is_endless = is_stream && !headers.contains_key("retry-after");
+        let text = (!is_endless).then(|| response.body_mut().read_to_string().unwrap());
         Answer { status, headers, text: text.unwrap_or_default() }
     }
 

@@ -105,7 +105,9 @@ class App extends Component {
       </header>
       <main id="main" tabindex="-1" class=${['stale', 'waiting'].includes(shown) ? 'is-stale' : ''}>
         ${status.stale && html`
-          <p class="notice" role="status">Results of ${format.timeWithSeconds(status.asOf)}; ${status.stale}.</p>`}
+          <p class="notice" role="status">
+            ${status.asOf ? `Results of ${format.timeWithSeconds(status.asOf)}` : 'No results yet'}; ${status.stale}.
+          </p>`}
         ${message && !needsToken && html`<p class="error" role="alert">${message}</p>`}
         ${needsToken
           ? html`<${SignIn} isRejected=${token() !== null} message=${message}

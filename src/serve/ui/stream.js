@@ -68,9 +68,18 @@ export class StreamClient {
     let silence = setTimeout(() => connection.abort(), SILENCE_TIMEOUT_MS)
     try {
       const response = await request(address, { signal, headers: resume, cache: 'no-store' })
+      // A stream that cannot open now ends at once, and names the wait.
+      const retryAfter = response.headers.get('retry-after')
+      if (retryAfter !== null) throw new ApiError(503, 'the service is busy', Number(retryAfter))
       // If results are stale, an event says so. Another node, or the same after a restart, sends none if they are not.
-      if (!response.headers.has('stale')) this.onStatus({ stale: null, asOf: null })
-      const parser = createParser({ onEvent: (event) => this.onEvent(event) })
+      // While a service starts, its streams are open, and have no events until there are results.
+      let isLive = !response.headers.has('stale')
+      if (isLive) this.onStatus({ stale: null, asOf: null })
+      const onEvent = (event) => {
+        isLive = true
+        this.onEvent(event)
+      }
+      const parser = createParser({ onEvent })
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
       for (;;) {
         const { done, value } = await reader.read()
@@ -78,7 +87,7 @@ export class StreamClient {
         clearTimeout(silence)
         silence = setTimeout(() => connection.abort(), SILENCE_TIMEOUT_MS)
         parser.feed(value)
-        this.setState('live')
+        if (isLive) this.setState('live')
       }
     } finally {
       clearTimeout(silence)

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Answer;
 use crate::run::{Workplace, view};
 use crate::serving::ServiceProcess;
-use crate::stream_clients::StreamClient;
+use crate::stream_clients::{StreamClient, firebase_admin};
 
 #[test]
 fn serves_counters_to_firebase_clients() {
@@ -22,7 +22,7 @@ fn serves_counters_to_firebase_clients() {
     serving.get(&format!("/v1/projects?after={token}"));
 
     let intro = r#"{"durationMs":20,"views":2}"#;
-    let both = format!(r#"{{"a/b.c é":{{"durationMs":10,"views":1}},"intro":{intro}}}"#);
+    let both = format!(r#"{{"a%2Fb%2Ec é":{{"durationMs":10,"views":1}},"intro":{intro}}}"#);
     for (path, expected) in [
         ("/.json", &*format!(r#"{{"project":{both}}}"#)),
         ("/project.json", &both),
@@ -30,8 +30,11 @@ fn serves_counters_to_firebase_clients() {
         ("/project/intro/views.json", "2"),
         ("/project/a%2Fb.c%20%C3%A9/durationMs.json", "10"),
         ("/project/a%2Fb.c%20%C3%A9/durationMs/more.json", "null"),
+        ("/project/a%252Fb%252Ec%20%C3%A9/durationMs.json", "10"),
         ("/project/outro.json", "null"),
-        ("/project.json?shallow=true", r#"{"a/b.c é":true,"intro":true}"#),
+        ("/users.json", "null"),
+        ("//project//intro.json?ns=velodrome", intro),
+        ("/project.json?shallow=true", r#"{"a%2Fb%2Ec é":true,"intro":true}"#),
         ("/project/intro.json?shallow=true", r#"{"durationMs":true,"views":true}"#),
         ("/project/intro/views.json?shallow=true", "2"),
         ("/project/intro.json?print=pretty", "{\n  \"durationMs\": 20,\n  \"views\": 2\n}"),
@@ -79,5 +82,53 @@ fn streams_counters_to_firebase_clients() {
             client.wait_for(path, |state| state["value"] == read);
         }
     }
+    assert_eq!(serving.stop(), 0);
+}
+
+/// Ids with characters that Firebase forbids in keys, and others.
+const IDS: [&str; 6] = ["intro", "a/b", "v1.2", "100%", "$[x]#", "é a"];
+
+#[test]
+fn firebases_own_library_reads_and_follows_all_projects() {
+    let place = Workplace::new();
+    let serving = ServiceProcess::start(&place.path("data"), "");
+    let send = |uuid: &str| {
+        let line = |id: &&str| {
+            let (event, uuid) = ("view", format!("{uuid} {id}"));
+            json!({"event": event, "uuid": uuid, "projectId": id, "deviceTimestamp": 1}).to_string()
+        };
+        let token = serving.post(&IDS.iter().map(line).collect::<Vec<_>>().join("\n"));
+        serving.get(&format!("/v1/projects?after={token}"));
+    };
+    let run = |arguments: &[&str]| {
+        let output = firebase_admin().arg(&serving.url).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let paths = ["/", "/project"];
+    let clients = paths.map(|path| StreamClient::firebase_admin(&serving.url, path));
+    for (client, path) in clients.iter().zip(paths) {
+        client.wait_for(path, |state| state.is_object() && state["value"].is_null());
+    }
+    for views in 1..=3 {
+        send(&views.to_string());
+        let read = run(&[&["read"], &paths[..]].concat());
+        for ((client, path), line) in clients.iter().zip(paths).zip(read.lines()) {
+            let value: Value = serde_json::from_str(line).unwrap();
+            client.wait_for(path, |state| state["value"] == value);
+        }
+    }
+    // Each key reads its project.
+    let all: Value = serde_json::from_str(&run(&["read", "/project"])).unwrap();
+    let keys: Vec<_> =
+        all.as_object().unwrap().keys().map(|key| format!("/project/{key}")).collect();
+    assert_eq!(keys.len(), IDS.len());
+    let arguments: Vec<_> = ["read"].into_iter().chain(keys.iter().map(String::as_str)).collect();
+    let read = run(&arguments);
+    assert_eq!(read, "{\"durationMs\": 0, \"views\": 3}\n".repeat(IDS.len()));
+
+    assert_eq!(run(&["read", "/users", "/users/1/name", "/project/none"]), "null\n".repeat(3));
+    let error = run(&["write", "/project/intro"]);
+    assert!(error.contains("this path does not support PUT"), "{error}");
     assert_eq!(serving.stop(), 0);
 }

@@ -46,6 +46,19 @@ async fn a_shutdown_ends_all_streams_and_rejects_new_ones() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_streams_of_all_projects_can_be_ended_without_the_others() {
+    let mut bench = Bench::new();
+    let mut all = bench.subscribed("races,views:*").await;
+    let mut one = bench.subscribed("races,views:a").await;
+    bench.broker.end_all_projects();
+    assert_eq!(all.next_chunk().now_or_never(), Some(None));
+    bench.tick(5_010, vec![viewed("a", 1, 0)]).await;
+    assert_eq!(receive(&mut one).len(), 1);
+    drop(all);
+    assert_eq!(bench.broker.streams(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn topics_without_clients_make_room_at_the_limit() {
     let bench = Bench::new();
     let subscribe = |first: u32, count: u32| -> Vec<_> {

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use velodrome_dataflows::{EventTime, Output, RideKey, Stage, Standing, ViewCount};
 
 use super::broker::Broker;
+use super::event_id::EventIds;
 use super::hub::Hub;
 use super::stale_notice::StaleNotice;
 use super::subscription::Subscription;
@@ -75,6 +76,8 @@ impl Bench {
     /// A new client, which has received nothing yet.
     fn subscribe(&self, topics: &str, last_id: Option<&str>) -> Subscription {
         let topics = Topic::parse_list(topics).unwrap();
+        let last_id = last_id.map(|id| complete_id(id, &topics));
+        let last_id = last_id.as_deref();
         Subscription::new(Arc::clone(&self.broker), topics, last_id, None, self.no_notice())
             .unwrap()
     }
@@ -103,19 +106,38 @@ fn receive(client: &mut Subscription) -> Vec<Received> {
 }
 
 fn receive_one(client: &mut Subscription) -> Option<Received> {
-    client.next_chunk().now_or_never().flatten().map(|chunk| Received::parse(&chunk))
+    let mut text = String::new();
+    // An id is a chunk of its own, before its event.
+    while text.is_empty() || text.starts_with("id: ") && !text.ends_with("\n\n") {
+        let chunk = client.next_chunk().now_or_never().flatten()?;
+        text.push_str(str::from_utf8(&chunk).unwrap());
+    }
+    Some(Received::parse(&text))
+}
+
+/// The id of a run and a position, such as `e-5010`, of streams of `topics`. Other texts stay as they are.
+fn complete_id(id: &str, topics: &[Topic]) -> String {
+    let Some((epoch, position)) = id.split_once('-') else { return id.to_owned() };
+    let Ok(epoch) = u64::from_str_radix(epoch, 16) else { return id.to_owned() };
+    EventIds::new(epoch, topics).at(0).trim_end_matches('0').to_owned() + position
+}
+
+/// The run and the position of an id, without its topics.
+fn short_id(id: &str) -> String {
+    let parts: Vec<_> = id.split('-').collect();
+    let [epoch, _, position] = parts[..] else { panic!("{id}") };
+    format!("{epoch}-{position}")
 }
 
 impl Received {
-    fn parse(chunk: &[u8]) -> Self {
-        let text = str::from_utf8(chunk).unwrap();
+    fn parse(text: &str) -> Self {
         let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
         match (field("event: "), field("data: ")) {
             (Some(event), Some(data)) => {
                 let lines = text.lines().count();
                 assert!(text.ends_with("\n\n") && (3..=4).contains(&lines), "{text}");
                 let data = serde_json::from_str(data).unwrap();
-                let id = field("id: ").map(str::to_owned);
+                let id = field("id: ").map(short_id);
                 Self::Event { id, event: event.to_owned(), data }
             }
             _ => Self::Other(text.to_owned()),

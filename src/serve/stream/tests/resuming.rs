@@ -33,6 +33,36 @@ async fn an_id_that_is_too_old_or_of_another_run_gets_a_snapshot() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_id_of_other_topics_gets_a_snapshot_of_each() {
+    let mut bench = Bench::new();
+    let _both = bench.subscribed("standings:2,views:*").await;
+    let _races = bench.subscribed("races").await;
+    run_ticks(&mut bench, [5_010]).await;
+    bench.tick(5_020, vec![viewed("p", 1, 0)]).await;
+    let subscribe = |of: &str, topics: &str| {
+        let id = complete_id("e-5010", &Topic::parse_list(of).unwrap());
+        let (broker, topics) = (Arc::clone(&bench.broker), Topic::parse_list(topics).unwrap());
+        Subscription::new(broker, topics, Some(&id), None, bench.no_notice()).unwrap()
+    };
+    let followed =
+        ["standings:2", "views:*", "races", "standings:2,views:*", "views:*,standings:2"];
+    let clients: Vec<_> = followed
+        .iter()
+        .flat_map(|of| followed.map(|topics| (*of, topics, subscribe(of, topics))))
+        .collect();
+    tokio::time::advance(SNAPSHOT_INTERVAL).await;
+    for (of, topics, mut client) in clients {
+        let mut received = receive(&mut client);
+        bench.hub.publish().await;
+        received.append(&mut receive(&mut client));
+        let is_resumed = of.len() == topics.len() && of.contains(&topics[..5]);
+        let snapshots = received.iter().filter(|sent| sent.head().1 == "snapshot").count();
+        let expected = if is_resumed { 0 } else { topics.split(',').count() };
+        assert_eq!(snapshots, expected, "{of} to {topics}: {received:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_topic_without_clients_is_retained_for_a_minute() {
     for (absent_s, expected) in [(59, "delta"), (62, "snapshot")] {
         let mut bench = Bench::new();
