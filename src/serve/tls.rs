@@ -9,8 +9,9 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 
-/// The only protocol that is served over TLS (RFC 7301, section 6).
-const HTTP: &[u8] = b"http/1.1";
+/// HTTP/2 and HTTP/1.1, the protocols that are served over TLS (RFC 7301, section 6).
+pub(super) const HTTP_2: &[u8] = b"h2";
+const HTTP_1: &[u8] = b"http/1.1";
 
 /// A certificate or key that cannot be used. Messages never contain parts of the key.
 #[derive(Debug, Error)]
@@ -64,7 +65,7 @@ pub fn load(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
         };
         TlsError::Unusable { cert, key, reason }
     })?;
-    config.alpn_protocols = vec![HTTP.to_vec()];
+    config.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1.to_vec()];
     Ok(Arc::new(config))
 }
 

@@ -5,7 +5,6 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use bytes::Bytes;
 
-use crate::serve::params::{NoParams, QueryParams};
 use crate::serve::permissions::Permissions;
 
 /// The description as JSON.
@@ -24,7 +23,6 @@ pub(in crate::serve) async fn openapi(
     // it.
     _: Permissions,
     Extension(OpenApiJson(json)): Extension<OpenApiJson>,
-    QueryParams(NoParams {}): QueryParams<NoParams>,
 ) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], json)
 }
