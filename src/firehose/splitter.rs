@@ -84,7 +84,9 @@ impl Splitter {
     /// # Errors
     /// The body is invalid.
     pub fn finish(self) -> Result<DeliveryRequest, DeliveryError> {
-        let body: DeliveryRequest = from_object(&self.rest).map_err(DeliveryError::Body)?;
+        // A byte order mark is no part of the text.
+        let rest = self.rest.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.rest);
+        let body: DeliveryRequest = from_object(rest).map_err(DeliveryError::Body)?;
         match self.records > 0 && body.records.iter().copied().eq(0..self.records) {
             true => Ok(body),
             false => Err(DeliveryError::Misplaced),

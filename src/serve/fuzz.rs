@@ -9,14 +9,14 @@
 
 use std::fs;
 use std::num::NonZeroU32;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
-use tokio::sync::Semaphore;
 
 use super::auth::{bearer, split_tokens};
 use super::batch::Batch;
-use super::body::{BODY_BYTES_MAX, BodyBuffer, BodyFormat, BodySyntax};
+use super::body::{BODY_BYTES_MAX, BodyBuffer, BodyFormat, BodyMemory, BodySyntax};
+use super::client::Client;
 use super::etag;
 use super::firehose;
 use super::origin::{self, Origin};
@@ -40,8 +40,8 @@ static KEYRING: LazyLock<Keyring> = LazyLock::new(|| Keyring::from_pem(KEY, "key
 /// Each event of a body gets one verdict. The first byte selects the syntax, and whether it is gzip.
 pub(crate) fn body(input: &[u8]) {
     let [kind, sent @ ..] = input else { return };
-    let budget = Arc::new(Semaphore::new(2 * BODY_BYTES_MAX));
-    let mut buffer = BodyBuffer::new(budget, BODY_BYTES_MAX);
+    let memory = BodyMemory::new(4 * BODY_BYTES_MAX);
+    let mut buffer = BodyBuffer::new(memory.share(Client::Token(1)), BODY_BYTES_MAX);
     if buffer.push(sent).is_err() {
         return;
     }
@@ -51,7 +51,8 @@ pub(crate) fn body(input: &[u8]) {
             Err(_) => return,
         }
     }
-    let syntax = if kind & 1 == 0 { BodySyntax::Lines } else { BodySyntax::Json };
+    let syntaxes = [BodySyntax::Lines, BodySyntax::Json, BodySyntax::Text, BodySyntax::Text];
+    let syntax = syntaxes[usize::from((kind & 1) | ((kind >> 1) & 2))];
     let events_max = NonZeroU32::new(1_000).unwrap();
     let permissions = Permissions::default();
     let decoded = Batch::decode(buffer.bytes(), syntax, permissions, RACE_SECONDS, events_max);

@@ -13,6 +13,9 @@ use super::state::App;
 use crate::health::Health;
 use crate::log::{Log, LogHealth, Obstacle};
 
+/// The path that says whether the process runs.
+pub(super) const HEALTH_PATH: &str = "/healthz";
+
 /// The process is running.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Healthy {

@@ -49,15 +49,15 @@ pub(super) struct Verdict {
 
 /// Send events
 ///
-/// The body is one JSON object, an array of objects, or one object per line. It has at most 8 MiB, both
-/// as sent and decompressed. An event that is invalid, or whose class or project the token does not
+/// The body is one JSON object, an array of objects, or one object per line. As `text/plain` it is any of
+/// them, because `navigator.sendBeacon` sends text. It has at most 8 MiB, both as sent and decompressed. An event that is invalid, or whose class or project the token does not
 /// include, is rejected with a verdict of its own; the other events are accepted.
 #[utoipa::path(
     post,
     path = "/v1/events",
     request_body(
         description = "Race events and tracking events. `Content-Encoding: gzip` is supported.",
-        content((EventsBody = "application/json"), (String = "application/x-ndjson"))
+        content((EventsBody = "application/json"), (String = "application/x-ndjson"), (String = "text/plain"))
     ),
     responses(
         (status = 200, description = "The accepted events are durable.", body = Reply),
@@ -80,7 +80,7 @@ pub(super) async fn post_events(
     app.check_lag()?;
     let limiter = app.limiter();
     let slot = limiter.acquire_request(peer.ip())?;
-    let buffer = limiter.body_buffer(BODY_BYTES_MAX);
+    let buffer = limiter.body_buffer(permissions.client(peer.ip()), BODY_BYTES_MAX);
     let body = body::read(request.into_body(), buffer, app.limits().body_timeout).await?;
     let race_seconds = app.race_seconds();
     let events_max = app.limits().client_events_per_second;

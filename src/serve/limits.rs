@@ -7,8 +7,9 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes of request bodies in memory, of all clients, as sent and decompressed. The default is
-    /// enough for eight bodies of the maximum size.
-    pub bodies_bytes_max: u32,
+    /// enough for eight bodies of the maximum size. A client has at most as much as is free: half of it
+    /// alone, and a third of it next to another one.
+    pub bodies_bytes_max: usize,
     /// Events of one client in a second, and in one request. The default is what two cores can append to
     /// the log and process in the graph.
     pub client_events_per_second: NonZeroU32,
@@ -21,10 +22,15 @@ pub struct Limits {
     /// The lag of the engine above which no more events are accepted. At the default, a dashboard still
     /// looks live.
     pub lag_max: Duration,
-    /// Concurrent connections. Further ones wait in the backlog of the listener.
+    /// Concurrent connections. For further ones, those of the clients that have the most are closed, idle
+    /// ones first.
     pub connections_max: usize,
-    /// Time for a client to send the head of a request, and to be idle between two requests.
+    /// Time for a client to send the head of a request.
     pub head_timeout: Duration,
+    /// Time for a connection to be idle between two requests. It must be longer than that of a proxy in
+    /// front of the service, which would otherwise send a request on a connection that closes. Load
+    /// balancers of AWS have 60 s.
+    pub keep_alive: Duration,
     /// Time for a client to send a body. The default permits 8 MiB at 2.2 Mbit/s.
     pub body_timeout: Duration,
     /// Time to receive and append a delivery of Firehose, which waits three minutes for the response.
@@ -60,6 +66,7 @@ impl Default for Limits {
             lag_max: Duration::from_secs(2),
             connections_max: 10_000,
             head_timeout: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(75),
             body_timeout: Duration::from_secs(30),
             delivery_timeout: Duration::from_secs(150),
             write_timeout: Duration::from_secs(30),

@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use metrics::{counter, histogram};
 use tracing::debug;
 
 use super::error::ApiError;
+use super::health::HEALTH_PATH;
 use super::stale::{STALE, stale_value};
 use super::state::App;
 use super::stream;
@@ -38,14 +39,38 @@ pub(super) async fn record(request: Request, next: Next) -> Response {
 }
 
 /// 429 for a client over its rate of requests. It applies before tokens are checked, so it also limits
-/// how fast a client can guess tokens.
+/// how fast a client can guess tokens. A health check is answered at any rate: it costs less than a refusal,
+/// and often comes through the same proxy as the clients.
 pub(super) async fn limit_rate(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    app.limiter().check_request(peer.ip())?;
+    if request.uri().path() != HEALTH_PATH {
+        app.limiter().check_request(peer.ip())?;
+    }
+    Ok(next.run(request).await)
+}
+
+/// 400 `bad_host` for a request that names several hosts: a proxy in front of the service may believe the
+/// other one (RFC 9112, 3.2). Adds the host that HTTP/2 sends in the place of the header.
+pub(super) async fn require_one_host(
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let (first, second) = (hosts.next(), hosts.next());
+    let authority = request.uri().authority().map(|authority| authority.as_str());
+    let differs = |host: &HeaderValue| authority.is_some_and(|named| named != host);
+    if second.is_some() || first.is_some_and(differs) {
+        let message = "the request names several hosts; send one, in the header Host";
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_host", message));
+    }
+    let host = authority.filter(|_| first.is_none()).map(HeaderValue::try_from);
+    if let Some(Ok(host)) = host {
+        request.headers_mut().insert(header::HOST, host);
+    }
     Ok(next.run(request).await)
 }
 

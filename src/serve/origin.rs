@@ -62,11 +62,14 @@ pub(super) fn cors(origins: &[Origin]) -> CorsLayer {
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers([
             header::AUTHORIZATION,
+            header::CONTENT_ENCODING,
             header::CONTENT_TYPE,
             header::IF_NONE_MATCH,
             HeaderName::from_static("last-event-id"),
             HeaderName::from_static("x-firebase-etag"),
         ])
+        // Beacons always ask for it. There are no cookies that it could send.
+        .allow_credentials(true)
         .expose_headers([header::ETAG, header::RETRY_AFTER, STALE])
         .max_age(MAX_AGE)
 }

@@ -1,6 +1,7 @@
 //! Which classes and projects a request may access.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -9,6 +10,7 @@ use axum::http::request::Parts;
 use tokio::time::Instant;
 use velodrome_dataflows::ClassId;
 
+use super::client::Client;
 use super::error::ApiError;
 use super::excerpt::excerpt;
 use crate::ingest::event::Event;
@@ -21,6 +23,8 @@ pub struct Permissions {
     objects: Option<Arc<AllowedObjects>>,
     /// When the token expires; streams end then.
     expires: Option<Instant>,
+    /// The client that the token identifies; `None` without a token.
+    client: Option<Client>,
 }
 
 /// The classes and projects that a restricted token permits.
@@ -35,7 +39,17 @@ pub struct AllowedObjects {
 impl Permissions {
     /// Permits `objects`, or everything for `None`, until `expires`.
     pub(super) fn new(objects: Option<AllowedObjects>, expires: Option<Instant>) -> Self {
-        Self { objects: objects.map(Arc::new), expires }
+        Self { objects: objects.map(Arc::new), expires, client: None }
+    }
+
+    /// The same permissions, of a token that identifies `client`.
+    pub(super) fn of_client(self, client: Client) -> Self {
+        Self { client: Some(client), ..self }
+    }
+
+    /// The client of a request from `peer`, for its shares of memory and of connections.
+    pub(super) fn client(&self, peer: IpAddr) -> Client {
+        self.client.unwrap_or_else(|| Client::at(peer))
     }
 
     pub(super) fn allows_class(&self, class: ClassId) -> bool {

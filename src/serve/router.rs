@@ -33,7 +33,8 @@ pub fn router(app: App, metrics: PrometheusHandle) -> Router {
         .method_not_allowed_fallback(fallback::unknown_method)
         .layer(Extension(OpenApiJson(json.into())))
         .layer(Extension(metrics))
-        .layer(from_fn_with_state(app.clone(), middleware::limit_rate));
+        .layer(from_fn_with_state(app.clone(), middleware::limit_rate))
+        .layer(from_fn(middleware::require_one_host));
     let router = match app.origins() {
         [] => router,
         origins => router.layer(origin::cors(origins)),
@@ -53,13 +54,10 @@ fn described_routes(app: &App) -> OpenApiRouter<App> {
     let started = || from_fn_with_state(app.clone(), middleware::require_started);
     let has_state = || from_fn_with_state(app.clone(), middleware::require_state);
     let bounded = || from_fn_with_state(app.clone(), bound_answer);
-    let ingest = OpenApiRouter::new()
-        .routes(routes!(ingest::post_events))
-        .layer(started())
-        .merge(firehose::transform_routes());
+    let events = OpenApiRouter::new().routes(routes!(ingest::post_events)).layer(started());
     let deliveries = firehose::delivery_routes().layer(started());
+    let alleycat = alleycat::routes().layer(has_state()).layer(bounded());
     let reads = reads::routes()
-        .merge(alleycat::routes())
         .layer(has_state())
         .routes(routes!(metrics::metrics))
         .routes(routes!(cluster::cluster))
@@ -77,9 +75,11 @@ fn described_routes(app: &App) -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
-        .merge(guard(app, Scope::Ingest, TokenSource::Bearer, ingest))
+        .merge(guard(app, Scope::Ingest, TokenSource::Query, events))
+        .merge(guard(app, Scope::Ingest, TokenSource::Bearer, firehose::transform_routes()))
         .merge(guard(app, Scope::Ingest, TokenSource::AccessKey, deliveries))
         .merge(guard(app, Scope::Read, TokenSource::Bearer, reads))
+        .merge(guard(app, Scope::Read, TokenSource::Query, alleycat))
         .merge(guard(app, Scope::Read, TokenSource::Query, streams))
         .merge(guard(app, Scope::Admin, TokenSource::Bearer, admin))
         .merge(tree_layers(app, firebase::routes()))

@@ -116,7 +116,7 @@ pub(super) async fn switch_rules(
     app.check_memory()?;
     let limiter = app.limiter();
     let _slot = limiter.acquire_request(peer.ip())?;
-    let buffer = limiter.body_buffer(RULES_BYTES_MAX);
+    let buffer = limiter.body_buffer(permissions.client(peer.ip()), RULES_BYTES_MAX);
     let body = body::read(request.into_body(), buffer, app.limits().body_timeout).await?;
     let bad_rules = |reason: String| ApiError::new(StatusCode::BAD_REQUEST, "bad_rules", reason);
     // An empty file would select the rules of Alleycat, but is more likely a file that was forgotten.

@@ -16,6 +16,7 @@ use super::firehose::DeliveryDedup;
 use super::limiter::Limiter;
 use super::limits::Limits;
 use super::origin::Origin;
+use super::proxies::TrustedProxies;
 use super::reads::ReadState;
 use super::stream::{self, Broker, Hub, Streams};
 use crate::bans::Bans;
@@ -39,6 +40,8 @@ pub struct Config {
     pub origins: Vec<Origin>,
     /// The limits of clients and of the service.
     pub limits: Limits,
+    /// The proxies that name the clients of the requests that they forward.
+    pub proxies: TrustedProxies,
 }
 
 /// The components of a service.

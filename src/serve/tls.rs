@@ -11,8 +11,9 @@ use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, ServerConfig};
 
-/// The only protocol that is served over TLS (RFC 7301, section 6).
-const HTTP: &[u8] = b"http/1.1";
+/// HTTP/2 and HTTP/1.1, the protocols that are served over TLS (RFC 7301, section 6).
+pub(super) const HTTP_2: &[u8] = b"h2";
+const HTTP_1: &[u8] = b"http/1.1";
 
 /// A certificate or key that cannot be used. Messages never contain parts of the key.
 #[derive(Debug, Error)]
@@ -64,7 +65,7 @@ impl Certificate {
             .with_safe_default_protocol_versions()
             .map_err(|error| unusable(cert, key, &error))?;
         let mut config = config.with_no_client_auth().with_cert_resolver(current.clone());
-        config.alpn_protocols = vec![HTTP.to_vec()];
+        config.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1.to_vec()];
         let (cert, key, config) = (cert.to_owned(), key.to_owned(), Arc::new(config));
         Ok(Self { cert, key, current, config })
     }

@@ -27,7 +27,7 @@ pub(super) fn bind(
     config: &Config,
     runtime: &Runtime,
 ) -> Result<(TcpListener, SocketAddr), ServiceError> {
-    let listener = runtime.block_on(TcpListener::bind(config.listen));
+    let listener = runtime.block_on(async { serve::server::listen(config.listen) });
     let listener = listener.map_err(|error| ServiceError::Listen(config.listen, error))?;
     let address = listener.local_addr()?;
     Ok((listener, address))
@@ -46,10 +46,10 @@ impl HttpServer {
     ) -> Self {
         let app = App::new(app_parts(engine, handles), config.serve.clone());
         let router = serve::router(app.clone(), metrics);
-        let limits = config.serve.limits;
+        let (proxies, limits) = (config.serve.proxies.clone(), config.serve.limits);
         runtime.spawn(app.clone().run_streams(shutdown.clone()));
         let tls = config.tls.as_ref().map(Certificate::config);
-        let server = serve::server::serve(listener, tls, router, limits, shutdown);
+        let server = serve::server::serve(listener, tls, router, proxies, limits, shutdown);
         Self { app, task: runtime.spawn(server) }
     }
 }

@@ -52,6 +52,8 @@ mod merge;
 #[cfg(test)]
 mod missing_segments;
 #[cfg(test)]
+mod nginx;
+#[cfg(test)]
 mod node_cluster;
 #[cfg(test)]
 mod odd_files;

@@ -22,6 +22,7 @@ use crate::open_rides::OPEN_RIDES_MAX;
 use crate::serve;
 use crate::serve::auth::Auth;
 use crate::serve::limits::Limits;
+use crate::serve::proxies::TrustedProxies;
 use crate::service::{ARCHIVE, Config, DataDirectory, HISTORY, Service};
 use crate::simulate::load_test::{self, EventSource, LoadTest, Rate, Target};
 use crate::simulate::{Parameters, RACE_INTERVAL_MS, Workload};
@@ -141,7 +142,12 @@ fn config(data: &Path, port: u16, stop: watch::Receiver<bool>) -> Config {
         accept_clock: false,
         accept_damage: false,
         memory_max: memory::default_max_bytes(),
-        serve: serve::Config { auth: Auth::Off, origins: Vec::new(), limits: Limits::default() },
+        serve: serve::Config {
+            auth: Auth::Off,
+            origins: Vec::new(),
+            limits: Limits::default(),
+            proxies: TrustedProxies::default(),
+        },
         stop,
         // The demonstration has neither keys nor certificates.
         hangups: watch::channel(0).1,

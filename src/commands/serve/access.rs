@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -13,6 +14,7 @@ use crate::commands::parse;
 use crate::serve::auth::{Auth, check_bind};
 use crate::serve::limits::Limits;
 use crate::serve::origin::Origin;
+use crate::serve::proxies::{ProxyNetwork, TrustedProxies};
 use crate::serve::tls::Certificate;
 
 /// Who may call the service.
@@ -28,6 +30,12 @@ pub(super) struct AccessArgs {
     /// Repeat the option for several origins. In the environment variable they are separated by commas.
     #[arg(long, env = "VELODROME_CORS_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
     pub(super) cors_origin: Vec<Origin>,
+    /// Address or network of a proxy, such as 10.0.0.0/8, whose headers say which client sent a request
+    ///
+    /// The client is the right-most address in X-Forwarded-For, or in Forwarded, that is not such a proxy.
+    /// Repeat the option for several networks. In the environment variable they are separated by commas.
+    #[arg(long, env = "VELODROME_PROXY_FROM", value_name = "CIDR", value_delimiter = ',')]
+    proxy_from: Vec<ProxyNetwork>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -54,7 +62,8 @@ pub(super) struct TlsArgs {
 pub(super) struct ClientLimitArgs {
     /// Maximum number of events per second from each client
     ///
-    /// A client is an IPv4 address, or a /64 network of IPv6. Behind a proxy all clients count as one.
+    /// A client is an IPv4 address, or a /64 network of IPv6. Behind a proxy all clients count as one,
+    /// unless --proxy-from names the proxy.
     #[arg(long, env = "VELODROME_CLIENT_RATE", value_name = "N", value_parser = parse::rate,
         default_value_t = Limits::default().client_events_per_second)]
     client_rate: NonZeroU32,
@@ -66,9 +75,21 @@ pub(super) struct ClientLimitArgs {
     #[arg(long, env = "VELODROME_CLIENT_STREAMS", value_name = "N", value_parser = parse::count,
         default_value_t = Limits::default().client_streams)]
     client_streams: NonZeroUsize,
+    /// Seconds that a connection stays open between two requests, 1 to 3600
+    ///
+    /// Give more than the idle timeout of a load balancer in front of the service.
+    #[arg(long, env = "VELODROME_KEEP_ALIVE_SECONDS", value_name = "N",
+        value_parser = parse::whole_number(1_u64, 3_600),
+        default_value_t = Limits::default().keep_alive.as_secs())]
+    keep_alive_seconds: u64,
 }
 
 impl AccessArgs {
+    /// The proxies that the service trusts.
+    pub(super) fn proxies(&self) -> TrustedProxies {
+        TrustedProxies::new(self.proxy_from.clone())
+    }
+
     /// Who may call a service that listens on `listen`.
     pub(super) fn auth(&self, listen: SocketAddr) -> anyhow::Result<Auth> {
         let auth = match self.auth {
@@ -107,6 +128,7 @@ impl ClientLimitArgs {
             client_events_per_second: self.client_rate,
             client_requests_per_second: self.client_requests,
             client_streams: self.client_streams,
+            keep_alive: Duration::from_secs(self.keep_alive_seconds),
             ..Limits::default()
         }
     }

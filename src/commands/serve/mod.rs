@@ -152,6 +152,7 @@ impl Args {
             accept_damage: self.storage.accept_damage,
             serve: serve::Config {
                 auth,
+                proxies: self.access.proxies(),
                 origins: self.access.cors_origin,
                 limits: self.clients.limits(),
             },

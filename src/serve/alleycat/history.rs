@@ -15,7 +15,7 @@ use crate::results::history::class_of_object;
 use crate::serve::error::{ApiError, ErrorBody};
 use crate::serve::etag;
 use crate::serve::excerpt::excerpt;
-use crate::serve::params::{NoParams, PathParams, QueryParams};
+use crate::serve::params::PathParams;
 use crate::serve::permissions::Permissions;
 use crate::serve::reads::ReadState;
 
@@ -25,7 +25,7 @@ const PUBLISH_WAIT: Duration = Duration::from_secs(5);
 /// The history of a class: gzip of `{"<second>": {"<racerId>": output, …}, …}`.
 ///
 /// It is published at most once per minute, and immediately after a change of bans. HEAD returns its
-/// length and ETag.
+/// length and ETag. Query parameters are ignored, because front ends add some to get past caches.
 #[utoipa::path(
     get,
     path = "/history/{object}",
@@ -47,7 +47,6 @@ pub(super) async fn history(
     State(objects): State<HistoryObjects>,
     permissions: Permissions,
     PathParams(name): PathParams<String>,
-    QueryParams(NoParams {}): QueryParams<NoParams>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let class = class_of_object(&name).ok_or_else(|| not_found(&name))?;

@@ -3,8 +3,8 @@
 use axum::extract::Request;
 use axum::http::{HeaderMap, Uri, header};
 
-/// The query parameters that may contain a token. `EventSource` cannot set headers, and clients of
-/// Firebase use these parameters.
+/// The query parameters that may contain a token. `EventSource` and `sendBeacon` cannot set headers, and
+/// clients of Firebase use these parameters.
 pub(in crate::serve) const QUERY_TOKENS: [&str; 2] = ["auth", "access_token"];
 
 /// The header in which Firehose sends the access key of an HTTP endpoint. The access key is a token
@@ -19,7 +19,7 @@ pub(in crate::serve) enum TokenSource {
     /// Also in the header of Firehose's access key.
     AccessKey,
     /// Also in the query. URLs end up in logs and browser histories, so this is only for routes whose
-    /// clients cannot set headers.
+    /// clients cannot set headers: streams, beacons, and the front ends of Alleycat and Firebase.
     Query,
 }
 

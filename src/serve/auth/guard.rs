@@ -1,8 +1,9 @@
 //! The layer that checks tokens.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::bind::Auth;
 use super::credentials::TokenSource;
 use crate::auth::{Claims, Keyring, Scope, TokenError, now};
+use crate::serve::client::{Client, ConnectionClient};
 use crate::serve::error::ApiError;
 use crate::serve::openapi::describe_token;
 use crate::serve::origin;
@@ -56,7 +58,13 @@ async fn check(State(guard): State<Guard>, mut request: Request, next: Next) -> 
     };
     match permissions {
         Ok(permissions) => {
-            request.extensions_mut().insert(permissions);
+            let extensions = request.extensions_mut();
+            if let (Some(connection), Some(ConnectInfo(peer))) =
+                (extensions.get::<ConnectionClient>(), extensions.get::<ConnectInfo<SocketAddr>>())
+            {
+                connection.set(permissions.client(peer.ip()));
+            }
+            extensions.insert(permissions);
             next.run(request).await
         }
         Err(denied) => denied.into_response(),
@@ -90,7 +98,7 @@ fn permissions(
         projects: projects.unwrap_or_default(),
     });
     let expires = Instant::now().checked_add(Duration::from_secs(exp.saturating_sub(now)));
-    Ok(Permissions::new(objects, expires))
+    Ok(Permissions::new(objects, expires).of_client(Client::with_token(token)))
 }
 
 impl Denied {

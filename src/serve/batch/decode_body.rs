@@ -3,7 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Batch;
@@ -30,15 +30,20 @@ impl Batch {
             return Err(bad_body("the body is empty; send at least one event"));
         }
         match syntax {
-            BodySyntax::Lines => {
-                for event in body.split(|byte| *byte == b'\n').flat_map(objects) {
-                    batch.push(batch.count, event);
-                    batch.check_count(events_max)?;
-                }
-            }
+            BodySyntax::Lines => batch.push_lines(body, events_max)?,
             BodySyntax::Json => batch.push_json(body, events_max)?,
+            BodySyntax::Text if is_json(body) => batch.push_json(body, events_max)?,
+            BodySyntax::Text => batch.push_lines(body, events_max)?,
         }
         Ok(batch)
+    }
+
+    fn push_lines(&mut self, body: &[u8], events_max: NonZeroU32) -> Result<(), ApiError> {
+        for event in body.split(|byte| *byte == b'\n').flat_map(objects) {
+            self.push(self.count, event);
+            self.check_count(events_max)?;
+        }
+        Ok(())
     }
 
     fn push_json(&mut self, body: &[u8], events_max: NonZeroU32) -> Result<(), ApiError> {
@@ -70,6 +75,11 @@ impl Batch {
             false => Err(too_many_events(events_max)),
         }
     }
+}
+
+/// Whether text is one JSON value: an array, or an object that may have several lines.
+fn is_json(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"[") || serde_json::from_slice::<IgnoredAny>(body).is_ok()
 }
 
 /// Pushes each element of an array as an event.

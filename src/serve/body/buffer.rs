@@ -1,12 +1,11 @@
 //! A body in memory, counted against the memory budget of all bodies.
 
 use std::io::{BufReader, Read};
-use std::sync::Arc;
 
 use axum::http::StatusCode;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{bad_body, body_too_large};
+use super::memory::MemoryShare;
 use crate::ingest::gunzip::Gunzip;
 use crate::serve::error::ApiError;
 
@@ -16,19 +15,20 @@ pub(in crate::serve) const BODY_BYTES_MAX: usize = 8 << 20;
 /// The number of bytes that are decompressed at a time.
 pub(in crate::serve) const CHUNK_BYTES: usize = 64 << 10;
 
-/// The bytes of a body. They hold permits of the memory budget until the buffer is dropped.
+/// What some editors and libraries put before UTF-8 text. It is no part of the text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The bytes of a body. They use the memory of all bodies until the buffer is dropped.
 pub(in crate::serve) struct BodyBuffer {
     bytes: Vec<u8>,
     bytes_max: usize,
-    /// One permit per byte that all bodies may use together.
-    budget: Arc<Semaphore>,
-    permit: Option<OwnedSemaphorePermit>,
+    share: MemoryShare,
 }
 
 impl BodyBuffer {
-    /// An empty buffer for at most `bytes_max` bytes, which takes permits from `budget` as it grows.
-    pub(in crate::serve) fn new(budget: Arc<Semaphore>, bytes_max: usize) -> Self {
-        Self { bytes: Vec::new(), bytes_max, budget, permit: None }
+    /// An empty buffer for at most `bytes_max` bytes, whose `share` of memory grows with it.
+    pub(in crate::serve) fn new(share: MemoryShare, bytes_max: usize) -> Self {
+        Self { bytes: Vec::new(), bytes_max, share }
     }
 
     /// Appends a chunk.
@@ -44,22 +44,17 @@ impl BodyBuffer {
         Ok(())
     }
 
-    /// Takes permits for `bytes` of data that is derived from the body and stored elsewhere.
+    /// Reserves memory for `bytes` of data that is derived from the body and stored elsewhere.
     ///
     /// # Errors
-    /// 503 `busy` if the budget of all bodies is used up.
+    /// 503 `busy` if this client's share of the memory of all bodies is used up.
     pub(in crate::serve) fn reserve(&mut self, bytes: usize) -> Result<(), ApiError> {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.budget).try_acquire_many_owned(bytes).map_err(|_| {
-            let message =
-                "too many request bodies are being received; send the request again in a second";
-            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).retry_after(1)
-        })?;
-        match &mut self.permit {
-            Some(held) => held.merge(permit),
-            none => *none = Some(permit),
+        if self.share.grow(bytes) {
+            return Ok(());
         }
-        Ok(())
+        let message =
+            "too many request bodies are being received; send the request again in a second";
+        Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).retry_after(1))
     }
 
     /// The decompressed body, in a buffer of its own.
@@ -67,8 +62,8 @@ impl BodyBuffer {
     /// # Errors
     /// The errors of [`BodyBuffer::push`], and 400 `bad_body` for gzip that is damaged or truncated.
     pub(in crate::serve) fn decompressed(&self) -> Result<Self, ApiError> {
-        let mut plain = Self::new(Arc::clone(&self.budget), self.bytes_max);
-        let mut reader = Gunzip::new(BufReader::new(self.bytes()));
+        let mut plain = Self::new(self.share.another(), self.bytes_max);
+        let mut reader = Gunzip::new(BufReader::new(&*self.bytes));
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
             match reader.read(&mut chunk) {
@@ -79,7 +74,8 @@ impl BodyBuffer {
         }
     }
 
+    /// The bytes, without a byte order mark at their start.
     pub(in crate::serve) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&self.bytes)
     }
 }

@@ -17,6 +17,8 @@ pub(in crate::serve) enum BodySyntax {
     Json,
     /// One JSON object per line.
     Lines,
+    /// Either of them; the first bytes decide.
+    Text,
 }
 
 /// The syntax of a body, and whether it is compressed.
@@ -38,6 +40,8 @@ impl BodyFormat {
             Some(name) if LINES_TYPES.iter().any(|lines| name.eq_ignore_ascii_case(lines)) => {
                 BodySyntax::Lines
             }
+            // What `navigator.sendBeacon` sends, and pages send without a preflight.
+            Some(name) if name.eq_ignore_ascii_case("text/plain") => BodySyntax::Text,
             _ => {
                 return Err(unsupported_media_type(format!(
                     "the content type is '{}'; send application/json or application/x-ndjson",
@@ -46,7 +50,8 @@ impl BodyFormat {
             }
         };
         let encoding = value(headers, &header::CONTENT_ENCODING)?.trim();
-        let is_gzip = encoding.eq_ignore_ascii_case("gzip");
+        // Both names mean the same (RFC 9110, 8.4.1.3).
+        let is_gzip = ["gzip", "x-gzip"].iter().any(|name| encoding.eq_ignore_ascii_case(name));
         if !is_gzip && !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
             return Err(unsupported_media_type(format!(
                 "the content encoding is '{}'; send gzip, or no Content-Encoding header",
@@ -94,7 +99,9 @@ mod tests {
             (Some("application/jsonlines"), Some(""), format(BodySyntax::Lines, false)),
             (None, None, None),
             (Some(""), None, None),
-            (Some("text/plain"), None, None),
+            (Some("application/json"), Some("X-Gzip"), format(BodySyntax::Json, true)),
+            (Some("text/plain;charset=UTF-8"), None, format(BodySyntax::Text, false)),
+            (Some("text/html"), None, None),
             (Some("application/json, application/json"), None, None),
             (Some("application/json"), Some("br"), None),
             (Some("application/json"), Some("gzip, gzip"), None),

@@ -6,18 +6,18 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use tokio::sync::mpsc::{self, error::SendError};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::buffer::BodyBuffer;
 use super::error::bad_body;
 use crate::serve::error::ApiError;
 
-/// The number of bytes of a rejected body that are still read and discarded. A client that is still
-/// sending when the connection closes may never see the response.
-const DISCARDED_BYTES_MAX: usize = 64 << 20;
+/// The time for a client to send at least one more byte, so that stalled bodies free their memory.
+const PAUSE_MAX: Duration = Duration::from_secs(10);
 
-/// Reads a body into `buffer`, within `time_limit`.
+/// Reads a body into `buffer`, within `time_limit`. The server discards the rest of a body that is
+/// rejected.
 ///
 /// # Errors
 /// The errors of [`BodyBuffer::push`], 408 `body_timeout`, and 400 `bad_body` if the connection breaks.
@@ -27,29 +27,15 @@ pub(in crate::serve) async fn read(
     time_limit: Duration,
 ) -> Result<BodyBuffer, ApiError> {
     let reading = async {
-        let (mut rejection, mut discarded) = (None, 0);
-        while let Some(frame) = body.frame().await {
-            let Ok(chunk) = frame.map_err(|_| incomplete())?.into_data() else { continue };
-            if rejection.is_none() {
-                rejection = buffer.push(&chunk).err();
-            }
-            if rejection.is_some() {
-                discarded += chunk.len();
-            }
-            if discarded > DISCARDED_BYTES_MAX {
-                break;
-            }
+        while let Some(chunk) = next_chunk(&mut body).await? {
+            buffer.push(&chunk)?;
         }
-        match rejection {
-            Some(error) => Err(error),
-            None => Ok(buffer),
-        }
+        Ok(buffer)
     };
     timeout(time_limit, reading).await.unwrap_or_else(|_| Err(timed_out(time_limit)))
 }
 
-/// Sends a body to `chunks` as it arrives, within `time_limit`. Once the receiver is dropped, the rest
-/// is read and discarded.
+/// Sends a body to `chunks` as it arrives, within `time_limit`, until the receiver is dropped.
 ///
 /// # Errors
 /// 408 `body_timeout`, and 400 `bad_body` if the connection breaks. Chunks that were sent stay sent.
@@ -59,13 +45,8 @@ pub(in crate::serve) async fn send_chunks(
     time_limit: Duration,
 ) -> Result<(), ApiError> {
     let sending = async {
-        let mut discarded = 0;
-        while let Some(frame) = body.frame().await {
-            let Ok(chunk) = frame.map_err(|_| incomplete())?.into_data() else { continue };
-            if let Err(SendError(chunk)) = chunks.send(chunk).await {
-                discarded += chunk.len();
-            }
-            if discarded > DISCARDED_BYTES_MAX {
+        while let Some(chunk) = next_chunk(&mut body).await? {
+            if chunks.send(chunk).await.is_err() {
                 break;
             }
         }
@@ -74,11 +55,28 @@ pub(in crate::serve) async fn send_chunks(
     timeout(time_limit, sending).await.unwrap_or_else(|_| Err(timed_out(time_limit)))
 }
 
+/// The next bytes of a body, or none at its end.
+async fn next_chunk(body: &mut Body) -> Result<Option<Bytes>, ApiError> {
+    loop {
+        let frame = timeout(PAUSE_MAX, body.frame()).await.map_err(|_| timed_out(PAUSE_MAX))?;
+        match frame {
+            None => return Ok(None),
+            Some(Err(_)) => return Err(incomplete()),
+            // Trailers are ignored.
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(chunk) => return Ok(Some(chunk)),
+                Err(_) => continue,
+            },
+        }
+    }
+}
+
 fn incomplete() -> ApiError {
     bad_body("the connection broke before the end of the body; send it again")
 }
 
 fn timed_out(time_limit: Duration) -> ApiError {
-    let message = format!("the body did not arrive within {time_limit:?}; send it again");
+    let message =
+        format!("no bytes of the body, or not all, arrived within {time_limit:?}; send it again");
     ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", message)
 }

@@ -88,22 +88,9 @@ pub(super) async fn deliver(
     let headers = DeliveryHeaders::parse(request.headers())?;
     app.check_lag()?;
     let _in_flight = app.limiter().acquire_request(peer.ip())?;
-    let mut body = Some(request.into_body());
-    let intake = async {
-        match body.take() {
-            Some(body) => accept(&app, peer, permissions, &headers, body).await,
-            None => Ok(()),
-        }
-    };
-    let outcome = app.delivery_dedup().once(&headers.request_id, intake).await;
-    if let Some(body) = body {
-        // The delivery was accepted before, so its body is read and discarded: a client could miss a
-        // response that it receives while it is still sending. The result is the same even if this body
-        // is incomplete.
-        let (discard, _) = mpsc::channel(1);
-        body::send_chunks(body, discard, app.limits().body_timeout).await.unwrap_or_default();
-    }
-    outcome?;
+    // The body of a repeated delivery is not read: the server discards it.
+    let intake = accept(&app, peer, permissions, &headers, request.into_body());
+    app.delivery_dedup().once(&headers.request_id, intake).await?;
     Ok(Json(DeliveryReply::new(headers.request_id, None)))
 }
 

@@ -52,7 +52,8 @@ impl DeliveryIntake {
         permissions: Permissions,
         request_id: String,
     ) -> Self {
-        let reserved = app.limiter().body_buffer(BODY_BYTES_MAX);
+        let client = permissions.client(peer.ip());
+        let reserved = app.limiter().body_buffer(client, BODY_BYTES_MAX);
         let batch = Batch::new(permissions, app.race_seconds());
         Self { app, peer, request_id, batch, reserved, bytes: 0, runtime: Handle::current() }
     }

@@ -43,7 +43,7 @@ pub(super) async fn transform(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     // The route returns nothing about classes or projects, so any token with the scope may use it.
-    _: Permissions,
+    permissions: Permissions,
     QueryParams(NoParams {}): QueryParams<NoParams>,
     request: Request,
 ) -> Result<Response, ApiError> {
@@ -54,7 +54,8 @@ pub(super) async fn transform(
         ));
     }
     let in_flight = app.limiter().acquire_request(peer.ip())?;
-    let buffer = app.limiter().body_buffer(BYTES_MAX);
+    let client = permissions.client(peer.ip());
+    let buffer = app.limiter().body_buffer(client, BYTES_MAX);
     let body = body::read(request.into_body(), buffer, app.limits().body_timeout).await?;
     let scoring = app.rules();
     let transform = move |mut body: BodyBuffer| {

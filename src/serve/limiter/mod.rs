@@ -1,7 +1,6 @@
 //! Limits on what clients use: requests, events and streams of each client, and the memory of all
 //! bodies.
 
-mod client;
 mod rate;
 mod slots;
 #[cfg(test)]
@@ -17,7 +16,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::rate::{ClientRate, RateError};
 use self::slots::{ClientSlot, ClientSlots};
-use super::body::BodyBuffer;
+use super::body::{BodyBuffer, BodyMemory};
+use super::client::Client;
 use super::error::ApiError;
 use super::limits::Limits;
 
@@ -27,8 +27,7 @@ const STREAM_RETRY_SECONDS: u64 = 5;
 
 /// Enforces the limits of all clients.
 pub(super) struct Limiter {
-    /// One permit per byte of the bodies in memory.
-    body_budget: Arc<Semaphore>,
+    bodies: BodyMemory,
     requests: ClientRate,
     events: ClientRate,
     in_flight: ClientSlots,
@@ -47,7 +46,7 @@ pub(super) struct StreamSlot {
 impl Limiter {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
-            body_budget: Arc::new(Semaphore::new(limits.bodies_bytes_max as usize)),
+            bodies: BodyMemory::new(limits.bodies_bytes_max),
             requests: ClientRate::per_second(limits.client_requests_per_second),
             events: ClientRate::per_second(limits.client_events_per_second),
             in_flight: ClientSlots::new(limits.client_requests_in_flight),
@@ -59,8 +58,7 @@ impl Limiter {
 
     /// Records the use of the limits that all clients share in the metrics.
     pub(super) fn record(&self) {
-        let bodies_max = self.limits.bodies_bytes_max as usize;
-        let bodies = bodies_max.saturating_sub(self.body_budget.available_permits());
+        let bodies = self.limits.bodies_bytes_max.saturating_sub(self.bodies.free());
         gauge!("velodrome_body_bytes").set(bodies as f64);
         let clients = self.requests.clients().max(self.events.clients());
         gauge!("velodrome_limited_clients").set(clients as f64);
@@ -143,9 +141,10 @@ impl Limiter {
         Ok(StreamSlot { _client: client, _permit: permit })
     }
 
-    /// An empty buffer for a body of at most `bytes_max`, which counts against the memory of all bodies.
-    pub(super) fn body_buffer(&self, bytes_max: usize) -> BodyBuffer {
-        BodyBuffer::new(Arc::clone(&self.body_budget), bytes_max)
+    /// An empty buffer for a body of `client` of at most `bytes_max` bytes, which counts against the
+    /// client's share of the memory of all bodies.
+    pub(super) fn body_buffer(&self, client: Client, bytes_max: usize) -> BodyBuffer {
+        BodyBuffer::new(self.bodies.share(client), bytes_max)
     }
 }
 

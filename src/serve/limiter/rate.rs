@@ -7,7 +7,7 @@ use std::time::Duration;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use super::client::client_of;
+use crate::serve::client::client_of;
 
 /// The number of clients whose rates are remembered before idle ones are removed: the default limit of
 /// connections.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hashbrown::HashMap;
 
-use super::client::client_of;
+use crate::serve::client::client_of;
 
 /// Slots in use, by client. A client without any has no entry.
 type InUse = Arc<Mutex<HashMap<IpAddr, usize>>>;

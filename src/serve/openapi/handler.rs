@@ -5,7 +5,6 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use bytes::Bytes;
 
-use crate::serve::params::{NoParams, QueryParams};
 use crate::serve::permissions::Permissions;
 
 /// The description as JSON.
@@ -23,7 +22,6 @@ pub(in crate::serve) async fn openapi(
     // it.
     _: Permissions,
     Extension(OpenApiJson(json)): Extension<OpenApiJson>,
-    QueryParams(NoParams {}): QueryParams<NoParams>,
 ) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], json)
 }

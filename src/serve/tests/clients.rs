@@ -8,7 +8,7 @@ use crate::auth::Scope;
 fn limits_the_rate_of_requests_on_all_routes() {
     let limits = Limits { client_requests_per_second: rate(3), ..limits() };
     for (config, path) in [
-        (without_tokens(), "/healthz"),
+        (without_tokens(), "/readyz"),
         (without_tokens(), "/nowhere"),
         (with_tokens(), "/v1/classes"),
         (without_tokens(), "/metrics"),
@@ -20,6 +20,7 @@ fn limits_the_rate_of_requests_on_all_routes() {
         let denied = denied.unwrap();
         assert_eq!(denied.error(), is_error(429, "too_many_requests"), "{path}");
         assert_eq!(denied.header("retry-after"), "1");
+        assert_eq!(service.get("/healthz").status, 200, "a health check is always answered");
     }
 }
 
@@ -41,7 +42,10 @@ fn only_pages_of_permitted_origins_can_read_responses() {
     assert_eq!(allowed.header("access-control-allow-origin"), "https://app.example.com");
     assert_eq!(allowed.header("access-control-allow-methods"), "GET,POST,PUT,DELETE");
     let headers = allowed.header("access-control-allow-headers");
-    assert_eq!(headers, "authorization,content-type,if-none-match,last-event-id,x-firebase-etag");
+    assert_eq!(
+        headers,
+        "authorization,content-encoding,content-type,if-none-match,last-event-id,x-firebase-etag"
+    );
     for origin in ["https://evil.example", "null", "https://app.example.com.evil.example"] {
         assert_eq!(preflight(origin).header("access-control-allow-origin"), "", "{origin}");
     }

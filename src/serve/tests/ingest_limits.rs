@@ -28,7 +28,8 @@ fn a_client_over_its_rate_gets_retry_after() {
 
 #[test]
 fn bodies_over_the_memory_of_all_clients_get_a_503() {
-    let limits = Limits { bodies_bytes_max: 100, ..limits() };
+    // A client may use half of it.
+    let limits = Limits { bodies_bytes_max: 200, ..limits() };
     let service = Service::start(Config { limits, ..without_tokens() });
     let answer = service.post(LINES, event(1));
     assert_eq!(answer.error(), is_error(503, "busy"));
@@ -82,6 +83,7 @@ fn rejects_a_body_that_does_not_arrive_in_time_and_survives_a_broken_connection(
         let answer = service.exchange(format!("{head}{part}").as_bytes());
         assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
         assert!(answer.contains(r#"{"error":{"code":"body_timeout""#), "{answer}");
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
     }
     let mut half = service.connect();
     half.write_all(format!("{head}content-length: 9\r\n\r\n[").as_bytes()).unwrap();

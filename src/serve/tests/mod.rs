@@ -6,6 +6,8 @@ mod bans;
 mod clients;
 mod cluster;
 mod denials;
+mod early_answers;
+mod edges;
 mod firehose;
 mod ingest;
 mod ingest_limits;
@@ -13,6 +15,7 @@ mod ops;
 mod routes;
 mod server;
 mod service;
+mod shares;
 mod stream;
 mod stream_refusals;
 mod tls;
@@ -35,6 +38,7 @@ use self::service::{Answer, Service, read_to_end};
 use super::Config;
 use super::auth::Auth;
 use super::limits::Limits;
+use super::proxies::TrustedProxies;
 
 /// The arrival of all events.
 const ARRIVAL_MS: u64 = 1_620_240_001_001;
@@ -50,6 +54,7 @@ fn limits() -> Limits {
     let long = Duration::from_secs(60);
     Limits {
         head_timeout: long,
+        keep_alive: long,
         body_timeout: long,
         write_timeout: long,
         shutdown_timeout: long,
@@ -59,7 +64,8 @@ fn limits() -> Limits {
 
 /// The configuration of a service that requires no tokens.
 fn without_tokens() -> Config {
-    Config { auth: Auth::Off, origins: Vec::new(), limits: limits() }
+    let proxies = TrustedProxies::default();
+    Config { auth: Auth::Off, origins: Vec::new(), limits: limits(), proxies }
 }
 
 /// A race event of the usual form.

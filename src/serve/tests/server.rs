@@ -17,7 +17,7 @@ fn answer(stream: &mut TcpStream) -> String {
 
 #[test]
 fn a_connection_is_reused_until_it_is_idle_for_too_long() {
-    let limits = Limits { head_timeout: SHORT, ..limits() };
+    let limits = Limits { keep_alive: SHORT, ..limits() };
     let service = Service::start(Config { limits, ..without_tokens() });
     let mut stream = service.connect();
     for _ in 0..3 {
@@ -33,6 +33,15 @@ fn closes_a_connection_whose_head_does_not_arrive_in_time() {
     let service = Service::start(Config { limits, ..without_tokens() });
     assert!(!service.exchange(&GET[..20]).starts_with("HTTP/1.1 200"));
     assert!(!service.exchange(b"").starts_with("HTTP/1.1 200"));
+    // Between two requests the connection may be idle for longer.
+    let mut stream = service.connect();
+    for _ in 0..2 {
+        stream.write_all(GET).unwrap();
+        answer(&mut stream);
+        thread::sleep(2 * SHORT);
+    }
+    stream.write_all(&GET[..20]).unwrap();
+    assert_eq!(read_to_end(&mut stream), "");
 }
 
 #[test]
@@ -46,12 +55,12 @@ fn rejects_a_head_that_is_not_http_or_too_large() {
 }
 
 #[test]
-fn connections_over_the_limit_wait() {
+fn a_connection_over_the_limit_waits_for_a_request_of_its_client() {
     let limits = Limits { connections_max: 1, ..limits() };
     let service = Service::start(Config { limits, ..without_tokens() });
     let mut first = service.connect();
-    first.write_all(GET).unwrap();
-    answer(&mut first);
+    first.write_all(b"GET /v1/stream?topics=stats HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    first.read_exact(&mut [0; 15]).unwrap();
     let mut second = service.connect();
     second.write_all(GET).unwrap();
     second.set_read_timeout(Some(Duration::from_millis(300))).unwrap();

@@ -10,8 +10,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::rustls::ServerConfig;
 use velodrome_dataflows::EventTime;
@@ -106,7 +106,7 @@ impl Service {
         let lag_ms = Arc::new(AtomicU64::new(0));
         let shared_lag_ms = Arc::clone(&lag_ms);
         let lag = Box::new(move || Duration::from_millis(shared_lag_ms.load(Ordering::Relaxed)));
-        let limits = config.limits;
+        let (proxies, limits) = (config.proxies.clone(), config.limits);
         let (shutdown, stopped) = watch::channel(false);
         let bans = Bans::open(dir.path(), engine.clone()).unwrap();
         let (objects, rebuilds) = (HistoryObjects::new(1), RebuildRequests::default());
@@ -121,10 +121,10 @@ impl Service {
             let runtime = tokio::runtime::Builder::new_multi_thread();
             let runtime = { runtime }.worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async {
-                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let listener = server::listen("127.0.0.1:0".parse().unwrap()).unwrap();
                 bound.send(listener.local_addr().unwrap()).unwrap();
                 tokio::spawn(streams);
-                server::serve(listener, tls, router, limits, stopped).await;
+                server::serve(listener, tls, router, proxies, limits, stopped).await;
             });
         });
         let address = address.recv().unwrap();
@@ -185,7 +185,15 @@ impl Service {
     }
 
     pub(super) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
+        self.connect_from("127.0.0.1")
+    }
+
+    /// A connection of a client at a loopback address.
+    pub(super) fn connect_from(&self, client: &str) -> TcpStream {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::new(client.parse().unwrap(), 0).into()).unwrap();
+        socket.connect(&self.address.into()).unwrap();
+        let stream = TcpStream::from(socket);
         // Without a timeout, a failing test would hang.
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream

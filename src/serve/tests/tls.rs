@@ -48,7 +48,6 @@ fn serves_both_versions_of_tls() {
     for arguments in [
         &["--tlsv1.3"][..],
         &["--tlsv1.2", "--tls-max", "1.2"],
-        &["--http2"],
         &["--data-binary", "[]", "--header", "content-type: application/json"],
     ] {
         let path = if arguments.len() == 4 { "/v1/events" } else { "/healthz" };
@@ -87,6 +86,30 @@ fn a_certificate_is_replaced_while_connections_use_it() {
     used.reload().unwrap();
     assert!(healthz(&dir).unwrap().ends_with("200"));
     assert_eq!(healthz(&previous), Err(60));
+}
+
+#[test]
+fn serves_http_2_and_its_connections_can_be_used_again() {
+    let limits = Limits { client_requests_in_flight: 0, ..limits() };
+    let (mut service, dir) = serve(limits);
+    let body = dir.path().join("body");
+    fs::write(&body, vec![b' '; 8_000_000]).unwrap();
+    let body = format!("@{}", body.display());
+    let shown = ["--write-out", "%{http_code} %{http_version} %{num_connects}\n"];
+    let url = format!("https://{}/v1/events", service.address);
+    let json = ["--header", "content-type: application/json"];
+    let same_ca = ["--cacert", dir.path().join("cert.pem").to_str().unwrap()].map(str::to_owned);
+    let arguments = [
+        &["--http2", "--output", "/dev/null", "--data-binary", &body][..],
+        &json,
+        &shown,
+        &[&url, "--next", "--http2", "--silent", "--output", "/dev/null", &same_ca[0], &same_ca[1]],
+        &shown,
+    ];
+    let answers = curl(&service, &dir, "/healthz", &arguments.concat()).unwrap();
+    let answers: Vec<_> = answers.lines().collect();
+    assert_eq!(answers, ["429 2 1", "200 2 0"], "{answers:?}");
+    service.stop();
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub(in crate::serve) fn accepts_gzip(headers: &HeaderMap) -> bool {
             coding.trim().eq_ignore_ascii_case(name).then(|| is_nonzero_weight(weight))
         })
     };
-    accepts("gzip").or_else(|| accepts("*")).unwrap_or(false)
+    accepts("gzip").or_else(|| accepts("x-gzip")).or_else(|| accepts("*")).unwrap_or(false)
 }
 
 /// Whether a weight such as `q=0.5` is greater than zero.
@@ -38,6 +38,7 @@ mod tests {
             &["gzip"][..],
             &["gzip, deflate, br, zstd"],
             &["br", "GZIP"],
+            &["x-gzip"],
             &["br;q=1.0, gzip;q=0.001"],
             &["*"],
             &["identity;q=0, * ; Q=0.5"],

@@ -21,7 +21,7 @@ use crate::log::{Clock, Log, LogHealth, TICK_MS};
 use crate::publish::Publisher;
 use crate::rebuild_requests::RebuildRequests;
 use crate::serve::auth::Auth;
-use crate::serve::{self, limits::Limits};
+use crate::serve::{self, limits::Limits, proxies::TrustedProxies};
 use crate::service::checkpoint_file::CHECKPOINT;
 use crate::service::config::{ARCHIVE, Config, HISTORY};
 use crate::service::data_directory::DataDirectory;
@@ -99,7 +99,12 @@ fn config(data: &Path, clock: Clock, settings: Settings) -> Config {
         clock,
         accept_clock: settings.accept_clock,
         accept_damage: false,
-        serve: serve::Config { auth: Auth::Off, origins: Vec::new(), limits },
+        serve: serve::Config {
+            auth: Auth::Off,
+            origins: Vec::new(),
+            limits,
+            proxies: TrustedProxies::default(),
+        },
     }
 }
 
