@@ -48,6 +48,7 @@ mod integrity;
 mod kills;
 #[cfg(test)]
 mod limited_tokens;
+#[cfg(test)]
 mod merge;
 #[cfg(test)]
 mod missing_segments;
