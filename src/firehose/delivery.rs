@@ -30,7 +30,7 @@ pub struct DeliveryRequest {
     #[allow(dead_code, reason = "required in the body, but not used")]
     timestamp: u64,
     /// The delivered records.
-    #[schema(value_type = Vec<DeliveryRecord<'_>>, min_items = 1, max_items = 10_000)]
+    #[schema(value_type = Vec<DeliveryRecord<'_>>, max_items = 10_000)]
     pub(super) records: Vec<usize>,
 }
 
@@ -51,8 +51,8 @@ pub enum DeliveryError {
     /// A record lacks fields.
     #[error("record {0} of the body is not a JSON object with data: {1}")]
     Record(usize, serde_json::Error),
-    /// There are no records, or there are objects outside of the array of records.
-    #[error("the body must have 1 or more records in one array")]
+    /// A record is not an object, or there are objects outside of the array of records.
+    #[error("the records of the body must be objects in one array")]
     Misplaced,
     /// Too many records.
     #[error("the body has more than {RECORDS_MAX} records; send fewer at once")]

@@ -87,7 +87,7 @@ impl Splitter {
         // A byte order mark is no part of the text.
         let rest = self.rest.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.rest);
         let body: DeliveryRequest = from_object(rest).map_err(DeliveryError::Body)?;
-        match self.records > 0 && body.records.iter().copied().eq(0..self.records) {
+        match body.records.iter().copied().eq(0..self.records) {
             true => Ok(body),
             false => Err(DeliveryError::Misplaced),
         }

@@ -3,11 +3,13 @@
 //! A race event gets its computed output as the last field, which replaces an existing output. Otherwise
 //! the text of an event is preserved.
 //!
-//! Each event becomes one line, so that consumers can read the delivery line by line. Blanks around the
-//! event are removed, and a newline is appended. Line breaks within an event become spaces, which is
-//! safe because in valid JSON they are only white space.
+//! A record has one event, or several one after another, as in a delivery. Each becomes one line, so that
+//! consumers can read the delivery line by line. Blanks around an event are removed, and a newline is
+//! appended. Line breaks within an event become spaces, which is safe because in valid JSON they are only
+//! white space.
 //!
-//! A blank record is dropped. Any other record is marked as failed, and its data is unchanged.
+//! A blank record is dropped. A record of which any part is not an event is marked as failed, and its data
+//! is unchanged: Firehose stores it with the failed records, where none of its events is lost.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -24,6 +26,7 @@ use velodrome_dataflows::Scoring;
 use super::json::from_object;
 use crate::ingest::decode::decode;
 use crate::ingest::event::Event;
+use crate::ingest::record::split_events;
 use crate::ingest::without_field::without_field;
 
 /// The maximum size of a request and of a reply: the limit for an invocation of a Lambda function
@@ -49,7 +52,7 @@ pub struct TransformRecord<'a> {
     /// The record's id, repeated in the reply.
     #[serde(borrow)]
     record_id: Cow<'a, str>,
-    /// The event, in base64.
+    /// The events, in base64.
     #[serde(borrow)]
     data: Cow<'a, str>,
 }
@@ -69,18 +72,18 @@ pub struct Transformed<'a> {
     record_id: Cow<'a, str>,
     /// The outcome.
     result: Outcome,
-    /// The transformed event in base64; the data from the request unless the outcome is `Ok`.
+    /// The transformed events in base64; the data from the request unless the outcome is `Ok`.
     data: Cow<'a, str>,
 }
 
 /// The outcome for a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 enum Outcome {
-    /// The record is an event, and was transformed.
+    /// The record has only events, and they were transformed.
     Ok,
     /// The record is blank.
     Dropped,
-    /// The record is not a valid event.
+    /// A part of the record is not a valid event.
     ProcessingFailed,
 }
 
@@ -131,36 +134,43 @@ pub fn transform(request: &[u8], scoring: &Scoring) -> Result<Vec<u8>, Transform
 
 fn transformed<'a>(record: TransformRecord<'a>, scoring: &Scoring) -> Transformed<'a> {
     let TransformRecord { record_id, data } = record;
-    let (result, data) = match BASE64_STANDARD.decode(&*data) {
-        Ok(text) if text.trim_ascii().is_empty() => (Outcome::Dropped, data),
-        Ok(text) => match line(&text, scoring) {
-            Some(line) => (Outcome::Ok, BASE64_STANDARD.encode(line).into()),
-            None => (Outcome::ProcessingFailed, data),
-        },
-        Err(_) => (Outcome::ProcessingFailed, data),
+    let (result, data) = match BASE64_STANDARD.decode(&*data).ok().map(|text| lines(&text, scoring))
+    {
+        Some(Some(lines)) if lines.is_empty() => (Outcome::Dropped, data),
+        Some(Some(lines)) => (Outcome::Ok, BASE64_STANDARD.encode(lines).into()),
+        Some(None) | None => (Outcome::ProcessingFailed, data),
     };
     counter!("velodrome_firehose_records_total", "result" => result.name()).increment(1);
     Transformed { record_id, result, data }
 }
 
-/// The line that an event becomes; none if `text` is not a valid event.
-fn line(text: &[u8], scoring: &Scoring) -> Option<Vec<u8>> {
-    let event = decode(text, scoring.rules().race_seconds).ok()?;
-    let mut line = match event {
-        Event::Tracking(_) => text.trim_ascii().to_vec(),
+/// The lines that the events of a record become. None if a part of it is not a valid event.
+fn lines(record: &[u8], scoring: &Scoring) -> Option<Vec<u8>> {
+    let mut lines = Vec::with_capacity(record.len());
+    for text in split_events(record, scoring.rules().race_seconds) {
+        push_line(&mut lines, text, scoring)?;
+    }
+    Some(lines)
+}
+
+/// Appends the line that an event becomes.
+fn push_line(lines: &mut Vec<u8>, text: &[u8], scoring: &Scoring) -> Option<()> {
+    let start = lines.len();
+    match decode(text, scoring.rules().race_seconds).ok()? {
+        Event::Tracking(_) => lines.extend_from_slice(text),
         Event::Race(race) => {
             let text = without_field(text, OUTPUT).ok()?;
-            let mut line = text.trim_ascii().strip_suffix(b"}")?.trim_ascii_end().to_vec();
+            lines.extend_from_slice(text.strip_suffix(b"}")?.trim_ascii_end());
             let output = scoring.output(&race.event);
             // Rust writes numbers from 1e-6 to 1e21 as JavaScript does, integers without a point.
             // Realistic rules give no outputs outside of that range.
-            write!(line, r#","{OUTPUT}":{output}}}"#).ok()?;
-            line
+            write!(lines, r#","{OUTPUT}":{output}}}"#).ok()?;
         }
-    };
+    }
+    let line = lines.get_mut(start..).unwrap_or_default();
     line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
-    line.push(b'\n');
-    Some(line)
+    lines.push(b'\n');
+    Some(())
 }
 
 impl Outcome {

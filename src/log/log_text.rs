@@ -48,7 +48,7 @@ mod tests {
         }
         let other = r#","x":1.50E+1,"\u0079":"a\u00e9\/","z":[ {"arrivalTimestamp":1} ]"#;
         assert_eq!(logged(&view(&format!(r#"{other},"arrivalTimestamp":9"#))), view(other));
-        assert_eq!(logged(r#" {"arrivalTimestamp":1, "x" : 1e400 } "#), r#"{"x":1e400}"#);
+        assert_eq!(logged(r#" { "arrivalTimestamp":1, "x" : 1e400 } "#), r#" { "x" : 1e400 } "#);
         // A line without the field is unchanged.
         let spaced = view(r#" , "x" : 1"#);
         assert_eq!(logged(&spaced), spaced);

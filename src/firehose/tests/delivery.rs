@@ -24,7 +24,7 @@ fn split(body: &[u8], bytes: usize) -> Result<(Vec<String>, String), String> {
 proptest! {
     #[test]
     fn records_do_not_depend_on_chunk_boundaries(
-        data in prop::collection::vec("[ -~\n\"\\\\{}\\[\\]]{0,12}", 1..6),
+        data in prop::collection::vec("[ -~\n\"\\\\{}\\[\\]]{0,12}", 0..6),
         is_pretty in any::<bool>(),
         is_first in any::<bool>(),
         bytes in 1..40usize,
@@ -60,11 +60,10 @@ fn rejects_invalid_bodies_with_a_reason() {
         (with(r#"[{"data":""}]"#) + "{}", "trailing characters"),
         (with(r#"[{"data":""}"#), "the body is not a JSON object"),
         (with(r#"[{"data":""}]"#).replace(":1", ":-1"), "invalid value"),
-        (with("[]"), "1 or more records in one array"),
         (with("{}"), "expected a sequence"),
-        (with("[0]"), "1 or more records in one array"),
-        (with(r#"[0,{"data":""}]"#), "1 or more records in one array"),
-        (with(r#"[{"data":""}],"more":[{"data":""}]"#), "1 or more records in one array"),
+        (with("[0]"), "must be objects in one array"),
+        (with(r#"[0,{"data":""}]"#), "must be objects in one array"),
+        (with(r#"[{"data":""}],"more":[{"data":""}]"#), "must be objects in one array"),
         (with("[{}]"), "record 0 of the body is not a JSON object with data: missing field"),
         (with(r#"[{"data":1}]"#), "record 0"),
         (with(r#"[{"data":""},{"data":""]}]"#), "record 1"),

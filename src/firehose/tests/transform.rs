@@ -49,6 +49,11 @@ fn a_race_event_gets_its_output_as_the_last_field_and_is_otherwise_unchanged() {
     assert_eq!(transformed(&race(r#","output":3,"x":1,"out\u0070ut" : null"#)), out(r#","x":1"#));
     assert_eq!(transformed(&format!(" \n{}\t\r\n", race(" , \"x\" : 1 "))), out(" , \"x\" : 1"));
     assert_eq!(transformed(&race(",\r\n\"x\":\n1\n")), out(",  \"x\": 1"));
+    // Only the output and its comma are removed.
+    assert_eq!(
+        transformed(&race(r#", "x" : 1 , "output" : 3,	"y":2 "#)),
+        out(r#", "x" : 1,	"y":2"#)
+    );
     let output = |cadence: &str| {
         let line =
             transformed(&race("").replace("\"cadence\":65", &format!("\"cadence\":{cadence}")));
@@ -73,14 +78,28 @@ fn a_tracking_event_is_unchanged_with_a_newline() {
 }
 
 #[test]
+fn a_record_of_several_events_becomes_as_many_lines() {
+    let race = format!("{RACE}}}");
+    let lines = format!("{VIEW}\n{RACE},\"output\":100}}\n{VIEW}\n");
+    for record in [
+        format!("{VIEW}\n{race}\n{VIEW}"),
+        format!("{VIEW}{race} {VIEW}\r\n"),
+        format!("\n{VIEW}\r\n\r\n{race}{VIEW}"),
+    ] {
+        assert_eq!(transformed(&record), lines, "{record:?}");
+    }
+}
+
+#[test]
 fn blank_records_are_dropped_and_invalid_ones_fail_unchanged() {
     for text in ["", " \r\n\t"] {
         assert_eq!(record(&encoded(text)), ("Dropped".to_owned(), encoded(text)));
     }
-    let two = format!("{VIEW}\n{VIEW}");
+    let torn = format!("{VIEW}\n{}", &VIEW[1..]);
+    let joined = format!("{VIEW}x{VIEW}");
     let long = format!("{RACE},\"x\":\"{}\"}}", "x".repeat(1 << 20));
     let late = format!("{}}}", RACE.replace(":3,", ":301,"));
-    for text in ["5", "{}", "\u{feff}{}", &two, &long, &late, &VIEW[1..]] {
+    for text in ["5", "{}", "\u{feff}{}", &torn, &joined, &long, &late, &VIEW[1..]] {
         assert_eq!(record(&encoded(text)), ("ProcessingFailed".to_owned(), encoded(text)));
     }
     assert_eq!(record(&encoded(b"\xff")).0, "ProcessingFailed");

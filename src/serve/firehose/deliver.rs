@@ -57,7 +57,7 @@ impl DeliveryHeaders {
 
 /// Accept a delivery of Firehose
 ///
-/// The body has the format that Firehose sends to an HTTP endpoint: 1 to 10,000 records, and at most 64
+/// The body has the format that Firehose sends to an HTTP endpoint: up to 10,000 records, and at most 64
 /// MiB before and after decompression. A record has one event, or several with one per line. The
 /// response is sent when the accepted events are durable. Rejected events become dead letters and do not
 /// fail the delivery. An event is also rejected if the token is not for its class or project. A repeated

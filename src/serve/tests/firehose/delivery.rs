@@ -26,6 +26,10 @@ fn accepts_events_in_order_plain_and_as_gzip() {
     let answer = service.request("POST", DELIVERY, &headers, &zipped);
     assert_eq!(answer.delivered(&other), (200, None));
     assert_eq!(service.logged().last(), Some(&event(5)));
+    let none = body("none", &[""; 0]);
+    let headers = [HEAD[0], HEAD[1], ("x-amz-firehose-request-id", "none")];
+    let answer = service.request("POST", DELIVERY, &headers, none.as_bytes());
+    assert_eq!(answer.delivered("none"), (200, None));
     assert!(service.dead_letters().is_empty());
 }
 

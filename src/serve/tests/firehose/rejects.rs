@@ -27,7 +27,7 @@ fn rejects_what_firehose_does_not_send_in_its_format() {
         (HEAD.to_vec(), "", ID, 400, "not a JSON object"),
         (HEAD.to_vec(), "{}", ID, 400, "missing field"),
         (HEAD.to_vec(), &right[..right.len() - 1], ID, 400, "not a JSON object"),
-        (HEAD.to_vec(), r#"{"requestId":"a","timestamp":1,"records":[]}"#, ID, 400, "1 or more"),
+        (HEAD.to_vec(), r#"{"requestId":"a","timestamp":1,"records":[0]}"#, ID, 400, "objects"),
         (HEAD.to_vec(), r#"{"records":[{"data":1}]}"#, ID, 400, "record 0"),
     ] {
         let answer = service.request("POST", DELIVERY, &headers, body.as_bytes());
