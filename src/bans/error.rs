@@ -36,8 +36,11 @@ pub enum BansError {
         /// The maximum number of bans.
         limit: usize,
     },
-    /// The nodes of the cluster cannot make the change.
-    #[error("the bans cannot be changed: {0}")]
+    /// Not all nodes of the cluster have confirmed the change, for this reason. It can still take effect.
+    #[error(
+        "not all nodes have confirmed the change of bans: {0}; it may still take effect; repeat it when the cluster \
+         answers reads"
+    )]
     Cluster(String),
     /// The engine cannot apply the bans.
     #[error(transparent)]

@@ -16,6 +16,7 @@ use super::formed::{Formed, SwitchRequest};
 use super::generation_file::GenerationFile;
 use super::message::{Message, Ready};
 use super::node_id::NodeId;
+use super::sequences::Sequences;
 use super::view::{NodeView, Report};
 use crate::log::Clock;
 use crate::mesh::{Connection, WireMessage};
@@ -89,6 +90,15 @@ impl Coordinator {
         Ok((running, sender))
     }
 
+    /// Records what the node at `position` last reported to be archived: a node that stops archives more, and is lost
+    /// before the reporter records it.
+    fn record_archived(&self, position: usize) {
+        let Some(report) = &self.members[position].report else { return };
+        let archived = Sequences::from([(self.config.nodes[position].id, report.archived)]);
+        // If it cannot be written now, the generation that forms next says why.
+        self.newest().raise_archived(&archived).unwrap_or_default();
+    }
+
     /// Forms and ends generations until the node stops.
     fn run(mut self) {
         while let Ok(event) = self.events.recv() {
@@ -98,6 +108,7 @@ impl Coordinator {
                     self.handle(position, message);
                 }
                 Event::Received(position, Received::Closed(reason)) => {
+                    self.record_archived(position);
                     // If it comes back with another archive, which it accepts, what it archived before does not count.
                     let Member { report, refused, .. } = mem::take(&mut self.members[position]);
                     let report = report.map(|report| Report { archived: 0, ..report });

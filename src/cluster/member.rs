@@ -101,6 +101,10 @@ impl<G: Generations> Member<G> {
                 Err(_) => return,
             }
         }
+        // The last report must arrive.
+        if let Some(control) = self.control.take() {
+            control.close();
+        }
     }
 
     /// Connects to the coordinator, and reports this node as ready.

@@ -1,4 +1,4 @@
-//! Reports what this node knows of itself, once a second, and records what the nodes report to be archived.
+//! Reports what this node knows of itself, once a second and when it stops, and records what the nodes report to be archived.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,7 +40,7 @@ impl Reporter {
         Ok(Self { running: running.map_err(ClusterError::Thread)?, stop })
     }
 
-    /// Ends the thread.
+    /// Ends the thread, after a last report: what was archived while the node stopped is in no earlier one.
     pub(super) fn stop(self) {
         drop(self.stop);
         self.running.join().unwrap_or_default();
@@ -54,14 +54,16 @@ fn report(
     newest: &Mutex<GenerationFile>,
     stopped: &Receiver<()>,
 ) {
+    let mut is_stopping = false;
     loop {
         let report = generations.report();
         status.reported(report.clone());
         events.send(Event::Report(report)).unwrap_or_default();
         record_archived(status, newest);
-        if stopped.recv_timeout(INTERVAL) != Err(RecvTimeoutError::Timeout) {
+        if is_stopping {
             return;
         }
+        is_stopping = stopped.recv_timeout(INTERVAL) != Err(RecvTimeoutError::Timeout);
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Positions(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     groups: VecDeque<(u64, LogPosition)>,
+    /// The segment of the newest group.
+    newest: u64,
     /// The arrival of the first event that is perhaps in the log, but was not delivered.
     failed_from_ms: Option<u64>,
 }
@@ -30,7 +32,9 @@ impl Positions {
     /// Records that all groups up to `position` arrived at `arrival_ms` or earlier. Arrivals must not
     /// decrease.
     pub(super) fn push(&self, arrival_ms: u64, position: LogPosition) {
-        let positions = &mut self.lock().groups;
+        let mut state = self.lock();
+        state.newest = position.sequence;
+        let positions = &mut state.groups;
         match positions.back_mut() {
             Some(last) if last.0 / SPAN_MS == arrival_ms / SPAN_MS => {
                 *last = (arrival_ms, position)
@@ -44,6 +48,11 @@ impl Positions {
         let positions = &mut self.lock().groups;
         let covered = positions.partition_point(|(arrival_ms, _)| *arrival_ms <= ms);
         positions.drain(..covered).next_back().map(|(_, position)| position)
+    }
+
+    /// The segment of the newest group; 0 before the first since the start.
+    pub fn newest(&self) -> u64 {
+        self.lock().newest
     }
 
     /// Records that a group, whose first event arrived at `arrival_ms`, failed and poisoned the log.

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 use velodrome_dataflows::{Ban, RacerId};
 
-use super::error::{ApiError, ErrorBody, NO_GENERATION};
+use super::error::{ApiError, ErrorBody};
 use super::params::{NoParams, PathParams, QueryParams};
 use super::permissions::Permissions;
 use super::state::App;
@@ -54,7 +54,8 @@ pub(super) async fn bans(
         (status = 204, description = "The ban is durable and in effect in all reads."),
         (status = 403, description = "The token does not permit changing bans.", body = ErrorBody),
         (status = 409, description = "The maximum number of racers is banned.", body = ErrorBody),
-        (status = 504, description = "The ban is durable, but was not in effect in all reads within 5 s.", body = ErrorBody),
+        (status = 503, description = "No generation of the cluster runs (code `cluster_incomplete`). Nothing changes.", body = ErrorBody),
+        (status = 504, description = "The ban is durable, but was not in effect in all reads within 5 s; or a node of the cluster was lost meanwhile, and the ban may take effect.", body = ErrorBody),
         (status = 507, description = "The disk is full.", body = ErrorBody),
     )
 )]
@@ -77,7 +78,8 @@ pub(super) async fn ban(
     responses(
         (status = 204, description = "The racer is not banned, durably and in all reads."),
         (status = 403, description = "The token does not permit changing bans.", body = ErrorBody),
-        (status = 504, description = "The change is durable, but was not in effect in all reads within 5 s.", body = ErrorBody),
+        (status = 503, description = "No generation of the cluster runs (code `cluster_incomplete`). Nothing changes.", body = ErrorBody),
+        (status = 504, description = "The change is durable, but was not in effect in all reads within 5 s; or a node of the cluster was lost meanwhile, and the change may take effect.", body = ErrorBody),
         (status = 507, description = "The disk is full.", body = ErrorBody),
     )
 )]
@@ -97,6 +99,7 @@ pub(super) async fn set_ban(
 ) -> Result<StatusCode, ApiError> {
     // A racer can ride in any class.
     permissions.require_all()?;
+    app.check_generation()?;
     let since = app.bans().set(ban).await?;
     let Ok(reached) = timeout(WAIT_MAX, app.engine().wait_complete(since)).await else {
         let message =
@@ -112,8 +115,7 @@ impl From<BansError> for ApiError {
         match error {
             BansError::Engine(error) => error.into(),
             BansError::Cluster(_) => {
-                let status = StatusCode::SERVICE_UNAVAILABLE;
-                Self::new(status, NO_GENERATION, error.to_string()).retry_after(1)
+                Self::new(StatusCode::GATEWAY_TIMEOUT, "bans_timeout", error.to_string())
             }
             BansError::TooMany { .. } => {
                 Self::new(StatusCode::CONFLICT, "too_many_bans", error.to_string())

@@ -23,8 +23,8 @@ pub struct Permissions {
     objects: Option<Arc<AllowedObjects>>,
     /// When the token expires; streams end then.
     expires: Option<Instant>,
-    /// The client that the token identifies; `None` without a token.
-    client: Option<Client>,
+    /// The token, as a client; `None` without one.
+    token: Option<Client>,
 }
 
 /// The classes and projects that a restricted token permits.
@@ -39,17 +39,22 @@ pub struct AllowedObjects {
 impl Permissions {
     /// Permits `objects`, or everything for `None`, until `expires`.
     pub(super) fn new(objects: Option<AllowedObjects>, expires: Option<Instant>) -> Self {
-        Self { objects: objects.map(Arc::new), expires, client: None }
+        Self { objects: objects.map(Arc::new), expires, token: None }
     }
 
-    /// The same permissions, of a token that identifies `client`.
-    pub(super) fn of_client(self, client: Client) -> Self {
-        Self { client: Some(client), ..self }
+    /// The same permissions, of `token`.
+    pub(super) fn of_token(self, token: Client) -> Self {
+        Self { token: Some(token), ..self }
+    }
+
+    /// The token; `None` without one.
+    pub(super) fn token(&self) -> Option<Client> {
+        self.token
     }
 
     /// The client of a request from `peer`, for its shares of memory and of connections.
     pub(super) fn client(&self, peer: IpAddr) -> Client {
-        self.client.unwrap_or_else(|| Client::at(peer))
+        self.token.unwrap_or_else(|| Client::at(peer))
     }
 
     pub(super) fn allows_class(&self, class: ClassId) -> bool {

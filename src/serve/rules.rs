@@ -9,12 +9,11 @@ use axum::http::StatusCode;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 use velodrome_dataflows::Rules;
 
-use super::blocking::task_failed;
-use super::body;
+use super::blocking::process_body;
+use super::body::{self, BodyFormat};
 use super::error::{ApiError, ErrorBody};
 use super::params::{NoParams, QueryParams};
 use super::permissions::Permissions;
@@ -92,7 +91,7 @@ pub(super) async fn rules(
             (serde_json::Value = "application/json", example = json!({"resistance_offset": 60})),
             (String = "application/toml", example = "resistance_offset = 60"),
         ),
-        description = "TOML or JSON, with any content type. A rule that is left out has the value of Alleycat.",
+        description = "TOML or JSON, with any content type; `Content-Encoding: gzip` is supported. A rule that is left out has the value of Alleycat.",
     ),
     responses(
         (status = 202, description = "The switch is requested.", body = RulesBody),
@@ -100,6 +99,7 @@ pub(super) async fn rules(
         (status = 403, description = "The token does not permit changing rules.", body = ErrorBody),
         (status = 408, description = "The body did not arrive in time.", body = ErrorBody),
         (status = 413, description = "The body has more than 1 MiB.", body = ErrorBody),
+        (status = 415, description = "The encoding of the body is not supported.", body = ErrorBody),
         (status = 503, description = "No generation of the cluster runs (code `cluster_incomplete`).", body = ErrorBody),
     )
 )]
@@ -114,6 +114,7 @@ pub(super) async fn switch_rules(
     app.check_generation()?;
     // A switch needs the memory of a second engine.
     app.check_memory()?;
+    let format = BodyFormat::text(request.headers())?;
     let limiter = app.limiter();
     let _slot = limiter.acquire_request(peer.ip())?;
     let buffer = limiter.body_buffer(permissions.client(peer.ip()), RULES_BYTES_MAX);
@@ -125,13 +126,13 @@ pub(super) async fn switch_rules(
             "the body is empty; send a rules file (a comment alone selects the default rules)";
         return Err(bad_rules(message.to_owned()));
     }
-    let parsed = spawn_blocking(move || {
+    let rules = process_body(format, body, move |body| {
         let text = str::from_utf8(body.bytes()).map_err(|error| {
-            format!("byte {} of the rules is not valid UTF-8", error.valid_up_to())
+            bad_rules(format!("byte {} of the rules is not valid UTF-8", error.valid_up_to()))
         })?;
-        parse(text).map_err(|error| error.to_string())
+        parse(text).map_err(|error| bad_rules(error.to_string()))
     });
-    let rules = parsed.await.map_err(task_failed)?.map_err(bad_rules)?;
+    let rules = rules.await?;
     tracing::info!(rules = rules::id(&rules), "a switch to new rules is requested");
     app.rebuilds().request(rules);
     Ok((StatusCode::ACCEPTED, Json(RulesBody::of(&app))))

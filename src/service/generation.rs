@@ -124,12 +124,19 @@ impl<'a> Generation<'a> {
         let Self { node, plan, fate, rules, next, standby_saver } = self;
         let window = recovery_window_ms(rules);
         let from = plan.complete_from.map_or(0, |complete| complete.saturating_sub(window));
-        let mut saved = Instant::now();
+        let (mut saved, mut announced) = (Instant::now(), Instant::now());
         let mut recovered = RecoveryCounts::default();
         // Checkpoints contain the events of nodes that have left.
         let mut reads_former = plan.complete_from.is_none();
         let engine = &next.engine;
-        let mut should_continue = |_: &RecoveryCounts| {
+        let mut should_continue = |counts: &RecoveryCounts| {
+            // What this node has replayed is complete when the logs of the others pass it. Those that have caught up earlier
+            // wait, and the clock of a stream stands still.
+            if announced.elapsed() > POLL {
+                node.clock.follow(counts.clock + TICK_MS);
+                node.announcements.tick(node.clock.now());
+                announced = Instant::now();
+            }
             // No stream consumes the list of changes yet, so clear it here or it would grow without bound.
             drop(engine.live_state().1.take_changed());
             if let Some(saver) = standby_saver.as_mut()

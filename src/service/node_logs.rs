@@ -6,13 +6,14 @@ use super::error::ServiceError;
 use super::running_log::RunningLog;
 use crate::cluster::{ClusterConfig, NodeId, Sequences, archive_folder, parse_archive_folder};
 use crate::lazy_aws::LazyAws;
-use crate::log::LogFiles;
+use crate::log::{LogFiles, Positions};
 use crate::store::Location;
 
 /// The logs that a node reads, and their newest segments.
 pub(super) struct NodeLogs {
     id: NodeId,
     own: LogFiles,
+    positions: Positions,
     /// The newest known segment of its own log.
     newest: AtomicU64,
     /// The logs of nodes that have left, which do not change, and their newest segments.
@@ -36,7 +37,8 @@ impl NodeLogs {
             Some(archives) => former_logs(&own, cluster, archives, lazy_aws)?,
             None => Vec::new(),
         };
-        Ok(Self { id, own, newest: AtomicU64::new(log.newest), former })
+        let (positions, newest) = (log.positions.clone(), AtomicU64::new(log.newest));
+        Ok(Self { id, own, positions, newest, former })
     }
 
     /// The logs of nodes that have left.
@@ -53,6 +55,8 @@ impl NodeLogs {
 
     /// The newest segment of its own log up to which all are archived; 0 before the first, and while that is not known.
     pub(super) fn archived(&self) -> u64 {
+        // Before the files are listed, which then include this segment or are in the archive.
+        self.newest.fetch_max(self.positions.newest(), Ordering::Relaxed);
         match self.own.unsealed() {
             Ok(Some(unsealed)) => {
                 self.newest.fetch_max(*unsealed.end(), Ordering::Relaxed);

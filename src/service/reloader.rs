@@ -13,8 +13,8 @@ use crate::serve;
 use crate::serve::auth::Auth;
 use crate::serve::tls::Certificate;
 
-/// The interval at which files are compared.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// The interval at which files are compared and hangups noticed. Three files cost some microseconds.
+const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Files in use, and how they are read again.
 struct Files {

@@ -98,7 +98,7 @@ fn permissions(
         projects: projects.unwrap_or_default(),
     });
     let expires = Instant::now().checked_add(Duration::from_secs(exp.saturating_sub(now)));
-    Ok(Permissions::new(objects, expires).of_client(Client::with_token(token)))
+    Ok(Permissions::new(objects, expires).of_token(Client::with_token(token)))
 }
 
 impl Denied {

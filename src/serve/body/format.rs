@@ -49,6 +49,14 @@ impl BodyFormat {
                 )));
             }
         };
+        Ok(Self { syntax, ..Self::text(headers)? })
+    }
+
+    /// The format of text of any type, with the `Content-Encoding` that the headers state.
+    ///
+    /// # Errors
+    /// 415 `unsupported_media_type` if the encoding is not supported.
+    pub(in crate::serve) fn text(headers: &HeaderMap) -> Result<Self, ApiError> {
         let encoding = value(headers, &header::CONTENT_ENCODING)?.trim();
         // Both names mean the same (RFC 9110, 8.4.1.3).
         let is_gzip = ["gzip", "x-gzip"].iter().any(|name| encoding.eq_ignore_ascii_case(name));
@@ -58,7 +66,7 @@ impl BodyFormat {
                 excerpt(encoding)
             )));
         }
-        Ok(Self { syntax, is_gzip })
+        Ok(Self { syntax: BodySyntax::Text, is_gzip })
     }
 }
 

@@ -5,15 +5,17 @@ use std::future::Future;
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;
 
+use crate::serve::client::Client;
 use crate::serve::error::ApiError;
 
 /// The number of ids that are remembered: some 16 minutes at ten deliveries per second. Accepting a
 /// forgotten delivery again costs work, but changes nothing.
 const IDS_MAX: u64 = 10_000;
 
-/// The ids of the most recently accepted deliveries. Clones share them.
+/// The ids of the most recently accepted deliveries, each with the token that sent it: what another token may not send is
+/// no repetition. Clones share them.
 #[derive(Clone, Debug)]
-pub(in crate::serve) struct DeliveryDedup(Cache<String, ()>);
+pub(in crate::serve) struct DeliveryDedup(Cache<(Option<Client>, String), ()>);
 
 impl DeliveryDedup {
     /// An empty set of ids.
@@ -23,15 +25,16 @@ impl DeliveryDedup {
         Self(Cache::builder().max_capacity(IDS_MAX).eviction_policy(EvictionPolicy::lru()).build())
     }
 
-    /// Runs `intake` for the delivery `id`, unless the delivery was accepted before. If another request
+    /// Runs `intake` for the delivery `id` of `token`, unless the delivery was accepted before. If another request
     /// is accepting the same delivery, waits for that request and shares its result. A failed delivery
     /// can be sent again.
     pub(super) async fn once(
         &self,
+        token: Option<Client>,
         id: &str,
         intake: impl Future<Output = Result<(), ApiError>>,
     ) -> Result<(), ApiError> {
-        let accepted = self.0.try_get_with_by_ref(id, intake).await;
+        let accepted = self.0.try_get_with((token, id.to_owned()), intake).await;
         accepted.map_err(|error| (*error).clone())
     }
 }
@@ -49,7 +52,7 @@ mod tests {
                 is_run = true;
                 Ok(())
             };
-            dedup.once(&id.to_string(), intake).await.unwrap();
+            dedup.once(None, &id.to_string(), intake).await.unwrap();
             is_run
         };
         for id in 0..3 * IDS_MAX {
@@ -66,7 +69,7 @@ mod tests {
     async fn a_failed_delivery_is_not_remembered() {
         let dedup = DeliveryDedup::new();
         let error = ApiError::not_found("no");
-        assert_eq!(dedup.once("a", async { Err(error.clone()) }).await, Err(error));
-        assert_eq!(dedup.once("a", async { Ok(()) }).await, Ok(()));
+        assert_eq!(dedup.once(None, "a", async { Err(error.clone()) }).await, Err(error));
+        assert_eq!(dedup.once(None, "a", async { Ok(()) }).await, Ok(()));
     }
 }

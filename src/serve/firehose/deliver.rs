@@ -88,9 +88,10 @@ pub(super) async fn deliver(
     let headers = DeliveryHeaders::parse(request.headers())?;
     app.check_lag()?;
     let _in_flight = app.limiter().acquire_request(peer.ip())?;
+    let token = permissions.token();
     // The body of a repeated delivery is not read: the server discards it.
     let intake = accept(&app, peer, permissions, &headers, request.into_body());
-    app.delivery_dedup().once(&headers.request_id, intake).await?;
+    app.delivery_dedup().once(token, &headers.request_id, intake).await?;
     Ok(Json(DeliveryReply::new(headers.request_id, None)))
 }
 

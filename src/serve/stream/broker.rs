@@ -14,9 +14,11 @@ use super::change_tracker::FrameKind;
 use super::frame::Frame;
 use super::topic::Topic;
 use super::topic_state::TopicState;
+use crate::serve::client::Client;
 use crate::serve::error::ApiError;
 
-/// The maximum number of active topics: the default limit of connections.
+/// The maximum number of active topics: the default limit of connections. A client can make as many active as are free: half
+/// of them when it is alone.
 const ACTIVE_TOPICS_MAX: usize = 10_000;
 /// How long a topic without subscribers stays active, for clients that reconnect.
 const IDLE_TOPIC_RETENTION: Duration = Duration::from_secs(60);
@@ -90,12 +92,13 @@ impl Broker {
         self.read().topics.len()
     }
 
-    /// Subscribes a client to `topics`, and returns its id. `wake` is notified of new frames.
+    /// Subscribes a stream of `owner` to `topics`, and returns its id. `wake` is notified of new frames.
     ///
     /// # Errors
-    /// 503 `stopping`, or `too_many_topics` if other clients subscribe to too many.
+    /// 503 `stopping`, or `too_many_topics` if too many are active.
     pub(in crate::serve) fn subscribe(
         &self,
+        owner: Client,
         topics: &[Topic],
         wake: &Arc<Notify>,
     ) -> Result<u64, ApiError> {
@@ -103,16 +106,16 @@ impl Broker {
         if state.is_closed {
             return Err(unavailable("stopping", "the service is stopping"));
         }
-        if !state.has_room(topics) {
+        if !state.has_room(owner, topics) {
             state.topics.retain(|_, topic_state| !topic_state.subscribers.is_empty());
         }
-        if !state.has_room(topics) {
+        if !state.has_room(owner, topics) {
             let message = "too many topics have subscribers; try again in a second";
             return Err(unavailable("too_many_topics", message));
         }
         let (client, published) = (state.next_client, state.published);
         for topic in topics {
-            let topic_state = || TopicState::new(topic, published);
+            let topic_state = || TopicState::new(topic, owner, published);
             let topic_state = state.topics.entry(topic.clone()).or_insert_with(topic_state);
             topic_state.subscribers.insert(client, Arc::clone(wake));
         }
@@ -248,10 +251,14 @@ impl Broker {
 }
 
 impl BrokerState {
-    /// Whether these topics can become active within the limit.
-    fn has_room(&self, topics: &[Topic]) -> bool {
+    /// Whether `owner` can make these topics active within the limit, and within its share.
+    fn has_room(&self, owner: Client, topics: &[Topic]) -> bool {
         let new = topics.iter().filter(|topic| !self.topics.contains_key(*topic)).count();
-        self.topics.len() + new <= ACTIVE_TOPICS_MAX
+        let free = ACTIVE_TOPICS_MAX.saturating_sub(self.topics.len());
+        // No client can have more than are active, so it is only counted when most are.
+        let owned =
+            || self.topics.values().filter(|topic_state| topic_state.owner == owner).count();
+        new == 0 || self.topics.len() + new <= free || owned() + new <= free
     }
 }
 

@@ -57,8 +57,8 @@ impl Streams {
         // Firebase clients know no such event.
         let cluster = self.cluster.as_ref().filter(|_| topics.iter().all(Topic::has_ids));
         let notice = StaleNotice::new(cluster, &self.engine);
-        let subscription =
-            Subscription::new(broker, topics, last_id, permissions.expires(), notice)?;
+        let (owner, expires) = (permissions.client(peer), permissions.expires());
+        let subscription = Subscription::new(broker, owner, topics, last_id, expires, notice)?;
         // The slot is released when the response ends.
         let chunks = unfold((subscription, slot), async |(mut subscription, slot)| {
             let chunk = subscription.next_chunk().await?;

@@ -14,6 +14,7 @@ use super::broker::{Broker, NextFrames};
 use super::event_id::EventIds;
 use super::stale_notice::StaleNotice;
 use super::topic::Topic;
+use crate::serve::client::Client;
 use crate::serve::error::ApiError;
 
 /// What a stream sends besides frames.
@@ -72,13 +73,14 @@ impl Subscription {
     /// 503 `stopping`, or `too_many_topics` if other clients subscribe to too many.
     pub(super) fn new(
         broker: Arc<Broker>,
+        owner: Client,
         topics: Vec<Topic>,
         last_id: Option<&str>,
         expires: Option<Instant>,
         notice: StaleNotice,
     ) -> Result<Self, ApiError> {
         let wake = Arc::new(Notify::new());
-        let client = broker.subscribe(&topics, &wake)?;
+        let client = broker.subscribe(owner, &topics, &wake)?;
         let is_default = topics.iter().all(Topic::has_ids);
         let control_events = if is_default { &DEFAULT_EVENTS } else { &FIREBASE_EVENTS };
         let ids = is_default.then(|| EventIds::new(broker.epoch, &topics));

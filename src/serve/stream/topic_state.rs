@@ -14,9 +14,12 @@ use super::frame_ring::{FrameRing, SNAPSHOT_INTERVAL};
 use super::message::Message;
 use super::topic::Topic;
 use super::topic_publisher::TopicPublisher;
+use crate::serve::client::Client;
 
 /// The state of a topic that has subscribers, or had some until recently.
 pub(super) struct TopicState {
+    /// The client that made it active.
+    pub(super) owner: Client,
     pub(super) ring: FrameRing,
     /// Wakes each subscriber, by its client id.
     pub(super) subscribers: HashMap<u64, Arc<Notify>>,
@@ -39,9 +42,10 @@ pub(super) struct DueMessages {
 }
 
 impl TopicState {
-    /// The state of a topic without subscribers so far. `published` is the newest position of any topic.
-    pub(super) fn new(topic: &Topic, published: EventTime) -> Self {
+    /// The state of a topic without subscribers so far, which `owner` makes active. `published` is the newest position of any topic.
+    pub(super) fn new(topic: &Topic, owner: Client, published: EventTime) -> Self {
         Self {
+            owner,
             ring: FrameRing::new(published),
             subscribers: HashMap::new(),
             last_left: Instant::now(),

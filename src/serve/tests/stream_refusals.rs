@@ -8,6 +8,7 @@ use super::tokens::with_tokens;
 use super::*;
 use crate::cluster::status_tests::status;
 use crate::health::Health;
+use crate::serve::client::Client;
 use crate::serve::stream::Topic;
 
 /// A stream of each kind, with the header `Accept` of `EventSource`.
@@ -166,9 +167,10 @@ fn over_the_number_of_topics_streams_end() {
     let service = Service::start(without_tokens());
     let wake = std::sync::Arc::default();
     let topics: Vec<_> = (1..=10_000).map(|class| format!("board:{class}")).collect();
-    for some in topics.chunks(16) {
-        let topics = Topic::parse_list(&some.join(",")).unwrap();
-        service.app.streams().broker.subscribe(&topics, &wake).unwrap();
+    for (client, some) in topics.chunks(16).enumerate() {
+        let (client, topics) =
+            (Client::Token(client as u64), Topic::parse_list(&some.join(",")).unwrap());
+        service.app.streams().broker.subscribe(client, &topics, &wake).unwrap();
     }
     assert_all_end(&service, 1);
 }

@@ -96,6 +96,16 @@ impl S3 {
                      enable the key and allow {needed}"
                 ))
             }
+            ErrorKind::Other if error.code() == Some("AccessControlListNotSupported") => {
+                io::Error::other(format!(
+                    "the bucket '{bucket}' has its ACLs disabled ({described}); leave out --history-acl, and \
+                     make objects public by a bucket policy"
+                ))
+            }
+            ErrorKind::Other if status(error) == Some(501) => io::Error::other(format!(
+                "the store of the bucket '{bucket}' does not support conditional writes ({described}); use \
+                 one that does, such as S3, or a directory"
+            )),
             _ => io::Error::other(format!(
                 "{described} (bucket '{bucket}', region '{region}'{})",
                 if status(error).is_none() { "; check the network and --endpoint-url" } else { "" }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use axum::response::Response;
-use velodrome::store::{Object, Store};
+use velodrome::store::{Acl, Condition, Object, PutOptions, Store};
 
 use super::fake_s3::{Call, FakeS3, error, listing, page};
 use super::servers::S3;
@@ -302,5 +302,38 @@ fn errors_of_archived_objects_clocks_and_keys_say_what_they_are() {
         let object = Object { key: "a".to_owned(), bytes: 1, etag: None };
         let error = server.store().read(&object, 0).unwrap().read(&mut [0]).unwrap_err();
         assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
+fn errors_of_acls_and_conditional_writes_say_what_to_do() {
+    for (status, code, message, expected) in [
+        (
+            400,
+            "AccessControlListNotSupported",
+            "The bucket does not allow ACLs",
+            "the bucket 'races' has its ACLs disabled (AccessControlListNotSupported: The bucket does not allow \
+             ACLs); leave out --history-acl, and make objects public by a bucket policy",
+        ),
+        (
+            501,
+            "NotImplemented",
+            "A header you provided implies functionality that is not implemented.",
+            "the store of the bucket 'races' does not support conditional writes (NotImplemented: A header you \
+             provided implies functionality that is not implemented); use one that does, such as S3, or a \
+             directory",
+        ),
+    ] {
+        let server = FakeS3::start(move |_, _| error(status, code, message));
+        let options = PutOptions {
+            content_type: "text/plain",
+            condition: Condition::Absent,
+            acl: Some(Acl::PublicRead),
+        };
+        let put = server.store().put("a", options, &mut |out| out.write_all(b"a"));
+        assert_eq!(
+            put.unwrap_err().to_string(),
+            format!("cannot write 's3://races/a': {expected}")
+        );
     }
 }

@@ -102,6 +102,22 @@ fn a_node_without_its_data_and_its_archive_is_refused_until_it_has_the_archive_o
 }
 
 #[test]
+fn what_a_node_archives_while_it_stops_is_known_too() {
+    for node in [2, 0] {
+        let mut cluster = NodeCluster::start(Options::default());
+        let token = send_to_all(&cluster, 0);
+        cluster.node(node).get(&format!("/v1/projects?after={token}"));
+        cluster.stop(node);
+        assert_eq!(objects(&cluster, node), 1);
+        fs::remove_dir_all(cluster.data(node)).unwrap();
+        let [archive, away] = [format!("archive/node-{node}"), "away".to_owned()];
+        fs::rename(cluster.place.path(&archive), cluster.place.path(&away)).unwrap();
+        cluster.start_node(node);
+        cluster.wait_note(node, "its log ends with segment 0, but segment 1 was archived; ");
+    }
+}
+
+#[test]
 fn events_that_were_not_archived_are_lost_with_the_data_of_their_node_alone() {
     let mut cluster = NodeCluster::start(Options::default());
     let token = send_to_all(&cluster, 0);

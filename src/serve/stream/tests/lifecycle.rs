@@ -23,7 +23,7 @@ async fn a_stream_ends_when_its_token_expires_even_with_frames_to_send() {
     let topics = Topic::parse_list("standings:2").unwrap();
     let broker = Arc::clone(&bench.broker);
     let mut client =
-        Subscription::new(broker, topics, None, Some(expires), bench.no_notice()).unwrap();
+        Subscription::new(broker, CLIENT, topics, None, Some(expires), bench.no_notice()).unwrap();
     receive(&mut client);
     assert_eq!(client.next_chunk().await, None);
     assert_eq!(Instant::now(), expires);
@@ -41,7 +41,7 @@ async fn a_shutdown_ends_all_streams_and_rejects_new_ones() {
     assert_eq!(ends.await.unwrap(), None);
     let topics = Topic::parse_list("races").unwrap();
     let rejected =
-        Subscription::new(Arc::clone(&bench.broker), topics, None, None, bench.no_notice());
+        Subscription::new(Arc::clone(&bench.broker), CLIENT, topics, None, None, bench.no_notice());
     assert_eq!(rejected.err().unwrap().into_response().status().as_u16(), 503);
 }
 
@@ -59,6 +59,30 @@ async fn the_streams_of_all_projects_can_be_ended_without_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_leaves_topics_to_others() {
+    let bench = Bench::new();
+    let subscribe = |client: u64, topics: String| {
+        let topics = Topic::parse_list(&topics).unwrap();
+        let client = Client::Token(client);
+        Subscription::new(Arc::clone(&bench.broker), client, topics, None, None, bench.no_notice())
+    };
+    let boards = |client, first| {
+        let one = |class| subscribe(client, format!("board:{class}")).ok();
+        (first..).map_while(one).collect::<Vec<_>>()
+    };
+    let most = boards(1, 0);
+    assert_eq!(most.len(), 5_000);
+    assert_eq!(boards(2, 10_000).len(), 2_500);
+    let _others = boards(2, 10_000);
+    assert!(subscribe(3, "standings:1,races,stats".to_owned()).is_ok());
+    // What is active needs no room.
+    assert!(subscribe(1, "board:10000".to_owned()).is_ok());
+    assert!(subscribe(1, "board:9999".to_owned()).is_err());
+    drop(most);
+    assert!(subscribe(1, "board:9999".to_owned()).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn topics_without_clients_make_room_at_the_limit() {
     let bench = Bench::new();
     let subscribe = |first: u32, count: u32| -> Vec<_> {
@@ -70,7 +94,7 @@ async fn topics_without_clients_make_room_at_the_limit() {
     let rest = subscribe(20_000, 16);
     let one_more = || {
         let topics = Topic::parse_list("stats").unwrap();
-        Subscription::new(Arc::clone(&bench.broker), topics, None, None, bench.no_notice())
+        Subscription::new(Arc::clone(&bench.broker), CLIENT, topics, None, None, bench.no_notice())
     };
     let rejected = one_more().err().unwrap().into_response();
     assert_eq!(

@@ -25,7 +25,11 @@ use super::topic::Topic;
 use crate::live_state::LiveChange;
 use crate::rebuild_requests::RebuildRequests;
 use crate::serve::ack_latency::AckLatency;
+use crate::serve::client::Client;
 use crate::serve::reads::fake_engine::FakeEngine;
+
+/// A client that has no other stream.
+const CLIENT: Client = Client::Token(u64::MAX);
 
 /// The time between two ticks.
 const TICK: Duration = Duration::from_millis(10);
@@ -78,7 +82,8 @@ impl Bench {
         let topics = Topic::parse_list(topics).unwrap();
         let last_id = last_id.map(|id| complete_id(id, &topics));
         let last_id = last_id.as_deref();
-        Subscription::new(Arc::clone(&self.broker), topics, last_id, None, self.no_notice())
+        let client = Client::Token(self.broker.streams() as u64);
+        Subscription::new(Arc::clone(&self.broker), client, topics, last_id, None, self.no_notice())
             .unwrap()
     }
 

@@ -42,7 +42,7 @@ async fn an_id_of_other_topics_gets_a_snapshot_of_each() {
     let subscribe = |of: &str, topics: &str| {
         let id = complete_id("e-5010", &Topic::parse_list(of).unwrap());
         let (broker, topics) = (Arc::clone(&bench.broker), Topic::parse_list(topics).unwrap());
-        Subscription::new(broker, topics, Some(&id), None, bench.no_notice()).unwrap()
+        Subscription::new(broker, CLIENT, topics, Some(&id), None, bench.no_notice()).unwrap()
     };
     let followed =
         ["standings:2", "views:*", "races", "standings:2,views:*", "views:*,standings:2"];

@@ -3,7 +3,9 @@
 use std::sync::Barrier;
 
 use super::super::ingest::gzip;
+use super::super::tokens::{access_key, with_tokens};
 use super::*;
+use crate::auth::Scope;
 
 #[test]
 fn accepts_events_in_order_plain_and_as_gzip() {
@@ -102,5 +104,21 @@ fn a_repeated_delivery_succeeds_however_slow_its_body_is() {
     );
     let answer = service.exchange(head.as_bytes());
     assert!(answer.starts_with("HTTP/1.1 200") && !answer.contains("errorMessage"), "{answer}");
+    assert_eq!(service.logged(), [event(1)]);
+}
+
+#[test]
+fn a_delivery_of_another_token_is_no_repetition() {
+    let service = Service::start(with_tokens());
+    let deliver = |token: &str| {
+        let answer =
+            service.deliver(&[("x-amz-firehose-access-key", token)], body(ID, &[event(1)]));
+        assert_eq!(answer.delivered(ID), (200, None));
+    };
+    let [other, right] = [2, 1].map(|class| access_key(Scope::Ingest, Some(class)));
+    deliver(&other);
+    assert!(service.logged().is_empty());
+    deliver(&right);
+    deliver(&right);
     assert_eq!(service.logged(), [event(1)]);
 }

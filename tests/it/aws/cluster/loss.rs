@@ -13,6 +13,15 @@ use crate::serving::{agent, wait_for};
 /// The number of views in a request.
 const BATCH: u64 = 5;
 
+/// Sets a flag when it is dropped, also by a failed assertion.
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 /// Puts views while `act` runs. Returns their number.
 fn while_views_arrive(kinesis: &Kinesis, act: impl FnOnce(&AtomicU64)) -> u64 {
     let (count, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
@@ -25,8 +34,8 @@ fn while_views_arrive(kinesis: &Kinesis, act: impl FnOnce(&AtomicU64)) -> u64 {
                 thread::sleep(Duration::from_millis(20));
             }
         });
+        let _over = SetOnDrop(&is_over);
         act(&count);
-        is_over.store(true, Ordering::Release);
     });
     count.into_inner()
 }
