@@ -121,9 +121,12 @@ impl Coordinator {
                         self.lost(&format!("{} is lost: {reason}", self.name(position)));
                     }
                 }
-                Event::Stop => return,
+                Event::Stop => break,
             }
         }
+        // The last view must arrive.
+        let controls = self.members.drain(..).filter_map(|member| member.control);
+        controls.for_each(Control::close);
     }
 
     /// Starts the control connection of a node, unless the node has one.

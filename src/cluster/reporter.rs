@@ -68,7 +68,7 @@ fn report(
 }
 
 /// Records what the nodes report to be archived.
-fn record_archived(status: &Status, newest: &Mutex<GenerationFile>) {
+pub(super) fn record_archived(status: &Status, newest: &Mutex<GenerationFile>) {
     // Locked before the reports are read, or a generation that forgets what is missing could form meanwhile.
     let mut newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
     let nodes = status.config().nodes.iter().zip(status.snapshot().nodes);

@@ -11,6 +11,7 @@ use super::interface::Generations;
 use super::links;
 use super::member::Member;
 use super::message::{Message, Plan, Ready};
+use super::reporter::record_archived;
 use super::run::Run;
 use crate::mesh::Fate;
 
@@ -25,6 +26,8 @@ impl<G: Generations> Member<G> {
     /// What this node has for the next generation.
     pub(super) fn ready(&self) -> Ready {
         let ready = self.generations.ready();
+        // The reporter may not have recorded the last view before the coordinator was lost.
+        record_archived(&self.status, &self.newest);
         let newest = self.newest();
         let ready = Ready {
             generation: newest.number(),

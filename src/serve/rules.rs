@@ -89,7 +89,7 @@ pub(super) async fn rules(
     request_body(
         content(
             (serde_json::Value = "application/json", example = json!({"resistance_offset": 60})),
-            (String = "application/toml", example = "resistance_offset = 60"),
+            (String = "text/plain", example = "resistance_offset = 60"),
         ),
         description = "TOML or JSON, with any content type; `Content-Encoding: gzip` is supported. A rule that is left out has the value of Alleycat.",
     ),

@@ -106,6 +106,7 @@ fn event_sources_wait_for_a_recovery_and_come_back_after_a_stop() {
     both_have(VIEWS);
     let firsts = [(&topics, "snapshot"), (&tree, "put")];
     for ((client, expected), received) in firsts.into_iter().zip(received) {
+        wait_for("what follows the kill arrives", || client.received().events.len() > received);
         assert_eq!(client.received().events[received], expected);
     }
     serving.post(&view(1, "after the kill"));

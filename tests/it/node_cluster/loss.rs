@@ -108,11 +108,13 @@ fn without_a_generation_nodes_report_the_last_state_and_name_what_is_missing() {
         assert_eq!((status, &body["error"]["code"]), (503, &json!("cluster_incomplete")), "{path}");
         body["error"]["message"].as_str().unwrap().to_owned()
     };
+    cluster.wait_note(1, "reads get 503: waits for the other nodes");
+    let code = |path| get(&format!("{}{path}", cluster.node(1).url)).1["error"]["code"].clone();
+    wait_for("node 1 has started", || code("/v1/classes") != "starting");
     let ready = get(&format!("{}/readyz", cluster.node(1).url)).1;
     assert!(ready["notes"].to_string().contains("cluster: reads get 503: "), "{ready}");
     assert!(ready["reasons"].to_string().contains("the data directory is new"), "{ready}");
     incomplete(cluster.node(1), "/v1/classes");
-    cluster.wait_note(1, "reads get 503: waits for the other nodes");
     cluster.start_node(2);
     cluster.wait_live();
     let first = cluster.node(1).post(&view(1, "a"));
