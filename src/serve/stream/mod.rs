@@ -12,7 +12,7 @@
 //!
 //! A stream never fails for a reason that passes, because `EventSource` never reconnects after a status other than 200. Until
 //! the service has results, streams are open and silent: the hub does not run yet. Over a bound a stream ends at
-//! once ([`super::passing_refusals`]).
+//! once (`passing_refusals`).
 
 mod broker;
 mod change_tracker;
