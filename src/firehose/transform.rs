@@ -134,11 +134,11 @@ pub fn transform(request: &[u8], scoring: &Scoring) -> Result<Vec<u8>, Transform
 
 fn transformed<'a>(record: TransformRecord<'a>, scoring: &Scoring) -> Transformed<'a> {
     let TransformRecord { record_id, data } = record;
-    let (result, data) = match BASE64_STANDARD.decode(&*data).ok().map(|text| lines(&text, scoring))
-    {
-        Some(Some(lines)) if lines.is_empty() => (Outcome::Dropped, data),
-        Some(Some(lines)) => (Outcome::Ok, BASE64_STANDARD.encode(lines).into()),
-        Some(None) | None => (Outcome::ProcessingFailed, data),
+    let text = BASE64_STANDARD.decode(&*data).ok();
+    let (result, data) = match text.and_then(|text| lines(&text, scoring)) {
+        Some(lines) if lines.is_empty() => (Outcome::Dropped, data),
+        Some(lines) => (Outcome::Ok, BASE64_STANDARD.encode(lines).into()),
+        None => (Outcome::ProcessingFailed, data),
     };
     counter!("velodrome_firehose_records_total", "result" => result.name()).increment(1);
     Transformed { record_id, result, data }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::serve::client::{Client, ConnectionClient};
 use crate::serve::limits::Limits;
 
-/// The deadline of a connection that has none for now.
+/// When a connection that nothing limits is looked at again.
 const NO_DEADLINE: Duration = Duration::from_secs(3_600);
 
 /// The state of a connection. Its task, its requests and the limit of connections share it.

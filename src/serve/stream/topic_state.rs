@@ -42,7 +42,8 @@ pub(super) struct DueMessages {
 }
 
 impl TopicState {
-    /// The state of a topic without subscribers so far, which `owner` makes active. `published` is the newest position of any topic.
+    /// The state of a topic without subscribers so far, which `owner` makes active. `published` is the newest position of
+    /// any topic.
     pub(super) fn new(topic: &Topic, owner: Client, published: EventTime) -> Self {
         Self {
             owner,

@@ -146,3 +146,18 @@ fn strings_over_their_bound_are_rejected_by_name() {
         }
     }
 }
+
+#[test]
+fn rules_may_be_compressed() {
+    let service = Service::start(without_tokens());
+    let post = |encoding: &str, body: &[u8]| {
+        service.request("POST", "/v1/rules", &[("content-encoding", encoding)], body)
+    };
+    let requested = post("gzip", &gzip(b"divisor = 50"));
+    assert_eq!(
+        (requested.status, &requested.json()["rebuild"]["rules"]["divisor"]),
+        (202, &serde_json::json!(50.0))
+    );
+    assert_eq!(post("gzip", b"divisor = 50").status, 400);
+    assert_eq!(post("br", b"divisor = 50").error(), is_error(415, "unsupported_media_type"));
+}
