@@ -53,8 +53,13 @@ for (const [screen, viewport] of Object.entries(SCREENS)) {
 
 /** Follows the racer in third place and waits for the curve. */
 async function follow(page) {
-  await page.locator('.now [data-racer] button').nth(2).click()
-  await page.locator('.one .figures').waitFor()
+  const figures = page.locator('.one .figures')
+  // The row can move after its place was found and before the pointer is pressed there.
+  await eventually(async () => {
+    if (await figures.isVisible()) return true
+    await page.locator('.now [data-racer] button').nth(2).click({ timeout: 1_000 })
+    return false
+  }, 'the followed racer')
   await page.locator('.one canvas').waitFor()
 }
 
